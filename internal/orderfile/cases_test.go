@@ -1,0 +1,207 @@
+package orderfile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+var update = flag.Bool("update", false, "write what the cases yield into testdata")
+
+// TestCases reads each input of testdata/cases as it is, and in every other dress it can wear: compressed, in another
+// encoding, byte by byte. What comes out has to be the same.
+func TestCases(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("testdata/cases/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			prose, files := readCase(t, path)
+			opts := orderfile.Options{}
+			if text := files["options"]; text != "" {
+				if err := json.Unmarshal([]byte(text), &opts); err != nil {
+					t.Fatal(err)
+				}
+			}
+			opts.Name = name
+			input := unescape(t, files["input"])
+			got := account(bytes.NewReader(input), opts)
+			if *update {
+				writeCase(t, path, prose, files["options"], files["input"], got)
+				return
+			}
+			for dress, source := range dresses(t, input, opts) {
+				if diff := cmp.Diff(files["want"], account(source, opts)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", dress, diff)
+				}
+			}
+		})
+	}
+}
+
+// dresses are the ways to hand over the same text.
+func dresses(t *testing.T, input []byte, opts orderfile.Options) map[string]io.Reader {
+	t.Helper()
+	all := map[string]io.Reader{
+		"as it is":     bytes.NewReader(input),
+		"byte by byte": iotest.OneByteReader(bytes.NewReader(input)),
+		"with the end": iotest.DataErrReader(bytes.NewReader(input)),
+		"gzip":         bytes.NewReader(gzipped(t, input)),
+		"gzip twice":   bytes.NewReader(append(gzipped(t, input[:len(input)/2]), gzipped(t, input[len(input)/2:])...)),
+		"zstd":         bytes.NewReader(zstandard(t, input)),
+	}
+	if opts.Encoding != "" || !utf8.Valid(input) || bytes.IndexByte(input, 0) >= 0 {
+		return all // what is wrong with it depends on the encoding
+	}
+	all["UTF-8 with mark"] = bytes.NewReader(append([]byte("\xef\xbb\xbf"), input...))
+	for name, e := range map[string]encoding.Encoding{
+		"UTF-16LE": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
+		"UTF-16BE": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+	} {
+		text, err := e.NewEncoder().Bytes(input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = bytes.NewReader(text)
+		all[name+" zstd byte by byte"] = iotest.OneByteReader(bytes.NewReader(zstandard(t, text)))
+	}
+	return all
+}
+
+// account writes down all that comes out of a source.
+func account(source io.Reader, opts orderfile.Options) string {
+	var b strings.Builder
+	r, err := orderfile.Open(source, opts)
+	if err != nil {
+		fmt.Fprintf(&b, "open: %v\n", err)
+		return b.String()
+	}
+	for rows := 0; ; rows++ {
+		line, reject, err := r.Read()
+		switch {
+		case err != nil:
+			m := r.Mapping()
+			if err != io.EOF {
+				fmt.Fprintf(&b, "error: %v\n", err)
+			}
+			fmt.Fprintf(&b, "%d rows, %s %q header=%t order=%q item=%q", rows, m.Format, m.Delimiter, m.Header, m.Order, m.Item)
+			fmt.Fprintf(&b, " quantity=%q time=%q customer=%q\n", m.Quantity, m.Time, m.Customer)
+			return b.String()
+		case reject != nil:
+			fmt.Fprintf(&b, "%d: %s: %s | %+q\n", reject.Number, reject.Reason, reject.Detail, reject.Raw)
+		default:
+			fmt.Fprintf(&b, "%d: %+q %+q", line.Number, line.Order, line.Item)
+			if !line.Quantity.IsZero() {
+				fmt.Fprintf(&b, " x %v", line.Quantity)
+			}
+			if !line.OrderedAt.IsZero() {
+				fmt.Fprintf(&b, " at %s", line.OrderedAt.Format(time.RFC3339Nano))
+			}
+			if line.Customer != "" {
+				fmt.Fprintf(&b, " by %+q", line.Customer)
+			}
+			b.WriteByte('\n')
+		}
+	}
+}
+
+// readCase takes a txtar archive apart: prose, then files that each follow a line "-- name --".
+func readCase(t testing.TB, path string) (prose string, files map[string]string) {
+	t.Helper()
+	archive, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = map[string]string{}
+	name := ""
+	for line := range strings.Lines(string(archive)) {
+		if rest, ok := strings.CutPrefix(line, "-- "); ok && strings.HasSuffix(rest, " --\n") {
+			name = strings.TrimSuffix(rest, " --\n")
+			continue
+		}
+		files[name] += line
+	}
+	return files[""], files
+}
+
+func writeCase(t *testing.T, path, prose, options, input, want string) {
+	t.Helper()
+	text := prose
+	if options != "" {
+		text += "-- options --\n" + options
+	}
+	text += "-- input --\n" + input + "-- want --\n" + want
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unescape reads Go's escapes. A line has its line end unless it ends in one that is escaped, or in \c.
+func unescape(t testing.TB, text string) []byte {
+	t.Helper()
+	var b []byte
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if body, ok := strings.CutSuffix(line, `\c`); ok {
+			line = body
+		} else if !strings.HasSuffix(line, `\r\n`) {
+			line += `\n`
+		}
+		for line != "" {
+			r, multibyte, rest, err := strconv.UnquoteChar(line, 0)
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			if line = rest; r < utf8.RuneSelf || multibyte {
+				b = utf8.AppendRune(b, r)
+			} else {
+				b = append(b, byte(r))
+			}
+		}
+	}
+	return b
+}
+
+func gzipped(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func zstandard(t testing.TB, b []byte) []byte {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.EncodeAll(b, nil)
+}

@@ -1,0 +1,157 @@
+package orderfile
+
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// values are what one row says, as written. nil means that the source does not say.
+type values [roles][]byte
+
+// checks makes lines and rejects out of values, the same way for every format.
+type checks struct {
+	times timeFormat
+
+	// What the rows before said: consecutive rows share order, customer and time, and items come again.
+	order, customer string
+	time            []byte
+	at              time.Time
+	items           interner
+}
+
+func newChecks(opts Options) (*checks, error) {
+	times, err := parseTimeFormat(opts.TimeFormat)
+	return &checks{times: times, items: interner{seed: maphash.MakeSeed()}}, err
+}
+
+// row makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
+func (c *checks) row(r *row) *Reject {
+	switch {
+	case r.bad == BadQuote:
+		return r.reject(BadQuote, "text after a closing quote")
+	case bytes.IndexByte(r.raw, 0) >= 0:
+		return r.reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
+	case !utf8.Valid(r.raw):
+		at := invalidUTF8(r.raw)
+		return r.reject(NotUTF8, "byte 0x%02X at byte %d of the row is not UTF-8", r.raw[at], at+1)
+	}
+	return nil
+}
+
+// line makes the checks of what the row says.
+func (c *checks) line(r *row, v *values) (Line, *Reject) {
+	l := Line{Number: r.line}
+	for i := range v {
+		v[i] = trim(v[i])
+	}
+	order, item, customer := v[orderRole], v[itemRole], v[customerRole]
+	switch {
+	case len(order) == 0:
+		return Line{}, r.reject(MissingOrder, "no order id")
+	case len(item) == 0:
+		return Line{}, r.reject(MissingItem, "no item")
+	}
+	for _, role := range []role{orderRole, itemRole, customerRole} {
+		if len(v[role]) > MaxText {
+			return Line{}, r.reject(TooLong, "%s of %d bytes, the most is %d", role, len(v[role]), MaxText)
+		}
+	}
+	if quantity := v[quantityRole]; quantity != nil {
+		var problem string
+		if l.Quantity, problem = parseQuantity(quantity); problem != "" {
+			return Line{}, r.reject(BadQuantity, "quantity %s: %s", excerpt(quantity), problem)
+		}
+	}
+	if at := v[timeRole]; len(at) > 0 {
+		if !bytes.Equal(at, c.time) {
+			parsed, ok := c.times.parse(at)
+			if !ok {
+				return Line{}, r.reject(BadTime, "time %s: %s", excerpt(at), c.times.advice())
+			}
+			c.time, c.at = append(c.time[:0], at...), parsed
+		}
+		l.OrderedAt = c.at
+	}
+	if c.order != string(order) {
+		c.order = string(order)
+	}
+	if c.customer != string(customer) {
+		c.customer = string(customer)
+	}
+	l.Order, l.Item, l.Customer = c.order, c.items.string(item), c.customer
+	return l, nil
+}
+
+// common checks what all items of a row share. What is wrong there is wrong with the row as a whole: one reject, not one
+// for each item.
+func (c *checks) common(r *row, v values) *Reject {
+	v[itemRole] = []byte("any item")
+	_, reject := c.line(r, &v)
+	return reject
+}
+
+// trim keeps an empty value apart from one that is not given, which bytes.TrimSpace does not.
+func trim(b []byte) []byte {
+	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 {
+		return trimmed
+	}
+	return b[:0:0]
+}
+
+func (f timeFormat) advice() string {
+	if f.steps == "" {
+		return "not like 2006-01-02 15:04:05; say how times are written with --time-format"
+	}
+	return "not in the given time format"
+}
+
+func (r *row) reject(reason Reason, detail string, args ...any) *Reject {
+	return &Reject{
+		Number: r.line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: bytes.Clone(r.raw[:min(len(r.raw), MaxRaw)]),
+	}
+}
+
+// excerpt quotes a value for a detail.
+func excerpt(b []byte) string {
+	const most = 40
+	if len(b) <= most {
+		return fmt.Sprintf("%q", b)
+	}
+	return fmt.Sprintf("%q", strings.ToValidUTF8(string(b[:most]), "")+"…")
+}
+
+// invalidUTF8 returns where the first byte is that is not UTF-8, -1 when there is none.
+func invalidUTF8(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// interner gives equal names the same string as far as its slots allow. Its memory is bounded: a slot holds one short
+// name, the last that fell to it.
+type interner struct {
+	seed  maphash.Seed
+	slots [4096]string
+}
+
+const maxInterned = 128
+
+func (in *interner) string(b []byte) string {
+	if len(b) > maxInterned {
+		return string(b)
+	}
+	slot := &in.slots[maphash.Bytes(in.seed, b)%uint64(len(in.slots))]
+	if *slot != string(b) {
+		*slot = string(b)
+	}
+	return *slot
+}

@@ -1,0 +1,142 @@
+package orderfile
+
+import "bytes"
+
+// row is one row as found in the text. Its slices point into the text.
+type row struct {
+	line   int64 // on which it begins
+	lines  int64 // how many it takes
+	raw    []byte
+	fields []field
+	bad    Reason // BadQuote or ""
+	open   int    // where the quote was opened that is not closed
+}
+
+type field struct {
+	text    []byte // without the quotes around it
+	doubled bool   // holds doubled quotes
+}
+
+// text returns a field as it was meant. It allocates only for doubled quotes.
+func (r *row) text(i int) []byte {
+	f := r.fields[i]
+	if f.doubled {
+		return bytes.ReplaceAll(f.text, []byte(`""`), []byte(`"`))
+	}
+	return f.text
+}
+
+func (r *row) blank() bool {
+	if len(r.fields) > 1 || len(r.raw) > 0 && ' ' < r.raw[0] && r.raw[0] < 0x7f {
+		return false
+	}
+	return len(bytes.TrimSpace(r.raw)) == 0
+}
+
+// A splitter finds the row at the start of data, which is not empty, and returns how many bytes it takes, its line end
+// included. atEOF says that no more data follow.
+type splitter func(r *row, data []byte, atEOF bool) (n int, found outcome)
+
+type outcome int
+
+const (
+	wholeRow outcome = iota
+	partOfRow
+	openQuote // part of a row that ends inside quotes
+)
+
+// splitLine takes a line of the text for a row of no fields.
+func splitLine(r *row, data []byte, atEOF bool) (int, outcome) {
+	r.fields, r.bad, r.lines = r.fields[:0], "", 1
+	end := bytes.IndexAny(data, "\r\n")
+	if end < 0 {
+		end = len(data)
+	}
+	return r.finish(data, end, atEOF)
+}
+
+// splitBlanks takes a line of the text for a row of fields separated by any run of white space.
+func splitBlanks(r *row, data []byte, atEOF bool) (int, outcome) {
+	n, found := splitLine(r, data, atEOF)
+	if found == wholeRow {
+		for text := range bytes.FieldsSeq(r.raw) {
+			r.fields = append(r.fields, field{text: text})
+		}
+	}
+	return n, found
+}
+
+// splitOn returns the splitter for fields separated by one byte, quoted or not.
+func splitOn(separator byte) splitter {
+	return func(r *row, data []byte, atEOF bool) (int, outcome) {
+		r.fields, r.bad, r.lines = r.fields[:0], "", 1
+		quoted := false
+		for i := 0; ; i++ {
+			start := i
+			if i < len(data) && data[i] == '"' {
+				quoted = true
+				end, doubled := closingQuote(data, i+1)
+				if end < 0 || end+1 == len(data) && !atEOF { // the last quote may turn out to be doubled
+					r.open = start
+					return 0, openQuote
+				}
+				i = end + 1
+				if i < len(data) && data[i] != separator && data[i] != '\n' && data[i] != '\r' {
+					n, found := splitLine(r, data, atEOF)
+					r.bad = BadQuote
+					return n, found
+				}
+				r.fields = append(r.fields, field{data[start+1 : end], doubled})
+			} else {
+				for i < len(data) && data[i] != separator && data[i] != '\n' && data[i] != '\r' {
+					i++
+				}
+				r.fields = append(r.fields, field{data[start:i], false})
+			}
+			if i < len(data) && data[i] == separator {
+				continue
+			}
+			n, found := r.finish(data, i, atEOF)
+			if quoted && found == wholeRow {
+				r.lines += countLines(r.raw)
+			}
+			return n, found
+		}
+	}
+}
+
+// closingQuote returns where the quoted text that begins at i ends, -1 when it does not, and whether it holds doubled
+// quotes.
+func closingQuote(data []byte, i int) (end int, doubled bool) {
+	for {
+		next := bytes.IndexByte(data[i:], '"')
+		if next < 0 {
+			return -1, doubled
+		}
+		if i += next; i+1 == len(data) || data[i+1] != '"' {
+			return i, doubled
+		}
+		doubled = true
+		i += 2
+	}
+}
+
+// finish closes a row that ends before data[end], which is a line end or the end of data.
+func (r *row) finish(data []byte, end int, atEOF bool) (int, outcome) {
+	lineEnd := 0
+	switch left := data[end:]; {
+	case len(left) >= 2 && left[0] == '\r' && left[1] == '\n':
+		lineEnd = 2
+	case len(left) >= 2 || len(left) == 1 && (left[0] == '\n' || atEOF):
+		lineEnd = 1
+	case !atEOF: // no line end yet, or a CR whose LF may follow
+		return 0, partOfRow
+	}
+	r.raw = data[:end]
+	return end + lineEnd, wholeRow
+}
+
+// countLines counts LF, CRLF and lone CR.
+func countLines(b []byte) int64 {
+	return int64(bytes.Count(b, []byte{'\n'}) + bytes.Count(b, []byte{'\r'}) - bytes.Count(b, []byte("\r\n")))
+}

@@ -1,0 +1,167 @@
+package orderfile
+
+import (
+	"bytes"
+	"encoding/csv"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+// FuzzSplit checks the splitters against what they are for: rows and line ends put together are the text; a row that is
+// found in the beginning of a text is the row found in all of it; and encoding/csv sees the same fields where it and this
+// package agree on what a CSV file is.
+func FuzzSplit(f *testing.F) {
+	for _, text := range []string{
+		"a,b\n1,2\r\n3,4\r5,6", "\"a\"\"b\",\"c\nd\"\n", "a,\"b\"c\nd,\"e\n", "\"\"\n\"\"\"\"\n", "1 2  3\n\n \n", ",\n,,\r\n\r",
+		"x\",\"abc\nx\",\"abc\n\"", "\"a\"", "\"a\"\r", "\"a\"\"",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, split := range []splitter{splitOn(','), splitOn('\t'), splitLine, splitBlanks} {
+			splitAll(t, split, []byte(text))
+		}
+		compareWithCSV(t, text)
+	})
+}
+
+func splitAll(t *testing.T, split splitter, data []byte) {
+	t.Helper()
+	var r row
+	for len(data) > 0 {
+		n, found := split(&r, data, true)
+		if found == openQuote {
+			if data[r.open] != '"' {
+				t.Fatalf("no quote at %d of %q", r.open, data)
+			}
+			return
+		}
+		if found != wholeRow || !bytes.HasPrefix(data, r.raw) || n < len(r.raw) {
+			t.Fatalf("outcome %d, %d bytes, row %q of %q", found, n, r.raw, data)
+		}
+		end := string(data[len(r.raw):n])
+		if end != "\n" && end != "\r\n" && end != "\r" && (end != "" || n < len(data)) {
+			t.Fatalf("line end %q after row %q", end, r.raw)
+		}
+		if lines := countLines(data[:n]); r.lines != lines && (end != "" || r.lines != lines+1) {
+			t.Fatalf("%d lines in %q", r.lines, data[:n])
+		}
+		for cut := range min(len(data), 64) {
+			var early row
+			if m, found := split(&early, data[:cut], false); cut > 0 && found == wholeRow &&
+				(m != n || early.bad != r.bad || !bytes.Equal(early.raw, r.raw) || len(early.fields) != len(r.fields)) {
+				t.Fatalf("row %q, of its first %d bytes %q", r.raw, cut, early.raw)
+			}
+		}
+		data = data[n:]
+	}
+}
+
+// compareWithCSV leaves out texts on which encoding/csv differs on purpose: it rewrites CRLF, refuses quotes inside
+// fields, and takes lines of blanks for rows.
+func compareWithCSV(t *testing.T, text string) {
+	t.Helper()
+	reader := csv.NewReader(strings.NewReader(text))
+	reader.FieldsPerRecord = -1
+	want, err := reader.ReadAll()
+	if err != nil || strings.Contains(text, "\r") {
+		return
+	}
+	var got [][]string
+	scan := newScanner(&window{src: strings.NewReader(text)}, splitOn(','), Options{})
+	for {
+		row, err := scan.next()
+		if err != nil {
+			break
+		}
+		var fields []string
+		for i := range row.fields {
+			fields = append(fields, string(row.text(i)))
+		}
+		got = append(got, fields)
+	}
+	var clean [][]string
+	for _, fields := range want {
+		if len(fields) == 1 && strings.TrimSpace(fields[0]) == "" {
+			return
+		}
+		clean = append(clean, fields)
+	}
+	if diff := cmp.Diff(clean, got); diff != "" {
+		t.Fatalf("%q (-encoding/csv +got):\n%s", text, diff)
+	}
+}
+
+func FuzzQuantity(f *testing.F) {
+	for _, text := range []string{"1", "0.5", "-1", "+7.250", "999999999999999.999999", "1e3", "", ".", "007"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, problem := parseQuantity([]byte(text))
+		if problem != "" {
+			return
+		}
+		want, ok := new(big.Rat).SetString(strings.TrimPrefix(text, "+"))
+		have, _ := new(big.Rat).SetString(got.String())
+		if !ok || want.Cmp(have) != 0 || want.Sign() <= 0 {
+			t.Fatalf("%q is %v, want %v", text, got, want)
+		}
+	})
+}
+
+// FuzzTime wants the same of every RFC 3339 time as package time, the first instant of all apart.
+func FuzzTime(f *testing.F) {
+	for _, text := range []string{"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.5+14:00", "2024-02-29T00:00:00-00:30", "2026-01-02"} {
+		f.Add(text)
+	}
+	strftime, err := parseTimeFormat("%Y-%m-%dT%H:%M:%S%z")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, ok := timeFormat{}.parse([]byte(text))
+		strftime.parse([]byte(text))
+		want, err := time.Parse(time.RFC3339, text)
+		year := want.UTC().Year()
+		if _, fraction, found := strings.Cut(text, "."); found && len(fraction) > len("123456789Z") {
+			return // package time cuts what is finer than a nanosecond off
+		}
+		if err == nil && 1 <= year && year <= 9999 && !want.IsZero() && (!ok || !got.Equal(want)) {
+			t.Fatalf("%q is %v, want %v", text, got, want)
+		}
+	})
+}
+
+// FuzzUTF16Decoder wants every text back that x/text has encoded, however it is cut into reads.
+func FuzzUTF16Decoder(f *testing.F) {
+	f.Add("order,item\n1,\U0001f381 caf\u00e9\n", true)
+	f.Fuzz(func(t *testing.T, text string, bigEndian bool) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+		order := unicode.LittleEndian
+		if bigEndian {
+			order = unicode.BigEndian
+		}
+		encoded, err := unicode.UTF16(order, unicode.UseBOM).NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, _ := decode(&window{src: strings.NewReader(encoded)}, "")
+		got := new(strings.Builder)
+		for buf := make([]byte, 5); err == nil; {
+			var n int
+			n, err = decoded.Read(buf)
+			got.Write(buf[:n])
+		}
+		if text != "" && got.String() != text {
+			t.Fatalf("got %q, want %q", got, text)
+		}
+	})
+}
+
+var _ transform.Transformer = utf16Decoder{}

@@ -1,0 +1,57 @@
+package orderfile
+
+// scanner walks over the rows of a text and counts its lines.
+type scanner struct {
+	text  *window
+	split splitter
+	opts  Options
+	line  int64 // on which the next row begins
+	row   row
+}
+
+func newScanner(text *window, split splitter, opts Options) *scanner {
+	return &scanner{text: text, split: split, opts: opts, line: 1}
+}
+
+// next returns the next row that is not blank, valid until the call after it, or io.EOF, a FileError or what the source
+// failed with.
+func (s *scanner) next() (*row, error) {
+	for {
+		line := s.line
+		if err := s.advance(); err != nil {
+			return nil, err
+		}
+		if !s.row.blank() {
+			s.row.line = line
+			return &s.row, nil
+		}
+	}
+}
+
+// advance splits off one row. A row that is not whole yet is split again from its start, but only once twice as much of
+// it is there.
+func (s *scanner) advance() error {
+	for {
+		data, atEOF := s.text.bytes(), s.text.atEOF()
+		if len(data) > MaxRow+2 { // a row of that size and its CRLF
+			data, atEOF = data[:MaxRow+2], false
+		}
+		if len(data) > 0 {
+			n, found := s.split(&s.row, data, atEOF)
+			switch {
+			case found == wholeRow && len(s.row.raw) <= MaxRow:
+				s.text.advance(n)
+				s.line += s.row.lines
+				return nil
+			case found == openQuote && (atEOF || len(data) > MaxRow):
+				return s.opts.failAt(s.line+countLines(data[:s.row.open]), ": a quote opened here is never closed")
+			case found == wholeRow || len(data) > MaxRow:
+				return s.opts.failAt(s.line, " is longer than 1 MiB: this is not an order file")
+			}
+		}
+		if s.text.err != nil {
+			return s.text.err
+		}
+		s.text.fill(min(max(2*len(data), sampleSize), 2*MaxRow))
+	}
+}

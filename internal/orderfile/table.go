@@ -1,0 +1,104 @@
+package orderfile
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// table reads separated values with a header, or with columns named in the options.
+type table struct {
+	scan   *scanner
+	checks *checks
+	width  int
+	column columns
+}
+
+func newTable(text *window, separator byte, opts Options, c *checks, m *Mapping) (*table, error) {
+	t := &table{scan: newScanner(text, splitOn(separator), opts), checks: c}
+	words := newGlossary(opts)
+	header, advice := opts.Columns, ""
+	if header == nil {
+		row, err := t.scan.next()
+		if err != nil {
+			return nil, err
+		}
+		if reject := c.row(row); reject != nil {
+			return nil, opts.failAt(row.line, ": the header cannot be read: %s", reject.Detail)
+		}
+		header, m.Header = row.texts(), true
+		advice = "; the columns of a file without header are named with --columns"
+	} else if rows := sampleFields(text, splitOn(separator), opts); len(rows) > 0 {
+		if found, _ := words.find(rows[0]); found.complete() {
+			return nil, opts.fail(nil, "has a header (%s): leave out --columns, or take the header out", list(rows[0]))
+		}
+	}
+	m.Delimiter = string(separator)
+	m.Columns = bounded(header)
+	t.width = len(header)
+
+	var err error
+	if t.column, err = words.find(header); err != nil {
+		return nil, opts.fail(nil, "%v", err)
+	}
+	if missing := t.column.missing(opts, header); missing != "" {
+		if bytes.IndexByte(text.bytes(), 0) >= 0 {
+			missing, advice = binaryFile, ""
+		}
+		return nil, opts.fail(nil, "%s", missing+advice)
+	}
+	for r, i := range t.column {
+		if i >= 0 {
+			m.set(role(r), header[i])
+		}
+	}
+	return t, nil
+}
+
+func (t *table) next() (Line, *Reject, error) {
+	row, err := t.scan.next()
+	if err != nil {
+		return Line{}, nil, err
+	}
+	if reject := t.checks.row(row); reject != nil {
+		return Line{}, reject, nil
+	}
+	if len(row.fields) != t.width {
+		return Line{}, row.reject(WrongColumns, "%s, the header has %d", plural(len(row.fields), "field"), t.width), nil
+	}
+	var v values
+	for role, i := range t.column {
+		if i >= 0 {
+			v[role] = row.text(i)
+		}
+	}
+	line, reject := t.checks.line(row, &v)
+	return line, reject, nil
+}
+
+// texts are the fields of a row, trimmed.
+func (r *row) texts() []string {
+	texts := make([]string, len(r.fields))
+	for i := range r.fields {
+		texts[i] = strings.TrimSpace(string(r.text(i)))
+	}
+	return texts
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// bounded keeps the audit small whatever the header.
+func bounded(header []string) []string {
+	const most = 100
+	names := slices.Clone(header[:min(len(header), most)])
+	for i, name := range names {
+		names[i] = strings.ToValidUTF8(name[:min(len(name), MaxText)], "\uFFFD")
+	}
+	return names
+}

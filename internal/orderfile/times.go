@@ -1,0 +1,236 @@
+package orderfile
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// timeFormat is how times are written, compiled to one step per directive; see Options.TimeFormat. The zero timeFormat
+// is the family of ISO 8601 forms.
+type timeFormat struct {
+	steps string // strftime without its shorthands: pairs of '%' and directive, and literal bytes
+}
+
+const timeDirectives = "YymdebBHIpMSfz%"
+
+// parseTimeFormat checks a format and writes out its shorthands.
+func parseTimeFormat(format string) (timeFormat, error) {
+	steps := strings.NewReplacer("%%", "%%", "%F", "%Y-%m-%d", "%T", "%H:%M:%S").Replace(format)
+	for i := 0; i < len(steps); i++ {
+		if steps[i] != '%' {
+			continue
+		}
+		i++
+		if i == len(steps) || strings.IndexByte(timeDirectives, steps[i]) < 0 {
+			return timeFormat{}, fmt.Errorf("time format %q: use %%Y %%y %%m %%d %%e %%b %%B %%H %%I %%p %%M %%S %%f %%z %%F %%T %%%%", format)
+		}
+	}
+	if format != "" && !(names(steps, "Yy") && names(steps, "mbB") && names(steps, "de")) {
+		return timeFormat{}, fmt.Errorf("time format %q: it has to name a year, a month and a day, as in %%Y-%%m-%%d", format)
+	}
+	return timeFormat{steps: steps}, nil
+}
+
+// names reports whether one of the directives stands in steps.
+func names(steps, directives string) bool {
+	return strings.ContainsFunc(directives, func(d rune) bool { return strings.Contains(steps, "%"+string(d)) })
+}
+
+// parse reads a time; ok is false when b is not one, or not one of the years 1 to 9999.
+func (f timeFormat) parse(b []byte) (at time.Time, ok bool) {
+	p := timeParser{rest: b, ok: true, month: 1, day: 1}
+	if f.steps == "" {
+		p.iso()
+	} else {
+		p.follow(f.steps)
+	}
+	return p.time()
+}
+
+// timeParser takes a time apart from left to right. Once something does not fit, ok is false and stays so.
+type timeParser struct {
+	rest []byte
+	ok   bool
+
+	year, month, day, hour, minute, second, nanos int
+
+	half   byte // 'a' or 'p' on a clock of twelve hours
+	offset int  // seconds east of UTC
+}
+
+func (p *timeParser) iso() {
+	p.year = p.number(4, 4)
+	p.literal('-')
+	p.month = p.number(2, 2)
+	p.literal('-')
+	p.day = p.number(2, 2)
+	if !p.ok || len(p.rest) == 0 {
+		return
+	}
+	if !p.skip('T') && !p.skip('t') {
+		p.literal(' ')
+	}
+	p.hour = p.number(2, 2)
+	p.literal(':')
+	p.minute = p.number(2, 2)
+	if p.skip(':') {
+		p.second = p.number(2, 2)
+		if p.skip('.') || p.skip(',') {
+			p.fraction()
+		}
+	}
+	if p.ok && len(p.rest) > 0 {
+		p.skip(' ')
+		p.zone()
+	}
+}
+
+func (p *timeParser) follow(steps string) {
+	for i := 0; i < len(steps) && p.ok; i++ {
+		switch c := steps[i]; c {
+		case ' ':
+			p.rest = bytes.TrimLeft(p.rest, " \t")
+		case '%':
+			i++
+			p.directive(steps[i])
+		default:
+			p.literal(c)
+		}
+	}
+}
+
+func (p *timeParser) directive(d byte) {
+	switch d {
+	case 'Y':
+		p.year = p.number(1, 4)
+	case 'y':
+		if p.year = 2000 + p.number(1, 2); p.year >= 2069 { // as POSIX has it
+			p.year -= 100
+		}
+	case 'm':
+		p.month = p.number(1, 2)
+	case 'd', 'e':
+		p.rest = bytes.TrimLeft(p.rest, " ")
+		p.day = p.number(1, 2)
+	case 'b', 'B':
+		p.monthName()
+	case 'H':
+		p.hour = p.number(1, 2)
+	case 'I':
+		p.hour = p.number(1, 2)
+		p.ok = p.ok && 1 <= p.hour && p.hour <= 12
+	case 'p':
+		p.halfDay()
+	case 'M':
+		p.minute = p.number(1, 2)
+	case 'S':
+		p.second = p.number(1, 2)
+	case 'f':
+		p.fraction()
+	case 'z':
+		p.zone()
+	case '%':
+		p.literal('%')
+	}
+}
+
+// time puts the parts together. It refuses parts out of range, which time.Date would carry over into the next month.
+func (p *timeParser) time() (time.Time, bool) {
+	if !p.ok || len(p.rest) > 0 || p.hour > 23 || p.minute > 59 || p.second > 59 || p.half != 0 && p.hour > 12 {
+		return time.Time{}, false
+	}
+	switch {
+	case p.half == 'a' && p.hour == 12:
+		p.hour = 0
+	case p.half == 'p' && p.hour < 12:
+		p.hour += 12
+	}
+	at := time.Date(p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, p.nanos, time.UTC)
+	if at.Month() != time.Month(p.month) || at.Day() != p.day {
+		return time.Time{}, false
+	}
+	if p.offset != 0 {
+		at = at.Add(-time.Duration(p.offset) * time.Second)
+	}
+	// The first instant of year 1 is Go's zero time, which would read as "not given".
+	return at, at.Year() >= 1 && at.Year() <= 9999 && !at.IsZero()
+}
+
+// number takes a number of least to most digits, as many as there are.
+func (p *timeParser) number(least, most int) int {
+	n, digits := 0, 0
+	for digits < most && digits < len(p.rest) && isDigit(p.rest[digits]) {
+		n = n*10 + int(p.rest[digits]-'0')
+		digits++
+	}
+	p.ok = p.ok && digits >= least
+	p.rest = p.rest[digits:]
+	return n
+}
+
+func (p *timeParser) fraction() {
+	before := len(p.rest)
+	p.nanos = p.number(1, 9)
+	for range 9 - (before - len(p.rest)) {
+		p.nanos *= 10
+	}
+}
+
+func (p *timeParser) skip(c byte) bool {
+	found := len(p.rest) > 0 && p.rest[0] == c
+	if found {
+		p.rest = p.rest[1:]
+	}
+	return found
+}
+
+func (p *timeParser) literal(c byte) { p.ok = p.skip(c) && p.ok }
+
+func (p *timeParser) zone() {
+	if p.skip('Z') || p.skip('z') {
+		return
+	}
+	east := 1
+	if p.skip('-') {
+		east = -1
+	} else {
+		p.literal('+')
+	}
+	hours, minutes := p.number(2, 2), 0
+	if p.skip(':') || len(p.rest) > 0 && isDigit(p.rest[0]) {
+		minutes = p.number(2, 2)
+	}
+	p.ok = p.ok && hours <= 23 && minutes <= 59
+	p.offset = east * (hours*60 + minutes) * 60
+}
+
+// monthName takes an English month, whole or its first three letters.
+func (p *timeParser) monthName() {
+	letters := 0
+	for letters < len(p.rest) && isLetter(p.rest[letters]) {
+		letters++
+	}
+	word := string(p.rest[:letters])
+	p.rest = p.rest[letters:]
+	for m := time.January; m <= time.December; m++ {
+		if strings.EqualFold(word, m.String()) || strings.EqualFold(word, m.String()[:3]) {
+			p.month = int(m)
+			return
+		}
+	}
+	p.ok = false
+}
+
+func (p *timeParser) halfDay() {
+	if len(p.rest) < 2 || p.rest[1]|0x20 != 'm' {
+		p.ok = false
+		return
+	}
+	p.half = p.rest[0] | 0x20
+	p.ok = p.ok && (p.half == 'a' || p.half == 'p')
+	p.rest = p.rest[2:]
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
