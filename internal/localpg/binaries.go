@@ -1,0 +1,107 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+)
+
+// oldest is the first major version that we run.
+const oldest = 14
+
+// ErrNoServer is returned by Start when there is no PostgreSQL to start.
+var ErrNoServer = errors.New("no PostgreSQL server programs found: install them (Debian: apt-get install postgresql) or set DATABASE_URL")
+
+var majorVersion = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
+
+// installed are the directories in which packagers put the server programs.
+var installed = []string{
+	"/usr/lib/postgresql/*/bin",
+	"/usr/pgsql-*/bin",
+	"/usr/local/pgsql/bin",
+	"/opt/homebrew/opt/postgresql@*/bin",
+	"/usr/local/opt/postgresql@*/bin",
+}
+
+// binaries are the server programs of one installation.
+type binaries struct {
+	dir   string
+	major int
+}
+
+// findBinaries returns the newest server programs, or those of major version want unless it is 0.
+func findBinaries(ctx context.Context, binDir string, want int) (binaries, error) {
+	dirs := []string{binDir}
+	if binDir == "" {
+		dirs = searchDirs()
+	}
+	var newest binaries
+	for _, dir := range dirs {
+		found, err := versionOf(ctx, dir)
+		if ctx.Err() != nil {
+			return binaries{}, fmt.Errorf("find PostgreSQL: %w", ctx.Err())
+		}
+		if err != nil {
+			continue // Leftovers of a removed package, say.
+		}
+		if found.major == want && want >= oldest {
+			return found, nil
+		}
+		if found.major > newest.major {
+			newest = found
+		}
+	}
+	switch {
+	case newest.major == 0 && binDir != "":
+		return binaries{}, fmt.Errorf("%s: %w", binDir, ErrNoServer)
+	case newest.major == 0:
+		return binaries{}, ErrNoServer
+	case newest.major < oldest:
+		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old: install %d or newer, or set DATABASE_URL", newest.major, newest.dir, oldest)
+	case want != 0:
+		return binaries{}, fmt.Errorf("the data is of PostgreSQL %d, the server programs in %s are of %d: install PostgreSQL %d or choose another data directory",
+			want, newest.dir, newest.major, want)
+	}
+	return newest, nil
+}
+
+func searchDirs() []string {
+	var dirs []string
+	for _, pattern := range installed {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			panic(err) // Our own patterns are sound.
+		}
+		dirs = append(dirs, found...)
+	}
+	if path, err := exec.LookPath("postgres"); err == nil {
+		// initdb is beside the program itself, not beside a link to it.
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+	}
+	return dirs
+}
+
+func versionOf(ctx context.Context, dir string) (binaries, error) {
+	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
+		return binaries{}, err
+	}
+	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output()
+	if err != nil {
+		return binaries{}, err
+	}
+	match := majorVersion.FindSubmatch(out)
+	if match == nil {
+		return binaries{}, fmt.Errorf("%s: no version in %q", dir, out)
+	}
+	major, err := strconv.Atoi(string(match[1]))
+	return binaries{dir: dir, major: major}, err
+}
+
+func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }

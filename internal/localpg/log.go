@@ -1,0 +1,80 @@
+package localpg
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	logName    = "server.log"
+	maxLogSize = 10 << 20
+	// reasonTail is how much of the log is read for the reason of a failure.
+	reasonTail = 64 << 10
+)
+
+// grave finds what PostgreSQL and initdb say before they give up.
+var grave = regexp.MustCompile(`(?:FATAL:  |PANIC:  |error: )(.+)`)
+
+// serverLog is the log, which the server programs inherit, and where our part of it begins.
+type serverLog struct {
+	file  *os.File
+	begin int64
+}
+
+func openServerLog(dir string) (*serverLog, error) {
+	// O_NOFOLLOW, because root opens it in a directory that may be another's.
+	file, err := os.OpenFile(filepath.Join(dir, logName), os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, deniedError(dir, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open server log: %w", err)
+	}
+	size, err := file.Seek(0, io.SeekEnd)
+	if err == nil && size > maxLogSize {
+		// Not renamed: the new file would be root's in a directory that root only visits.
+		size, err = 0, file.Truncate(0)
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("server log: %w", err)
+	}
+	return &serverLog{file: file, begin: size}, nil
+}
+
+func (l *serverLog) close() { l.file.Close() }
+
+// reason is, in one line, why the program that wrote last gave up.
+func (l *serverLog) reason() string {
+	size, err := l.file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err.Error()
+	}
+	tail := io.NewSectionReader(l.file, max(l.begin, size-reasonTail), reasonTail)
+	content, err := io.ReadAll(tail)
+	if err != nil {
+		return err.Error()
+	}
+	last, reason := "it ended without a word", ""
+	for line := range strings.Lines(string(content)) {
+		if line = strings.TrimSpace(line); line != "" {
+			last = line
+		}
+		// Others may have knocked while it was starting.
+		if match := grave.FindStringSubmatch(line); match != nil && !strings.HasPrefix(match[1], "the database system is") {
+			reason = match[1]
+		}
+	}
+	if reason == "" {
+		return last
+	}
+	return reason
+}

@@ -1,0 +1,208 @@
+package localpg
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+)
+
+const (
+	// elsewhere holds the data that cannot be below Config.Dir. It stays when empty: removing it would
+	// race with the next to use it.
+	elsewhere = "/var/lib/alsobought"
+
+	// throwawayMark in Config.Dir says that its cluster may be removed. Only this file decides, so that
+	// no wrong flag ever removes a durable one.
+	throwawayMark = "throwaway"
+
+	// maxSocketPath is what sun_path takes on macOS without its final NUL; Linux takes four more.
+	maxSocketPath = 103
+)
+
+// plainPath needs no quoting in the list of socket directories nor in a libpq list of hosts.
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
+
+// place is where the parts of one private PostgreSQL are, and who runs it.
+type place struct {
+	dir     string // Config.Dir: locks and log
+	data    string // the data directory
+	socket  string // the directory of the socket
+	account account
+}
+
+// makeDir creates Config.Dir when it is missing.
+func makeDir(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return fmt.Errorf("data directory %s is not a directory", dir)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	mode := fs.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		mode = 0o711
+	}
+	return makePrivate(dir, mode)
+}
+
+// makePrivate makes one directory of exactly this mode. One that exists is left as it is.
+func makePrivate(dir string, mode fs.FileMode) error {
+	err := os.Mkdir(dir, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.Chmod(dir, mode) // The umask may have taken the x that others need.
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}
+
+// locate finds out where everything is or has to be, and changes nothing.
+func locate(dir string) (place, error) {
+	p := place{dir: dir, data: filepath.Join(dir, "pg")}
+	if target, err := os.Readlink(p.data); err == nil {
+		p.data = target
+	}
+	var err error
+	if p.account, err = accountFor(p.data); err != nil {
+		return place{}, err
+	}
+	if !p.account.canEnter(filepath.Dir(p.data)) {
+		if exists(p.data) {
+			return place{}, fmt.Errorf("user %s, who has to run PostgreSQL, may not enter %s", p.account.name, filepath.Dir(p.data))
+		}
+		p.data = filepath.Join(elsewhere, hash(dir))
+	}
+	p.socket = p.data
+	if !plainPath.MatchString(p.data) || len(filepath.Join(p.data, socketName)) > maxSocketPath {
+		p.socket = "/tmp/alsobought-" + hash(dir+"\x00"+strconv.Itoa(p.account.uid))
+	}
+	return p, nil
+}
+
+// claim makes the place ready for a cluster of this kind, or refuses one of the other kind.
+func (p place) claim(throwaway bool) error {
+	mark := filepath.Join(p.dir, throwawayMark)
+	switch marked := exists(mark); {
+	case p.hasCluster() && marked && !throwaway:
+		return fmt.Errorf("data directory %s holds a throwaway database: choose another directory", p.dir)
+	case p.hasCluster() && !marked && throwaway:
+		return fmt.Errorf("data directory %s holds a durable database, not one to throw away: choose another directory", p.dir)
+	case throwaway && !marked:
+		if err := p.onlyOurs(); err != nil {
+			return err
+		}
+		if err := os.WriteFile(mark, nil, 0o600); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
+	case marked && !throwaway: // Of one whose first start was interrupted.
+		if err := os.Remove(mark); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
+	}
+	if !p.moved() {
+		return nil
+	}
+	if err := makePrivate(elsewhere, 0o711); err != nil {
+		return err
+	}
+	if err := os.Symlink(p.data, filepath.Join(p.dir, "pg")); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}
+
+// onlyOurs refuses a directory in which somebody keeps other things: it will be removed whole.
+func (p place) onlyOurs() error {
+	ours := map[string]bool{usersLock: true, startLock: true, serverLock: true, guardianLock: true, logName: true}
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	for _, entry := range entries {
+		if !ours[entry.Name()] {
+			return fmt.Errorf("data directory %s is to be thrown away but holds %s: choose another directory", p.dir, entry.Name())
+		}
+	}
+	return nil
+}
+
+// moved reports whether the data is not below Config.Dir.
+func (p place) moved() bool { return p.data != filepath.Join(p.dir, "pg") }
+
+func (p place) hasCluster() bool { return exists(filepath.Join(p.data, "PG_VERSION")) }
+
+// makeSocketDir makes and checks the directory below /tmp, where anybody could have been first.
+func (p place) makeSocketDir() error {
+	if p.socket == p.data {
+		return nil
+	}
+	err := os.Mkdir(p.socket, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("socket directory: %w", err)
+	}
+	info, err := os.Lstat(p.socket)
+	if err != nil {
+		return fmt.Errorf("socket directory: %w", err)
+	}
+	// Ours, if just made or if we were killed before giving it away.
+	owner := ownerOf(info)
+	if !info.IsDir() || info.Mode().Perm() != 0o700 || owner != p.account.uid && owner != os.Geteuid() {
+		return fmt.Errorf("socket directory %s is not a private directory of ours: remove it or choose a shorter data directory", p.socket)
+	}
+	if err := p.account.give(p.socket); err != nil {
+		return fmt.Errorf("socket directory: %w", err)
+	}
+	return nil
+}
+
+// clear removes what must not outlive the server. The caller holds users.lock alone; it goes last.
+func (p place) clear() error {
+	if p.socket != p.data {
+		if err := os.RemoveAll(p.socket); err != nil {
+			return fmt.Errorf("remove socket directory: %w", err)
+		}
+	}
+	if !exists(filepath.Join(p.dir, throwawayMark)) {
+		return nil
+	}
+	doomed := []string{p.data, p.data + newSuffix}
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return fmt.Errorf("remove data directory: %w", err)
+	}
+	for _, entry := range entries {
+		if entry.Name() != usersLock {
+			doomed = append(doomed, filepath.Join(p.dir, entry.Name()))
+		}
+	}
+	for _, path := range append(doomed, filepath.Join(p.dir, usersLock)) {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove data directory: %w", err)
+		}
+	}
+	// A newcomer who is in already keeps it.
+	_ = os.Remove(p.dir)
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func hash(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:16] }
