@@ -1,0 +1,234 @@
+// Package dbtest gives every test a PostgreSQL database of its own: a real server, migrated once into a template, cloned in milliseconds.
+//
+// The server is a throw-away private one (package localpg), shared by all test processes that run at once, or that of TEST_DATABASE_URL
+// (a superuser's URL). A test that fails keeps its database on such a server and logs how to look at it.
+package dbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/goleak"
+
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/migrations"
+)
+
+// server of this process, started by the first test that needs it.
+var server struct {
+	once    sync.Once
+	private *localpg.Server
+	url     string
+	err     error
+}
+
+// Main runs the tests of a package, leaves the server, and fails if goroutines are left. Call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	if server.private != nil {
+		if err := server.private.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "dbtest:", err)
+			code = 1
+		}
+	}
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "dbtest:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// New returns a pool on a migrated, empty database that belongs to this test.
+func New(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pg.Open(t.Context(), NewURL(t), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// NewURL returns the URL of a migrated, empty database that belongs to this test.
+func NewURL(t testing.TB) string {
+	t.Helper()
+	return create(t, func(ctx context.Context, admin *pgx.Conn) (string, error) { return template(ctx, admin) })
+}
+
+// NewEmptyURL returns the URL of a database without any table that belongs to this test.
+func NewEmptyURL(t testing.TB) string {
+	t.Helper()
+	return create(t, func(context.Context, *pgx.Conn) (string, error) { return "template0", nil })
+}
+
+func create(t testing.TB, templateOf func(context.Context, *pgx.Conn) (string, error)) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	server.once.Do(func() { server.private, server.url, server.err = start(ctx) })
+	if server.err != nil {
+		t.Fatalf("dbtest: %v", server.err)
+	}
+	admin, err := pgx.Connect(ctx, server.url)
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	defer admin.Close(ctx)
+	from, err := templateOf(ctx, admin)
+	if err != nil {
+		t.Fatalf("dbtest: template: %v", err)
+	}
+	name := "test_" + randomName()
+	// FILE_COPY is faster where the data lies in memory; PostgreSQL 14 knows no other.
+	strategy := " STRATEGY FILE_COPY"
+	if number := admin.PgConn().ParameterStatus("server_version"); number < "15" {
+		strategy = ""
+	}
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+from+strategy); err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	databaseURL, err := withDatabase(server.url, name)
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() && server.private == nil {
+			t.Logf("dbtest: kept for a look: psql '%s'", databaseURL)
+			return
+		}
+		drop(t, name)
+	})
+	return databaseURL
+}
+
+func start(ctx context.Context) (*localpg.Server, string, error) {
+	if given := os.Getenv("TEST_DATABASE_URL"); given != "" {
+		return nil, given, nil
+	}
+	// In memory where there is room: templates clone ten times faster there.
+	root := os.TempDir()
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		root = "/dev/shm"
+	}
+	private, err := localpg.Start(ctx, localpg.Config{
+		Dir:       filepath.Join(root, fmt.Sprintf("alsobought-test-%d", os.Getuid())),
+		Throwaway: true,
+		BinDir:    os.Getenv("ALSOBOUGHT_PG_BIN"),
+		Database:  "postgres",
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return private, private.URL(), nil
+}
+
+// template returns the name of the migrated database of these migrations and makes it when it is missing: under a lock, and under another
+// name until it is whole.
+func template(ctx context.Context, admin *pgx.Conn) (string, error) {
+	name, err := templateName()
+	if err != nil {
+		return "", err
+	}
+	if exists, err := databaseExists(ctx, admin, name); err != nil || exists {
+		return name, err
+	}
+	const lock = 0x616c7465
+	if _, err := admin.Exec(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
+		return "", err
+	}
+	defer admin.Exec(ctx, "SELECT pg_advisory_unlock($1)", lock) //nolint:errcheck // the session ends soon
+	if exists, err := databaseExists(ctx, admin, name); err != nil || exists {
+		return name, err
+	}
+	unfinished := name + "_" + randomName()
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+unfinished+" TEMPLATE template0"); err != nil {
+		return "", err
+	}
+	if err := migrate(ctx, unfinished); err != nil {
+		return "", err
+	}
+	_, err = admin.Exec(ctx, "ALTER DATABASE "+unfinished+" RENAME TO "+name)
+	return name, err
+}
+
+func migrate(ctx context.Context, database string) error {
+	databaseURL, err := withDatabase(server.url, database)
+	if err != nil {
+		return err
+	}
+	pool, err := pg.Open(ctx, databaseURL, 2)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	_, err = pg.MigrateUp(ctx, pool)
+	return err
+}
+
+// templateName is a hash of the migrations: another schema, another template.
+func templateName() (string, error) {
+	sum := sha256.New()
+	files, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		text, err := fs.ReadFile(migrations.FS, f)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %d\n%s", f, len(text), text)
+	}
+	return "template_" + hex.EncodeToString(sum.Sum(nil)[:8]), nil
+}
+
+func databaseExists(ctx context.Context, admin *pgx.Conn, name string) (exists bool, err error) {
+	err = admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&exists)
+	return exists, err
+}
+
+func drop(t testing.TB, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	admin, err := pgx.Connect(ctx, server.url)
+	if err != nil {
+		t.Errorf("dbtest: %v", err)
+		return
+	}
+	defer admin.Close(ctx)
+	if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		t.Errorf("dbtest: %v", err)
+	}
+}
+
+// withDatabase returns the URL of another database of the same server.
+func withDatabase(databaseURL, name string) (string, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil || u.Scheme == "" {
+		return "", errors.New("TEST_DATABASE_URL must be a postgres:// URL")
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+func randomName() string {
+	b := make([]byte, 6)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

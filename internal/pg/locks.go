@@ -1,0 +1,41 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Advisory locks have two numbers here: a class of ours, and what is locked. The first is "also" in ASCII plus a small number, so that
+// other programs in the same database hardly share it.
+const (
+	LoadLock  int32 = 0x616c0001 // held by a running load, by load id, until its session ends
+	MergeLock int32 = 0x616c0002 // held while a load merges its rows, until its transaction ends
+	BuildLock int32 = 0x616c0003 // held by whoever writes, switches or removes builds, until its session ends
+)
+
+// Lock takes the advisory lock for the session of conn and waits for it as long as ctx allows.
+func Lock(ctx context.Context, conn *pgx.Conn, class int32, id int64) error {
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1::integer, $2::bigint::integer)", class, id); err != nil {
+		return fmt.Errorf("take lock: %w", err)
+	}
+	return nil
+}
+
+// TryLock takes the advisory lock for the session of conn if nobody has it, and says whether it did.
+func TryLock(ctx context.Context, conn *pgx.Conn, class int32, id int64) (taken bool, err error) {
+	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1::integer, $2::bigint::integer)", class, id).Scan(&taken)
+	if err != nil {
+		return false, fmt.Errorf("try lock: %w", err)
+	}
+	return taken, nil
+}
+
+// LockTx takes the advisory lock until the end of the transaction and waits for it as long as ctx allows.
+func LockTx(ctx context.Context, tx pgx.Tx, class int32, id int64) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1::integer, $2::bigint::integer)", class, id); err != nil {
+		return fmt.Errorf("take lock: %w", err)
+	}
+	return nil
+}

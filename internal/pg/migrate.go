@@ -1,0 +1,124 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/alsobought/alsobought/migrations"
+)
+
+// ErrSchema says that the database is not at the version this program was made for.
+var ErrSchema = errors.New("wrong schema")
+
+// Migration is one step of the schema.
+type Migration struct {
+	Version   int64      `json:"version"`
+	Name      string     `json:"name"`
+	AppliedAt *time.Time `json:"applied_at"` // nil when it is not applied
+}
+
+// MigrateUp applies every migration that is not applied yet and returns them. Any number of callers may run it at once: a session lock
+// lets one work while the others wait.
+func MigrateUp(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
+	var applied []Migration
+	err := withProvider(pool, func(p *goose.Provider) error {
+		results, err := p.Up(ctx)
+		applied = done(results)
+		return err
+	})
+	return applied, err
+}
+
+// MigrateDown takes back the newest migration, or all of them, with the data that their tables hold.
+func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool) ([]Migration, error) {
+	var reverted []Migration
+	err := withProvider(pool, func(p *goose.Provider) error {
+		if all {
+			results, err := p.DownTo(ctx, 0)
+			reverted = done(results)
+			return err
+		}
+		result, err := p.Down(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil
+		}
+		if result != nil {
+			reverted = done([]*goose.MigrationResult{result})
+		}
+		return err
+	})
+	return reverted, err
+}
+
+// MigrateStatus lists every migration of this program and when it was applied.
+func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
+	var list []Migration
+	err := withProvider(pool, func(p *goose.Provider) error {
+		status, err := p.Status(ctx)
+		for _, s := range status {
+			m := Migration{Version: s.Source.Version, Name: s.Source.Path}
+			if s.State == goose.StateApplied {
+				at := s.AppliedAt
+				m.AppliedAt = &at
+			}
+			list = append(list, m)
+		}
+		return err
+	})
+	return list, err
+}
+
+// CheckSchema returns ErrSchema, with what to do, unless the database has exactly the migrations of this program.
+func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
+	return withProvider(pool, func(p *goose.Provider) error {
+		var exists bool
+		if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil {
+			return err
+		}
+		if !exists {
+			return fmt.Errorf("%w: the database has no alsobought tables yet: run alsobought migrate up", ErrSchema)
+		}
+		current, target, err := p.GetVersions(ctx)
+		switch {
+		case err != nil:
+			return err
+		case current < target:
+			return fmt.Errorf("%w: the database is at version %d, this program needs %d: run alsobought migrate up", ErrSchema, current, target)
+		case current > target:
+			return fmt.Errorf("%w: the database is at version %d, this program knows %d: use a newer alsobought", ErrSchema, current, target)
+		}
+		return nil
+	})
+}
+
+func withProvider(pool *pgxpool.Pool, do func(*goose.Provider) error) error {
+	// Asked every second, for as long as the context allows: another migration may be a long one.
+	const second, patience = 1, 24 * 60 * 60
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(second, patience))
+	if err != nil {
+		return fmt.Errorf("migration lock: %w", err)
+	}
+	database := stdlib.OpenDBFromPool(pool)
+	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS, goose.WithSessionLocker(locker))
+	if err != nil {
+		return errors.Join(fmt.Errorf("migrations: %w", err), database.Close())
+	}
+	return errors.Join(do(provider), provider.Close())
+}
+
+func done(results []*goose.MigrationResult) []Migration {
+	list := make([]Migration, 0, len(results))
+	for _, r := range results {
+		if r.Error == nil {
+			list = append(list, Migration{Version: r.Source.Version, Name: r.Source.Path})
+		}
+	}
+	return list
+}

@@ -1,0 +1,76 @@
+-- name: BuildStart :one
+INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, built_by, version)
+VALUES (@max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @built_by, @version)
+RETURNING build_id;
+
+-- name: BuildFinish :one
+-- Closes a build that is whole: its tables are partitions by now.
+UPDATE builds AS b
+SET status             = 'ready',
+    built_at           = clock_timestamp(),
+    items              = (SELECT count(*) FROM item_stats AS s WHERE s.build_id = @build_id),
+    pairs              = (SELECT count(*) FROM item_pairs AS p WHERE p.build_id = @build_id),
+    neighbours         = (SELECT count(*) FROM item_neighbours AS n WHERE n.build_id = @build_id),
+    stats_seconds      = @stats_seconds,
+    pairs_seconds      = @pairs_seconds,
+    neighbours_seconds = @neighbours_seconds
+WHERE b.build_id = @build_id
+RETURNING *;
+
+-- name: BuildFail :exec
+UPDATE builds AS b
+SET status = 'failed', error = @reason::text
+WHERE b.build_id = @build_id AND b.status = 'running';
+
+-- name: BuildRecover :execrows
+-- Called by whoever holds the build lock: no build can be running then.
+UPDATE builds AS b
+SET status = 'failed', error = 'interrupted: the builder or its database ended before the build did'
+WHERE b.status = 'running';
+
+-- name: BuildDeactivate :exec
+UPDATE builds AS b SET active = false WHERE b.active;
+
+-- name: BuildActivate :one
+UPDATE builds AS b SET active = true WHERE b.build_id = @build_id AND b.status = 'ready' RETURNING *;
+
+-- name: BuildActive :one
+SELECT b.* FROM builds AS b WHERE b.active;
+
+-- name: BuildGet :one
+SELECT b.* FROM builds AS b WHERE b.build_id = @build_id;
+
+-- name: BuildList :many
+SELECT b.* FROM builds AS b ORDER BY b.build_id DESC LIMIT @lim;
+
+-- name: BuildBefore :one
+-- The newest build before the active one that is still kept: where a rollback leads.
+SELECT b.*
+FROM builds AS b
+WHERE b.status = 'ready' AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
+ORDER BY b.build_id DESC
+LIMIT 1;
+
+-- name: BuildPrunable :many
+-- Ready builds other than the active one and the newest @keep beside it.
+SELECT b.build_id
+FROM builds AS b
+WHERE b.status = 'ready' AND NOT b.active
+ORDER BY b.build_id DESC
+LIMIT 1000 OFFSET @keep;
+
+-- name: BuildPruned :exec
+UPDATE builds AS b SET status = 'pruned' WHERE b.build_id = @build_id AND NOT b.active;
+
+-- name: BuildTableDroppable :many
+-- The tables of pruned builds that are still there, and whether they are attached to their parent: what a prune has to remove, or one that
+-- was killed has left. A detach that was killed is pending.
+SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesce(n.inhdetachpending, false)::boolean AS detach_pending
+FROM builds AS b
+JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id)
+    AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+LEFT JOIN pg_catalog.pg_inherits AS n ON n.inhrelid = c.oid
+LEFT JOIN pg_catalog.pg_class AS p ON p.oid = n.inhparent
+WHERE b.status = 'pruned'
+ORDER BY b.build_id, c.relname
+LIMIT 10000;

@@ -1,0 +1,96 @@
+-- The invariants that no constraint can hold, one query each: what is wrong, at most 20 rows of it, none when all is well. Every query
+-- has the same shape: subject, what is wrong with it.
+
+-- name: DoctorOrderWithoutLines :many
+SELECT ('order ' || o.external_id)::text AS subject, 'has no lines'::text AS problem
+FROM orders AS o
+WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = o.order_id)
+ORDER BY o.order_id
+LIMIT 20;
+
+-- name: DoctorLineWithoutOrder :many
+SELECT ('line of order ' || l.order_id || ' and item ' || l.item_id)::text AS subject, 'its order or its item is missing'::text AS problem
+FROM order_lines AS l
+WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = l.order_id)
+   OR NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = l.item_id)
+ORDER BY l.order_id, l.item_id
+LIMIT 20;
+
+-- name: DoctorLoadCounts :many
+SELECT ('load ' || l.load_id)::text AS subject,
+       ('says ' || l.rows_loaded || ' lines, ' || l.orders_added || ' orders, ' || l.rows_rejected || ' rejects; there are ' ||
+        coalesce(k.lines, 0) || ', ' || coalesce(o.orders, 0) || ', ' || coalesce(r.rejects, 0))::text AS problem
+FROM loads AS l
+LEFT JOIN (SELECT x.load_id, count(*) AS lines FROM order_lines AS x GROUP BY x.load_id) AS k ON k.load_id = l.load_id
+LEFT JOIN (SELECT x.load_id, count(*) AS orders FROM orders AS x GROUP BY x.load_id) AS o ON o.load_id = l.load_id
+LEFT JOIN (SELECT x.load_id, count(*) AS rejects FROM load_rejects AS x GROUP BY x.load_id) AS r ON r.load_id = l.load_id
+WHERE (l.rows_loaded, l.orders_added, l.rows_rejected) <> (coalesce(k.lines, 0), coalesce(o.orders, 0), coalesce(r.rejects, 0))
+ORDER BY l.load_id
+LIMIT 20;
+
+-- name: DoctorRowOfUnknownLoad :many
+SELECT ('load ' || x.load_id)::text AS subject, 'is not in loads, but orders, lines or rejects name it'::text AS problem
+FROM (
+    SELECT o.load_id FROM orders AS o
+    UNION SELECT l.load_id FROM order_lines AS l
+    UNION SELECT r.load_id FROM load_rejects AS r
+) AS x
+WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = x.load_id)
+ORDER BY x.load_id
+LIMIT 20;
+
+-- name: DoctorActiveBuild :many
+SELECT 'builds'::text AS subject, 'some are ready, but none is active: alsobought builds activate ID'::text AS problem
+WHERE EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active);
+
+-- name: DoctorBuildCounts :many
+SELECT ('build ' || b.build_id)::text AS subject,
+       ('says ' || b.items || ' items, ' || b.pairs || ' pairs, ' || b.neighbours || ' neighbours; there are ' ||
+        coalesce(s.n, 0) || ', ' || coalesce(p.n, 0) || ', ' || coalesce(k.n, 0))::text AS problem
+FROM builds AS b
+LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_stats AS x GROUP BY x.build_id) AS s ON s.build_id = b.build_id
+LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_pairs AS x GROUP BY x.build_id) AS p ON p.build_id = b.build_id
+LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_neighbours AS x GROUP BY x.build_id) AS k ON k.build_id = b.build_id
+WHERE b.status = 'ready' AND (b.items, b.pairs, b.neighbours) <> (coalesce(s.n, 0), coalesce(p.n, 0), coalesce(k.n, 0))
+ORDER BY b.build_id
+LIMIT 20;
+
+-- name: DoctorBuildSums :many
+-- Every line counts for one item, and the statistics of a build add up to its lines.
+SELECT ('build ' || b.build_id)::text AS subject,
+       ('counted ' || b.order_lines || ' lines, but its items have ' || coalesce(s.orders, 0))::text AS problem
+FROM builds AS b
+LEFT JOIN (SELECT x.build_id, sum(x.orders) AS orders FROM item_stats AS x GROUP BY x.build_id) AS s ON s.build_id = b.build_id
+WHERE b.status = 'ready' AND b.order_lines <> coalesce(s.orders, 0)
+ORDER BY b.build_id
+LIMIT 20;
+
+-- name: DoctorPairs :many
+SELECT ('build ' || p.build_id || ', pair of items ' || p.item_a || ' and ' || p.item_b)::text AS subject,
+       'is not possible by the statistics of its items'::text AS problem
+FROM item_pairs AS p
+LEFT JOIN item_stats AS a ON a.build_id = p.build_id AND a.item_id = p.item_a
+LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
+WHERE p.item_a >= p.item_b OR p.orders_together < 1 OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
+   OR NOT p.weight BETWEEN p.orders_together / 1000.0 AND p.orders_together
+ORDER BY p.build_id, p.item_a, p.item_b
+LIMIT 20;
+
+-- name: DoctorNeighbours :many
+SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text AS subject,
+       'has no pair behind it'::text AS problem
+FROM item_neighbours AS n
+WHERE NOT EXISTS (
+    SELECT FROM item_pairs AS p
+    WHERE p.build_id = n.build_id AND p.item_a = least(n.item_id, n.other_id) AND p.item_b = greatest(n.item_id, n.other_id)
+)
+ORDER BY n.build_id, n.item_id, n.neighbour_rank
+LIMIT 20;
+
+-- name: DoctorLeftoverTables :many
+SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^item_(stats|pairs|neighbours)_[0-9]+$'
+  AND NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id)
+ORDER BY c.relname
+LIMIT 20;

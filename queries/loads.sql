@@ -1,0 +1,66 @@
+-- name: LoadStart :one
+INSERT INTO loads (source, loaded_by, version)
+VALUES (@source, @loaded_by, @version)
+RETURNING load_id;
+
+-- name: LoadFinish :one
+-- Closes the audit row in the transaction of the data.
+UPDATE loads AS l
+SET status         = 'loaded',
+    finished_at    = clock_timestamp(),
+    copy_seconds   = @copy_seconds,
+    merge_seconds  = @merge_seconds,
+    rows_read      = @rows_read,
+    rows_rejected  = @rows_rejected,
+    rows_loaded    = @rows_loaded,
+    rows_duplicate = @rows_duplicate,
+    rows_repeated  = @rows_repeated,
+    orders_added   = @orders_added,
+    items_added    = @items_added
+WHERE l.load_id = @load_id
+RETURNING *;
+
+-- name: LoadFail :exec
+UPDATE loads AS l
+SET status = 'failed', finished_at = clock_timestamp(), error = @reason::text
+WHERE l.load_id = @load_id AND l.status = 'running';
+
+-- name: LoadRecover :execrows
+-- A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was killed, or lost its database.
+WITH running AS MATERIALIZED (
+    SELECT l.load_id FROM loads AS l WHERE l.status = 'running'
+), dead AS MATERIALIZED (
+    SELECT r.load_id FROM running AS r WHERE pg_try_advisory_xact_lock(@lock_class, r.load_id::integer)
+)
+UPDATE loads AS l
+SET status = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the loader or its database ended before the load did'
+FROM dead AS d
+WHERE l.load_id = d.load_id;
+
+-- name: LoadGet :one
+SELECT l.* FROM loads AS l WHERE l.load_id = @load_id;
+
+-- name: LoadList :many
+SELECT l.* FROM loads AS l ORDER BY l.load_id DESC LIMIT @lim;
+
+-- name: LoadFileInsert :exec
+INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected)
+VALUES (@load_id, @file_number, @name, @bytes, @sha256, @mapping, @rows_read, @rows_rejected);
+
+-- name: LoadFileList :many
+SELECT f.* FROM load_files AS f WHERE f.load_id = @load_id ORDER BY f.file_number LIMIT @lim;
+
+-- name: LoadRejectCountByReason :many
+SELECT r.reason, count(*) AS rows
+FROM load_rejects AS r
+WHERE r.load_id = @load_id
+GROUP BY r.reason
+ORDER BY rows DESC, r.reason
+LIMIT 100;
+
+-- name: LoadRejectList :many
+-- One page of the rejects of a load, those after a row number.
+SELECT r.* FROM load_rejects AS r
+WHERE r.load_id = @load_id AND r.row_number > @after
+ORDER BY r.row_number
+LIMIT @lim;
