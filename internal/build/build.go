@@ -1,0 +1,206 @@
+// Package build computes the statistics and pairs of all orders into a new version and switches to it.
+//
+// A build is one transaction over one snapshot of the orders. It fills tables of its own, which become partitions of item_stats,
+// item_pairs and item_neighbours when they are whole, and then it becomes the active build: readers see the build before or this one, and
+// wait for neither. The counting is SQL (folder sql); the package only says what runs when. It never changes an order.
+package build
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// DefaultKeep is how many builds stay beside the active one, for rollback.
+const DefaultKeep = 2
+
+// memory is the work_mem of a build's sorts, joins and aggregates.
+const memory = "256MB"
+
+//go:embed sql/*.sql
+var statements embed.FS
+
+// ErrNotFound says that there is no such build, or that it is not kept any more.
+var ErrNotFound = errors.New("no such build")
+
+// Options of a build.
+type Options struct {
+	Settings Settings
+	Keep     int32  // builds to keep beside the new one; older ones are pruned
+	BuiltBy  string // who, for the audit
+	Version  string // which program, for the audit
+}
+
+// Run makes a new build of all orders, activates it, prunes the oldest, and returns the new build. On error the active build is the one it
+// was, and the row in builds says why the new one failed. One build runs at a time; further ones wait.
+func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error) {
+	if err := opts.Settings.Validate(); err != nil {
+		return db.Build{}, err
+	}
+	var built db.Build
+	err := locked(ctx, pool, func(conn *pgx.Conn) error {
+		s := opts.Settings
+		id, err := db.New(conn).BuildStart(ctx, db.BuildStartParams{
+			MaxBasket:          s.MaxBasket,
+			NeighboursKept:     s.NeighboursKept,
+			Shrinkage:          s.Shrinkage,
+			PopularityExponent: s.PopularityExponent,
+			SimilarExponent:    s.SimilarExponent,
+			BuiltBy:            opts.BuiltBy,
+			Version:            opts.Version,
+		})
+		if err != nil {
+			return fmt.Errorf("start build: %w", err)
+		}
+		// One snapshot for all of it: orders that are loaded meanwhile are in the next build, whole.
+		err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+			built, err = run(ctx, tx, id)
+			return err
+		})
+		if err != nil {
+			return errors.Join(err, fail(ctx, pool, id, err))
+		}
+		if _, err := prune(ctx, conn, opts.Keep); err != nil {
+			return fmt.Errorf("build %d is active, but older ones could not be removed: %w", id, err)
+		}
+		return nil
+	})
+	return built, err
+}
+
+// run fills and attaches the tables of build id and makes it the active one, all in tx.
+func run(ctx context.Context, tx pgx.Tx, id int64) (db.Build, error) {
+	if _, err := tx.Exec(ctx, "SET LOCAL work_mem = '"+memory+"'"); err != nil {
+		return db.Build{}, fmt.Errorf("set work_mem: %w", err)
+	}
+	seconds := map[string]float64{}
+	for _, phase := range []string{"stats", "pairs", "neighbours", "attach"} {
+		began := time.Now()
+		statement, err := statements.ReadFile("sql/" + phase + ".sql")
+		if err != nil {
+			return db.Build{}, err
+		}
+		// Names of tables cannot be parameters. The id is a number of ours.
+		sql := strings.ReplaceAll(string(statement), ":build", strconv.FormatInt(id, 10))
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return db.Build{}, fmt.Errorf("build %d, %s: %w", id, phase, err)
+		}
+		seconds[phase] = time.Since(began).Seconds()
+	}
+	q := db.New(tx)
+	_, err := q.BuildFinish(ctx, db.BuildFinishParams{
+		BuildID:           id,
+		StatsSeconds:      seconds["stats"],
+		PairsSeconds:      seconds["pairs"],
+		NeighboursSeconds: seconds["neighbours"] + seconds["attach"],
+	})
+	if err != nil {
+		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)
+	}
+	return activate(ctx, q, id)
+}
+
+// Activate makes a kept build the one that answers. It returns ErrNotFound when there is none of that id.
+func Activate(ctx context.Context, pool *pgxpool.Pool, id int64) (db.Build, error) {
+	return change(ctx, pool, func(q *db.Queries) (db.Build, error) { return activate(ctx, q, id) })
+}
+
+// Rollback makes the newest kept build before the active one the one that answers. It returns ErrNotFound when there is none.
+func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
+	return change(ctx, pool, func(q *db.Queries) (db.Build, error) {
+		before, err := q.BuildBefore(ctx)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return db.Build{}, fmt.Errorf("%w: none is kept from before the active one", ErrNotFound)
+		}
+		if err != nil {
+			return db.Build{}, fmt.Errorf("find the build before: %w", err)
+		}
+		return activate(ctx, q, before.BuildID)
+	})
+}
+
+// Recover marks the builds as failed that were interrupted: killed, or cut off from their database. Their tables went with their
+// transactions. It returns how many.
+func Recover(ctx context.Context, pool *pgxpool.Pool) (recovered int64, err error) {
+	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
+		// A build that runs has seen to the dead ones when it began.
+		free, err := pg.TryLock(ctx, conn, pg.BuildLock, 0)
+		if err != nil || !free {
+			return err
+		}
+		recovered, err = recoverDead(ctx, conn)
+		return err
+	})
+	return recovered, err
+}
+
+// recoverDead must be called by the holder of the build lock: no build can be running then.
+func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
+	n, err := db.New(conn).BuildRecover(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("recover builds: %w", err)
+	}
+	return n, nil
+}
+
+func activate(ctx context.Context, q *db.Queries, id int64) (db.Build, error) {
+	if err := q.BuildDeactivate(ctx); err != nil {
+		return db.Build{}, fmt.Errorf("deactivate: %w", err)
+	}
+	build, err := q.BuildActivate(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return db.Build{}, fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrNotFound, id)
+	}
+	if err != nil {
+		return db.Build{}, fmt.Errorf("activate build %d: %w", id, err)
+	}
+	return build, nil
+}
+
+// locked holds the build lock while do runs.
+func locked(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) error {
+	return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
+		if err := pg.Lock(ctx, conn, pg.BuildLock, 0); err != nil {
+			return err
+		}
+		if _, err := recoverDead(ctx, conn); err != nil {
+			return err
+		}
+		return do(conn)
+	})
+}
+
+func change(ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Build, error)) (build db.Build, err error) {
+	err = locked(ctx, pool, func(conn *pgx.Conn) error {
+		return pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+			build, err = do(db.New(tx))
+			return err
+		})
+	})
+	return build, err
+}
+
+// fail says in builds why the build failed. It is given time of its own: the usual reason is that ctx ended. When the database is gone too,
+// the row goes on saying "running" until the next holder of the build lock finds it.
+func fail(ctx context.Context, pool *pgxpool.Pool, id int64, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	reason := cause.Error()
+	if errors.Is(cause, context.Canceled) {
+		reason = "cancelled"
+	}
+	if err := db.New(pool).BuildFail(ctx, reason, id); err != nil && !pg.IsUnavailable(err) {
+		return fmt.Errorf("audit of the failure: %w", err)
+	}
+	return nil
+}

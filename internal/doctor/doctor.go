@@ -1,0 +1,73 @@
+// Package doctor checks every invariant of the data that the schema itself cannot hold. It only reads.
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alsobought/alsobought/db"
+)
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Check   string `json:"check"`
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+// row is the shape of every query of queries/doctor.sql.
+type row interface {
+	~struct {
+		Subject string `json:"subject"`
+		Problem string `json:"problem"`
+	}
+}
+
+// check is one invariant, said as it should be.
+type check struct {
+	name string
+	find func(context.Context) ([]Finding, error)
+}
+
+// Run makes every check and returns what is wrong, at most 20 findings a check, and how many checks there were.
+func Run(ctx context.Context, database db.DBTX) (findings []Finding, checks int, err error) {
+	q := db.New(database)
+	all := []check{
+		{"every order has lines", wrap(q.DoctorOrderWithoutLines)},
+		{"every line has its order and its item", wrap(q.DoctorLineWithoutOrder)},
+		{"every load's counts are those of its rows", wrap(q.DoctorLoadCounts)},
+		{"every row belongs to a load", wrap(q.DoctorRowOfUnknownLoad)},
+		{"one build is active", wrap(q.DoctorActiveBuild)},
+		{"every build's counts are those of its rows", wrap(q.DoctorBuildCounts)},
+		{"every build's items add up to its lines", wrap(q.DoctorBuildSums)},
+		{"every pair is possible", wrap(q.DoctorPairs)},
+		{"every neighbour is a pair", wrap(q.DoctorNeighbours)},
+		{"no tables are left over", wrap(q.DoctorLeftoverTables)},
+	}
+	for _, c := range all {
+		found, err := c.find(ctx)
+		if err != nil {
+			return nil, 0, fmt.Errorf("check that %s: %w", c.name, err)
+		}
+		for _, f := range found {
+			f.Check = c.name
+			findings = append(findings, f)
+		}
+	}
+	return findings, len(all), nil
+}
+
+func wrap[R row](query func(context.Context) ([]R, error)) func(context.Context) ([]Finding, error) {
+	return func(ctx context.Context) ([]Finding, error) {
+		rows, err := query(ctx)
+		findings := make([]Finding, 0, len(rows))
+		for _, r := range rows {
+			s := struct {
+				Subject string `json:"subject"`
+				Problem string `json:"problem"`
+			}(r)
+			findings = append(findings, Finding{Subject: s.Subject, Problem: s.Problem})
+		}
+		return findings, err
+	}
+}

@@ -1,0 +1,196 @@
+// Package load brings order files into the database and accounts for every row of them.
+//
+// A load is one transaction: its rows are staged by COPY, merged into items, orders and order_lines by SQL, and its audit row is closed
+// with the counts, together or not at all. Only the audit row is older than the transaction: it says "running" from the start, and
+// "failed" and why when the load did not come to its end. The package never parses a file itself (package orderfile does) and never
+// builds recommendations.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// ErrNoRows says that the sources held not one row.
+var ErrNoRows = errors.New("no rows")
+
+// prepareMerge gives the merge's joins and sorts their memory, and the planner statistics of what was just staged: without them it would
+// join half a million rows in nested loops. The merge groups by what it has to sort by anyway; grouping by hash instead would take twice
+// the time and 450 bytes per line for the sums of quantities.
+const prepareMerge = "SET LOCAL work_mem = '128MB'; SET LOCAL enable_hashagg = off; ANALYZE staged_rows"
+
+// Source is one file or stream of a load.
+type Source struct {
+	Name string // what errors and the audit call it
+	Open func() (io.ReadCloser, error)
+}
+
+// Options of a load. The zero value reads every source by its content.
+type Options struct {
+	File     orderfile.Options // how to read the sources; Name is taken from the source
+	LoadedBy string            // who, for the audit
+	Version  string            // which program, for the audit
+}
+
+// Result is what a finished load did; its row in loads.
+type Result struct {
+	db.Load
+	Files []db.LoadFile
+}
+
+// Run loads the sources as one load and returns its audit row. On error nothing of the load is in the database but its audit row, which
+// says why it failed; when the first source cannot even be opened, not that either. Every source row is counted exactly once: loaded,
+// duplicate or rejected. Loads may run at the same time; they merge one after the other.
+//
+// Errors: *orderfile.FileError for a source that cannot be read, ErrNoRows, whatever Open of a source returns, and database errors.
+func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
+	stage, err := newStage(sources, opts.File)
+	if err != nil {
+		return Result{}, err
+	}
+	defer stage.close()
+
+	var result Result
+	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
+		loadID, err := start(ctx, conn, sources, opts)
+		if err != nil {
+			return err
+		}
+		err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+			result, err = run(ctx, tx, loadID, stage)
+			return err
+		})
+		if err != nil {
+			return errors.Join(err, fail(ctx, pool, loadID, err))
+		}
+		return nil
+	})
+	return result, err
+}
+
+// Recover marks the loads as failed that were interrupted: killed, or cut off from their database. It returns how many.
+func Recover(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
+	n, err := db.New(pool).LoadRecover(ctx, pg.LoadLock)
+	if err != nil {
+		return 0, fmt.Errorf("recover loads: %w", err)
+	}
+	return n, nil
+}
+
+// start writes the audit row and takes the load's lock in one transaction, so that nobody sees it running without its lock.
+func start(ctx context.Context, conn *pgx.Conn, sources []Source, opts Options) (loadID int64, err error) {
+	names := make([]string, len(sources))
+	for i, s := range sources {
+		names[i] = s.Name
+	}
+	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		loadID, err = db.New(tx).LoadStart(ctx, strings.Join(names, " "), opts.LoadedBy, opts.Version)
+		if err != nil {
+			return err
+		}
+		return pg.Lock(ctx, tx.Conn(), pg.LoadLock, loadID)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("start load: %w", err)
+	}
+	return loadID, nil
+}
+
+// run stages and merges inside the transaction tx.
+func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, error) {
+	began := time.Now()
+	if err := stage.copy(ctx, tx); err != nil {
+		return Result{}, err
+	}
+	if stage.rows == 0 {
+		return Result{}, fmt.Errorf("%s: %w: there is a header at most, nothing was loaded", stage.names(), ErrNoRows)
+	}
+	copied := time.Now()
+
+	q := db.New(tx)
+	if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
+		return Result{}, err
+	}
+	if _, err := tx.Exec(ctx, prepareMerge); err != nil {
+		return Result{}, fmt.Errorf("analyze staging: %w", err)
+	}
+	merged, err := merge(ctx, q, loadID)
+	if err != nil {
+		return Result{}, err
+	}
+	if merged.rejected != stage.rejected {
+		return Result{}, fmt.Errorf("%d rows were refused, but %d were stored", stage.rejected, merged.rejected)
+	}
+
+	var result Result
+	for i, f := range stage.files {
+		f.LoadID, f.FileNumber = loadID, int32(i+1) //nolint:gosec // files of one command line
+		if err := q.LoadFileInsert(ctx, db.LoadFileInsertParams(f)); err != nil {
+			return Result{}, fmt.Errorf("audit of %s: %w", f.Name, err)
+		}
+		result.Files = append(result.Files, f)
+	}
+	result.Load, err = q.LoadFinish(ctx, db.LoadFinishParams{
+		LoadID:        loadID,
+		RowsRead:      stage.rows,
+		RowsRejected:  stage.rejected,
+		RowsLoaded:    merged.lines.Loaded,
+		RowsDuplicate: stage.rows - stage.rejected - merged.lines.Loaded,
+		RowsRepeated:  merged.lines.Repeated,
+		OrdersAdded:   merged.orders,
+		ItemsAdded:    merged.items,
+		CopySeconds:   copied.Sub(began).Seconds(),
+		MergeSeconds:  time.Since(copied).Seconds(),
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("close audit: %w", err)
+	}
+	return result, nil
+}
+
+type merged struct {
+	items, orders, rejected int64
+	lines                   db.StagedLineMergeRow
+}
+
+func merge(ctx context.Context, q *db.Queries, loadID int64) (m merged, err error) {
+	if m.items, err = q.StagedItemMerge(ctx); err != nil {
+		return m, fmt.Errorf("merge items: %w", err)
+	}
+	if m.orders, err = q.StagedOrderMerge(ctx, loadID); err != nil {
+		return m, fmt.Errorf("merge orders: %w", err)
+	}
+	if m.lines, err = q.StagedLineMerge(ctx, loadID); err != nil {
+		return m, fmt.Errorf("merge order lines: %w", err)
+	}
+	if m.rejected, err = q.StagedRejectMerge(ctx, loadID); err != nil {
+		return m, fmt.Errorf("keep rejects: %w", err)
+	}
+	return m, nil
+}
+
+// fail says in the audit why the load failed. It is given time of its own: the usual reason is that ctx ended. When the database is gone
+// too, the row goes on saying "running" until Recover finds it.
+func fail(ctx context.Context, pool *pgxpool.Pool, loadID int64, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	reason := cause.Error()
+	if errors.Is(cause, context.Canceled) {
+		reason = "cancelled"
+	}
+	if err := db.New(pool).LoadFail(ctx, reason, loadID); err != nil && !pg.IsUnavailable(err) {
+		return fmt.Errorf("audit of the failure: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package load
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+//go:embed staging.sql
+var createStaging string
+
+var stagedColumns = []string{
+	"row_number", "file_number", "line_number", "order_id", "item_name", "quantity", "ordered_at", "customer_id",
+	"reason", "detail", "raw",
+}
+
+// stage streams the rows of the sources into staged_rows, one at a time: it is the pgx.CopyFromSource of the load's COPY.
+type stage struct {
+	sources []Source
+	options orderfile.Options
+
+	files    []db.LoadFile // finished, and the current one last
+	file     io.ReadCloser
+	reader   *orderfile.Reader
+	rows     int64 // read so far, over all sources
+	rejected int64
+	values   [11]any
+	err      error
+}
+
+// newStage opens the first source, so that a wrong file is refused before the database hears of it.
+func newStage(sources []Source, options orderfile.Options) (*stage, error) {
+	if len(sources) == 0 {
+		return nil, errors.New("no source to load")
+	}
+	s := &stage{sources: sources, options: options}
+	if err := s.open(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, createStaging); err != nil {
+		return fmt.Errorf("make staging table: %w", err)
+	}
+	staged, err := tx.CopyFrom(ctx, pgx.Identifier{"staged_rows"}, stagedColumns, s)
+	if s.err != nil {
+		return s.err // what is wrong with the file says more than that COPY was abandoned for it
+	}
+	if err != nil {
+		return fmt.Errorf("copy rows: %w", err)
+	}
+	if staged != s.rows {
+		return fmt.Errorf("copy rows: %d read, but %d staged", s.rows, staged)
+	}
+	return nil
+}
+
+// Next reads one row of the sources into values. It is false at the end of the last one and on error.
+func (s *stage) Next() bool {
+	for {
+		line, reject, err := s.reader.Read()
+		switch {
+		case err == nil:
+			s.put(line, reject)
+			return true
+		case !errors.Is(err, io.EOF):
+			s.err = err
+			return false
+		}
+		if s.err = s.finish(); s.err != nil || len(s.files) == len(s.sources) {
+			return false
+		}
+		if s.err = s.open(); s.err != nil {
+			return false
+		}
+	}
+}
+
+// Values returns the row that Next read. pgx is done with it before the next Next.
+func (s *stage) Values() ([]any, error) { return s.values[:], nil }
+
+// Err returns why Next ended early.
+func (s *stage) Err() error { return s.err }
+
+func (s *stage) open() error {
+	source := s.sources[len(s.files)]
+	file, err := source.Open()
+	if err != nil {
+		return err
+	}
+	s.file = file
+	options := s.options
+	options.Name = source.Name
+	if s.reader, err = orderfile.Open(file, options); err != nil {
+		return err
+	}
+	s.files = append(s.files, db.LoadFile{Name: source.Name})
+	return nil
+}
+
+// finish closes the current source and keeps what the audit says of it.
+func (s *stage) finish() error {
+	mapping, err := json.Marshal(s.reader.Mapping())
+	if err != nil {
+		return fmt.Errorf("mapping of %s: %w", s.files[len(s.files)-1].Name, err)
+	}
+	f := &s.files[len(s.files)-1]
+	f.Bytes, f.SHA256, f.Mapping = s.reader.Bytes(), s.reader.SHA256(), mapping
+	s.close()
+	return nil
+}
+
+func (s *stage) close() {
+	if s.file != nil {
+		_ = s.file.Close() // read only
+		s.file = nil
+	}
+}
+
+func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) {
+	s.rows++
+	file := &s.files[len(s.files)-1]
+	file.RowsRead++
+	number := len(s.files)
+	if reject != nil {
+		s.rejected++
+		file.RowsRejected++
+		s.values = [11]any{
+			s.rows, number, reject.Number, nil, nil, nil, nil, nil, string(reject.Reason), reject.Detail, reject.Raw,
+		}
+		return
+	}
+	s.values = [11]any{s.rows, number, line.Number, line.Order, line.Item, numeric(line.Quantity), nil, nil, nil, nil, nil}
+	if !line.OrderedAt.IsZero() {
+		s.values[6] = line.OrderedAt
+	}
+	if line.Customer != "" {
+		s.values[7] = line.Customer
+	}
+}
+
+// one is the quantity of a line that names none.
+var one = pgtype.Numeric{Int: big.NewInt(1), Valid: true}
+
+func numeric(q orderfile.Quantity) pgtype.Numeric {
+	switch {
+	case q.IsZero(), q == orderfile.Quantity{Whole: 1}:
+		return one
+	case q.Micros == 0:
+		return pgtype.Numeric{Int: big.NewInt(q.Whole), Valid: true}
+	}
+	unscaled := new(big.Int).Mul(big.NewInt(q.Whole), big.NewInt(1_000_000))
+	return pgtype.Numeric{Int: unscaled.Add(unscaled, big.NewInt(int64(q.Micros))), Exp: -6, Valid: true}
+}
+
+func (s *stage) names() string {
+	names := make([]string, len(s.sources))
+	for i, source := range s.sources {
+		names[i] = source.Name
+	}
+	return strings.Join(names, " ")
+}

@@ -1,0 +1,207 @@
+// Package recommend answers the questions: what is popular, what goes with an item, with a basket, with an order, and why.
+//
+// Every answer comes from one build, by the SQL function recommend(), the one definition of every ranking: the same for the API, the
+// command line and the reporting schema. The package checks what is asked, finds the items, and puts the evidence into words. It never
+// ranks anything itself, and knows nothing of HTTP.
+package recommend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/db"
+)
+
+// What can be unknown. Each is wrapped with the name that was asked for.
+var (
+	ErrNoBuild      = errors.New("there is no active build yet: load orders first (alsobought load FILE)")
+	ErrUnknownItem  = errors.New("unknown item")
+	ErrUnknownOrder = errors.New("unknown order")
+)
+
+// Recommender answers questions from the active build of one database.
+type Recommender struct {
+	queries *db.Queries
+}
+
+// New returns a Recommender that asks database, a pool or a connection.
+func New(database db.DBTX) *Recommender {
+	return &Recommender{queries: db.New(database)}
+}
+
+// Popular answers with the items in the most orders. Measure, MinSupport, MinConfidence and Strict have no meaning here.
+func (r *Recommender) Popular(ctx context.Context, opts Options) (Answer, error) {
+	opts = Options{Limit: opts.Limit, Exclude: opts.Exclude}.withDefaults(PopularLimit)
+	if err := opts.validate(); err != nil {
+		return Answer{}, err
+	}
+	build, err := r.active(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	return r.ask(ctx, build, []int64{}, false, opts)
+}
+
+// Similar answers with the items that go with one item. An item that is in no order of the build is ErrUnknownItem.
+func (r *Recommender) Similar(ctx context.Context, item string, opts Options) (Answer, error) {
+	opts = opts.withDefaults(SimilarLimit)
+	if err := opts.validate(); err != nil {
+		return Answer{}, err
+	}
+	build, err := r.active(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	known, unknown, err := r.find(ctx, build, []string{item})
+	if err != nil {
+		return Answer{}, err
+	}
+	if len(unknown) > 0 {
+		return Answer{}, fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, item, build.BuildID)
+	}
+	answer, err := r.ask(ctx, build, known, true, opts)
+	answer.Metadata.ItemName = item
+	return answer, err
+}
+
+// Basket answers with the items that go with all of a basket's items together, none of them in it. The basket has 1 to MaxBasket names.
+// Those that the build does not know are listed in the metadata; when all are unknown every answer is filled by popularity.
+func (r *Recommender) Basket(ctx context.Context, items []string, opts Options) (Answer, error) {
+	opts = opts.withDefaults(BasketLimit)
+	if err := opts.validate(); err != nil {
+		return Answer{}, err
+	}
+	if len(items) < 1 || len(items) > MaxBasket {
+		return Answer{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBasket)}
+	}
+	build, err := r.active(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := r.basket(ctx, build, items, opts)
+	answer.Metadata.BasketItems = items
+	return answer, err
+}
+
+// Order answers with the items that go with those of one order, none of them in it. An order that was never loaded is ErrUnknownOrder.
+func (r *Recommender) Order(ctx context.Context, orderID string, opts Options) (Answer, error) {
+	opts = opts.withDefaults(OrderLimit)
+	if err := opts.validate(); err != nil {
+		return Answer{}, err
+	}
+	build, err := r.active(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	if isNoText(orderID) {
+		return Answer{}, fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, orderID)
+	}
+	order, err := r.queries.OrderGet(ctx, orderID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Answer{}, fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, orderID)
+	}
+	if err != nil {
+		return Answer{}, fmt.Errorf("find order: %w", err)
+	}
+	items, err := r.queries.OrderItemList(ctx, order.OrderID)
+	if err != nil {
+		return Answer{}, fmt.Errorf("find items of order: %w", err)
+	}
+	answer, err := r.basket(ctx, build, items, opts)
+	answer.Metadata.OrderID = orderID
+	return answer, err
+}
+
+func (r *Recommender) basket(ctx context.Context, build db.Build, items []string, opts Options) (Answer, error) {
+	known, unknown, err := r.find(ctx, build, items)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := r.ask(ctx, build, known, false, opts)
+	answer.Metadata.UnknownItems = unknown
+	return answer, err
+}
+
+// ask runs the one ranking.
+func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, boosted bool, opts Options) (Answer, error) {
+	excluded, _, err := r.find(ctx, build, opts.Exclude)
+	if err != nil {
+		return Answer{}, err
+	}
+	rows, err := r.queries.Recommend(ctx, db.RecommendParams{
+		BuildID:       build.BuildID,
+		Asked:         asked,
+		Boosted:       boosted,
+		Measure:       string(opts.Measure),
+		MinSupport:    opts.MinSupport,
+		MinConfidence: opts.MinConfidence,
+		Excluded:      excluded,
+		Fill:          !opts.Strict,
+		Lim:           int64(opts.Limit),
+	})
+	if err != nil {
+		return Answer{}, fmt.Errorf("recommend: %w", err)
+	}
+	answer := Answer{
+		Recommendations: make([]Recommendation, 0, len(rows)),
+		Metadata: Metadata{
+			Limit:                opts.Limit,
+			TotalRecommendations: len(rows),
+			BuildID:              build.BuildID,
+			BuiltAt:              build.BuiltAt.UTC(),
+			Measure:              opts.Measure,
+		},
+	}
+	for _, row := range rows {
+		if row.Source == SourcePopular {
+			answer.Metadata.FilledByPopularity++
+		}
+		answer.Recommendations = append(answer.Recommendations, recommendation(row, build, len(asked) > 0))
+	}
+	return answer, nil
+}
+
+func (r *Recommender) active(ctx context.Context) (db.Build, error) {
+	build, err := r.queries.BuildActive(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return db.Build{}, ErrNoBuild
+	}
+	if err != nil {
+		return db.Build{}, fmt.Errorf("find active build: %w", err)
+	}
+	return build, nil
+}
+
+// find returns the ids of the names that the build knows, each once, and the names that it does not, in the order given.
+func (r *Recommender) find(ctx context.Context, build db.Build, names []string) (known []int64, unknown []string, err error) {
+	known = []int64{} // an empty array in SQL, not NULL
+	if len(names) == 0 {
+		return known, nil, nil
+	}
+	items, err := r.queries.ItemListKnown(ctx, build.BuildID, slices.DeleteFunc(slices.Clone(names), isNoText))
+	if err != nil {
+		return nil, nil, fmt.Errorf("find items: %w", err)
+	}
+	found := make(map[string]bool, len(items))
+	for _, i := range items {
+		found[i.Name] = true
+		known = append(known, i.ItemID)
+	}
+	for _, name := range names {
+		if !found[name] && !slices.Contains(unknown, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	return known, unknown, nil
+}
+
+// isNoText reports whether PostgreSQL cannot hold s: then it is unknown, and asking would be an error.
+func isNoText(s string) bool {
+	return !utf8.ValidString(s) || strings.ContainsRune(s, 0)
+}
