@@ -36,8 +36,13 @@ var server struct {
 	err     error
 }
 
-// Main runs the tests of a package, leaves the server, and fails if goroutines are left. Call it from TestMain.
+// Main runs the tests of a package and exits. Call it from TestMain.
 func Main(m *testing.M) {
+	os.Exit(Run(m))
+}
+
+// Run runs the tests of a package, leaves the server, and fails if goroutines are left. It returns the exit status.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if server.private != nil {
 		if err := server.private.Close(); err != nil {
@@ -51,7 +56,7 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // New returns a pool on a migrated, empty database that belongs to this test.

@@ -58,24 +58,6 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkOnlineRetail reads the real file, gzip and all.
-func BenchmarkOnlineRetail(b *testing.B) {
-	source, err := io.ReadAll(realFile(b, "online_retail_messy.csv.gz"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	rows := 0
-	for b.Loop() {
-		r, err := orderfile.Open(bytes.NewReader(source), orderfile.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		rows += drain(b, r)
-	}
-	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
-}
-
 func drain(b *testing.B, r *orderfile.Reader) (rows int) {
 	b.Helper()
 	for ; ; rows++ {

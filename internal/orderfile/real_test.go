@@ -1,3 +1,5 @@
+//go:build realdata
+
 package orderfile_test
 
 import (
@@ -13,16 +15,12 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// realFile opens a file of the real order data beside the checkout.
+// realFile opens a file of the public order data that make test-real is told the directory of.
 func realFile(t testing.TB, name string) *os.File {
 	t.Helper()
-	dir := os.Getenv("ALSOBOUGHT_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	f, err := os.Open(filepath.Join(dir, name))
+	f, err := os.Open(filepath.Join(os.Getenv("ALSOBOUGHT_TEST_DATA"), name))
 	if err != nil {
-		t.Fatalf("this test needs the real order data (ALSOBOUGHT_TEST_DATA is its directory): %v", err)
+		t.Fatalf("this test reads real orders, ALSOBOUGHT_TEST_DATA is their directory: %v", err)
 	}
 	t.Cleanup(func() { f.Close() })
 	return f

@@ -38,8 +38,13 @@ func foreign(head []byte) string {
 // notText tells a binary file from a text with NUL bytes in some rows, which are rejects and no more. A header with a NUL
 // byte is none; without header, half of the lines have to hold one.
 func notText(sample []byte, header bool) string {
-	nuls := bytes.Count(sample, []byte{0})
-	if nuls == 0 {
+	nuls := [2]int{} // at even and odd places
+	for i, b := range sample {
+		if b == 0 {
+			nuls[i%2]++
+		}
+	}
+	if nuls == [2]int{} {
 		return ""
 	}
 	lines, bad := 0, 0
@@ -55,7 +60,7 @@ func notText(sample []byte, header bool) string {
 	switch {
 	case 2*bad < lines:
 		return ""
-	case 5*nuls > 2*len(sample) && 5*nuls < 3*len(sample):
+	case 5*max(nuls[0], nuls[1]) > 2*len(sample) && 50*min(nuls[0], nuls[1]) < len(sample): // every other byte of Latin letters
 		return "looks like UTF-16 without byte order mark: say --encoding utf-16"
 	}
 	return binaryFile

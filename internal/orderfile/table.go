@@ -98,7 +98,8 @@ func bounded(header []string) []string {
 	const most = 100
 	names := slices.Clone(header[:min(len(header), most)])
 	for i, name := range names {
-		names[i] = strings.ToValidUTF8(name[:min(len(name), MaxText)], "\uFFFD")
+		// Keys of JSON may hold what the audit cannot store.
+		names[i] = strings.ReplaceAll(strings.ToValidUTF8(name[:min(len(name), MaxText)], "\uFFFD"), "\x00", "\uFFFD")
 	}
 	return names
 }
