@@ -1,0 +1,167 @@
+# alsobought. `make` alone lists what there is.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Go and golangci-lint use every processor themselves, and check-generate empties db/ for a moment.
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules
+
+# The official tarball's place, in case PATH does not name it.
+export PATH := $(PATH):/usr/local/go/bin
+# Static binaries, and no C compiler needed. What does need one (race) says so.
+export CGO_ENABLED ?= 0
+
+# The version is stamped by -ldflags, so Go need not ask git, which refuses in a checkout that belongs to another user.
+GOBUILD := go build -buildvcs=false -trimpath
+GIT := git -c safe.directory='$(CURDIR)'
+VERSION = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
+
+SQLC := bin/tools/sqlc
+GOLANGCI := bin/tools/golangci-lint
+BENCHSTAT := bin/tools/benchstat
+TESTPG := bin/tools/testpg
+
+# Modules of their own beside the root's; tools/ itself has no code.
+BENCH := $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
+NESTED := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod)) $(BENCH)
+TESTED := $(sort $(foreach m,$(NESTED),$(if $(shell find $(m) -name '*_test.go'),$(m))))
+
+TEST_FLAGS ?=
+BENCH_FLAGS ?=
+# Where the tests get PostgreSQL: the installed server programs, or the server of TEST_DATABASE_URL (DATABASE_URL may be one in use, no test
+# touches it). TEST_PG=docker takes a container of TEST_PG_IMAGE instead.
+TEST_PG ?=
+TEST_PG_IMAGE ?= postgres:17
+ifeq ($(TEST_PG),docker)
+with_pg := $(TESTPG) --image '$(TEST_PG_IMAGE)' --
+test_needs := $(TESTPG)
+else ifeq ($(TEST_PG),)
+with_pg :=
+test_needs := $(if $(TEST_DATABASE_URL),,postgres-programs)
+else
+$(error TEST_PG is '$(TEST_PG)': leave it empty for the installed PostgreSQL, or say TEST_PG=docker)
+endif
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##@ run
+
+.PHONY: build
+build: go ## bin/alsobought, a static binary that knows its version
+	@$(GOBUILD) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/alsobought ./cmd/alsobought
+
+.PHONY: demo
+demo: postgres-programs build ## sample orders in a private PostgreSQL, the API on 127.0.0.1:8000
+	@exec bin/alsobought demo
+
+.PHONY: migrate
+migrate: database-url build ## bring the database of DATABASE_URL up to date
+	@bin/alsobought migrate up
+
+##@ test
+
+.PHONY: test
+test: go $(test_needs) ## every test (TEST_PG=docker TEST_PG_IMAGE=... for a container's PostgreSQL)
+	@$(with_pg) go test $(TEST_FLAGS) ./...
+	@$(foreach m,$(TESTED),cd $(CURDIR)/$(m) && go test $(TEST_FLAGS) ./...;)
+
+.PHONY: race
+race: go cc $(test_needs) ## every test under the race detector
+	@CGO_ENABLED=1 $(with_pg) go test -race $(TEST_FLAGS) ./...
+
+.PHONY: bench
+bench: go postgres-programs ## file to active build, phase by phase (BENCH_FLAGS)
+	@cd bench && go run . $(BENCH_FLAGS)
+
+# Only that they still run: once each, in the packages that have any.
+.PHONY: bench-once
+bench-once: go $(test_needs)
+	@packages=$$(find . $(NESTED:%=-path ./% -prune -o) -name '*_test.go' -exec grep -l '^func Benchmark' {} + | xargs -r -n1 dirname | sort -u); \
+	[[ -z "$$packages" ]] || $(with_pg) go test -run '^$$' -bench . -benchtime 1x $$packages
+	@$(if $(BENCH),cd bench && go build -o /dev/null ./...)
+
+##@ code
+
+.PHONY: fmt
+fmt: go $(GOLANGCI) ## format every Go file
+	@$(GOLANGCI) fmt ./...
+	@$(foreach m,$(NESTED),$(GOLANGCI) fmt ./$(m)/...;)
+
+.PHONY: lint
+lint: go $(GOLANGCI) ## golangci-lint, formats and import directions included
+	@$(GOLANGCI) config verify
+	@$(GOLANGCI) run ./...
+	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && $(CURDIR)/$(GOLANGCI) run --config $(CURDIR)/.golangci.yml ./...;)
+
+.PHONY: vet
+vet: go
+	@go vet ./...
+	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && go vet ./...;)
+
+# The queries are compiled first, so that a mistake in one of them leaves db/ as it is. Emptied, because sqlc keeps files whose queries are gone.
+.PHONY: generate
+generate: go $(SQLC) ## write db/ from migrations/ and queries/
+	@$(SQLC) compile
+	@rm -f db/*.go
+	@$(SQLC) generate
+
+.PHONY: check-generate
+check-generate: generate ## fail if db/ is not what migrations/ and queries/ make
+	@$(GIT) diff --exit-code --stat -- db || { echo 'make: db/ was not up to date, it is now: commit it' >&2; exit 1; }
+	@untracked=$$($(GIT) ls-files --others -- db); \
+	[[ -z "$$untracked" ]] || { echo "make: generated and not in git, add it:" $$untracked >&2; exit 1; }
+
+.PHONY: check-tidy
+check-tidy: go
+	@go mod tidy -diff
+	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && go mod tidy -diff;)
+
+# The tests come last: what a log ends with is what people read.
+.PHONY: check
+check: lint check-tidy check-generate vet bench-once test ## all that CI runs
+
+.PHONY: tools
+tools: $(SQLC) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the other targets build on demand
+
+.PHONY: clean
+clean: ## remove what make built
+	@rm -rf bin
+
+# Prerequisites
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo "make: go not found: install Go $$(sed -n 's/^go //p' go.mod) or newer and put it on PATH" >&2; exit 1; }
+	@go list -m >/dev/null 2>&1 || { echo "make: Go $$(sed -n 's/^go //p' go.mod) or newer is needed; $$(go version) says:" $$(go list -m 2>&1 | tail -n 1) >&2; exit 1; }
+
+.PHONY: database-url
+database-url:
+	@[[ -n "$${DATABASE_URL:-}" ]] || { echo 'make: DATABASE_URL is not set, say which database: DATABASE_URL=postgres://user@host/database make ...' >&2; exit 1; }
+
+# Whatever DATABASE_URL says: what needs them starts a PostgreSQL of its own.
+.PHONY: postgres-programs
+postgres-programs:
+	@scripts/ensure postgres
+
+.PHONY: cc
+cc:
+	@scripts/ensure cc
+
+# Built without cgo: sqlc then reads SQL with PostgreSQL's parser as WebAssembly, which takes 1.5 s a run, and no C compiler.
+build_tool = @echo 'building $@ (once)' >&2; mkdir -p bin/tools; cd $(1) && CGO_ENABLED=0 $(GOBUILD) -ldflags '-s -w' -o $(CURDIR)/$@ $(2) && touch $(CURDIR)/$@
+
+$(SQLC): tools/go.mod tools/go.sum | go
+	$(call build_tool,tools,github.com/sqlc-dev/sqlc/cmd/sqlc)
+
+$(GOLANGCI): tools/go.mod tools/go.sum | go
+	$(call build_tool,tools,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+
+$(BENCHSTAT): tools/go.mod tools/go.sum | go
+	$(call build_tool,tools,golang.org/x/perf/cmd/benchstat)
+
+$(TESTPG): tools/testpg/go.mod tools/testpg/go.sum $(wildcard tools/testpg/*.go) | go
+	$(call build_tool,tools/testpg,.)
