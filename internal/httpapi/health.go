@@ -1,0 +1,171 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// A loss of the database shows after lookEvery + lookTimeout at the latest.
+const (
+	lookTimeout = time.Second
+	lookEvery   = 250 * time.Millisecond
+)
+
+// probeRoutes are asked by machines, all the time.
+var probeRoutes = map[string]bool{"/health": true, "/health/": true, "/livez": true, "/readyz": true}
+
+// sight is what a look at the database saw.
+type sight struct {
+	at        time.Time
+	connected bool
+	missing   string // what answers lack beside a connection; "" is nothing
+	buildID   int64
+	err       error
+}
+
+// probe looks at the database over connections of its own, so that a busy pool is not taken for a lost database: one at a time, and not
+// again within lookEvery, however many ask.
+type probe struct {
+	pool *pg.Pool
+	mu   sync.Mutex
+	last sight
+}
+
+func (p *probe) look(ctx context.Context) sight {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.last.at) < lookEvery {
+		return p.last
+	}
+	// What is seen is for everybody who waits, so it is not cut short when this request is.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	p.last = p.see(ctx)
+	p.last.at = time.Now()
+	return p.last
+}
+
+func (p *probe) see(ctx context.Context) sight {
+	conn, err := pg.Connect(ctx, p.pool)
+	switch {
+	case pg.IsFull(err):
+		// It runs, and other people's connections are all that is wrong; ours may well work.
+		return ready(ctx, recommend.New(p.pool))
+	case err != nil:
+		return sight{err: err}
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "SELECT 1"); err != nil {
+		return sight{err: err}
+	}
+	return ready(ctx, recommend.New(conn))
+}
+
+// ready asks the cheapest question there is: ready is what answers.
+func ready(ctx context.Context, recommender *recommend.Recommender) sight {
+	answer, err := recommender.Popular(ctx, recommend.Options{Limit: 1})
+	s := sight{connected: true, buildID: answer.Metadata.BuildID, err: err}
+	switch {
+	case err == nil:
+	case errors.Is(err, recommend.ErrNoBuild):
+		s.missing = recommend.ErrNoBuild.Error()
+	case pg.IsMissingSchema(err):
+		s.missing = "the database has no alsobought tables yet: run alsobought migrate up"
+	default:
+		s.missing = "the database does not answer questions"
+	}
+	return s
+}
+
+type (
+	noInput struct{}
+
+	healthOutput struct {
+		Status int
+		Body   healthBody
+	}
+	healthBody struct {
+		Status            string    `json:"status" enum:"healthy,unhealthy"`
+		DatabaseConnected bool      `json:"database_connected" doc:"A query was answered within a second."`
+		Timestamp         time.Time `json:"timestamp" doc:"When the database was looked at: at most a quarter of a second ago."`
+		Version           string    `json:"version" doc:"Of the program."`
+	}
+
+	readyOutput struct {
+		Status int
+		Body   readyBody
+	}
+	readyBody struct {
+		Status            string    `json:"status" enum:"ready,not ready"`
+		DatabaseConnected bool      `json:"database_connected"`
+		BuildID           int64     `json:"build_id,omitempty" doc:"The active build."`
+		Missing           string    `json:"missing,omitempty" doc:"What is missing, and what to do."`
+		Timestamp         time.Time `json:"timestamp"`
+	}
+
+	liveOutput struct{ Body liveBody }
+	liveBody   struct {
+		Status string `json:"status" enum:"alive"`
+	}
+)
+
+func (a *api) health(routes huma.API) {
+	operation := huma.Operation{
+		OperationID: "health",
+		Path:        "/health",
+		Summary:     "Is the database there?",
+		Description: "Healthy if a new connection to the database answers a query within a second, however busy the others are.",
+	}
+	register(routes, probing(operation, healthExample, "The database does not answer."), a.healthy)
+	operation.OperationID, operation.Path = "health-slash", "/health/"
+	operation.Description = "The same as /health, for clients of the service before this one."
+	register(routes, probing(operation, healthExample, "The database does not answer."), a.healthy)
+
+	register(routes, probing(huma.Operation{
+		OperationID: "readyz",
+		Path:        "/readyz",
+		Summary:     "Can questions be answered?",
+		Description: "Ready if the database is there and has an active build.",
+	}, readyExample, "Something is missing; the body says what."), a.ready)
+	register(routes, probing(huma.Operation{
+		OperationID: "livez",
+		Path:        "/livez",
+		Summary:     "Does the process serve?",
+		Description: "Always 200 while it does. Restarting the process is no cure for a database that is gone.",
+	}, liveExample, ""), func(context.Context, *noInput) (*liveOutput, error) {
+		return &liveOutput{liveBody{"alive"}}, nil
+	})
+}
+
+func (a *api) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
+	s := a.probe.look(ctx)
+	out := &healthOutput{http.StatusOK, healthBody{"healthy", s.connected, moment(s.at), a.Version}}
+	if !s.connected {
+		out.Status, out.Body.Status = http.StatusServiceUnavailable, "unhealthy"
+		exchangeOf(ctx).err = s.err
+	}
+	return out, nil
+}
+
+func (a *api) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
+	s := a.probe.look(ctx)
+	out := &readyOutput{http.StatusOK, readyBody{"ready", s.connected, s.buildID, s.missing, moment(s.at)}}
+	if !s.connected {
+		out.Body.Missing = "the database cannot be reached"
+	}
+	if out.Body.Missing != "" {
+		out.Status, out.Body.Status = http.StatusServiceUnavailable, "not ready"
+		exchangeOf(ctx).err = s.err
+	}
+	return out, nil
+}
+
+func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

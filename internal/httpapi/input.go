@@ -1,0 +1,135 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+func init() { //nolint:gochecknoinits // huma has no other place for these
+	huma.ValidateStrictCasing = true  // or {"ITEMS": ...} would be items
+	huma.DefaultArrayNullable = false // or the document would say that lists may be null
+}
+
+// Options are those of every question about items: query parameters of a GET, fields of a body. (Exported, because huma overlooks embedded
+// types that are not.)
+type Options struct {
+	Measure       recommend.Measure `query:"measure" json:"measure,omitempty" enum:"affinity,count,confidence,cosine,jaccard,lift" default:"affinity" doc:"What pairs are ranked by; docs/scoring.md defines each."`
+	MinSupport    int64             `query:"min_support" json:"min_support,omitempty" minimum:"0" default:"0" doc:"Orders together that a pair needs, a count."`
+	MinConfidence float64           `query:"min_confidence" json:"min_confidence,omitempty" minimum:"0" maximum:"1" default:"0" doc:"Confidence that a pair needs."`
+	Exclude       []string          `query:"exclude,explode" json:"exclude,omitempty" maxItems:"100" doc:"Items not to recommend. As a query parameter it may be repeated: one name each, commas and all."`
+	Strict        bool              `query:"strict" json:"strict,omitempty" default:"false" doc:"Leave places empty instead of filling them up by popularity."`
+}
+
+func (o *Options) with(limit int) recommend.Options {
+	return recommend.Options{
+		Limit:         limit,
+		Measure:       o.Measure,
+		MinSupport:    o.MinSupport,
+		MinConfidence: o.MinConfidence,
+		Exclude:       o.Exclude,
+		Strict:        o.Strict,
+	}
+}
+
+// strictQuery makes an operation refuse what it would otherwise overlook: query parameters it does not have, has no value for, or has twice.
+type strictQuery struct{}
+
+// Resolve is called by huma, with its own validation.
+func (strictQuery) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return []error{&huma.ErrorDetail{Location: "query", Message: "cannot be read: " + err.Error()}}
+	}
+	known := map[string]*huma.Schema{}
+	for _, p := range ctx.Operation().Parameters {
+		if p.In == "query" {
+			known[p.Name] = p.Schema
+		}
+	}
+	var errs []error
+	for name, given := range values {
+		message := ""
+		switch schema := known[name]; {
+		case schema == nil:
+			message = "unknown query parameter" + orOneOf(known)
+		case slices.Contains(given, ""):
+			message = "has no value"
+		case len(given) > 1 && schema.Type != huma.TypeArray:
+			message = "given more than once"
+		default:
+			continue
+		}
+		errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: message})
+	}
+	return errs
+}
+
+func orOneOf(known map[string]*huma.Schema) string {
+	if len(known) == 0 {
+		return ": there are none here"
+	}
+	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+}
+
+// readBody reads a JSON body whole before huma sees it, so that what can go wrong on the way is told apart here.
+func (a *api) readBody(routes huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humachi.Unwrap(ctx)
+		status, message := a.receive(w, r)
+		if status != 0 {
+			// WriteErr fails only when the client is gone.
+			_ = huma.WriteErr(routes, ctx, status, message)
+			return
+		}
+		next(ctx)
+	}
+}
+
+// receive replaces the body by what was read of it, or says which problem there was.
+func (a *api) receive(w http.ResponseWriter, r *http.Request) (status int, message string) {
+	if given := r.Header.Get("Content-Type"); given != "" {
+		mediaType, parameters, err := mime.ParseMediaType(given)
+		charset := parameters["charset"]
+		if err != nil || mediaType != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+			return http.StatusUnsupportedMediaType, fmt.Sprintf("the content type is %q: send application/json", given)
+		}
+		r.Header.Set("Content-Type", mediaType) // huma knows this spelling only
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body as it is", encoding)
+	}
+	if deadline, ok := r.Context().Deadline(); ok {
+		// A writer without deadlines is no connection. huma takes the deadline off again: see BodyReadTimeout.
+		_ = http.NewResponseController(w).SetReadDeadline(deadline)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.MaxBody))
+	tooLarge := new(http.MaxBytesError)
+	switch {
+	case err == nil:
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return 0, ""
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", a.MaxBody)
+	case r.Context().Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusBadRequest, "the body ended early"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout, "the body took too long to arrive"
+	default:
+		return statusClientGone, "the client went away"
+	}
+}

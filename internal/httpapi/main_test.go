@@ -1,0 +1,215 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// patience bounds every wait; nothing takes that long unless it hangs.
+const patience = time.Minute
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// server is the API over a database of the test's own.
+type server struct {
+	*httptest.Server
+
+	pool *pg.Pool
+	log  *logbook
+}
+
+// newServer serves the orders of testdata, loaded and built.
+func newServer(t *testing.T) *server {
+	t.Helper()
+	orders, err := os.ReadFile("testdata/orders.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := dbtest.New(t)
+	fill(t, pool, string(orders))
+	return serveAPI(t, Config{Pool: pool})
+}
+
+func serveAPI(t *testing.T, cfg Config) *server {
+	t.Helper()
+	log := newLogbook()
+	cfg.Logger, cfg.Version = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), "test"
+	ts := httptest.NewServer(New(cfg))
+	t.Cleanup(ts.Close)
+	return &server{ts, cfg.Pool, log}
+}
+
+// fill loads orders and makes a build of all there are.
+func fill(t *testing.T, pool *pg.Pool, orders string) {
+	t.Helper()
+	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil }}
+	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	// As many are kept as any test makes: none goes while a question is being answered from it.
+	if _, err := build.Run(t.Context(), pool, build.Options{Settings: build.DefaultSettings(), Keep: 100}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// csvOf writes order lines of an order id and an item each.
+func csvOf(t *testing.T, lines ...[]string) string {
+	t.Helper()
+	var b strings.Builder
+	if err := csv.NewWriter(&b).WriteAll(append([][]string{{"order_id", "item_name"}}, lines...)); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// answer is a response, read.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (s *server) get(t *testing.T, path string) answer {
+	t.Helper()
+	return s.do(t, http.MethodGet, path, "", nil)
+}
+
+func (s *server) post(t *testing.T, path, body string) answer {
+	t.Helper()
+	return s.do(t, http.MethodPost, path, body, http.Header{"Content-Type": {"application/json"}})
+}
+
+func (s *server) do(t *testing.T, method, path, body string, header http.Header) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	response, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, content}
+}
+
+// decode is the body as T, without a field that T does not have.
+func decodeBody[T any](t *testing.T, a answer) T {
+	t.Helper()
+	var v T
+	decoder := json.NewDecoder(bytes.NewReader(a.body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&v); err != nil {
+		t.Fatalf("%v in %s", err, a.body)
+	}
+	return v
+}
+
+// problemDetail checks that the answer is a problem of the status, and returns its detail.
+func problemDetail(t *testing.T, a answer, status int) string {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("content type %q", got)
+	}
+	p := decodeBody[struct {
+		Title, Detail string
+		Status        int
+		Errors        []struct {
+			Location, Message string
+			Value             any
+		}
+	}](t, a)
+	if p.Status != status || p.Title == "" || p.Detail == "" {
+		t.Errorf("incomplete problem: %s", a.body)
+	}
+	return p.Detail
+}
+
+// Moments differ from run to run; everything else of an answer is the same, to the byte.
+var moments = regexp.MustCompile(`"(built_at|timestamp)":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`)
+
+// golden compares the body with a file of testdata, indented.
+func golden(t *testing.T, name string, body []byte) {
+	t.Helper()
+	var got bytes.Buffer
+	if err := json.Indent(&got, moments.ReplaceAll(body, []byte(`"$1":"MOMENT"`)), "", "  "); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	path := filepath.Join("testdata", name+".golden.json")
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s differs (-want +got); go test -update writes it anew:\n%s", path, diff)
+	}
+}
+
+// line is one line of the log.
+type line map[string]any
+
+// logbook hands out the lines that are written to it.
+type logbook struct{ lines chan line }
+
+func newLogbook() *logbook { return &logbook{make(chan line, 10_000)} }
+
+func (b *logbook) Write(p []byte) (int, error) {
+	var l line
+	if err := json.Unmarshal(p, &l); err != nil {
+		return 0, err
+	}
+	b.lines <- l
+	return len(p), nil
+}
+
+// of waits for the line of a request.
+func (b *logbook) of(t *testing.T, requestID string) line {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case l := <-b.lines:
+			if l["request_id"] == requestID {
+				return l
+			}
+		case <-timeout:
+			t.Fatalf("no line of request %s in the log", requestID)
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// exchange is what the log will say of one request beside what its response shows.
+type exchange struct {
+	id    string
+	err   error // the cause of a problem that the client is not told
+	stack []byte
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange that observe began. Every handler runs under it.
+func exchangeOf(ctx context.Context) *exchange {
+	return ctx.Value(exchangeKey{}).(*exchange) //nolint:forcetypeassert // see above
+}
+
+// observe gives the request its id, turns a panic into a problem, and writes the one log line.
+func (a *api) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		x := &exchange{id: requestID(r)}
+		w.Header().Set("X-Request-Id", x.id)
+		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+		response := &response{ResponseWriter: w}
+		cut := serve(next, response, r.WithContext(ctx), x)
+		if !cut {
+			response.begin()
+		}
+		a.log(ctx, r, response, x, time.Since(began))
+		if cut {
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+// serve reports whether the connection has to be cut, because half an answer must not look like a whole one.
+func serve(next http.Handler, w *response, r *http.Request, x *exchange) (cut bool) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if err, _ := cause.(error); !errors.Is(err, http.ErrAbortHandler) {
+			x.err, x.stack = fmt.Errorf("panic: %v", cause), debug.Stack()
+		}
+		if cut = w.begun || x.err == nil; !cut {
+			writeProblem(w, internalError(x.id))
+		}
+	}()
+	next.ServeHTTP(w, r)
+	return false
+}
+
+func (a *api) log(ctx context.Context, r *http.Request, w *response, x *exchange, took time.Duration) {
+	route, status := chi.RouteContext(r.Context()).RoutePattern(), w.status
+	if w.gone && r.Context().Err() != nil {
+		status = statusClientGone
+	}
+	attributes := []slog.Attr{
+		slog.String("method", r.Method), slog.String("route", route), slog.Int("status", status),
+		slog.Duration("duration", took), slog.Int64("bytes", w.bytes), slog.String("request_id", x.id),
+	}
+	level := slog.LevelInfo
+	if x.err != nil {
+		attributes = append(attributes, slog.Any("error", x.err))
+		level = slog.LevelWarn
+		if status == http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+	} else if probeRoutes[route] && status == http.StatusOK {
+		level = slog.LevelDebug // asked every few seconds, by machines
+	}
+	if x.stack != nil {
+		attributes = append(attributes, slog.String("stack", string(x.stack)))
+	}
+	a.Logger.LogAttrs(ctx, level, "request", attributes...)
+}
+
+// requestID is the caller's, if it can do no harm in a log, or a new one.
+func requestID(r *http.Request) string {
+	const most = 64
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > most || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return rand.Text()
+	}
+	return id
+}
+
+// response keeps status and size for the log, and holds the status back until there is a body, so that a panic before that can still
+// become a problem. A client that went away is nothing its handlers need to know: they would take it for an error.
+type response struct {
+	http.ResponseWriter
+
+	status int
+	begun  bool
+	gone   bool
+	bytes  int64
+}
+
+func (w *response) WriteHeader(status int) {
+	if !w.begun {
+		w.status = status
+	}
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	w.begin()
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	w.gone = w.gone || err != nil
+	return len(p), nil
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *response) begin() {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	w.ResponseWriter.WriteHeader(w.status)
+}
+
+// secure sets the headers that keep a browser from making more of an answer than it is. The pages set a policy of their own.
+func secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-cache")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limit gives the request its time.
+func (a *api) limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// Everything behind these is one name, whatever it holds.
+var namePrefixes = []string{similarPath + "/", orderPath + "/"}
+
+// routable lets the router see what it can route: names as one segment each, HEAD as GET.
+func routable(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			chi.RouteContext(r.Context()).RouteMethod = http.MethodGet // net/http leaves out the body
+		}
+		for _, prefix := range namePrefixes {
+			name, found := strings.CutPrefix(r.URL.Path, prefix)
+			if !found {
+				continue
+			}
+			// Path is the decoded form: "/" and "%2F" are the same here, and nothing was cleaned away. The router and huma take RawPath
+			// when there is one, and huma decodes it.
+			u := *r.URL
+			u.RawPath = prefix + url.PathEscape(name)
+			r.URL = &u
+			break
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// methodNotAllowed says which methods there are, as the answer to OPTIONS or as a problem.
+func methodNotAllowed(router *chi.Mux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.RawPath
+		if path == "" {
+			path = r.URL.Path
+		}
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if router.Match(chi.NewRouteContext(), method, path) {
+				allowed = append(allowed, method)
+				if method == http.MethodGet {
+					allowed = append(allowed, http.MethodHead)
+				}
+			}
+		}
+		if len(allowed) == 0 {
+			notFound(w, r) // a method the router has never heard of
+			return
+		}
+		allow := strings.Join(append(allowed, http.MethodOptions), ", ")
+		w.Header().Set("Allow", allow)
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		writeProblem(w, newProblem(http.StatusMethodNotAllowed, fmt.Sprintf("%s is not possible here: choose one of %s", r.Method, allow)))
+	}
+}

@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// about is the document's introduction.
+const about = `Customers also bought: recommendations counted from the orders you have.
+
+Every answer names the build that gave it, the counts behind each item, and where it comes from: ` + "`pair`" + ` shares orders with
+what was asked, ` + "`popular`" + ` fills a place. Equal requests to one build give equal bytes. Errors are RFC 9457 problems; unknown
+parameters and fields are errors. Every answer carries ` + "`X-Request-Id`" + `, yours if you sent one.`
+
+// encode writes v as the command line does.
+func encode(w io.Writer, v any) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(fmt.Errorf("encode answer: %w", err)) // before anything is written, so that it becomes a 500
+	}
+	_, _ = w.Write(buffer.Bytes()) // a client that is gone
+}
+
+func decode(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
+		// The schema lets 5.0 pass as an integer, Go does not.
+		return fmt.Errorf("%s cannot be %s", cmp.Or(wrong.Field, "the body"), wrong.Value)
+	}
+	return err
+}
+
+func documentConfig(version string) huma.Config {
+	jsonFormat := huma.Format{
+		Marshal:   func(w io.Writer, v any) error { encode(w, v); return nil },
+		Unmarshal: decode,
+	}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "alsobought",
+				Version:     version,
+				Description: about,
+				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+			Tags: []*huma.Tag{
+				{Name: "questions", Description: "What goes with what."},
+				{Name: "health", Description: "For orchestrators and monitors."},
+				{Name: "pages", Description: "For people."},
+			},
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
+		},
+		// huma looks application/problem+json up by its suffix.
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{polish},
+	}
+}
+
+// question fills in what the operations of the questions have in common.
+func question(op huma.Operation, example string) huma.Operation {
+	op.Method = cmp.Or(op.Method, http.MethodGet)
+	op.Tags = []string{"questions"}
+	op.Responses = map[string]*huma.Response{"200": jsonResponse("The answer.", example)}
+	return op
+}
+
+// probing does so for those that tell by status.
+func probing(op huma.Operation, example, unavailable string) huma.Operation {
+	op.Method = http.MethodGet
+	op.Tags = []string{"health"}
+	op.Responses = map[string]*huma.Response{"200": jsonResponse("All is well.", example)}
+	if unavailable != "" {
+		op.Responses["503"] = jsonResponse(unavailable, "")
+	}
+	return op
+}
+
+// jsonResponse leaves the schema to huma.
+func jsonResponse(description, example string) *huma.Response {
+	content := &huma.MediaType{}
+	if example != "" {
+		content.Example = json.RawMessage(example)
+	}
+	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": content}}
+}

@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed" // the pages
+	"encoding/base64"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/danielgtaylor/huma/v2/negotiation"
+	"github.com/go-chi/chi/v5"
+	"github.com/swaggest/swgui/v5emb"
+)
+
+var (
+	//go:embed page.html
+	pageHTML string
+	//go:embed page.css
+	pageCSS string
+	//go:embed page.js
+	pageJS string
+	//go:embed docs.html
+	docsHTML string
+	//go:embed docs.js
+	docsJS string
+)
+
+// docsFiles are what the page of the documentation asks for.
+var docsFiles = []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
+
+// What the pages may do. Swagger UI puts styles into its elements.
+const (
+	pagePolicy = "default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; img-src data:; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	docsPolicy = "default-src 'none'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+// page is one that needs nothing from anywhere else, and a policy under which nothing else would run.
+type page struct {
+	html   []byte
+	policy string
+}
+
+// newPage fills the page in. In policy, {script} and {style} stand for what is inside the page.
+func newPage(html, css, js, version, policy string) page {
+	var buffer bytes.Buffer
+	err := template.Must(template.New("page").Parse(html)).Execute(&buffer, map[string]any{
+		"Style":   template.CSS(css), //nolint:gosec // ours
+		"Script":  template.JS(js),   //nolint:gosec // ours
+		"Version": version,
+	})
+	if err != nil {
+		panic(err) // the files above are wrong
+	}
+	return page{buffer.Bytes(), strings.NewReplacer("{script}", digest(js), "{style}", digest(css)).Replace(policy)}
+}
+
+// digest names an inline script or style to a content security policy.
+func digest(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+func (p page) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", p.policy)
+	_, _ = w.Write(p.html) // a client that is gone
+}
+
+type (
+	rootOutput struct {
+		Vary string `header:"Vary" hidden:"true"`
+		Body rootBody
+	}
+	rootBody struct {
+		Message string `json:"message"`
+		Version string `json:"version" doc:"Of the program."`
+		Docs    string `json:"docs" doc:"Where the documentation of the API is."`
+	}
+)
+
+// pages adds what people look at, and the document, for which all other operations must be there.
+func (a *api) pages(routes huma.API, router chi.Router) {
+	a.front(routes)
+	for path, what := range map[string]string{"/docs": "The documentation as a page", "/openapi.json": "The OpenAPI document"} {
+		mediaType := map[string]string{"/docs": "text/html", "/openapi.json": "application/json"}[path]
+		routes.OpenAPI().AddOperation(&huma.Operation{
+			OperationID: strings.Trim(strings.TrimSuffix(path, ".json"), "/"),
+			Method:      http.MethodGet,
+			Path:        path,
+			Summary:     what,
+			Tags:        []string{"pages"},
+			Responses:   map[string]*huma.Response{"200": {Description: what + ".", Content: map[string]*huma.MediaType{mediaType: {}}}},
+		})
+	}
+	document, err := json.Marshal(routes.OpenAPI())
+	if err != nil {
+		panic(err) // an example or a default is wrong
+	}
+	router.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document) // a client that is gone
+	})
+
+	docs := newPage(docsHTML, "", docsJS, a.Version, docsPolicy)
+	router.Get("/docs", func(w http.ResponseWriter, _ *http.Request) { docs.write(w) })
+	files := v5emb.New("", "", "/docs")
+	for _, name := range docsFiles {
+		router.Method(http.MethodGet, "/docs/"+name, files)
+	}
+}
+
+func (a *api) front(routes huma.API) {
+	front := newPage(pageHTML, pageCSS, pageJS, a.Version, pagePolicy)
+	page := func(ctx huma.Context, next func(huma.Context)) {
+		if negotiation.SelectQValue(ctx.Header("Accept"), []string{"application/json", "text/html"}) != "text/html" {
+			next(ctx)
+			return
+		}
+		_, w := humachi.Unwrap(ctx)
+		w.Header().Set("Vary", "Accept")
+		front.write(w)
+	}
+	register(routes, huma.Operation{
+		OperationID: "root",
+		Method:      http.MethodGet,
+		Path:        "/",
+		Summary:     "What this is",
+		Description: "A page to try the API for browsers, JSON for others.",
+		Tags:        []string{"pages"},
+		Middlewares: huma.Middlewares{page},
+		Responses: map[string]*huma.Response{"200": {
+			Description: "What this is.",
+			Content:     map[string]*huma.MediaType{"application/json": {}, "text/html": {}},
+		}},
+	}, func(context.Context, *noInput) (*rootOutput, error) {
+		return &rootOutput{"Accept", rootBody{"alsobought: customers also bought", a.Version, "/docs"}}, nil
+	})
+}

@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// statusClientGone is what the log says of a request whose client went away; nobody receives it. (nginx's number.)
+const statusClientGone = 499
+
+// retrySeconds is when to come back after a 503.
+const retrySeconds = "5"
+
+// shownErrors is how many of the fields at fault a problem's detail spells out; its list has them all.
+const shownErrors = 5
+
+// problem turns what went wrong into what the client is told: the only place where errors become statuses. What the client is not told
+// goes to the log. where is the part of the request that holds its fields.
+func problem(ctx context.Context, err error, where string) error {
+	exchange := exchangeOf(ctx)
+	invalid := new(recommend.InvalidError)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return newProblem(statusClientGone, "the client went away")
+	case errors.As(err, &invalid):
+		p := newProblem(http.StatusUnprocessableEntity, "")
+		p.Errors = []*huma.ErrorDetail{{Location: where + "." + invalid.Field, Message: invalid.Problem}}
+		return p
+	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownOrder):
+		return newProblem(http.StatusNotFound, err.Error())
+	case errors.Is(err, recommend.ErrNoBuild):
+		return unavailable(recommend.ErrNoBuild.Error())
+	case pg.IsMissingSchema(err):
+		exchange.err = err
+		return unavailable("the database has no alsobought tables yet: run alsobought migrate up")
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		exchange.err = err
+		return unavailable("the answer took too long; try again later")
+	case pg.IsUnavailable(err):
+		exchange.err = err
+		return unavailable("the database cannot be reached at the moment; try again later")
+	default:
+		exchange.err = err
+		return internalError(exchange.id)
+	}
+}
+
+func newProblem(status int, detail string) *huma.ErrorModel {
+	return &huma.ErrorModel{Status: status, Title: cmp.Or(http.StatusText(status), "Client Closed Request"), Detail: detail}
+}
+
+// internalError says where to look, and nothing of the inside.
+func internalError(requestID string) *huma.ErrorModel {
+	return newProblem(http.StatusInternalServerError, "something went wrong; the log says what, under request id "+requestID)
+}
+
+func unavailable(detail string) error {
+	return huma.ErrorWithHeaders(newProblem(http.StatusServiceUnavailable, detail), http.Header{"Retry-After": {retrySeconds}})
+}
+
+// polish finishes every problem that huma writes, those of its own validation included: fields in one order, so that equal requests give
+// equal bytes, a detail that names them, and no echo of more than a short value.
+func polish(_ huma.Context, _ string, body any) (any, error) {
+	p, ok := body.(*huma.ErrorModel)
+	if !ok || len(p.Errors) == 0 {
+		return body, nil
+	}
+	for _, e := range p.Errors {
+		e.Value = short(e.Value)
+	}
+	slices.SortFunc(p.Errors, func(a, b *huma.ErrorDetail) int {
+		return cmp.Or(cmp.Compare(a.Location, b.Location), cmp.Compare(a.Message, b.Message))
+	})
+	said := make([]string, 0, shownErrors+1)
+	for i, e := range p.Errors {
+		if i == shownErrors {
+			said = append(said, fmt.Sprintf("and %d more", len(p.Errors)-i))
+			break
+		}
+		_, field, found := strings.Cut(e.Location, ".")
+		if !found {
+			field = e.Location
+		}
+		said = append(said, field+": "+e.Message)
+	}
+	p.Detail = strings.Join(said, "; ")
+	return p, nil
+}
+
+// short is a value that is fit to be repeated to the client, or nil.
+func short(value any) any {
+	const most = 100
+	switch v := value.(type) {
+	case string:
+		if v == "" || len(v) > most {
+			return nil
+		}
+		return v
+	case bool, float64, int64:
+		return v
+	default:
+		return nil
+	}
+}
+
+// writeProblem writes a problem where huma has no part: no route, a panic.
+func writeProblem(w http.ResponseWriter, p *huma.ErrorModel) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	encode(w, p)
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, newProblem(http.StatusNotFound, fmt.Sprintf("there is nothing at %q: see /docs", r.URL.Path)))
+}

@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// The routes of the questions.
+const (
+	popularPath = "/api/v1/popular-items"
+	similarPath = "/api/v1/similar-items"
+	basketPath  = "/api/v1/basket-recommendations"
+	orderPath   = "/api/v1/recommendations"
+	explainPath = "/api/v1/explain"
+)
+
+// The bounds and defaults in the tags are those of package recommend; a test compares them.
+type (
+	popularInput struct {
+		strictQuery
+
+		Limit   int      `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items."`
+		Exclude []string `query:"exclude,explode" maxItems:"100" doc:"Items to leave out. May be repeated: one name each, commas and all."`
+	}
+
+	similarInput struct {
+		strictQuery
+		Options
+
+		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"How many items."`
+		Item  string `path:"item_name" doc:"The item's name, raw or percent-encoded; everything behind the prefix belongs to it, slashes too." example:"PID"`
+	}
+
+	similarQueryInput struct {
+		strictQuery
+		Options
+
+		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"How many items."`
+		Item  string `query:"item" required:"true" doc:"The item's name." example:"PID"`
+	}
+
+	basketInput struct {
+		strictQuery
+
+		Body basketBody
+	}
+
+	basketBody struct {
+		Items []string `json:"items" minItems:"1" maxItems:"100" doc:"The names of the items in the basket. Unknown ones are listed in the answer." example:"[\"PID\",\"YSI\"]"`
+		Limit int      `json:"limit,omitempty" minimum:"1" maximum:"100" default:"10" doc:"How many items."`
+		Options
+	}
+
+	orderInput struct {
+		strictQuery
+		Options
+
+		OrderID string `path:"order_id" doc:"The order's id as the business knows it, raw or percent-encoded, slashes too." example:"R100001"`
+		Limit   int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"How many items."`
+	}
+
+	explainInput struct {
+		strictQuery
+
+		Item  string `query:"item" required:"true" doc:"The item that was asked about." example:"PID"`
+		Other string `query:"other" required:"true" doc:"The item that is or is not recommended with it." example:"Gloves"`
+	}
+
+	answerOutput      struct{ Body recommend.Answer }
+	explanationOutput struct{ Body recommend.Explanation }
+)
+
+func (a *api) questions(routes huma.API) {
+	const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
+	register(routes, question(huma.Operation{
+		OperationID: "popular-items",
+		Path:        popularPath,
+		Summary:     "The most popular items",
+		Description: "The items in the most orders of the active build, ties by name.",
+		Errors:      []int{later},
+	}, popularExample), func(ctx context.Context, in *popularInput) (*answerOutput, error) {
+		return answered(a.recommender.Popular(ctx, recommend.Options{Limit: in.Limit, Exclude: in.Exclude}))
+	})
+	register(routes, question(huma.Operation{
+		OperationID: "similar-items",
+		Path:        similarPath + "/{item_name}",
+		Summary:     "What goes with an item",
+		Description: "The items most bought together with one item. A name with `.` or `..` between slashes is better asked for as `?item=`: clients like to tidy such paths up.",
+		Errors:      []int{notThere, later},
+	}, similarExample), func(ctx context.Context, in *similarInput) (*answerOutput, error) {
+		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
+	})
+	register(routes, question(huma.Operation{
+		OperationID: "similar-items-by-query",
+		Path:        similarPath,
+		Summary:     "What goes with an item, named in the query",
+		Description: "The same as with the name in the path.",
+		Errors:      []int{notThere, later},
+	}, similarExample), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
+		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
+	})
+	register(routes, question(huma.Operation{
+		OperationID:     "basket-recommendations",
+		Method:          http.MethodPost,
+		Path:            basketPath,
+		Summary:         "What goes with a basket",
+		Description:     "The items that go with all of the basket's items together, none of them in it.",
+		MaxBodyBytes:    a.MaxBody + 1, // huma takes a body of the limit's size for one too large; readBody has seen to it
+		BodyReadTimeout: -1,
+		Middlewares:     huma.Middlewares{a.readBody(routes)},
+		Errors: []int{
+			http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, later,
+		},
+	}, basketExample), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
+		return answered(a.recommender.Basket(ctx, in.Body.Items, in.Body.with(in.Body.Limit)))
+	})
+	register(routes, question(huma.Operation{
+		OperationID: "order-recommendations",
+		Path:        orderPath + "/{order_id}",
+		Summary:     "What goes with an order",
+		Description: "The items that go with those of an order that was loaded, none of them in it.",
+		Errors:      []int{notThere, later},
+	}, orderExample), func(ctx context.Context, in *orderInput) (*answerOutput, error) {
+		return answered(a.recommender.Order(ctx, in.OrderID, in.with(in.Limit)))
+	})
+	register(routes, question(huma.Operation{
+		OperationID: "explain",
+		Path:        explainPath,
+		Summary:     "The evidence for two items",
+		Description: "Every count and measure that the active build has of two items.",
+		Errors:      []int{notThere, later},
+	}, explainExample), func(ctx context.Context, in *explainInput) (*explanationOutput, error) {
+		explanation, err := a.recommender.Explain(ctx, in.Item, in.Other)
+		return &explanationOutput{explanation}, err
+	})
+}
+
+func answered(answer recommend.Answer, err error) (*answerOutput, error) {
+	return &answerOutput{answer}, err
+}
