@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+)
+
+// buildCommand's settings are pointers: those not given stay as the active build has them, so that a load does not forget them.
+type buildCommand struct {
+	MaxBasket          *int32   `placeholder:"ITEMS" help:"Largest order that counts for pairs (100)."`
+	Neighbours         *int32   `placeholder:"N" help:"Neighbours kept per item (50)."`
+	Shrinkage          *float64 `placeholder:"ORDERS" help:"How much rare pairs are shrunk (20)."`
+	PopularityExponent *float64 `placeholder:"0..1" help:"How much bestsellers are curbed (0.3)."`
+	SimilarExponent    *float64 `placeholder:"0..1" help:"How much of that similar items give back (0.1)."`
+	Defaults           bool     `help:"Begin from the default settings instead of those of the active build."`
+	Keep               *int32   `placeholder:"N" help:"Builds to keep for rollback beside the new one (2)."`
+	JSON               bool     `name:"json" help:"Print JSON."`
+}
+
+func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	built, err := c.build(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(term.stdout, built)
+	}
+	printBuild(term.stdout, built)
+	return nil
+}
+
+func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
+	settings, err := c.settings(ctx, pool)
+	if err != nil {
+		return db.Build{}, err
+	}
+	keep := int32(build.DefaultKeep)
+	set(&keep, c.Keep)
+	if keep < 0 || keep > 100 {
+		return db.Build{}, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", keep)}
+	}
+	return build.Run(ctx, pool, build.Options{Settings: settings, Keep: keep, BuiltBy: whoami(), Version: version})
+}
+
+func (c *buildCommand) settings(ctx context.Context, pool *pgxpool.Pool) (build.Settings, error) {
+	s := build.DefaultSettings()
+	if !c.Defaults {
+		switch active, err := db.New(pool).BuildActive(ctx); {
+		case err == nil:
+			s = build.SettingsOf(active)
+		case !errors.Is(err, pgx.ErrNoRows):
+			return s, fmt.Errorf("find active build: %w", err)
+		}
+	}
+	set(&s.MaxBasket, c.MaxBasket)
+	set(&s.NeighboursKept, c.Neighbours)
+	set(&s.Shrinkage, c.Shrinkage)
+	set(&s.PopularityExponent, c.PopularityExponent)
+	set(&s.SimilarExponent, c.SimilarExponent)
+	if err := s.Validate(); err != nil {
+		return s, usageError{err}
+	}
+	return s, nil
+}
+
+func set[T any](field, given *T) {
+	if given != nil {
+		*field = *given
+	}
+}
+
+type buildsCommand struct {
+	List     buildsListCommand     `cmd:"" default:"withargs" help:"Every build, newest first; * is the active one."`
+	Activate buildsActivateCommand `cmd:"" help:"Switch to a build that is kept."`
+	Rollback buildsRollbackCommand `cmd:"" help:"Switch to the newest kept build before the active one."`
+	Prune    buildsPruneCommand    `cmd:"" help:"Remove the rows of old builds."`
+}
+
+type buildsListCommand struct {
+	Limit int32 `default:"20" help:"How many (default ${default})."`
+	JSON  bool  `name:"json" help:"Print JSON."`
+}
+
+func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	builds, err := db.New(pool).BuildList(ctx, c.Limit)
+	if err != nil {
+		return fmt.Errorf("list builds: %w", err)
+	}
+	if c.JSON {
+		return printJSON(term.stdout, builds)
+	}
+	t := newTable(term.stdout)
+	t.row("", "BUILD", "STATUS", "BUILT (UTC)", "ORDERS", "ITEMS", "PAIRS", "SECONDS")
+	for _, b := range builds {
+		mark := ""
+		if b.Active {
+			mark = "*"
+		}
+		t.row(mark, strconv.FormatInt(b.BuildID, 10), b.Status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
+			fmt.Sprintf("%.2f", b.StatsSeconds+b.PairsSeconds+b.NeighboursSeconds))
+	}
+	t.flush()
+	return nil
+}
+
+type buildsActivateCommand struct {
+	ID int64 `arg:"" help:"The build."`
+}
+
+func (c *buildsActivateCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return build.Activate(ctx, pool, c.ID) })
+}
+
+type buildsRollbackCommand struct{}
+
+func (c *buildsRollbackCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return build.Rollback(ctx, pool) })
+}
+
+func switchBuild(ctx context.Context, term *terminal, d *database, do func(*pgxpool.Pool) (db.Build, error)) error {
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	active, err := do(pool)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(term.stdout, "build %d of %s answers now\n", active.BuildID, instant(active.BuiltAt))
+	return nil
+}
+
+type buildsPruneCommand struct {
+	Keep int32 `default:"2" help:"Builds to keep beside the active one (default ${default})."`
+}
+
+func (c *buildsPruneCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	if c.Keep < 0 || c.Keep > 100 {
+		return usageError{fmt.Errorf("--keep is %d: choose 0 to 100", c.Keep)}
+	}
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	pruned, err := build.Prune(ctx, pool, c.Keep)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(term.stdout, "%d builds pruned\n", pruned)
+	return nil
+}
+
+func printBuild(w io.Writer, b db.Build) {
+	fmt.Fprintf(w, "build %d answers now\n", b.BuildID)
+	t := newTable(w)
+	t.row("  orders", grouped(b.Orders), grouped(b.Baskets)+" of them counted baskets of 2 to "+strconv.Itoa(int(b.MaxBasket))+" items")
+	t.row("  items", grouped(b.Items))
+	t.row("  pairs", grouped(b.Pairs))
+	t.row("  neighbours", grouped(b.Neighbours))
+	t.flush()
+	fmt.Fprintf(w, "  statistics in %.2f s, pairs in %.2f s, neighbours in %.2f s\n", b.StatsSeconds, b.PairsSeconds, b.NeighboursSeconds)
+}

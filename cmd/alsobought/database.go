@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// database says which database the commands use.
+type database struct {
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use: postgres://user@host/database. Without it a private PostgreSQL in --data-dir."`
+	DataDir     string `env:"ALSOBOUGHT_DATA_DIR" default:".alsobought" placeholder:"DIR" help:"Where the private PostgreSQL keeps its data (default ${default})."`
+	PgBin       string `env:"ALSOBOUGHT_PG_BIN" placeholder:"DIR" help:"Where its server programs are; they are found by themselves in the usual places."`
+
+	throwaway bool // the demo's: fast instead of durable, and gone afterwards
+}
+
+// open connects to the database, the private one if no other is named, and sees that its schema is this program's. The private one is
+// migrated by itself; another is its owner's to migrate. close gives everything back.
+func (d *database) open(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
+	pool, closeAll, err = d.connect(ctx, term)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.DatabaseURL == "" {
+		_, err = pg.MigrateUp(ctx, pool)
+	} else {
+		err = pg.CheckSchema(ctx, pool)
+	}
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return pool, closeAll, nil
+}
+
+// openToWrite opens, and closes the books on loads and builds that a kill left open.
+func (d *database) openToWrite(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
+	pool, closeAll, err = d.open(ctx, term)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := recoverBooks(ctx, pool, term); err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return pool, closeAll, nil
+}
+
+func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error {
+	loads, err := load.Recover(ctx, pool)
+	if err != nil {
+		return err
+	}
+	builds, err := build.Recover(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if loads+builds > 0 {
+		fmt.Fprintf(term.stderr, "alsobought: %d loads and %d builds were interrupted; nothing of them is in the data, they are marked failed\n", loads, builds)
+	}
+	return nil
+}
+
+// connect connects and starts the private PostgreSQL if it is the one to use.
+func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
+	if d.DatabaseURL != "" {
+		pool, err = pg.Open(ctx, d.DatabaseURL, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		return pool, pool.Close, nil
+	}
+	server, err := localpg.Start(ctx, localpg.Config{
+		Dir:       d.DataDir,
+		BinDir:    d.PgBin,
+		Throwaway: d.throwaway,
+		Logf:      func(format string, args ...any) { fmt.Fprintf(term.stderr, "alsobought: "+format+"\n", args...) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err = pg.Open(ctx, server.URL(), 0)
+	if err != nil {
+		_ = server.Close() // the connection's error says more
+		return nil, nil, err
+	}
+	return pool, func() {
+		pool.Close()
+		if err := server.Close(); err != nil {
+			fmt.Fprintf(term.stderr, "alsobought: stop the private PostgreSQL: %v\n", err)
+		}
+	}, nil
+}
+
+// whoami is who the audit says did it.
+func whoami() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
+}

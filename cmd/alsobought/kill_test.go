@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+)
+
+// TestKilledLoad kills the program in the middle of each phase of its work. What was there before is there after, nothing else is, and the
+// same load then succeeds.
+func TestKilledLoad(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		phase     string
+		statement string // that runs in the phase, as in LIKE
+		rows      string // loaded by the same load, done again
+	}{
+		{"copy", "copy %staged_rows%", `"rows_loaded":120000,"rows_duplicate":0,`},
+		{"merge", "%StagedLineMerge%", `"rows_loaded":120000,"rows_duplicate":0,`},
+		{"build", "%CREATE TABLE item_pairs_%", `"rows_loaded":0,"rows_duplicate":120000,`},
+	} {
+		t.Run(c.phase, func(t *testing.T) {
+			url := dbtest.NewURL(t)
+			conn, err := pgx.Connect(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Close(t.Context()) })
+			want(t, url, strings.NewReader("order_id,item_name\n1,a\n1,b\n"), "load", "-")
+			before := contents(t, url)
+
+			loading := started(t, url, "load", "-")
+			stdin, err := loading.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := loading.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := orders().WriteTo(stdin); err != nil {
+				t.Fatal(err)
+			}
+			if c.phase != "copy" { // which lasts as long as there may be more
+				_ = stdin.Close()
+			}
+			until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ILIKE $1)", c.statement)
+			if err := loading.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := loading.Wait(); err == nil {
+				t.Fatal("the load ended before it was killed")
+			}
+			// The server goes on with a statement until it finds that nobody listens.
+			until(t, conn, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())")
+
+			if e := alsobought(t, url, nil, "doctor"); e.status != exitDone || !strings.Contains(e.stderr, "interrupted") {
+				t.Errorf("doctor: %+v, want no findings and word of an interruption", e)
+			}
+			if c.phase != "build" {
+				if diff := cmp.Diff(before, contents(t, url)); diff != "" {
+					t.Errorf("the database changed (-before +after):\n%s", diff)
+				}
+			}
+			if similar := want(t, url, nil, "similar", "a", "--strict"); !strings.Contains(similar, "\nb ") {
+				t.Errorf("the build before does not answer: %s", similar)
+			}
+			if again := want(t, url, orders(), "load", "--json", "-"); !strings.Contains(again, c.rows) {
+				t.Errorf("the load again: %s, want %s", again, c.rows)
+			}
+			want(t, url, nil, "doctor")
+		})
+	}
+}
+
+// TestKilledServer kills the private PostgreSQL while orders are copied into it: the load fails in one line, and the next command recovers.
+func TestKilledServer(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	want(t, "", strings.NewReader("order_id,item_name\n1,a\n1,b\n"), "load", "-", "--data-dir", dir)
+
+	loading := started(t, "", "load", "-", "--data-dir", dir)
+	var stderr bytes.Buffer
+	loading.Stderr = &stderr
+	stdin, err := loading.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := loading.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // more than pipes and buffers hold: COPY runs
+		if _, err := orders().WriteTo(stdin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pid, err := os.ReadFile(filepath.Join(dir, "pg", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(pid), "\n")
+	postmaster, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(postmaster, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(stdin, strings.Repeat("2,c\n2,d\n", 1<<20)) // until the program is gone
+	_ = stdin.Close()
+	_ = loading.Wait()
+	if status := loading.ProcessState.ExitCode(); status != exitFailed {
+		t.Errorf("exit status %d, want %d", status, exitFailed)
+	}
+	if lines := strings.Split(strings.TrimSpace(stderr.String()), "\n"); len(lines) != 2 { // the first says that the server was started
+		t.Errorf("printed %q, want one line of what happened", lines)
+	}
+
+	if e := alsobought(t, "", nil, "doctor", "--data-dir", dir); e.status != exitDone || !strings.Contains(e.stderr, "interrupted") {
+		t.Errorf("doctor: %+v, want no findings and word of an interruption", e)
+	}
+	if popular := want(t, "", nil, "popular", "--data-dir", dir); strings.Count(popular, "\n") != 3 {
+		t.Errorf("popular: %s, want a and b", popular)
+	}
+}
+
+// orders is a file of 40,000 orders of 3 lines.
+func orders() *bytes.Buffer {
+	var file bytes.Buffer
+	file.WriteString("order_id,item_name\n")
+	for order := range 40_000 {
+		for line, factor := range []int{1, 7, 13} {
+			fmt.Fprintf(&file, "R%d,item %d\n", order, 500*line+order*factor%500)
+		}
+	}
+	return &file
+}
+
+// until asks the database every few milliseconds until the condition holds.
+func until(t testing.TB, conn *pgx.Conn, condition string, args ...any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for holds := false; !holds; {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("it never came to be that %s", condition)
+		case <-tick.C:
+		}
+		if err := conn.QueryRow(ctx, "SELECT "+condition, args...).Scan(&holds); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

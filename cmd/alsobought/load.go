@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+type loadCommand struct {
+	Files []string `arg:"" name:"file" help:"Order files: CSV, TSV, JSON lines or basket lists, plain, .gz or .zst; - is stdin."`
+
+	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe, jsonl or baskets; told by content otherwise."`
+	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
+	OrderColumn    string   `placeholder:"NAME" help:"The column of order ids, if its name is not a usual one."`
+	ItemColumn     string   `placeholder:"NAME" help:"The column of item names."`
+	QuantityColumn string   `placeholder:"NAME" help:"The column of quantities; - for none."`
+	TimeColumn     string   `placeholder:"NAME" help:"The column of order times; - for none."`
+	CustomerColumn string   `placeholder:"NAME" help:"The column of customers; - for none."`
+	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. ISO 8601 otherwise."`
+	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
+	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its line numbers, or the first field."`
+
+	NoBuild bool `help:"Only load; run alsobought build later."`
+	Strict  bool `help:"Exit with status 3 when rows were rejected."`
+	JSON    bool `name:"json" help:"Print the summary as JSON."`
+}
+
+// loadSummary is what load --json prints.
+type loadSummary struct {
+	LoadID            int64            `json:"load_id"`
+	Status            string           `json:"status"`
+	RowsRead          int64            `json:"rows_read"`
+	RowsLoaded        int64            `json:"rows_loaded"`
+	RowsDuplicate     int64            `json:"rows_duplicate"`
+	RowsRejected      int64            `json:"rows_rejected"`
+	RowsRepeated      int64            `json:"rows_repeated"`
+	RejectedByReason  map[string]int64 `json:"rejected_by_reason"`
+	Orders            int64            `json:"orders"`
+	Items             int64            `json:"items"`
+	BuildID           *int64           `json:"build_id"` // null with --no-build
+	Seconds           float64          `json:"seconds"`
+	CopySeconds       float64          `json:"copy_seconds"`
+	MergeSeconds      float64          `json:"merge_seconds"`
+	StatsSeconds      float64          `json:"stats_seconds"`
+	PairsSeconds      float64          `json:"pairs_seconds"`
+	NeighboursSeconds float64          `json:"neighbours_seconds"`
+}
+
+func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	began := time.Now()
+	sources, err := c.sources(ctx, term)
+	if err != nil {
+		return err
+	}
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+
+	loaded, err := load.Run(ctx, pool, sources, load.Options{File: c.options(), LoadedBy: whoami(), Version: version})
+	if err != nil {
+		return err
+	}
+	reasons, err := db.New(pool).LoadRejectCountByReason(ctx, loaded.LoadID)
+	if err != nil {
+		return fmt.Errorf("count rejects: %w", err)
+	}
+	if !c.JSON {
+		printLoad(term.stdout, loaded.Load, reasons)
+	}
+	built, err := c.build(ctx, term, pool, loaded.LoadID)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		s := summary(loaded.Load, reasons, built)
+		s.Seconds = time.Since(began).Seconds()
+		if err := printJSON(term.stdout, s); err != nil {
+			return err
+		}
+	}
+	if c.Strict && loaded.RowsRejected > 0 {
+		return exitStatus(exitRejected)
+	}
+	return nil
+}
+
+// build makes the build that follows the load, unless there shall be none.
+func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, loadID int64) (*db.Build, error) {
+	if c.NoBuild {
+		return nil, nil
+	}
+	built, err := (&buildCommand{}).build(ctx, pool)
+	if err != nil {
+		return nil, fmt.Errorf("load %d is done, but the build after it failed, run alsobought build: %w", loadID, err)
+	}
+	if !c.JSON {
+		printBuild(term.stdout, built)
+	}
+	return &built, nil
+}
+
+func (c *loadCommand) options() orderfile.Options {
+	return orderfile.Options{
+		Format:         orderfile.Format(c.Format),
+		Columns:        c.Columns,
+		OrderColumn:    c.OrderColumn,
+		ItemColumn:     c.ItemColumn,
+		QuantityColumn: c.QuantityColumn,
+		TimeColumn:     c.TimeColumn,
+		CustomerColumn: c.CustomerColumn,
+		TimeFormat:     c.TimeFormat,
+		Encoding:       c.Encoding,
+		BasketIDs:      c.BasketIDs,
+	}
+}
+
+// sources checks what can be checked before a database is started for it.
+func (c *loadCommand) sources(ctx context.Context, term *terminal) ([]load.Source, error) {
+	if err := c.options().Validate(); err != nil {
+		return nil, usageError{err}
+	}
+	sources := make([]load.Source, 0, len(c.Files))
+	for _, name := range c.Files {
+		if name == "-" {
+			sources = append(sources, load.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
+				return interruptible(ctx, term.stdin), nil
+			}})
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		if info.IsDir() {
+			return nil, fmt.Errorf("%s is a directory: name the files in it", name)
+		}
+		sources = append(sources, load.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+	}
+	return sources, nil
+}
+
+func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built *db.Build) loadSummary {
+	s := loadSummary{
+		LoadID: l.LoadID, Status: l.Status,
+		RowsRead: l.RowsRead, RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate, RowsRejected: l.RowsRejected,
+		RowsRepeated: l.RowsRepeated, RejectedByReason: map[string]int64{},
+		Orders: l.OrdersAdded, Items: l.ItemsAdded, CopySeconds: l.CopySeconds, MergeSeconds: l.MergeSeconds,
+	}
+	for _, r := range reasons {
+		s.RejectedByReason[r.Reason] = r.Rows
+	}
+	if built != nil {
+		s.BuildID = &built.BuildID
+		s.StatsSeconds, s.PairsSeconds, s.NeighboursSeconds = built.StatsSeconds, built.PairsSeconds, built.NeighboursSeconds
+	}
+	return s
+}
+
+func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) {
+	fmt.Fprintf(w, "load %d of %s: %s\n", l.LoadID, l.Source, l.Status)
+	if l.Error != nil {
+		fmt.Fprintf(w, "  why: %s\n", *l.Error)
+	}
+	t := newTable(w)
+	t.row("  rows read", grouped(l.RowsRead))
+	t.row("  loaded", grouped(l.RowsLoaded), fmt.Sprintf("%s new orders, %s new items", grouped(l.OrdersAdded), grouped(l.ItemsAdded)))
+	t.row("  duplicate", grouped(l.RowsDuplicate), duplicates(l))
+	t.row("  rejected", grouped(l.RowsRejected), rejects(l.LoadID, reasons))
+	t.flush()
+	fmt.Fprintf(w, "  copied in %.2f s, merged in %.2f s\n", l.CopySeconds, l.MergeSeconds)
+}
+
+func duplicates(l db.Load) string {
+	if l.RowsDuplicate == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s repeated in the load, quantities added; %s loaded earlier, left as they were",
+		grouped(l.RowsRepeated), grouped(l.RowsDuplicate-l.RowsRepeated))
+}
+
+func rejects(loadID int64, reasons []db.LoadRejectCountByReasonRow) string {
+	if len(reasons) == 0 {
+		return ""
+	}
+	list := make([]string, 0, len(reasons))
+	for _, r := range reasons {
+		list = append(list, fmt.Sprintf("%s %s", r.Reason, grouped(r.Rows)))
+	}
+	return fmt.Sprintf("%s; see alsobought loads rejects %d", strings.Join(list, ", "), loadID)
+}
+
+// interruptible reads what cannot be closed from outside, a terminal or a pipe, until ctx ends.
+func interruptible(ctx context.Context, r io.Reader) io.ReadCloser {
+	reader, writer := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { writer.CloseWithError(ctx.Err()) })
+	go func() {
+		defer stop()
+		_, err := io.Copy(writer, r)
+		writer.CloseWithError(err)
+	}()
+	return reader
+}

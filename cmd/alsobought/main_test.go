@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+)
+
+// TestMain puts the program into the PATH of the tests: they run it as users do, in a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(tests{m}, map[string]func(){"alsobought": main})
+}
+
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int { return dbtest.Run(t.m) }
+
+// TestScripts replays the sessions in testdata. Each has a database of its own: an empty one if its name begins with migrate, none if it
+// begins with private, a migrated one otherwise. Their own command is
+//
+//	status N alsobought ...
+//
+// which runs the program and wants its exit status to be N, and whatever is wrong to be said in one line.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := ""
+			switch kind, _, _ := strings.Cut(name, "-"); kind {
+			case "private":
+			case "migrate":
+				url = dbtest.NewEmptyURL(t)
+			default:
+				url = dbtest.NewURL(t)
+			}
+			testscript.Run(t, testscript.Params{
+				Files:               []string{file},
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+				Setup: func(env *testscript.Env) error {
+					env.Setenv("DATABASE_URL", url)
+					return nil
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+			})
+		})
+	}
+}
+
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program argument...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit := new(exec.ExitError)
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+	if lines := strings.Count(ts.ReadFile("stderr"), "\n"); (got == exitFailed || got == exitUsage) && lines != 1 {
+		ts.Fatalf("%d lines on stderr, want one that says what to do", lines)
+	}
+}
+
+// ended is what a run of the program left.
+type ended struct {
+	status         int
+	stdout, stderr string
+}
+
+// alsobought runs the program to its end on the database of url.
+func alsobought(t testing.TB, url string, stdin io.Reader, args ...string) ended {
+	t.Helper()
+	command := started(t, url, args...)
+	var stdout, stderr bytes.Buffer
+	command.Stdin, command.Stdout, command.Stderr = stdin, &stdout, &stderr
+	err := command.Run()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return ended{command.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// want runs the program and fails the test unless it ends well. It returns what it printed.
+func want(t testing.TB, url string, stdin io.Reader, args ...string) string {
+	t.Helper()
+	e := alsobought(t, url, stdin, args...)
+	if e.status != exitDone {
+		t.Fatalf("alsobought %s: exit status %d\n%s%s", strings.Join(args, " "), e.status, e.stdout, e.stderr)
+	}
+	return e.stdout
+}
+
+func started(t testing.TB, url string, args ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "alsobought", args...)
+	command.Env = append(command.Environ(), "DATABASE_URL="+url)
+	return command
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	xterm "golang.org/x/term"
+
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+type migrateCommand struct {
+	Up     migrateUpCommand     `cmd:"" default:"withargs" help:"Apply what is missing; safe when two run at once."`
+	Down   migrateDownCommand   `cmd:"" help:"Take back the newest migration, with the data in its tables."`
+	Status migrateStatusCommand `cmd:"" help:"Which migrations are applied."`
+}
+
+type migrateUpCommand struct{}
+
+func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.connect(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	applied, err := pg.MigrateUp(ctx, pool)
+	printMigrations(term, "applied", applied)
+	if err == nil && len(applied) == 0 {
+		fmt.Fprintln(term.stdout, "the schema is up to date")
+	}
+	return err
+}
+
+type migrateDownCommand struct {
+	All bool `help:"Take back every migration: nothing of alsobought is left."`
+	Yes bool `help:"Do not ask."`
+}
+
+func (c *migrateDownCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	if !c.Yes && !agreed(term, "This drops tables and all that they hold. Go on? [y/N] ") {
+		return errors.New("nothing was taken back")
+	}
+	pool, closeAll, err := d.connect(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	reverted, err := pg.MigrateDown(ctx, pool, c.All)
+	printMigrations(term, "taken back", reverted)
+	if err == nil && len(reverted) == 0 {
+		fmt.Fprintln(term.stdout, "nothing to take back")
+	}
+	return err
+}
+
+type migrateStatusCommand struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+func (c *migrateStatusCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.connect(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	status, err := pg.MigrateStatus(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(term.stdout, status)
+	}
+	t := newTable(term.stdout)
+	t.row("VERSION", "NAME", "APPLIED (UTC)")
+	for _, m := range status {
+		t.row(strconv.FormatInt(m.Version, 10), m.Name, instant(m.AppliedAt))
+	}
+	t.flush()
+	return nil
+}
+
+func printMigrations(term *terminal, what string, list []pg.Migration) {
+	for _, m := range list {
+		fmt.Fprintf(term.stdout, "%s: %s\n", what, m.Name)
+	}
+}
+
+// agreed asks a person; where there is no terminal nobody can be asked, and who wrote the script meant it.
+func agreed(term *terminal, question string) bool {
+	input, ok := term.stdin.(*os.File)
+	if !ok || !xterm.IsTerminal(int(input.Fd())) {
+		return true
+	}
+	fmt.Fprint(term.stderr, question)
+	answer, _ := bufio.NewReader(input).ReadString('\n') // an end without a line is a no
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// limitFlag is how many answers are wanted; each question has a default of its own.
+type limitFlag struct {
+	Limit *int `short:"n" placeholder:"N" help:"How many, 1 to 100."`
+}
+
+// Validate is called when the flags are read. It refuses the limit that would mean the default.
+func (f *limitFlag) Validate() error {
+	if f.Limit != nil && *f.Limit == 0 {
+		return fmt.Errorf("limit is 0: choose 1 to %d", recommend.MaxLimit)
+	}
+	return nil
+}
+
+func (f *limitFlag) limit() (limit int) {
+	set(&limit, f.Limit)
+	return limit
+}
+
+// questionFlags are the options of every question.
+type questionFlags struct {
+	limitFlag
+	Measure       string   `default:"affinity" enum:"affinity,count,confidence,cosine,jaccard,lift" help:"What pairs are ranked by: ${enum}."`
+	MinSupport    int64    `placeholder:"ORDERS" help:"Orders together that a pair needs."`
+	MinConfidence float64  `placeholder:"0..1" help:"Confidence that a pair needs."`
+	Exclude       []string `sep:"none" placeholder:"ITEM" help:"An item not to recommend; may be given more than once."`
+	Strict        bool     `help:"Leave places empty instead of filling them by popularity."`
+	JSON          bool     `name:"json" help:"Print the answer in the API's form."`
+}
+
+func (f *questionFlags) options() recommend.Options {
+	return recommend.Options{
+		Limit:         f.limit(),
+		Measure:       recommend.Measure(f.Measure),
+		MinSupport:    f.MinSupport,
+		MinConfidence: f.MinConfidence,
+		Exclude:       f.Exclude,
+		Strict:        f.Strict,
+	}
+}
+
+type popularCommand struct {
+	limitFlag
+	Exclude []string `sep:"none" placeholder:"ITEM" help:"An item to leave out; may be given more than once."`
+	JSON    bool     `name:"json" help:"Print the answer in the API's form."`
+}
+
+func (c *popularCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
+		return r.Popular(ctx, recommend.Options{Limit: c.limit(), Exclude: c.Exclude})
+	})
+}
+
+type similarCommand struct {
+	Item string `arg:"" help:"The item's name."`
+	questionFlags
+}
+
+func (c *similarCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
+		return r.Similar(ctx, c.Item, c.options())
+	})
+}
+
+type basketCommand struct {
+	Items []string `arg:"" name:"item" help:"The names of the items in the basket."`
+	questionFlags
+}
+
+func (c *basketCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
+		return r.Basket(ctx, c.Items, c.options())
+	})
+}
+
+type orderCommand struct {
+	ID string `arg:"" help:"The order's id, as the business knows it."`
+	questionFlags
+}
+
+func (c *orderCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
+		return r.Order(ctx, c.ID, c.options())
+	})
+}
+
+func ask(
+	ctx context.Context, term *terminal, d *database, asJSON bool, question func(*recommend.Recommender) (recommend.Answer, error),
+) error {
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	answer, err := question(recommend.New(pool))
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(term.stdout, answer)
+	}
+	t := newTable(term.stdout)
+	t.row("ITEM", "SCORE", "TOGETHER", "CONFIDENCE", "LIFT", "SOURCE", "REASON")
+	for _, r := range answer.Recommendations {
+		t.row(r.ItemName, fmt.Sprintf("%.4f", r.SimilarityScore), grouped(r.OrdersTogether), fmt.Sprintf("%.3f", r.Confidence),
+			fmt.Sprintf("%.2f", r.Lift), r.Source, r.Reason)
+	}
+	t.flush()
+	if unknown := answer.Metadata.UnknownItems; len(unknown) > 0 {
+		fmt.Fprintf(term.stderr, "alsobought: not in any order of build %d: %s\n", answer.Metadata.BuildID, printable(strings.Join(unknown, ", ")))
+	}
+	return nil
+}
+
+type explainCommand struct {
+	Item  string `arg:"" help:"An item's name."`
+	Other string `arg:"" help:"Another item's name."`
+	JSON  bool   `name:"json" help:"Print the answer in the API's form."`
+}
+
+func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	e, err := recommend.New(pool).Explain(ctx, c.Item, c.Other)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(term.stdout, e)
+	}
+	fmt.Fprintln(term.stdout, printable(e.Reason))
+	ratio := func(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) }
+	t := newTable(term.stdout)
+	t.row("  orders with "+e.Item, grouped(e.ItemOrders), grouped(e.ItemBaskets)+" counted baskets")
+	t.row("  orders with "+e.Other, grouped(e.OtherOrders), grouped(e.OtherBaskets)+" counted baskets")
+	t.row("  orders with both", grouped(e.OrdersTogether), "of "+grouped(e.Baskets)+" counted baskets in all")
+	t.row("  support", ratio(e.Support))
+	t.row("  confidence", ratio(e.Confidence), "of "+e.Other+", given "+e.Item)
+	t.row("  confidence", ratio(e.ReverseConfidence), "of "+e.Item+", given "+e.Other)
+	t.row("  lift", ratio(e.Lift))
+	t.row("  cosine", ratio(e.Cosine))
+	t.row("  jaccard", ratio(e.Jaccard))
+	t.row("  affinity", strconv.FormatFloat(e.Affinity, 'f', 6, 64), neighbourRank(e.NeighbourRank))
+	t.flush()
+	return nil
+}
+
+func neighbourRank(rank int64) string {
+	if rank == 0 {
+		return "not among the kept neighbours"
+	}
+	return "neighbour " + grouped(rank)
+}

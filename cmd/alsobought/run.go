@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// Exit statuses.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitRejected = 3 // done, but rows were rejected, under --strict
+)
+
+// program is the command line: one field per command, and what every command needs.
+type program struct {
+	Demo     demoCommand     `cmd:"" help:"Load sample orders into a throw-away PostgreSQL and serve the API."`
+	Load     loadCommand     `cmd:"" help:"Load order files, then build."`
+	Loads    loadsCommand    `cmd:"" help:"What was loaded: the audit."`
+	Build    buildCommand    `cmd:"" help:"Count all orders into a new build and switch to it."`
+	Builds   buildsCommand   `cmd:"" help:"List builds, switch between them, remove old ones."`
+	Popular  popularCommand  `cmd:"" help:"The items in the most orders."`
+	Similar  similarCommand  `cmd:"" help:"What goes with an item."`
+	Basket   basketCommand   `cmd:"" help:"What goes with all of a basket's items."`
+	Order    orderCommand    `cmd:"" help:"What goes with the items of an order."`
+	Explain  explainCommand  `cmd:"" help:"The counts and measures behind two items."`
+	Serve    serveCommand    `cmd:"" help:"Serve the API."`
+	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the schema up to date, or take it back."`
+	Doctor   doctorCommand   `cmd:"" help:"Check every invariant of the data."`
+
+	Database database         `embed:"" group:"Database"`
+	Version  kong.VersionFlag `help:"Print the version."`
+}
+
+// terminal is where a command reads and writes.
+type terminal struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// exitStatus ends the program with a status that is not an error of its own.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// run is the whole program: it returns the exit status. Every error is one line on stderr.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := program{}
+	term := &terminal{stdin, stdout, stderr}
+	parser, err := kong.New(&p,
+		kong.Name("alsobought"),
+		kong.Description("Customers also bought, from the orders you have, with PostgreSQL as the only moving part."),
+		kong.Vars{"version": version},
+		kong.Writers(stdout, stderr),
+		// --help and --version end here, in the middle of parsing.
+		kong.Exit(func(code int) { panic(exitStatus(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(term, &p.Database),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	command, status, err := parse(parser, args)
+	if command == nil && err == nil {
+		return status
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "alsobought: %v (see alsobought --help)\n", err)
+		return exitUsage
+	}
+	err = command.Run()
+	if status := exitStatus(0); errors.As(err, &status) {
+		return int(status)
+	}
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(stderr, "alsobought: %s\n", message(ctx, err))
+	if isUsage(err) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func parse(parser *kong.Kong, args []string) (command *kong.Context, status int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			ended, ok := r.(exitStatus)
+			if !ok {
+				panic(r)
+			}
+			command, status, err = nil, int(ended), nil
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err = parser.Parse(args)
+	return command, 0, err
+}
+
+// usageError is an error of the command line that only the command could find.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func isUsage(err error) bool {
+	usage, invalid := usageError{}, new(recommend.InvalidError)
+	return errors.As(err, &usage) || errors.As(err, &invalid)
+}
+
+// message is what to say of an error: one line that says what to do next.
+func message(ctx context.Context, err error) string {
+	file, path := new(orderfile.FileError), new(fs.PathError)
+	switch {
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return "interrupted: nothing was changed by what did not end"
+	case errors.As(err, &file):
+		return file.Error()
+	case errors.As(err, &path) && errors.Is(err, os.ErrNotExist):
+		return path.Path + " does not exist"
+	case pg.IsMissingSchema(err):
+		return "the database has no alsobought tables yet: run alsobought migrate up"
+	}
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}

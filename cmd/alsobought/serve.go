@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/httpapi"
+)
+
+// listening is where the API listens and how it logs.
+type listening struct {
+	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where to listen (default ${default})."`
+	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
+	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
+}
+
+type serveCommand struct {
+	listening
+}
+
+func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	listener, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
+	return c.serve(ctx, term, listener, pool)
+}
+
+// listen takes the address first of all: that it is in use should not be found out after minutes of other work.
+func (l *listening) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Addr)
+	if err != nil {
+		if cause := new(net.OpError); errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", l.Addr, err)
+	}
+	return listener, nil
+}
+
+func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, pool *pgxpool.Pool) error {
+	level := slog.LevelInfo
+	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
+		return usageError{err}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	logger := slog.New(slog.NewTextHandler(term.stderr, options))
+	if l.LogFormat == "json" {
+		logger = slog.New(slog.NewJSONHandler(term.stderr, options))
+	}
+	handler := httpapi.New(httpapi.Config{Pool: pool, Version: version, Logger: logger})
+	return httpapi.Serve(ctx, listener, handler, logger)
+}
