@@ -42,7 +42,7 @@ func TestKilledLoad(t *testing.T) {
 			want(t, url, strings.NewReader("order_id,item_name\n1,a\n1,b\n"), "load", "-")
 			before := contents(t, url)
 
-			loading := started(t, url, "load", "-")
+			loading := command(t, url, "load", "-")
 			stdin, err := loading.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -91,7 +91,7 @@ func TestKilledServer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	want(t, "", strings.NewReader("order_id,item_name\n1,a\n1,b\n"), "load", "-", "--data-dir", dir)
 
-	loading := started(t, "", "load", "-", "--data-dir", dir)
+	loading := command(t, "", "load", "-", "--data-dir", dir)
 	var stderr bytes.Buffer
 	loading.Stderr = &stderr
 	stdin, err := loading.StdinPipe()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os/exec"
@@ -93,14 +94,14 @@ type ended struct {
 // alsobought runs the program to its end on the database of url.
 func alsobought(t testing.TB, url string, stdin io.Reader, args ...string) ended {
 	t.Helper()
-	command := started(t, url, args...)
+	c := command(t, url, args...)
 	var stdout, stderr bytes.Buffer
-	command.Stdin, command.Stdout, command.Stderr = stdin, &stdout, &stderr
-	err := command.Run()
+	c.Stdin, c.Stdout, c.Stderr = stdin, &stdout, &stderr
+	err := c.Run()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return ended{command.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return ended{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
 // want runs the program and fails the test unless it ends well. It returns what it printed.
@@ -113,9 +114,10 @@ func want(t testing.TB, url string, stdin io.Reader, args ...string) string {
 	return e.stdout
 }
 
-func started(t testing.TB, url string, args ...string) *exec.Cmd {
+// command is the program on the database of url, yet to be run. It outlives the context of the test, for its end is part of some.
+func command(t testing.TB, url string, args ...string) *exec.Cmd {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "alsobought", args...)
-	command.Env = append(command.Environ(), "DATABASE_URL="+url)
-	return command
+	c := exec.CommandContext(context.WithoutCancel(t.Context()), "alsobought", args...)
+	c.Env = append(c.Environ(), "DATABASE_URL="+url)
+	return c
 }

@@ -40,6 +40,7 @@ type program struct {
 	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the schema up to date, or take it back."`
 	Doctor   doctorCommand   `cmd:"" help:"Check every invariant of the data."`
+	Psql     psqlCommand     `cmd:"" help:"Run psql on the database, the private one too."`
 
 	Database database         `embed:"" group:"Database"`
 	Version  kong.VersionFlag `help:"Print the version."`

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+)
+
+type psqlCommand struct {
+	Args []string `arg:"" optional:"" passthrough:"" help:"Arguments of psql: -c \"SELECT ...\", -f FILE."`
+}
+
+// Run holds the private PostgreSQL up for as long as psql runs.
+func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	program, err := exec.LookPath("psql")
+	if err != nil {
+		return errors.New("psql is not installed (Debian, Ubuntu: apt-get install postgresql-client)")
+	}
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	database, password := withoutPassword(pool.Config().ConnString())
+	args := append([]string{"--dbname", database}, c.Args...)
+	if len(c.Args) > 0 && c.Args[0] == "--" {
+		args = append(args[:2], c.Args[1:]...)
+	}
+	// Ctrl-C is psql's own to deal with: it ends a query there, not the session.
+	psql := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
+	psql.Stdin, psql.Stdout, psql.Stderr = term.stdin, term.stdout, term.stderr
+	psql.Env = append(os.Environ(), password...)
+	err = psql.Run()
+	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
+		return exitStatus(exit.ExitCode())
+	}
+	if err != nil {
+		return fmt.Errorf("run psql: %w", err)
+	}
+	return nil
+}
+
+// withoutPassword moves the password from the URL to the environment: arguments are for everybody on the machine to see.
+func withoutPassword(databaseURL string) (database string, environment []string) {
+	u, err := url.Parse(databaseURL)
+	if err != nil || u.User == nil {
+		return databaseURL, nil
+	}
+	password, given := u.User.Password()
+	if !given {
+		return databaseURL, nil
+	}
+	u.User = url.User(u.User.Username())
+	return u.String(), []string{"PGPASSWORD=" + password}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestReadme runs every command of the README's sessions, in their order, and wants to see what the README shows. The API that it speaks of
+// runs on another port here.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	base := ""
+	commands := 0
+	for _, session := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+		for _, step := range strings.Split("\n"+session[1], "\n$ ")[1:] {
+			line, shown, _ := strings.Cut(step, "\n")
+			commands++
+			var printed string
+			if strings.HasPrefix(line, "curl ") {
+				if base == "" {
+					base = served(t, "", "--data-dir", dir)
+				}
+				printed = pasted(t, strings.Replace(line, "http://127.0.0.1:8000", base, 1))
+			} else {
+				printed = inShell(t, strings.ReplaceAll(line, "bin/alsobought", "alsobought"), dir)
+			}
+			if diff := cmp.Diff(withoutTimes(shown), withoutTimes(printed)); diff != "" {
+				t.Errorf("$ %s\n(-README +printed):\n%s", line, diff)
+			}
+		}
+	}
+	if commands < 8 {
+		t.Errorf("only %d commands were found", commands)
+	}
+}
+
+func inShell(t testing.TB, line, dataDir string) string {
+	t.Helper()
+	shell := exec.CommandContext(t.Context(), "sh", "-c", line)
+	shell.Dir = "../.."
+	shell.Env = append(shell.Environ(), "DATABASE_URL=", "ALSOBOUGHT_DATA_DIR="+dataDir)
+	output, err := shell.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v", line, err)
+	}
+	// Where the private PostgreSQL lies is said once a command, and another thing on every machine.
+	return regexp.MustCompile("(?m)^alsobought: private PostgreSQL .*\n").ReplaceAllString(string(output), "")
+}
+
+// withoutTimes leaves out what differs from run to run.
+func withoutTimes(text string) string {
+	text = regexp.MustCompile(`\d+\.\d\d s\b`).ReplaceAllString(text, "0.00 s")
+	text = regexp.MustCompile(`"built_at":"[^"]*"`).ReplaceAllString(text, `"built_at":""`)
+	return strings.TrimRight(text, "\n")
+}
