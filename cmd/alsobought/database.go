@@ -16,7 +16,7 @@ import (
 
 // database says which database the commands use.
 type database struct {
-	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use: postgres://user@host/database. Without it a private PostgreSQL in --data-dir."`
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"The database: postgres://user@host/database. Without it a private PostgreSQL in --data-dir."`
 	DataDir     string `env:"ALSOBOUGHT_DATA_DIR" default:".alsobought" placeholder:"DIR" help:"Where the private PostgreSQL keeps its data (default ${default})."`
 	PgBin       string `env:"ALSOBOUGHT_PG_BIN" placeholder:"DIR" help:"Where its server programs are; they are found by themselves in the usual places."`
 

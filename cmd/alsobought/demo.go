@@ -27,12 +27,12 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // the server has closed it
 	dir, err := os.MkdirTemp("", "alsobought-demo-")
 	if err != nil {
 		return fmt.Errorf("make a temporary directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // the private PostgreSQL leaves it empty
 
 	began := time.Now()
 	if d.DatabaseURL != "" {
@@ -89,7 +89,7 @@ The API answers on %[1]s. Try, in another terminal:
   curl '%[1]s/api/v1/recommendations/R100001'
   curl '%[1]s/api/v1/explain?item=PID&other=Gloves'
 
-  psql '%[2]s' -c "SELECT * FROM reporting.similar_items('PID', 5)"
+  psql '%[2]s' -c "SELECT item_name, orders_together, confidence FROM reporting.similar_items('PID', 5)"
 
 A page for people is at %[1]s/, the documentation of the API at %[1]s/docs.
 Ctrl-C ends the demo and leaves nothing behind.

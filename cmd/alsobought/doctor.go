@@ -35,7 +35,7 @@ func (c *doctorCommand) Run(ctx context.Context, term *terminal, d *database) er
 		fmt.Fprintf(term.stdout, "%d checks, %d findings\n", checks, len(findings))
 	}
 	if len(findings) > 0 {
-		return exitStatus(exitFailed)
+		return exitError(exitFailed)
 	}
 	return nil
 }

@@ -33,12 +33,13 @@ func TestKilledLoad(t *testing.T) {
 		{"build", "%CREATE TABLE item_pairs_%", `"rows_loaded":0,"rows_duplicate":120000,`},
 	} {
 		t.Run(c.phase, func(t *testing.T) {
+			t.Parallel()
 			url := dbtest.NewURL(t)
 			conn, err := pgx.Connect(t.Context(), url)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { conn.Close(t.Context()) })
+			t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
 			want(t, url, strings.NewReader("order_id,item_name\n1,a\n1,b\n"), "load", "-")
 			before := contents(t, url)
 

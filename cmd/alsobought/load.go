@@ -78,9 +78,11 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	if !c.JSON {
 		printLoad(term.stdout, loaded.Load, reasons)
 	}
-	built, err := c.build(ctx, term, pool, loaded.LoadID)
-	if err != nil {
-		return err
+	built := db.Build{}
+	if !c.NoBuild {
+		if built, err = c.build(ctx, term, pool, loaded.LoadID); err != nil {
+			return err
+		}
 	}
 	if c.JSON {
 		s := summary(loaded.Load, reasons, built)
@@ -90,24 +92,21 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 		}
 	}
 	if c.Strict && loaded.RowsRejected > 0 {
-		return exitStatus(exitRejected)
+		return exitError(exitRejected)
 	}
 	return nil
 }
 
-// build makes the build that follows the load, unless there shall be none.
-func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, loadID int64) (*db.Build, error) {
-	if c.NoBuild {
-		return nil, nil
-	}
+// build makes the build that follows the load.
+func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, loadID int64) (db.Build, error) {
 	built, err := (&buildCommand{}).build(ctx, pool)
 	if err != nil {
-		return nil, fmt.Errorf("load %d is done, but the build after it failed, run alsobought build: %w", loadID, err)
+		return built, fmt.Errorf("load %d is done, but the build after it failed, run alsobought build: %w", loadID, err)
 	}
 	if !c.JSON {
 		printBuild(term.stdout, built)
 	}
-	return &built, nil
+	return built, nil
 }
 
 func (c *loadCommand) options() orderfile.Options {
@@ -150,7 +149,8 @@ func (c *loadCommand) sources(ctx context.Context, term *terminal) ([]load.Sourc
 	return sources, nil
 }
 
-func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built *db.Build) loadSummary {
+// summary leaves out the build when there is none.
+func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built db.Build) loadSummary {
 	s := loadSummary{
 		LoadID: l.LoadID, Status: l.Status,
 		RowsRead: l.RowsRead, RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate, RowsRejected: l.RowsRejected,
@@ -160,7 +160,7 @@ func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built *db.Build
 	for _, r := range reasons {
 		s.RejectedByReason[r.Reason] = r.Rows
 	}
-	if built != nil {
+	if built.BuildID != 0 {
 		s.BuildID = &built.BuildID
 		s.StatsSeconds, s.PairsSeconds, s.NeighboursSeconds = built.StatsSeconds, built.PairsSeconds, built.NeighboursSeconds
 	}

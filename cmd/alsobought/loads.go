@@ -37,7 +37,7 @@ func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database)
 	if c.JSON {
 		summaries := make([]loadSummary, 0, len(loads))
 		for _, l := range loads {
-			summaries = append(summaries, summary(l, nil, nil))
+			summaries = append(summaries, summary(l, nil, db.Build{}))
 		}
 		return printJSON(term.stdout, summaries)
 	}
@@ -72,7 +72,7 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 		return fmt.Errorf("count rejects: %w", err)
 	}
 	if c.JSON {
-		return printJSON(term.stdout, summary(l, reasons, nil))
+		return printJSON(term.stdout, summary(l, reasons, db.Build{}))
 	}
 	files, err := q.LoadFileList(ctx, c.ID, 1000)
 	if err != nil {

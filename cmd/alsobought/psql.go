@@ -35,7 +35,7 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	psql.Env = append(os.Environ(), password...)
 	err = psql.Run()
 	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
-		return exitStatus(exit.ExitCode())
+		return exitError(exit.ExitCode())
 	}
 	if err != nil {
 		return fmt.Errorf("run psql: %w", err)

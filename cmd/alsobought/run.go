@@ -52,10 +52,10 @@ type terminal struct {
 	stdout, stderr io.Writer
 }
 
-// exitStatus ends the program with a status that is not an error of its own.
-type exitStatus int
+// exitError ends the program with a status that is not an error of its own.
+type exitError int
 
-func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // run is the whole program: it returns the exit status. Every error is one line on stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Vars{"version": version},
 		kong.Writers(stdout, stderr),
 		// --help and --version end here, in the middle of parsing.
-		kong.Exit(func(code int) { panic(exitStatus(code)) }),
+		kong.Exit(func(code int) { panic(exitError(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(term, &p.Database),
@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	err = command.Run()
-	if status := exitStatus(0); errors.As(err, &status) {
+	if status := exitError(0); errors.As(err, &status) {
 		return int(status)
 	}
 	if err == nil {
@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func parse(parser *kong.Kong, args []string) (command *kong.Context, status int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			ended, ok := r.(exitStatus)
+			ended, ok := r.(exitError)
 			if !ok {
 				panic(r)
 			}

@@ -28,7 +28,7 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // the server has closed it
 	pool, closeAll, err := d.openToWrite(ctx, term)
 	if err != nil {
 		return err

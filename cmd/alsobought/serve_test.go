@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -26,11 +26,11 @@ func TestOneAnswer(t *testing.T) {
 	url := dbtest.NewURL(t)
 	want(t, url, strings.NewReader(smallShop), "load", "-")
 	base := served(t, url)
-	conn, err := pgx.Connect(t.Context(), url)
+	pool, err := pg.Open(t.Context(), url, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	t.Cleanup(pool.Close)
 
 	for _, c := range []struct {
 		name string
@@ -39,27 +39,42 @@ func TestOneAnswer(t *testing.T) {
 		body string
 		sql  string // of the same ranking, where the reporting schema has it
 	}{
-		{name: "popular", args: []string{"popular"}, path: "popular-items",
-			sql: "SELECT item_name, orders, share_of_orders, 1 FROM reporting.popular_items ORDER BY popularity_rank LIMIT 20"},
+		{
+			name: "popular", args: []string{"popular"}, path: "popular-items",
+			sql: "SELECT item_name, orders, share_of_orders, 1 FROM reporting.popular_items ORDER BY popularity_rank LIMIT 20",
+		},
 		{name: "popular, fewer", args: []string{"popular", "-n", "2", "--exclude", "cups"}, path: "popular-items?limit=2&exclude=cups"},
-		{name: "similar", args: []string{"similar", "cups"}, path: "similar-items/cups",
-			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.similar_items('cups')"},
-		{name: "slash", args: []string{"similar", "grinder 1/2"}, path: "similar-items/grinder%201/2",
-			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.similar_items('grinder 1/2', 5)"},
+		{
+			name: "similar", args: []string{"similar", "cups"}, path: "similar-items/cups",
+			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.similar_items('cups')",
+		},
+		{
+			name: "slash", args: []string{"similar", "grinder 1/2"}, path: "similar-items/grinder%201/2",
+			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.similar_items('grinder 1/2', 5)",
+		},
 		{name: "encoded slash", args: []string{"similar", "grinder 1/2"}, path: "similar-items/grinder%201%2F2"},
 		{name: "in the query", args: []string{"similar", "grinder 1/2"}, path: "similar-items?item=grinder+1/2"},
-		{name: "measure", args: []string{"similar", "cups", "--measure", "lift", "--min-support", "2", "--strict"},
-			path: "similar-items/cups?measure=lift&min_support=2&strict=true"},
-		{name: "thresholds", args: []string{"similar", "cups", "--measure", "confidence", "--min-confidence", "0.4", "--exclude", "beans, dark", "--exclude", "NA"},
-			path: "similar-items/cups?measure=confidence&min_confidence=0.4&exclude=beans,%20dark&exclude=NA"},
-		{name: "basket", args: []string{"basket", "cups", "moon", "NA"}, path: "basket-recommendations", body: `{"items":["cups","moon","NA"]}`,
-			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.basket_recommendations(ARRAY['cups', 'moon', 'NA'])"},
-		{name: "basket, jaccard", args: []string{"basket", "cups", "NA", "--measure", "jaccard", "-n", "3", "--exclude", "saucers"}, path: "basket-recommendations",
-			body: `{"items":["cups","NA"],"measure":"jaccard","limit":3,"exclude":["saucers"]}`},
+		{
+			name: "measure", args: []string{"similar", "cups", "--measure", "lift", "--min-support", "2", "--strict"},
+			path: "similar-items/cups?measure=lift&min_support=2&strict=true",
+		},
+		{
+			name: "thresholds", args: []string{"similar", "cups", "--measure", "confidence", "--min-confidence", "0.4", "--exclude", "beans, dark", "--exclude", "NA"},
+			path: "similar-items/cups?measure=confidence&min_confidence=0.4&exclude=beans,%20dark&exclude=NA",
+		},
+		{
+			name: "basket", args: []string{"basket", "cups", "moon", "NA"}, path: "basket-recommendations", body: `{"items":["cups","moon","NA"]}`,
+			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.basket_recommendations(ARRAY['cups', 'moon', 'NA'])",
+		},
+		{
+			name: "basket, jaccard", args: []string{"basket", "cups", "NA", "--measure", "jaccard", "-n", "3", "--exclude", "saucers"}, path: "basket-recommendations",
+			body: `{"items":["cups","NA"],"measure":"jaccard","limit":3,"exclude":["saucers"]}`,
+		},
 		{name: "order", args: []string{"order", "2026/1"}, path: "recommendations/2026/1"},
 		{name: "explain", args: []string{"explain", "cups", "beans, dark"}, path: "explain?item=cups&other=beans,%20dark"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			printed := want(t, url, nil, append(c.args, "--json")...)
 			answered := asked(t, base+"/api/v1/"+c.path, c.body)
 			if diff := cmp.Diff(printed, answered); diff != "" {
@@ -68,7 +83,7 @@ func TestOneAnswer(t *testing.T) {
 			if c.sql == "" {
 				return
 			}
-			if diff := cmp.Diff(rowsOf(t, answered), rowsIn(t, conn, c.sql)); diff != "" {
+			if diff := cmp.Diff(rowsOf(t, answered), rowsIn(t, pool, c.sql)); diff != "" {
 				t.Errorf("(-HTTP +SQL):\n%s", diff)
 			}
 		})
@@ -110,9 +125,9 @@ func rowsOf(t testing.TB, body string) (rows []row) {
 	return rows
 }
 
-func rowsIn(t testing.TB, conn *pgx.Conn, query string) []row {
+func rowsIn(t testing.TB, pool *pg.Pool, query string) []row {
 	t.Helper()
-	result, err := conn.Query(t.Context(), query)
+	result, err := pool.Query(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
