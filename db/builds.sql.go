@@ -227,6 +227,18 @@ func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
 	return i, err
 }
 
+const buildKept = `-- name: BuildKept :one
+SELECT EXISTS (SELECT FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready')::boolean AS kept
+`
+
+// Whether the rows of a build are all there. A prune marks the build first and takes the rows away after: what was read of it before is whole.
+func (q *Queries) BuildKept(ctx context.Context, buildID int64) (bool, error) {
+	row := q.db.QueryRow(ctx, buildKept, buildID)
+	var kept bool
+	err := row.Scan(&kept)
+	return kept, err
+}
+
 const buildList = `-- name: BuildList :many
 SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `

@@ -231,10 +231,11 @@ WITH running AS MATERIALIZED (
 UPDATE loads AS l
 SET status = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the loader or its database ended before the load did'
 FROM dead AS d
-WHERE l.load_id = d.load_id
+WHERE l.load_id = d.load_id AND l.status = 'running'
 `
 
-// A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was killed, or lost its database.
+// A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was killed, or lost its database,
+// or has ended well since this statement began: hence the second look at the status, which sees the row as it is by now.
 func (q *Queries) LoadRecover(ctx context.Context, lockClass int32) (int64, error) {
 	result, err := q.db.Exec(ctx, loadRecover, lockClass)
 	if err != nil {

@@ -37,6 +37,10 @@ UPDATE builds AS b SET active = true WHERE b.build_id = @build_id AND b.status =
 -- name: BuildActive :one
 SELECT b.* FROM builds AS b WHERE b.active;
 
+-- name: BuildKept :one
+-- Whether the rows of a build are all there. A prune marks the build first and takes the rows away after: what was read of it before is whole.
+SELECT EXISTS (SELECT FROM builds AS b WHERE b.build_id = @build_id AND b.status = 'ready')::boolean AS kept;
+
 -- name: BuildGet :one
 SELECT b.* FROM builds AS b WHERE b.build_id = @build_id;
 

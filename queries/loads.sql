@@ -26,7 +26,8 @@ SET status = 'failed', finished_at = clock_timestamp(), error = @reason::text
 WHERE l.load_id = @load_id AND l.status = 'running';
 
 -- name: LoadRecover :execrows
--- A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was killed, or lost its database.
+-- A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was killed, or lost its database,
+-- or has ended well since this statement began: hence the second look at the status, which sees the row as it is by now.
 WITH running AS MATERIALIZED (
     SELECT l.load_id FROM loads AS l WHERE l.status = 'running'
 ), dead AS MATERIALIZED (
@@ -35,7 +36,7 @@ WITH running AS MATERIALIZED (
 UPDATE loads AS l
 SET status = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the loader or its database ended before the load did'
 FROM dead AS d
-WHERE l.load_id = d.load_id;
+WHERE l.load_id = d.load_id AND l.status = 'running';
 
 -- name: LoadGet :one
 SELECT l.* FROM loads AS l WHERE l.load_id = @load_id;

@@ -1,8 +1,8 @@
 // Package build computes the statistics and pairs of all orders into a new version and switches to it.
 //
 // A build is one transaction over one snapshot of the orders. It fills tables of its own, which become partitions of item_stats,
-// item_pairs and item_neighbours when they are whole, and then it becomes the active build: readers see the build before or this one, and
-// wait for neither. The counting is SQL (folder sql); the package only says what runs when. It never changes an order.
+// item_pairs and item_neighbours when they are whole. Another transaction makes it the active build: readers see the build before or this
+// one, and wait for neither. The counting is SQL (folder sql); the package only says what runs when. It never changes an order.
 package build
 
 import (
@@ -36,7 +36,7 @@ var ErrNotFound = errors.New("no such build")
 // Options of a build.
 type Options struct {
 	Settings Settings
-	Keep     int32  // builds to keep beside the new one; older ones are pruned
+	Keep     int32  // builds to keep beside the new one; older ones are pruned. With 0, SQL reports that run during the switch may miss rows
 	BuiltBy  string // who, for the audit
 	Version  string // which program, for the audit
 }
@@ -44,7 +44,7 @@ type Options struct {
 // Run makes a new build of all orders, activates it, prunes the oldest, and returns the new build. On error the active build is the one it
 // was, and the row in builds says why the new one failed. One build runs at a time; further ones wait.
 func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error) {
-	if err := opts.Settings.Validate(); err != nil {
+	if err := errors.Join(opts.Settings.Validate(), validateKeep(opts.Keep)); err != nil {
 		return db.Build{}, err
 	}
 	var built db.Build
@@ -64,11 +64,19 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 		}
 		// One snapshot for all of it: orders that are loaded meanwhile are in the next build, whole.
 		err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
-			built, err = run(ctx, tx, id)
-			return err
+			return run(ctx, tx, id)
 		})
 		if err != nil {
 			return errors.Join(err, fail(ctx, pool, id, err))
+		}
+		// In a transaction of its own: PostgreSQL shows a commit to others a moment before it tells their sessions of new partitions. In that
+		// moment a build that became active with its partitions would have no rows for them.
+		err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+			built, err = activate(ctx, db.New(tx), id)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("build %d is whole, but could not be made the active one: %w", id, err)
 		}
 		if _, err := prune(ctx, conn, opts.Keep); err != nil {
 			return fmt.Errorf("build %d is active, but older ones could not be removed: %w", id, err)
@@ -78,36 +86,35 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 	return built, err
 }
 
-// run fills and attaches the tables of build id and makes it the active one, all in tx.
-func run(ctx context.Context, tx pgx.Tx, id int64) (db.Build, error) {
+// run fills and attaches the tables of build id, all in tx.
+func run(ctx context.Context, tx pgx.Tx, id int64) error {
 	if _, err := tx.Exec(ctx, "SET LOCAL work_mem = '"+memory+"'"); err != nil {
-		return db.Build{}, fmt.Errorf("set work_mem: %w", err)
+		return fmt.Errorf("set work_mem: %w", err)
 	}
 	seconds := map[string]float64{}
 	for _, phase := range []string{"stats", "pairs", "neighbours", "attach"} {
 		began := time.Now()
 		statement, err := statements.ReadFile("sql/" + phase + ".sql")
 		if err != nil {
-			return db.Build{}, err
+			return err
 		}
 		// Names of tables cannot be parameters. The id is a number of ours.
 		sql := strings.ReplaceAll(string(statement), ":build", strconv.FormatInt(id, 10))
 		if _, err := tx.Exec(ctx, sql); err != nil {
-			return db.Build{}, fmt.Errorf("build %d, %s: %w", id, phase, err)
+			return fmt.Errorf("build %d, %s: %w", id, phase, err)
 		}
 		seconds[phase] = time.Since(began).Seconds()
 	}
-	q := db.New(tx)
-	_, err := q.BuildFinish(ctx, db.BuildFinishParams{
+	_, err := db.New(tx).BuildFinish(ctx, db.BuildFinishParams{
 		BuildID:           id,
 		StatsSeconds:      seconds["stats"],
 		PairsSeconds:      seconds["pairs"],
 		NeighboursSeconds: seconds["neighbours"] + seconds["attach"],
 	})
 	if err != nil {
-		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)
+		return fmt.Errorf("finish build %d: %w", id, err)
 	}
-	return activate(ctx, q, id)
+	return nil
 }
 
 // Activate makes a kept build the one that answers. It returns ErrNotFound when there is none of that id.

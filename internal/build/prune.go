@@ -13,6 +13,9 @@ import (
 // Prune removes the rows of all builds but the active one and the newest keep beside it, and returns how many builds that were. Their rows in
 // builds stay, as pruned.
 func Prune(ctx context.Context, pool *pgxpool.Pool, keep int32) (pruned int, err error) {
+	if err := validateKeep(keep); err != nil {
+		return 0, err
+	}
 	err = locked(ctx, pool, func(conn *pgx.Conn) error {
 		pruned, err = prune(ctx, conn, keep)
 		return err
@@ -54,4 +57,11 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 		}
 	}
 	return len(ids), nil
+}
+
+func validateKeep(keep int32) error {
+	if keep < 0 {
+		return fmt.Errorf("keep is %d: choose 0 or more builds", keep)
+	}
+	return nil
 }

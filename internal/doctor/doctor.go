@@ -31,19 +31,7 @@ type check struct {
 
 // Run makes every check and returns what is wrong, at most 20 findings a check, and how many checks there were.
 func Run(ctx context.Context, database db.DBTX) (findings []Finding, checks int, err error) {
-	q := db.New(database)
-	all := []check{
-		{"every order has lines", wrap(q.DoctorOrderWithoutLines)},
-		{"every line has its order and its item", wrap(q.DoctorLineWithoutOrder)},
-		{"every load's counts are those of its rows", wrap(q.DoctorLoadCounts)},
-		{"every row belongs to a load", wrap(q.DoctorRowOfUnknownLoad)},
-		{"one build is active", wrap(q.DoctorActiveBuild)},
-		{"every build's counts are those of its rows", wrap(q.DoctorBuildCounts)},
-		{"every build's items add up to its lines", wrap(q.DoctorBuildSums)},
-		{"every pair is possible", wrap(q.DoctorPairs)},
-		{"every neighbour is a pair", wrap(q.DoctorNeighbours)},
-		{"no tables are left over", wrap(q.DoctorLeftoverTables)},
-	}
+	all := checksOf(db.New(database))
 	for _, c := range all {
 		found, err := c.find(ctx)
 		if err != nil {
@@ -55,6 +43,22 @@ func Run(ctx context.Context, database db.DBTX) (findings []Finding, checks int,
 		}
 	}
 	return findings, len(all), nil
+}
+
+// checksOf lists every query of queries/doctor.sql.
+func checksOf(q *db.Queries) []check {
+	return []check{
+		{"every order has lines", wrap(q.DoctorOrderWithoutLines)},
+		{"every line has its order and its item", wrap(q.DoctorLineWithoutOrder)},
+		{"every load's counts are those of its rows", wrap(q.DoctorLoadCounts)},
+		{"every row belongs to a load", wrap(q.DoctorRowOfUnknownLoad)},
+		{"one build is active", wrap(q.DoctorActiveBuild)},
+		{"every build's counts are those of its rows", wrap(q.DoctorBuildCounts)},
+		{"every build's items add up to its lines", wrap(q.DoctorBuildSums)},
+		{"every pair is possible", wrap(q.DoctorPairs)},
+		{"every neighbour is a pair", wrap(q.DoctorNeighbours)},
+		{"no tables are left over", wrap(q.DoctorLeftoverTables)},
+	}
 }
 
 func wrap[R row](query func(context.Context) ([]R, error)) func(context.Context) ([]Finding, error) {

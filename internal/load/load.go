@@ -50,8 +50,8 @@ type Result struct {
 }
 
 // Run loads the sources as one load and returns its audit row. On error nothing of the load is in the database but its audit row, which
-// says why it failed; when the first source cannot even be opened, not that either. Every source row is counted exactly once: loaded,
-// duplicate or rejected. Loads may run at the same time; they merge one after the other.
+// says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate
+// or rejected. Loads may run at the same time; they merge one after the other.
 //
 // Errors: *orderfile.FileError for a source that cannot be read, ErrNoRows, whatever Open of a source returns, and database errors.
 func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
@@ -90,12 +90,8 @@ func Recover(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 
 // start writes the audit row and takes the load's lock in one transaction, so that nobody sees it running without its lock.
 func start(ctx context.Context, conn *pgx.Conn, sources []Source, opts Options) (loadID int64, err error) {
-	names := make([]string, len(sources))
-	for i, s := range sources {
-		names[i] = s.Name
-	}
 	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		loadID, err = db.New(tx).LoadStart(ctx, strings.Join(names, " "), opts.LoadedBy, opts.Version)
+		loadID, err = db.New(tx).LoadStart(ctx, storable(names(sources)), opts.LoadedBy, opts.Version)
 		if err != nil {
 			return err
 		}
@@ -112,9 +108,6 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 	began := time.Now()
 	if err := stage.copy(ctx, tx); err != nil {
 		return Result{}, err
-	}
-	if stage.rows == 0 {
-		return Result{}, fmt.Errorf("%s: %w: there is a header at most, nothing was loaded", stage.names(), ErrNoRows)
 	}
 	copied := time.Now()
 
@@ -185,7 +178,7 @@ func merge(ctx context.Context, q *db.Queries, loadID int64) (m merged, err erro
 func fail(ctx context.Context, pool *pgxpool.Pool, loadID int64, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	reason := cause.Error()
+	reason := storable(cause.Error())
 	if errors.Is(cause, context.Canceled) {
 		reason = "cancelled"
 	}
@@ -194,3 +187,14 @@ func fail(ctx context.Context, pool *pgxpool.Pool, loadID int64, cause error) er
 	}
 	return nil
 }
+
+func names(sources []Source) string {
+	list := make([]string, len(sources))
+	for i, s := range sources {
+		list[i] = s.Name
+	}
+	return strings.Join(list, " ")
+}
+
+// storable is text that PostgreSQL takes: the name of a file, which an error repeats, need not be UTF-8.
+func storable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -36,19 +35,24 @@ type stage struct {
 	rows     int64 // read so far, over all sources
 	rejected int64
 	values   [11]any
+	ahead    bool // values are of a row that was read but not asked for yet
 	err      error
 }
 
-// newStage opens the first source, so that a wrong file is refused before the database hears of it.
+// newStage reads the first row, so that a wrong file is refused before the database hears of it.
 func newStage(sources []Source, options orderfile.Options) (*stage, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no source to load")
 	}
 	s := &stage{sources: sources, options: options}
-	if err := s.open(); err != nil {
-		s.close()
-		return nil, err
+	if s.err = s.open(); s.err == nil && !s.read() && s.err == nil {
+		s.err = fmt.Errorf("%s: %w: there is a header at most, nothing was loaded", names(sources), ErrNoRows)
 	}
+	if s.err != nil {
+		s.close()
+		return nil, s.err
+	}
+	s.ahead = true
 	return s, nil
 }
 
@@ -71,6 +75,14 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 
 // Next reads one row of the sources into values. It is false at the end of the last one and on error.
 func (s *stage) Next() bool {
+	if s.ahead {
+		s.ahead = false
+		return true
+	}
+	return s.read()
+}
+
+func (s *stage) read() bool {
 	for {
 		line, reject, err := s.reader.Read()
 		switch {
@@ -108,7 +120,7 @@ func (s *stage) open() error {
 	if s.reader, err = orderfile.Open(file, options); err != nil {
 		return err
 	}
-	s.files = append(s.files, db.LoadFile{Name: source.Name})
+	s.files = append(s.files, db.LoadFile{Name: storable(source.Name)})
 	return nil
 }
 
@@ -165,12 +177,4 @@ func numeric(q orderfile.Quantity) pgtype.Numeric {
 	}
 	unscaled := new(big.Int).Mul(big.NewInt(q.Whole), big.NewInt(1_000_000))
 	return pgtype.Numeric{Int: unscaled.Add(unscaled, big.NewInt(int64(q.Micros))), Exp: -6, Valid: true}
-}
-
-func (s *stage) names() string {
-	names := make([]string, len(s.sources))
-	for i, source := range s.sources {
-		names[i] = source.Name
-	}
-	return strings.Join(names, " ")
 }

@@ -3,7 +3,9 @@ package pg
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -11,10 +13,12 @@ import (
 // SQLSTATE codes that are decided by (PostgreSQL manual, appendix A).
 const (
 	undefinedTable = "42P01"
+	queryCanceled  = "57014"
 )
 
-// IsUnavailable reports whether err says that the database could not be reached, went away, or is starting or stopping: trying again later
-// may help. A context that ended is not such an error.
+// IsUnavailable reports whether err, which is of the database, says that it could not be reached, did not answer in time, went away, or is
+// starting or stopping: trying again later may help. A caller that gave up (context.Canceled) and a statement that somebody cancelled are
+// no such errors.
 func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -24,11 +28,12 @@ func IsUnavailable(err error) bool {
 	}
 	if server := new(pgconn.PgError); errors.As(err, &server) {
 		// Class 08: connection exception, 57: operator intervention (shutdown, starting up), 53: insufficient resources.
-		class := server.Code[:2]
-		return class == "08" || class == "57" || class == "53"
+		unavailable := strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57") || strings.HasPrefix(server.Code, "53")
+		return unavailable && server.Code != queryCanceled
 	}
-	network := net.Error(nil)
-	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded)
+	network := new(net.OpError) // not net.Error, which every errno is, that of a missing file too
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.ErrUnexpectedEOF) // the server was killed while we waited for it
 }
 
 // IsMissingSchema reports whether err says that a table of ours is not there: the database was never migrated.

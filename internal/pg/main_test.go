@@ -1,0 +1,131 @@
+package pg_test
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// patience bounds every wait of the tests; nothing takes that long unless it hangs.
+const patience = 2 * time.Minute
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// ownServer is a PostgreSQL that this test may stop and kill.
+func ownServer(t *testing.T) *localpg.Server {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pg")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // when root tests, the server runs as another user
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	server, err := localpg.Start(t.Context(), localpg.Config{
+		Dir: filepath.Join(dir, "server"), Throwaway: true, BinDir: os.Getenv("ALSOBOUGHT_PG_BIN"), Logf: t.Logf,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+func open(t *testing.T, databaseURL string, conns int32) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pg.Open(t.Context(), databaseURL, conns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func connect(t *testing.T, databaseURL string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func mustExec(t *testing.T, pool *pgxpool.Pool, statement string, args ...any) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func texts(t *testing.T, pool *pgxpool.Pool, query string) []string {
+	t.Helper()
+	rows, err := pool.Query(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// as is a database's URL for another user, or with other parameters.
+func as(t *testing.T, databaseURL, user, password string, params ...string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	if user != "" {
+		q.Del("user")
+		if u.Host == "" {
+			q.Set("user", user)
+			q.Set("password", password)
+		} else {
+			u.User = url.UserPassword(user, password)
+		}
+	}
+	for i := 0; i < len(params); i += 2 {
+		q.Set(params[i], params[i+1])
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// eventually polls until the condition holds.
+func eventually(t *testing.T, what string, holds func(ctx context.Context) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds(ctx) {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("never: %s", what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package pg_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+func TestCheckSchema(t *testing.T) {
+	t.Parallel()
+	pool := open(t, dbtest.NewEmptyURL(t), 2)
+	migrate := func(do func() ([]pg.Migration, error)) {
+		t.Helper()
+		if _, err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(state, want string) {
+		t.Helper()
+		switch err := pg.CheckSchema(t.Context(), pool); {
+		case want == "" && err != nil, want != "" && (!errors.Is(err, pg.ErrSchema) || err.Error() != "wrong schema: "+want):
+			t.Errorf("%s: error is %v, want %q", state, err, want)
+		}
+	}
+	check("empty", "the database has no alsobought tables yet: run alsobought migrate up")
+	if got := texts(t, pool, "SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace"); len(got) > 0 {
+		t.Errorf("the question made %q", got)
+	}
+	migrate(func() ([]pg.Migration, error) { return pg.MigrateUp(t.Context(), pool) })
+	check("up to date", "")
+	status, err := pg.MigrateStatus(t.Context(), pool)
+	if err != nil || len(status) < 2 {
+		t.Fatalf("status %v, error %v", status, err)
+	}
+	newest := status[len(status)-1].Version
+
+	migrate(func() ([]pg.Migration, error) { return pg.MigrateDown(t.Context(), pool, false) })
+	check("older", fmt.Sprintf("the database is at version %d, this program needs %d: run alsobought migrate up", newest-1, newest))
+	migrate(func() ([]pg.Migration, error) { return pg.MigrateDown(t.Context(), pool, true) })
+	check("taken back", fmt.Sprintf("the database is at version %d, this program needs %d: run alsobought migrate up", 0, newest))
+	migrate(func() ([]pg.Migration, error) { return pg.MigrateUp(t.Context(), pool) })
+	check("up again", "")
+
+	mustExec(t, pool, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, true)", newest+1)
+	check("newer", fmt.Sprintf("the database is at version %d, this program knows %d: use a newer alsobought", newest+1, newest))
+}
+
+// Migrations on a server that has none of our roles yet.
+func TestMigrateFreshServer(t *testing.T) {
+	t.Parallel()
+	admin := open(t, ownServer(t).URL(), 2)
+	database := func(name, owner string) string {
+		t.Helper()
+		mustExec(t, admin, "CREATE DATABASE "+name+" OWNER "+owner)
+		before, params, _ := strings.Cut(admin.Config().ConnString(), "?")
+		return before[:strings.LastIndex(before, "/")+1] + name + "?" + params
+	}
+	roleExists := func() bool {
+		t.Helper()
+		return texts(t, admin, "SELECT count(*)::text FROM pg_roles AS r WHERE r.rolname = 'alsobought_reporting'")[0] == "1"
+	}
+
+	// A user who may not make roles migrates all the same. The role is made by the administrator, later.
+	mustExec(t, admin, "CREATE ROLE plain LOGIN PASSWORD 'plain' NOCREATEROLE NOCREATEDB")
+	plain := open(t, as(t, database("of_plain", "plain"), "plain", "plain"), 1)
+	if applied, err := pg.MigrateUp(t.Context(), plain); err != nil || len(applied) == 0 {
+		t.Fatalf("a plain user migrated %v, error %v", applied, err)
+	}
+	if err := pg.CheckSchema(t.Context(), plain); err != nil {
+		t.Error(err)
+	}
+	if roleExists() {
+		t.Error("a user made a role who may not")
+	}
+	if reverted, err := pg.MigrateDown(t.Context(), plain, true); err != nil || len(reverted) == 0 {
+		t.Errorf("a plain user took back %v, error %v", reverted, err)
+	}
+
+	// Databases that are migrated at once all want to make the same role.
+	var running sync.WaitGroup
+	for _, name := range []string{"a", "b", "c", "d"} {
+		pool := open(t, database(name, "alsobought"), 1)
+		running.Go(func() {
+			if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+				t.Errorf("database %s: %v", name, err)
+			}
+			if err := reads(t, pool, "reporting.loads"); err != nil {
+				t.Errorf("database %s: the role may not read: %v", name, err)
+			}
+		})
+	}
+	running.Wait()
+	if !roleExists() {
+		t.Error("nobody made the role")
+	}
+
+	// A plain user grants what is his to the role that is there now.
+	if _, err := pg.MigrateUp(t.Context(), plain); err != nil {
+		t.Fatal(err)
+	}
+	granted := texts(t, plain, "SELECT has_table_privilege('alsobought_reporting', 'reporting.loads', 'SELECT')::text")
+	if diff := cmp.Diff([]string{"true"}, granted); diff != "" {
+		t.Errorf("granted (-want +got):\n%s", diff)
+	}
+}
+
+// reads reads a relation as the role of reports.
+func reads(t *testing.T, pool *pg.Pool, relation string) error {
+	t.Helper()
+	return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "SET LOCAL ROLE alsobought_reporting; SELECT * FROM "+relation)
+		return err
+	})
+}

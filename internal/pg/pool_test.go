@@ -1,0 +1,240 @@
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// Whatever is wrong with a URL, the error is one line, says where to look, and keeps the password to itself.
+func TestOpenRefused(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3tpw"
+	databaseURL := dbtest.NewEmptyURL(t)
+	role := newRole(t, open(t, databaseURL, 1), "CONNECTION LIMIT 0")
+	for name, c := range map[string]struct{ url, want string }{
+		"port is no number":      {"postgres://u:" + secret + "@host:port/db", "DATABASE_URL cannot be read"},
+		"bracket is open":        {"postgres://u:" + secret + "@[::1/db", "DATABASE_URL cannot be read"},
+		"bad escape":             {"postgres://u:" + secret + "%zz@host/db", "DATABASE_URL cannot be read"},
+		"password with a slash":  {"postgres://u:" + secret + "/x@host/db", "DATABASE_URL cannot be read"},
+		"password with a blank":  {"postgres://u: " + secret + "@ho st/db", "DATABASE_URL cannot be read"},
+		"password with a hash":   {"postgres://u:" + secret + "#x@127.0.0.1:1/db?sslmode=disable", "connect to PostgreSQL: "},
+		"key and value":          {"host=h password=" + secret + " port=many", "DATABASE_URL cannot be read"},
+		"quote is open":          {"host=h password='" + secret, "DATABASE_URL cannot be read"},
+		"no key":                 {"host=h password=" + secret + " nonsense", "DATABASE_URL cannot be read"},
+		"in the query":           {"postgres://host/db?password=" + secret + "&sslmode=perhaps", "DATABASE_URL cannot be read"},
+		"bad pool size":          {"postgres://u:" + secret + "@host/db?pool_max_conns=none", "DATABASE_URL cannot be read"},
+		"no URL at all":          {"mysql://u:" + secret + "@host/db", "DATABASE_URL cannot be read"},
+		"nobody listens there":   {"postgres://u:" + secret + "@127.0.0.1:1/db?sslmode=disable", "connect to PostgreSQL: "},
+		"the role may not enter": {as(t, databaseURL, role, secret), "connect to PostgreSQL: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, err := pg.Open(t.Context(), c.url, 0)
+			if err == nil {
+				pool.Close()
+				t.Fatal("it was opened")
+			}
+			if !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), secret) {
+				t.Errorf("error is %q, want %q and no password", err, c.want)
+			}
+		})
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	databaseURL := dbtest.NewEmptyURL(t)
+	for name, c := range map[string]struct {
+		url     string
+		conns   int32
+		want    int32
+		program string
+	}{
+		"as the caller says":       {as(t, databaseURL, "", "", "pool_max_conns", "7"), 3, 3, "alsobought"},
+		"as the URL says":          {as(t, databaseURL, "", "", "pool_max_conns", "7", "application_name", "theirs"), 0, 7, "theirs"},
+		"one connection is enough": {databaseURL, 1, 1, "alsobought"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := open(t, c.url, c.conns)
+			if pool.Config().MaxConns != c.want {
+				t.Errorf("the pool has %d connections, want %d", pool.Config().MaxConns, c.want)
+			}
+			if diff := cmp.Diff([]string{c.program}, texts(t, pool, "SELECT current_setting('application_name')")); diff != "" {
+				t.Errorf("application_name (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Connect has a place of its own: it does not wait for one in the pool.
+func TestConnectBesideFullPool(t *testing.T) {
+	t.Parallel()
+	pool := open(t, dbtest.NewEmptyURL(t), 1)
+	held, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	conn, err := pg.Connect(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(conn.Ping(t.Context()), conn.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestInTx(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	conn := connect(t, pool.Config().ConnString())
+	wrong := errors.New("wrong")
+	insert := func(name string, result error) func(pgx.Tx) error {
+		return func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "INSERT INTO items (name) VALUES ($1)", name)
+			return errors.Join(err, result)
+		}
+	}
+	if err := pg.InTx(t.Context(), conn, pgx.TxOptions{}, insert("committed", nil)); err != nil {
+		t.Error(err)
+	}
+	if err := pg.InTx(t.Context(), conn, pgx.TxOptions{}, insert("rolled back", wrong)); !errors.Is(err, wrong) {
+		t.Errorf("error is %v, want that of the work", err)
+	}
+	if err := pg.InTx(t.Context(), conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, insert("read only", nil)); err == nil {
+		t.Error("a read-only transaction wrote")
+	}
+	func() {
+		defer func() { _ = recover() }() // of the panic below
+		_ = pg.InTx(t.Context(), conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+			_ = insert("panicked", nil)(tx)
+			panic("bug")
+		})
+	}()
+	if diff := cmp.Diff([]string{"committed"}, texts(t, pool, "SELECT i.name FROM items AS i")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestLocks(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	a, b := connect(t, pool.Config().ConnString()), connect(t, pool.Config().ConnString())
+	try := func(conn *pgx.Conn, class int32, id int64, want bool) {
+		t.Helper()
+		if got, err := pg.TryLock(t.Context(), conn, class, id); got != want || err != nil {
+			t.Errorf("TryLock(%x, %d) is %t, error %v, want %t", class, id, got, err, want)
+		}
+	}
+	if err := pg.Lock(t.Context(), a, pg.LoadLock, 7); err != nil {
+		t.Fatal(err)
+	}
+	try(a, pg.LoadLock, 7, true) // whoever has it may take it again
+	try(b, pg.LoadLock, 7, false)
+	try(b, pg.LoadLock, 8, true)
+	try(b, pg.MergeLock, 7, true)
+	try(b, pg.BuildLock, 7, true)
+
+	// Lock waits as long as the context allows, and what it waited with is lost.
+	ctx, cancel := context.WithCancel(t.Context())
+	c := connect(t, pool.Config().ConnString())
+	waits := make(chan error)
+	go func() { waits <- pg.Lock(ctx, c, pg.LoadLock, 7) }()
+	isWaiting := func(ctx context.Context) bool {
+		var n int
+		err := pool.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity AS a WHERE a.datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0").Scan(&n)
+		return err == nil && n == 1
+	}
+	eventually(t, "c waits", isWaiting)
+	cancel()
+	if err := <-waits; !errors.Is(err, context.Canceled) || pg.IsUnavailable(err) {
+		t.Errorf("error is %v, want a cancelled context", err)
+	}
+
+	// Its end frees it for who waits.
+	go func() { waits <- pg.Lock(t.Context(), b, pg.LoadLock, 7) }()
+	eventually(t, "b waits", isWaiting)
+	if err := a.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+	d := connect(t, pool.Config().ConnString())
+	try(d, pg.LoadLock, 7, false)
+}
+
+// A lock of the transaction ends with it, and is of the same kind as one of the session.
+func TestLockTx(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	a, b := connect(t, pool.Config().ConnString()), connect(t, pool.Config().ConnString())
+	taken := func() bool {
+		t.Helper()
+		got, err := pg.TryLock(t.Context(), b, pg.MergeLock, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		return !got
+	}
+	err := pg.InTx(t.Context(), a, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		err := pg.LockTx(t.Context(), tx, pg.MergeLock, 0)
+		if !taken() {
+			t.Error("the lock is free during the transaction")
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if taken() {
+		t.Error("the lock is taken after the transaction")
+	}
+}
+
+// Reserve's session ends with the work, whatever its result: so do its locks. The pool goes on.
+func TestReserve(t *testing.T) {
+	t.Parallel()
+	pool := open(t, dbtest.NewEmptyURL(t), 1)
+	wrong := errors.New("wrong")
+	for _, want := range []error{nil, wrong} {
+		var pid uint32
+		err := pg.Reserve(t.Context(), pool, func(conn *pgx.Conn) error {
+			pid = conn.PgConn().PID()
+			if err := pg.Lock(t.Context(), conn, pg.BuildLock, 0); err != nil {
+				t.Error(err)
+			}
+			// The reserved connection is none of the pool's: its one place is free.
+			var other uint32
+			if err := pool.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&other); err != nil || other == pid {
+				t.Errorf("the pool gave process %d beside %d, error %v", other, pid, err)
+			}
+			return want
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("error is %v, want %v", err, want)
+		}
+		eventually(t, "the session has ended", func(ctx context.Context) bool {
+			var n int
+			err := pool.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity AS a WHERE a.pid = $1", pid).Scan(&n)
+			return err == nil && n == 0
+		})
+		if locks := texts(t, pool, "SELECT l::text FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"); len(locks) > 0 {
+			t.Errorf("locks are left: %q", locks)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := pg.Reserve(ctx, pool, func(*pgx.Conn) error { t.Error("it ran"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
