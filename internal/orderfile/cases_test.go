@@ -110,7 +110,12 @@ func account(source io.Reader, opts orderfile.Options) string {
 			fmt.Fprintf(&b, " quantity=%q time=%q customer=%q\n", m.Quantity, m.Time, m.Customer)
 			return b.String()
 		case reject != nil:
-			fmt.Fprintf(&b, "%d: %s: %s | %+q\n", reject.Number, reject.Reason, reject.Detail, reject.Raw)
+			fmt.Fprintf(&b, "%d: %s: %s | %+q", reject.Number, reject.Reason, reject.Detail, reject.Raw)
+			if reject.Said != nil {
+				said, _ := json.Marshal(reject.Said) // text always can be
+				fmt.Fprintf(&b, " says %+q", said)
+			}
+			b.WriteByte('\n')
 		default:
 			fmt.Fprintf(&b, "%d: %+q %+q", line.Number, line.Order, line.Item)
 			if !line.Quantity.IsZero() {

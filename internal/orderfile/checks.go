@@ -51,26 +51,26 @@ func (c *checks) line(r *row, v *values) (Line, *Reject) {
 	order, item, customer := v[orderRole], v[itemRole], v[customerRole]
 	switch {
 	case len(order) == 0:
-		return Line{}, r.reject(MissingOrder, "no order id")
+		return Line{}, v.reject(r, MissingOrder, "no order id")
 	case len(item) == 0:
-		return Line{}, r.reject(MissingItem, "no item")
+		return Line{}, v.reject(r, MissingItem, "no item")
 	}
 	for _, role := range []role{orderRole, itemRole, customerRole} {
 		if len(v[role]) > MaxText {
-			return Line{}, r.reject(TooLong, "%s of %d bytes, the most is %d", role, len(v[role]), MaxText)
+			return Line{}, v.reject(r, TooLong, "%s of %d bytes, the most is %d", role, len(v[role]), MaxText)
 		}
 	}
 	if quantity := v[quantityRole]; quantity != nil {
 		var problem string
 		if l.Quantity, problem = parseQuantity(quantity); problem != "" {
-			return Line{}, r.reject(BadQuantity, "quantity %s: %s", excerpt(quantity), problem)
+			return Line{}, v.reject(r, BadQuantity, "quantity %s: %s", excerpt(quantity), problem)
 		}
 	}
 	if at := v[timeRole]; len(at) > 0 {
 		if !bytes.Equal(at, c.time) {
 			parsed, ok := c.times.parse(at)
 			if !ok {
-				return Line{}, r.reject(BadTime, "time %s: %s", excerpt(at), c.times.advice())
+				return Line{}, v.reject(r, BadTime, "time %s: %s", excerpt(at), c.times.advice())
 			}
 			c.time, c.at = append(c.time[:0], at...), parsed
 		}
@@ -91,6 +91,24 @@ func (c *checks) line(r *row, v *values) (Line, *Reject) {
 func (c *checks) common(r *row, v values) *Reject {
 	v[itemRole] = []byte("any item")
 	_, reject := c.line(r, &v)
+	if reject != nil {
+		reject.Said = nil // the row is more than one line
+	}
+	return reject
+}
+
+func (v *values) reject(r *row, reason Reason, detail string, args ...any) *Reject {
+	reject := r.reject(reason, detail, args...)
+	reject.Said = &Said{}
+	for i, said := range []**string{
+		orderRole: &reject.Said.Order, itemRole: &reject.Said.Item, quantityRole: &reject.Said.Quantity,
+		timeRole: &reject.Said.OrderedAt, customerRole: &reject.Said.Customer,
+	} {
+		if v[i] != nil {
+			text := strings.ToValidUTF8(string(v[i][:min(len(v[i]), MaxText+utf8.UTFMax)]), "")
+			*said = &text
+		}
+	}
 	return reject
 }
 

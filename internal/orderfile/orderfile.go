@@ -107,6 +107,17 @@ type Reject struct {
 	Reason Reason
 	Detail string // one line for people, valid UTF-8
 	Raw    []byte // the row as in the decompressed and decoded text, without line end, at most MaxRaw bytes
+	Said   *Said  // what the row says, as far as it could be told apart; nil when it could not
+}
+
+// Said is what a refused row says, each value as written, trimmed, and cut when it is longer than MaxText (a little above it, so that it
+// stays too long). nil is a value that the source does not give.
+type Said struct {
+	Order     *string `json:"order_id,omitempty"`
+	Item      *string `json:"item_name,omitempty"`
+	Quantity  *string `json:"quantity,omitempty"`
+	OrderedAt *string `json:"ordered_at,omitempty"`
+	Customer  *string `json:"customer_id,omitempty"`
 }
 
 // Reason is why a row was refused. Reasons are stable: they are stored and counted.
