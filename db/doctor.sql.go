@@ -77,6 +77,39 @@ func (q *Queries) DoctorBuildCounts(ctx context.Context) ([]DoctorBuildCountsRow
 	return items, nil
 }
 
+const doctorBuildItems = `-- name: DoctorBuildItems :many
+SELECT ('build ' || s.build_id || ', item ' || s.item_id)::text AS subject, 'is not in items'::text AS problem
+FROM item_stats AS s
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = s.item_id)
+ORDER BY s.build_id, s.item_id
+LIMIT 20
+`
+
+type DoctorBuildItemsRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorBuildItems(ctx context.Context) ([]DoctorBuildItemsRow, error) {
+	rows, err := q.db.Query(ctx, doctorBuildItems)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorBuildItemsRow{}
+	for rows.Next() {
+		var i DoctorBuildItemsRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorBuildSums = `-- name: DoctorBuildSums :many
 SELECT ('build ' || b.build_id)::text AS subject,
        ('counted ' || b.order_lines || ' lines, but its items have ' || coalesce(s.orders, 0))::text AS problem
@@ -102,6 +135,45 @@ func (q *Queries) DoctorBuildSums(ctx context.Context) ([]DoctorBuildSumsRow, er
 	items := []DoctorBuildSumsRow{}
 	for rows.Next() {
 		var i DoctorBuildSumsRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const doctorKnownRows = `-- name: DoctorKnownRows :many
+SELECT ('load ' || x.load_id || ', order ' || x.order_id)::text AS subject,
+       'is known from an earlier load, but there is none, or it is the same'::text AS problem
+FROM (
+    SELECT k.load_id, k.order_id FROM known_orders AS k
+    WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = k.order_id AND o.load_id <> k.load_id)
+    UNION
+    SELECT k.load_id, k.order_id FROM known_lines AS k
+    WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = k.order_id AND l.item_id = k.item_id AND l.load_id <> k.load_id)
+) AS x
+ORDER BY x.load_id, x.order_id
+LIMIT 20
+`
+
+type DoctorKnownRowsRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorKnownRows(ctx context.Context) ([]DoctorKnownRowsRow, error) {
+	rows, err := q.db.Query(ctx, doctorKnownRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorKnownRowsRow{}
+	for rows.Next() {
+		var i DoctorKnownRowsRow
 		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
 			return nil, err
 		}
@@ -182,15 +254,30 @@ func (q *Queries) DoctorLineWithoutOrder(ctx context.Context) ([]DoctorLineWitho
 }
 
 const doctorLoadCounts = `-- name: DoctorLoadCounts :many
-SELECT ('load ' || l.load_id)::text AS subject,
-       ('says ' || l.rows_loaded || ' lines, ' || l.orders_added || ' orders, ' || l.rows_rejected || ' rejects; there are ' ||
+WITH said AS (
+    SELECT l.load_id,
+           CASE l.status WHEN 'reverted' THEN 0 ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
+           CASE l.status WHEN 'reverted' THEN 0 ELSE l.orders_added + l.orders_known - l.orders_deleted END AS orders,
+           l.rows_rejected AS rejects
+    FROM loads AS l
+)
+SELECT ('load ' || s.load_id)::text AS subject,
+       ('says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects; there are ' ||
         coalesce(k.lines, 0) || ', ' || coalesce(o.orders, 0) || ', ' || coalesce(r.rejects, 0))::text AS problem
-FROM loads AS l
-LEFT JOIN (SELECT x.load_id, count(*) AS lines FROM order_lines AS x GROUP BY x.load_id) AS k ON k.load_id = l.load_id
-LEFT JOIN (SELECT x.load_id, count(*) AS orders FROM orders AS x GROUP BY x.load_id) AS o ON o.load_id = l.load_id
-LEFT JOIN (SELECT x.load_id, count(*) AS rejects FROM load_rejects AS x GROUP BY x.load_id) AS r ON r.load_id = l.load_id
-WHERE (l.rows_loaded, l.orders_added, l.rows_rejected) <> (coalesce(k.lines, 0), coalesce(o.orders, 0), coalesce(r.rejects, 0))
-ORDER BY l.load_id
+FROM said AS s
+LEFT JOIN (
+    SELECT x.load_id, count(*) AS lines
+    FROM (SELECT a.load_id FROM order_lines AS a UNION ALL SELECT b.load_id FROM known_lines AS b) AS x
+    GROUP BY x.load_id
+) AS k ON k.load_id = s.load_id
+LEFT JOIN (
+    SELECT x.load_id, count(*) AS orders
+    FROM (SELECT a.load_id FROM orders AS a UNION ALL SELECT b.load_id FROM known_orders AS b) AS x
+    GROUP BY x.load_id
+) AS o ON o.load_id = s.load_id
+LEFT JOIN (SELECT x.load_id, count(*) AS rejects FROM load_rejects AS x GROUP BY x.load_id) AS r ON r.load_id = s.load_id
+WHERE (s.lines, s.orders, s.rejects) <> (coalesce(k.lines, 0), coalesce(o.orders, 0), coalesce(r.rejects, 0))
+ORDER BY s.load_id
 LIMIT 20
 `
 
@@ -199,6 +286,7 @@ type DoctorLoadCountsRow struct {
 	Problem string `json:"problem"`
 }
 
+// Lines and orders in force or known from earlier loads; none of a load that was reverted.
 func (q *Queries) DoctorLoadCounts(ctx context.Context) ([]DoctorLoadCountsRow, error) {
 	rows, err := q.db.Query(ctx, doctorLoadCounts)
 	if err != nil {
@@ -334,6 +422,8 @@ SELECT ('load ' || x.load_id)::text AS subject, 'is not in loads, but orders, li
 FROM (
     SELECT o.load_id FROM orders AS o
     UNION SELECT l.load_id FROM order_lines AS l
+    UNION SELECT k.load_id FROM known_orders AS k
+    UNION SELECT k.load_id FROM known_lines AS k
     UNION SELECT r.load_id FROM load_rejects AS r
 ) AS x
 WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = x.load_id)

@@ -8,6 +8,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 const loadFail = `-- name: LoadFail :exec
@@ -84,6 +85,48 @@ func (q *Queries) LoadFileList(ctx context.Context, loadID int64, lim int32) ([]
 	return items, nil
 }
 
+const loadFileListLoaded = `-- name: LoadFileListLoaded :many
+SELECT f.name, f.sha256, l.load_id, l.started_at
+FROM load_files AS f
+JOIN loads AS l ON l.load_id = f.load_id
+WHERE f.sha256 = ANY ($1::bytea[]) AND l.status = 'loaded'
+ORDER BY l.load_id, f.file_number
+LIMIT 100
+`
+
+type LoadFileListLoadedRow struct {
+	Name      string    `json:"name"`
+	SHA256    []byte    `json:"sha256"`
+	LoadID    int64     `json:"load_id"`
+	StartedAt time.Time `json:"started_at"`
+}
+
+// The files of loads in force that have the same bytes as one of these.
+func (q *Queries) LoadFileListLoaded(ctx context.Context, sha256s [][]byte) ([]LoadFileListLoadedRow, error) {
+	rows, err := q.db.Query(ctx, loadFileListLoaded, sha256s)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadFileListLoadedRow{}
+	for rows.Next() {
+		var i LoadFileListLoadedRow
+		if err := rows.Scan(
+			&i.Name,
+			&i.SHA256,
+			&i.LoadID,
+			&i.StartedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loadFinish = `-- name: LoadFinish :one
 UPDATE loads AS l
 SET status         = 'loaded',
@@ -96,9 +139,10 @@ SET status         = 'loaded',
     rows_duplicate = $6,
     rows_repeated  = $7,
     orders_added   = $8,
-    items_added    = $9
-WHERE l.load_id = $10
-RETURNING load_id, source, status, error, started_at, finished_at, copy_seconds, merge_seconds, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, orders_added, items_added, loaded_by, version
+    orders_known   = $9,
+    items_added    = $10
+WHERE l.load_id = $11
+RETURNING load_id, source, status, error, started_at, finished_at, copy_seconds, merge_seconds, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, orders_added, orders_known, items_added, orders_deleted, lines_deleted, reverted_at, reverted_by, loaded_by, version
 `
 
 type LoadFinishParams struct {
@@ -110,6 +154,7 @@ type LoadFinishParams struct {
 	RowsDuplicate int64   `json:"rows_duplicate"`
 	RowsRepeated  int64   `json:"rows_repeated"`
 	OrdersAdded   int64   `json:"orders_added"`
+	OrdersKnown   int64   `json:"orders_known"`
 	ItemsAdded    int64   `json:"items_added"`
 	LoadID        int64   `json:"load_id"`
 }
@@ -125,6 +170,7 @@ func (q *Queries) LoadFinish(ctx context.Context, arg LoadFinishParams) (Load, e
 		arg.RowsDuplicate,
 		arg.RowsRepeated,
 		arg.OrdersAdded,
+		arg.OrdersKnown,
 		arg.ItemsAdded,
 		arg.LoadID,
 	)
@@ -144,7 +190,12 @@ func (q *Queries) LoadFinish(ctx context.Context, arg LoadFinishParams) (Load, e
 		&i.RowsRejected,
 		&i.RowsRepeated,
 		&i.OrdersAdded,
+		&i.OrdersKnown,
 		&i.ItemsAdded,
+		&i.OrdersDeleted,
+		&i.LinesDeleted,
+		&i.RevertedAt,
+		&i.RevertedBy,
 		&i.LoadedBy,
 		&i.Version,
 	)
@@ -152,7 +203,7 @@ func (q *Queries) LoadFinish(ctx context.Context, arg LoadFinishParams) (Load, e
 }
 
 const loadGet = `-- name: LoadGet :one
-SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.items_added, l.loaded_by, l.version FROM loads AS l WHERE l.load_id = $1
+SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added, l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version FROM loads AS l WHERE l.load_id = $1
 `
 
 func (q *Queries) LoadGet(ctx context.Context, loadID int64) (Load, error) {
@@ -173,7 +224,12 @@ func (q *Queries) LoadGet(ctx context.Context, loadID int64) (Load, error) {
 		&i.RowsRejected,
 		&i.RowsRepeated,
 		&i.OrdersAdded,
+		&i.OrdersKnown,
 		&i.ItemsAdded,
+		&i.OrdersDeleted,
+		&i.LinesDeleted,
+		&i.RevertedAt,
+		&i.RevertedBy,
 		&i.LoadedBy,
 		&i.Version,
 	)
@@ -181,7 +237,7 @@ func (q *Queries) LoadGet(ctx context.Context, loadID int64) (Load, error) {
 }
 
 const loadList = `-- name: LoadList :many
-SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.items_added, l.loaded_by, l.version FROM loads AS l ORDER BY l.load_id DESC LIMIT $1
+SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added, l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version FROM loads AS l ORDER BY l.load_id DESC LIMIT $1
 `
 
 func (q *Queries) LoadList(ctx context.Context, lim int32) ([]Load, error) {
@@ -208,7 +264,12 @@ func (q *Queries) LoadList(ctx context.Context, lim int32) ([]Load, error) {
 			&i.RowsRejected,
 			&i.RowsRepeated,
 			&i.OrdersAdded,
+			&i.OrdersKnown,
 			&i.ItemsAdded,
+			&i.OrdersDeleted,
+			&i.LinesDeleted,
+			&i.RevertedAt,
+			&i.RevertedBy,
 			&i.LoadedBy,
 			&i.Version,
 		); err != nil {
@@ -220,6 +281,57 @@ func (q *Queries) LoadList(ctx context.Context, lim int32) ([]Load, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const loadQuality = `-- name: LoadQuality :one
+SELECT q.load_id, q.orders::bigint AS orders, q.lines::bigint AS lines, q.items::bigint AS items,
+       q.one_item_orders::bigint AS one_item_orders, q.one_item_share::float8 AS one_item_share,
+       q.items_seen_once::bigint AS items_seen_once, q.basket_sizes::jsonb AS basket_sizes, q.largest_orders::jsonb AS largest_orders,
+       q.near_duplicates::bigint AS near_duplicates, q.near_duplicate_names::jsonb AS near_duplicate_names,
+       coalesce(to_char(q.first_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS first_ordered_at,
+       coalesce(to_char(q.last_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS last_ordered_at,
+       q.rows_per_second::float8 AS rows_per_second
+FROM reporting.data_quality AS q
+WHERE q.load_id = $1
+`
+
+type LoadQualityRow struct {
+	LoadID             int64           `json:"load_id"`
+	Orders             int64           `json:"orders"`
+	Lines              int64           `json:"lines"`
+	Items              int64           `json:"items"`
+	OneItemOrders      int64           `json:"one_item_orders"`
+	OneItemShare       float64         `json:"one_item_share"`
+	ItemsSeenOnce      int64           `json:"items_seen_once"`
+	BasketSizes        json.RawMessage `json:"basket_sizes"`
+	LargestOrders      json.RawMessage `json:"largest_orders"`
+	NearDuplicates     int64           `json:"near_duplicates"`
+	NearDuplicateNames json.RawMessage `json:"near_duplicate_names"`
+	FirstOrderedAt     string          `json:"first_ordered_at"`
+	LastOrderedAt      string          `json:"last_ordered_at"`
+	RowsPerSecond      float64         `json:"rows_per_second"`
+}
+
+func (q *Queries) LoadQuality(ctx context.Context, loadID int64) (LoadQualityRow, error) {
+	row := q.db.QueryRow(ctx, loadQuality, loadID)
+	var i LoadQualityRow
+	err := row.Scan(
+		&i.LoadID,
+		&i.Orders,
+		&i.Lines,
+		&i.Items,
+		&i.OneItemOrders,
+		&i.OneItemShare,
+		&i.ItemsSeenOnce,
+		&i.BasketSizes,
+		&i.LargestOrders,
+		&i.NearDuplicates,
+		&i.NearDuplicateNames,
+		&i.FirstOrderedAt,
+		&i.LastOrderedAt,
+		&i.RowsPerSecond,
+	)
+	return i, err
 }
 
 const loadRecover = `-- name: LoadRecover :execrows
@@ -279,7 +391,7 @@ func (q *Queries) LoadRejectCountByReason(ctx context.Context, loadID int64) ([]
 }
 
 const loadRejectList = `-- name: LoadRejectList :many
-SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw FROM load_rejects AS r
+SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.said FROM load_rejects AS r
 WHERE r.load_id = $1 AND r.row_number > $2
 ORDER BY r.row_number
 LIMIT $3
@@ -303,6 +415,7 @@ func (q *Queries) LoadRejectList(ctx context.Context, loadID int64, after int64,
 			&i.Reason,
 			&i.Detail,
 			&i.Raw,
+			&i.Said,
 		); err != nil {
 			return nil, err
 		}

@@ -55,11 +55,18 @@ type Load struct {
 	RowsDuplicate int64      `json:"rows_duplicate"`
 	RowsRejected  int64      `json:"rows_rejected"`
 	// Of the duplicates, those whose order and item stood in the same load already (their quantities were added); the others were known from earlier loads.
-	RowsRepeated int64  `json:"rows_repeated"`
-	OrdersAdded  int64  `json:"orders_added"`
-	ItemsAdded   int64  `json:"items_added"`
-	LoadedBy     string `json:"loaded_by"`
-	Version      string `json:"version"`
+	RowsRepeated int64 `json:"rows_repeated"`
+	OrdersAdded  int64 `json:"orders_added"`
+	// Orders that the load has lines of, but that an earlier load had brought.
+	OrdersKnown   int64 `json:"orders_known"`
+	ItemsAdded    int64 `json:"items_added"`
+	OrdersDeleted int64 `json:"orders_deleted"`
+	// Lines of the load that were deleted later, with their orders (alsobought orders delete).
+	LinesDeleted int64      `json:"lines_deleted"`
+	RevertedAt   *time.Time `json:"reverted_at"`
+	RevertedBy   *string    `json:"reverted_by"`
+	LoadedBy     string     `json:"loaded_by"`
+	Version      string     `json:"version"`
 }
 
 // What one load read, file by file: the bytes as given and how they were understood.
@@ -83,6 +90,8 @@ type LoadReject struct {
 	Reason     string `json:"reason"`
 	Detail     string `json:"detail"`
 	Raw        []byte `json:"raw"`
+	// What the row says, value by value, where its columns could be told apart.
+	Said json.RawMessage `json:"said"`
 }
 
 type Order struct {
@@ -91,6 +100,17 @@ type Order struct {
 	ExternalID string     `json:"external_id"`
 	OrderedAt  *time.Time `json:"ordered_at"`
 	CustomerID *string    `json:"customer_id"`
-	// The load that brought the order in.
+	// The load that brought the order in: the first of those, still in force, that have lines of it.
 	LoadID int64 `json:"load_id"`
+}
+
+// The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.
+type OrderDeletion struct {
+	DeletionID int64     `json:"deletion_id"`
+	DeletedAt  time.Time `json:"deleted_at"`
+	Orders     int64     `json:"orders"`
+	Lines      int64     `json:"lines"`
+	Reason     string    `json:"reason"`
+	DeletedBy  string    `json:"deleted_by"`
+	Version    string    `json:"version"`
 }

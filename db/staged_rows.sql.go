@@ -36,7 +36,14 @@ WITH lines AS (
     JOIN items AS i ON i.name = s.item_name
     WHERE s.reason IS NULL
     GROUP BY o.order_id, i.item_id
-), merged AS (
+), known AS (
+    INSERT INTO known_lines (order_id, item_id, load_id, quantity)
+    SELECT n.order_id, n.item_id, $1::bigint, n.quantity
+    FROM lines AS n
+    JOIN order_lines AS k ON k.order_id = n.order_id AND k.item_id = n.item_id
+    ORDER BY n.order_id, n.item_id
+    RETURNING 1
+), added AS (
     INSERT INTO order_lines (order_id, item_id, quantity, load_id)
     SELECT n.order_id, n.item_id, n.quantity, $1::bigint
     FROM lines AS n
@@ -44,45 +51,66 @@ WITH lines AS (
     ORDER BY n.order_id, n.item_id
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM merged)::bigint AS loaded,
+SELECT (SELECT count(*) FROM added)::bigint AS loaded, (SELECT count(*) FROM known)::bigint AS known,
        (SELECT coalesce(sum(l.staged - 1), 0) FROM lines AS l)::bigint AS repeated
 `
 
 type StagedLineMergeRow struct {
 	Loaded   int64 `json:"loaded"`
+	Known    int64 `json:"known"`
 	Repeated int64 `json:"repeated"`
 }
 
-// Repeats inside the load add to the quantity; lines that earlier loads brought stay as they are. In the order of the key, which fills the
+// Repeats inside the load add to the quantity; what an earlier load brought stays as it is. In the order of the key, which fills the
 // index from left to right.
 func (q *Queries) StagedLineMerge(ctx context.Context, loadID int64) (StagedLineMergeRow, error) {
 	row := q.db.QueryRow(ctx, stagedLineMerge, loadID)
 	var i StagedLineMergeRow
-	err := row.Scan(&i.Loaded, &i.Repeated)
+	err := row.Scan(&i.Loaded, &i.Known, &i.Repeated)
 	return i, err
 }
 
-const stagedOrderMerge = `-- name: StagedOrderMerge :execrows
-INSERT INTO orders (external_id, ordered_at, customer_id, load_id)
-SELECT s.order_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), $1::bigint
-FROM staged_rows AS s
-WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = s.order_id)
-GROUP BY s.order_id
-ORDER BY s.order_id
+const stagedOrderMerge = `-- name: StagedOrderMerge :one
+WITH staged AS MATERIALIZED (
+    SELECT s.order_id AS external_id, min(s.ordered_at) AS ordered_at, min(s.customer_id COLLATE "C") AS customer_id
+    FROM staged_rows AS s
+    WHERE s.reason IS NULL
+    GROUP BY s.order_id
+), known AS (
+    INSERT INTO known_orders (order_id, load_id, ordered_at, customer_id)
+    SELECT o.order_id, $1::bigint, n.ordered_at, n.customer_id
+    FROM staged AS n
+    JOIN orders AS o ON o.external_id = n.external_id
+    ORDER BY o.order_id
+    RETURNING 1
+), added AS (
+    INSERT INTO orders (external_id, ordered_at, customer_id, load_id)
+    SELECT n.external_id, n.ordered_at, n.customer_id, $1::bigint
+    FROM staged AS n
+    WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = n.external_id)
+    ORDER BY n.external_id
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM added)::bigint AS added, (SELECT count(*) FROM known)::bigint AS known
 `
 
-// An order keeps the earliest time and the first customer, by bytes, that its lines name: the same whatever the order of the lines.
-func (q *Queries) StagedOrderMerge(ctx context.Context, loadID int64) (int64, error) {
-	result, err := q.db.Exec(ctx, stagedOrderMerge, loadID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type StagedOrderMergeRow struct {
+	Added int64 `json:"added"`
+	Known int64 `json:"known"`
+}
+
+// An order keeps the earliest time and the first customer, by bytes, that its lines name: the same whatever the order of the lines. What
+// an earlier load brought stays as it is.
+func (q *Queries) StagedOrderMerge(ctx context.Context, loadID int64) (StagedOrderMergeRow, error) {
+	row := q.db.QueryRow(ctx, stagedOrderMerge, loadID)
+	var i StagedOrderMergeRow
+	err := row.Scan(&i.Added, &i.Known)
+	return i, err
 }
 
 const stagedRejectMerge = `-- name: StagedRejectMerge :execrows
-INSERT INTO load_rejects (load_id, row_number, file_number, line_number, reason, detail, raw)
-SELECT $1::bigint, s.row_number, s.file_number, s.line_number, s.reason, s.detail, s.raw
+INSERT INTO load_rejects (load_id, row_number, file_number, line_number, reason, detail, raw, said)
+SELECT $1::bigint, s.row_number, s.file_number, s.line_number, s.reason, s.detail, s.raw, s.said
 FROM staged_rows AS s
 WHERE s.reason IS NOT NULL
 ORDER BY s.row_number

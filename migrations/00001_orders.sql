@@ -20,18 +20,27 @@ CREATE TABLE loads (
     rows_rejected    bigint      NOT NULL DEFAULT 0,
     rows_repeated    bigint      NOT NULL DEFAULT 0,
     orders_added     bigint      NOT NULL DEFAULT 0,
+    orders_known     bigint      NOT NULL DEFAULT 0,
     items_added      bigint      NOT NULL DEFAULT 0,
+    orders_deleted   bigint      NOT NULL DEFAULT 0,
+    lines_deleted    bigint      NOT NULL DEFAULT 0,
+    reverted_at      timestamptz,
+    reverted_by      text,
     loaded_by        text        NOT NULL,
     version          text        NOT NULL,
     CONSTRAINT loads_status_check CHECK (status IN ('running', 'loaded', 'failed', 'reverted')),
     CONSTRAINT loads_every_row_check CHECK (rows_read = rows_loaded + rows_duplicate + rows_rejected),
-    CONSTRAINT loads_counts_check CHECK (least(rows_read, rows_loaded, rows_duplicate, rows_rejected, orders_added, items_added) >= 0),
+    CONSTRAINT loads_counts_check CHECK (least(rows_read, rows_loaded, rows_duplicate, rows_rejected, orders_added, orders_known,
+        items_added, orders_deleted, lines_deleted) >= 0),
     CONSTRAINT loads_repeated_check CHECK (rows_repeated BETWEEN 0 AND rows_duplicate),
     CONSTRAINT loads_finished_check CHECK ((status = 'running') = (finished_at IS NULL)),
-    CONSTRAINT loads_error_check CHECK ((status = 'failed') = (error IS NOT NULL))
+    CONSTRAINT loads_error_check CHECK ((status = 'failed') = (error IS NOT NULL)),
+    CONSTRAINT loads_reverted_check CHECK ((status = 'reverted') = (reverted_at IS NOT NULL) AND (reverted_at IS NULL) = (reverted_by IS NULL))
 );
 COMMENT ON TABLE loads IS 'The audit: one row per run of the loader.';
 COMMENT ON COLUMN loads.rows_repeated IS 'Of the duplicates, those whose order and item stood in the same load already (their quantities were added); the others were known from earlier loads.';
+COMMENT ON COLUMN loads.orders_known IS 'Orders that the load has lines of, but that an earlier load had brought.';
+COMMENT ON COLUMN loads.lines_deleted IS 'Lines of the load that were deleted later, with their orders (alsobought orders delete).';
 
 CREATE TABLE load_files (
     load_id       bigint  NOT NULL,
@@ -49,6 +58,9 @@ CREATE TABLE load_files (
 );
 COMMENT ON TABLE load_files IS 'What one load read, file by file: the bytes as given and how they were understood.';
 
+-- The same bytes loaded twice are refused.
+CREATE INDEX load_files_sha256_idx ON load_files (sha256);
+
 CREATE TABLE load_rejects (
     load_id     bigint  NOT NULL,
     row_number  bigint  NOT NULL,
@@ -57,9 +69,11 @@ CREATE TABLE load_rejects (
     reason      text    NOT NULL,
     detail      text    NOT NULL,
     raw         bytea   NOT NULL,
+    said        jsonb,
     CONSTRAINT load_rejects_pkey PRIMARY KEY (load_id, row_number)
 );
 COMMENT ON TABLE load_rejects IS 'Source rows that were refused, with the reason and the bytes as they stood in the file.';
+COMMENT ON COLUMN load_rejects.said IS 'What the row says, value by value, where its columns could be told apart.';
 
 CREATE TABLE items (
     item_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT items_pkey PRIMARY KEY,
@@ -76,7 +90,7 @@ CREATE TABLE orders (
     CONSTRAINT orders_external_id_check CHECK (octet_length(external_id) BETWEEN 1 AND 2000)
 );
 COMMENT ON COLUMN orders.external_id IS 'The order''s id as the business knows it.';
-COMMENT ON COLUMN orders.load_id IS 'The load that brought the order in.';
+COMMENT ON COLUMN orders.load_id IS 'The load that brought the order in: the first of those, still in force, that have lines of it.';
 
 CREATE TABLE order_lines (
     order_id bigint  NOT NULL,
@@ -87,6 +101,39 @@ CREATE TABLE order_lines (
     CONSTRAINT order_lines_quantity_check CHECK (quantity > 0)
 );
 COMMENT ON TABLE order_lines IS 'One row per order and item; repeats inside a source add to the quantity.';
+-- Lines lie in the order of their loads, so that a few bytes per megabyte find those of one.
+CREATE INDEX order_lines_load_id_idx ON order_lines USING brin (load_id) WITH (pages_per_range = 16);
+CREATE INDEX orders_load_id_idx ON orders USING brin (load_id) WITH (pages_per_range = 16);
+
+-- What a load said of orders and lines that an earlier load had brought. It changes nothing, until the earlier load is reverted: then
+-- these take the place of what goes.
+CREATE TABLE known_orders (
+    order_id    bigint NOT NULL,
+    load_id     bigint NOT NULL,
+    ordered_at  timestamptz,
+    customer_id text,
+    CONSTRAINT known_orders_pkey PRIMARY KEY (order_id, load_id)
+);
+CREATE TABLE known_lines (
+    order_id bigint  NOT NULL,
+    item_id  bigint  NOT NULL,
+    load_id  bigint  NOT NULL,
+    quantity numeric NOT NULL,
+    CONSTRAINT known_lines_pkey PRIMARY KEY (order_id, item_id, load_id),
+    CONSTRAINT known_lines_quantity_check CHECK (quantity > 0)
+);
+
+CREATE TABLE order_deletions (
+    deletion_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT order_deletions_pkey PRIMARY KEY,
+    deleted_at  timestamptz NOT NULL DEFAULT now(),
+    orders      bigint      NOT NULL,
+    lines       bigint      NOT NULL,
+    reason      text        NOT NULL,
+    deleted_by  text        NOT NULL,
+    version     text        NOT NULL,
+    CONSTRAINT order_deletions_counts_check CHECK (orders > 0 AND lines >= 0)
+);
+COMMENT ON TABLE order_deletions IS 'The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.';
 
 -- +goose Down
-DROP TABLE order_lines, orders, items, load_rejects, load_files, loads;
+DROP TABLE order_deletions, known_lines, known_orders, order_lines, orders, items, load_rejects, load_files, loads;

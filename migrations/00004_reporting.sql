@@ -11,8 +11,8 @@ FROM builds b;
 
 CREATE VIEW reporting.loads AS
 SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds,
-       l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.items_added,
-       l.loaded_by, l.version
+       l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added,
+       l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version
 FROM loads l;
 
 CREATE VIEW reporting.load_files AS
@@ -21,16 +21,84 @@ FROM load_files f;
 
 -- raw is shown with \ooo (octal) for bytes that are not ASCII, because it need not be text at all.
 CREATE VIEW reporting.load_rejects AS
-SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail, encode(r.raw, 'escape') AS raw
+SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail, encode(r.raw, 'escape') AS raw,
+       r.said ->> 'order_id' AS order_id, r.said ->> 'item_name' AS item_name, r.said ->> 'quantity' AS quantity,
+       r.said ->> 'ordered_at' AS ordered_at, r.said ->> 'customer_id' AS customer_id
 FROM load_rejects r
 LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number;
 
+-- What a load brought, or would have brought if no other had been there before it; nothing for one that failed or was reverted. Near
+-- duplicates are names that differ only in case and white space.
+-- +goose StatementBegin
+CREATE FUNCTION reporting.load_quality(load bigint)
+RETURNS TABLE (
+    orders bigint, lines bigint, items bigint, one_item_orders bigint, items_seen_once bigint, basket_sizes jsonb, largest_orders jsonb,
+    near_duplicates bigint, near_duplicate_names jsonb, first_ordered_at timestamptz, last_ordered_at timestamptz
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+WITH lines AS MATERIALIZED (
+    SELECT l.order_id, l.item_id FROM order_lines l WHERE l.load_id = load
+    UNION ALL
+    SELECT k.order_id, k.item_id FROM known_lines k WHERE k.load_id = load
+), baskets AS MATERIALIZED (
+    SELECT n.order_id, count(*) AS size FROM lines n GROUP BY n.order_id
+), sizes AS (
+    SELECT min(b.size) AS least, count(*) AS orders,
+           CASE WHEN b.size <= 10 THEN b.size::text WHEN b.size <= 20 THEN '11-20' WHEN b.size <= 50 THEN '21-50'
+                WHEN b.size <= 100 THEN '51-100' ELSE 'over 100' END AS items
+    FROM baskets b
+    GROUP BY 3
+), largest AS (
+    SELECT o.external_id, b.size
+    FROM baskets b
+    JOIN orders o ON o.order_id = b.order_id
+    ORDER BY b.size DESC, o.external_id
+    LIMIT 5
+), held AS MATERIALIZED (
+    SELECT n.item_id, count(*) AS orders FROM lines n GROUP BY n.item_id
+), near AS MATERIALIZED (
+    SELECT jsonb_agg(i.name ORDER BY h.orders DESC, i.name) AS names, sum(h.orders) AS orders, min(i.name) AS first_name
+    FROM held h
+    JOIN items i ON i.item_id = h.item_id
+    GROUP BY lower(btrim(regexp_replace(i.name, '\s+', ' ', 'g')))
+    HAVING count(*) > 1
+), nearest AS (
+    SELECT n.* FROM near n ORDER BY n.orders DESC, n.first_name LIMIT 20
+), times AS (
+    SELECT o.ordered_at FROM orders o WHERE o.load_id = load
+    UNION ALL
+    SELECT k.ordered_at FROM known_orders k WHERE k.load_id = load
+)
+SELECT (SELECT count(*) FROM baskets), (SELECT count(*) FROM lines), (SELECT count(*) FROM held),
+       (SELECT count(*) FROM baskets b WHERE b.size = 1),
+       (SELECT count(*) FROM held h WHERE h.orders = 1),
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('items', z.items, 'orders', z.orders) ORDER BY z.least), '[]') FROM sizes z),
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', t.external_id, 'items', t.size) ORDER BY t.size DESC, t.external_id), '[]')
+        FROM largest t),
+       (SELECT count(*) FROM near),
+       (SELECT coalesce(jsonb_agg(t.names ORDER BY t.orders DESC, t.first_name), '[]') FROM nearest t),
+       (SELECT min(t.ordered_at) FROM times t), (SELECT max(t.ordered_at) FROM times t)
+$$;
+-- +goose StatementEnd
+
 CREATE VIEW reporting.data_quality AS
-SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected,
-       l.rows_rejected::float8 / nullif(l.rows_read, 0) AS rejected_share,
-       (SELECT jsonb_object_agg(r.reason, r.rows ORDER BY r.reason)
-        FROM (SELECT x.reason, count(*) AS rows FROM load_rejects x WHERE x.load_id = l.load_id GROUP BY x.reason) r) AS rejected_by_reason
-FROM loads l;
+SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_repeated, l.rows_rejected,
+       coalesce(l.rows_rejected::float8 / nullif(l.rows_read, 0), 0)::float8 AS rejected_share,
+       (SELECT coalesce(jsonb_object_agg(r.reason, r.rows ORDER BY r.reason), '{}')
+        FROM (SELECT x.reason, count(*) AS rows FROM load_rejects x WHERE x.load_id = l.load_id GROUP BY x.reason) r)::jsonb AS rejected_by_reason,
+       q.orders, q.lines, q.items, q.one_item_orders, coalesce(q.one_item_orders::float8 / nullif(q.orders, 0), 0)::float8 AS one_item_share,
+       q.items_seen_once, q.basket_sizes, q.largest_orders, q.near_duplicates, q.near_duplicate_names,
+       q.first_ordered_at, q.last_ordered_at, l.copy_seconds, l.merge_seconds,
+       coalesce(l.rows_read / nullif(l.copy_seconds + l.merge_seconds, 0), 0)::float8 AS rows_per_second
+FROM loads l
+CROSS JOIN LATERAL reporting.load_quality(l.load_id) AS q(
+    orders, lines, items, one_item_orders, items_seen_once, basket_sizes, largest_orders, near_duplicates, near_duplicate_names,
+    first_ordered_at, last_ordered_at
+);
+
+CREATE VIEW reporting.order_deletions AS
+SELECT d.deletion_id, d.deleted_at, d.orders, d.lines, d.reason, d.deleted_by, d.version
+FROM order_deletions d;
 
 CREATE VIEW reporting.popular_items AS
 SELECT s.popularity_rank, i.name AS item_name, s.orders, s.orders::float8 / b.orders AS share_of_orders, s.baskets, b.build_id, b.built_at

@@ -17,15 +17,31 @@ ORDER BY l.order_id, l.item_id
 LIMIT 20;
 
 -- name: DoctorLoadCounts :many
-SELECT ('load ' || l.load_id)::text AS subject,
-       ('says ' || l.rows_loaded || ' lines, ' || l.orders_added || ' orders, ' || l.rows_rejected || ' rejects; there are ' ||
+-- Lines and orders in force or known from earlier loads; none of a load that was reverted.
+WITH said AS (
+    SELECT l.load_id,
+           CASE l.status WHEN 'reverted' THEN 0 ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
+           CASE l.status WHEN 'reverted' THEN 0 ELSE l.orders_added + l.orders_known - l.orders_deleted END AS orders,
+           l.rows_rejected AS rejects
+    FROM loads AS l
+)
+SELECT ('load ' || s.load_id)::text AS subject,
+       ('says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects; there are ' ||
         coalesce(k.lines, 0) || ', ' || coalesce(o.orders, 0) || ', ' || coalesce(r.rejects, 0))::text AS problem
-FROM loads AS l
-LEFT JOIN (SELECT x.load_id, count(*) AS lines FROM order_lines AS x GROUP BY x.load_id) AS k ON k.load_id = l.load_id
-LEFT JOIN (SELECT x.load_id, count(*) AS orders FROM orders AS x GROUP BY x.load_id) AS o ON o.load_id = l.load_id
-LEFT JOIN (SELECT x.load_id, count(*) AS rejects FROM load_rejects AS x GROUP BY x.load_id) AS r ON r.load_id = l.load_id
-WHERE (l.rows_loaded, l.orders_added, l.rows_rejected) <> (coalesce(k.lines, 0), coalesce(o.orders, 0), coalesce(r.rejects, 0))
-ORDER BY l.load_id
+FROM said AS s
+LEFT JOIN (
+    SELECT x.load_id, count(*) AS lines
+    FROM (SELECT a.load_id FROM order_lines AS a UNION ALL SELECT b.load_id FROM known_lines AS b) AS x
+    GROUP BY x.load_id
+) AS k ON k.load_id = s.load_id
+LEFT JOIN (
+    SELECT x.load_id, count(*) AS orders
+    FROM (SELECT a.load_id FROM orders AS a UNION ALL SELECT b.load_id FROM known_orders AS b) AS x
+    GROUP BY x.load_id
+) AS o ON o.load_id = s.load_id
+LEFT JOIN (SELECT x.load_id, count(*) AS rejects FROM load_rejects AS x GROUP BY x.load_id) AS r ON r.load_id = s.load_id
+WHERE (s.lines, s.orders, s.rejects) <> (coalesce(k.lines, 0), coalesce(o.orders, 0), coalesce(r.rejects, 0))
+ORDER BY s.load_id
 LIMIT 20;
 
 -- name: DoctorRowOfUnknownLoad :many
@@ -33,12 +49,26 @@ SELECT ('load ' || x.load_id)::text AS subject, 'is not in loads, but orders, li
 FROM (
     SELECT o.load_id FROM orders AS o
     UNION SELECT l.load_id FROM order_lines AS l
+    UNION SELECT k.load_id FROM known_orders AS k
+    UNION SELECT k.load_id FROM known_lines AS k
     UNION SELECT r.load_id FROM load_rejects AS r
 ) AS x
 WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = x.load_id)
 ORDER BY x.load_id
 LIMIT 20;
 
+-- name: DoctorKnownRows :many
+SELECT ('load ' || x.load_id || ', order ' || x.order_id)::text AS subject,
+       'is known from an earlier load, but there is none, or it is the same'::text AS problem
+FROM (
+    SELECT k.load_id, k.order_id FROM known_orders AS k
+    WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = k.order_id AND o.load_id <> k.load_id)
+    UNION
+    SELECT k.load_id, k.order_id FROM known_lines AS k
+    WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = k.order_id AND l.item_id = k.item_id AND l.load_id <> k.load_id)
+) AS x
+ORDER BY x.load_id, x.order_id
+LIMIT 20;
 -- name: DoctorActiveBuild :many
 SELECT 'builds'::text AS subject, 'some are ready, but none is active: alsobought builds activate ID'::text AS problem
 WHERE EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active);
@@ -65,6 +95,12 @@ WHERE b.status = 'ready' AND b.order_lines <> coalesce(s.orders, 0)
 ORDER BY b.build_id
 LIMIT 20;
 
+-- name: DoctorBuildItems :many
+SELECT ('build ' || s.build_id || ', item ' || s.item_id)::text AS subject, 'is not in items'::text AS problem
+FROM item_stats AS s
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = s.item_id)
+ORDER BY s.build_id, s.item_id
+LIMIT 20;
 -- name: DoctorPairs :many
 SELECT ('build ' || p.build_id || ', pair of items ' || p.item_a || ' and ' || p.item_b)::text AS subject,
        'is not possible by the statistics of its items'::text AS problem

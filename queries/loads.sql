@@ -16,6 +16,7 @@ SET status         = 'loaded',
     rows_duplicate = @rows_duplicate,
     rows_repeated  = @rows_repeated,
     orders_added   = @orders_added,
+    orders_known   = @orders_known,
     items_added    = @items_added
 WHERE l.load_id = @load_id
 RETURNING *;
@@ -51,6 +52,15 @@ VALUES (@load_id, @file_number, @name, @bytes, @sha256, @mapping, @rows_read, @r
 -- name: LoadFileList :many
 SELECT f.* FROM load_files AS f WHERE f.load_id = @load_id ORDER BY f.file_number LIMIT @lim;
 
+-- name: LoadFileListLoaded :many
+-- The files of loads in force that have the same bytes as one of these.
+SELECT f.name, f.sha256, l.load_id, l.started_at
+FROM load_files AS f
+JOIN loads AS l ON l.load_id = f.load_id
+WHERE f.sha256 = ANY (@sha256s::bytea[]) AND l.status = 'loaded'
+ORDER BY l.load_id, f.file_number
+LIMIT 100;
+
 -- name: LoadRejectCountByReason :many
 SELECT r.reason, count(*) AS rows
 FROM load_rejects AS r
@@ -65,3 +75,14 @@ SELECT r.* FROM load_rejects AS r
 WHERE r.load_id = @load_id AND r.row_number > @after
 ORDER BY r.row_number
 LIMIT @lim;
+
+-- name: LoadQuality :one
+SELECT q.load_id, q.orders::bigint AS orders, q.lines::bigint AS lines, q.items::bigint AS items,
+       q.one_item_orders::bigint AS one_item_orders, q.one_item_share::float8 AS one_item_share,
+       q.items_seen_once::bigint AS items_seen_once, q.basket_sizes::jsonb AS basket_sizes, q.largest_orders::jsonb AS largest_orders,
+       q.near_duplicates::bigint AS near_duplicates, q.near_duplicate_names::jsonb AS near_duplicate_names,
+       coalesce(to_char(q.first_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS first_ordered_at,
+       coalesce(to_char(q.last_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS last_ordered_at,
+       q.rows_per_second::float8 AS rows_per_second
+FROM reporting.data_quality AS q
+WHERE q.load_id = @load_id;

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 // Prune removes the rows of all builds but the active one and the newest keep beside it, and returns how many builds that were. Their rows in
@@ -56,7 +57,26 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 			return 0, fmt.Errorf("drop %s: %w", t.Name, err)
 		}
 	}
-	return len(ids), nil
+	return len(ids), forgetItems(ctx, conn)
+}
+
+// forgetItems deletes the items that neither an order nor a kept build has: their loads were reverted, or their orders deleted. To look for
+// them takes a while, so it is done only when there are more items than the newest build counted. Under the lock of merges, because a load
+// that is about to use an item must find it.
+func forgetItems(ctx context.Context, conn *pgx.Conn) error {
+	return pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		if more, err := q.ItemMayBeUnused(ctx); err != nil || !more {
+			return err
+		}
+		if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
+			return err
+		}
+		if _, err := q.ItemDeleteUnused(ctx); err != nil {
+			return fmt.Errorf("delete unused items: %w", err)
+		}
+		return nil
+	})
 }
 
 func validateKeep(keep int32) error {

@@ -39,9 +39,44 @@ type Source struct {
 // Options of a load. The zero value reads every source by its content.
 type Options struct {
 	File     orderfile.Options // how to read the sources; Name is taken from the source
+	Again    bool              // load bytes that a load in force has loaded already, instead of a LoadedError
 	LoadedBy string            // who, for the audit
 	Version  string            // which program, for the audit
+
+	// More rejects than these end the load; nil is no limit. The share, 0 to 1, is of all rows and is judged at the end of the sources.
+	MaxRejects     *int64
+	MaxRejectShare *float64
+
+	// Progress is told every few thousand rows how far the load is, in the goroutine that reads: it should be quick.
+	Progress func(Progress)
 }
+
+// Progress is how far a load has come.
+type Progress struct {
+	Bytes    int64 // of the sources, as they are stored
+	Rows     int64
+	Rejected int64
+	Merging  bool // all is read
+}
+
+// LoadedError says that a source has the bytes of one that was loaded before.
+type LoadedError struct {
+	Name      string // the source
+	Earlier   string // what it was called then
+	LoadID    int64  // the load in force that brought it in, 0 for this one
+	StartedAt time.Time
+}
+
+func (e *LoadedError) Error() string {
+	if e.LoadID == 0 {
+		return fmt.Sprintf("%s and %s have the same bytes: name one of them, or say --again to add their quantities", e.Earlier, e.Name)
+	}
+	return fmt.Sprintf("%s was loaded already, as load %d of %s: nothing was changed; --again loads it anyway, which adds nothing new",
+		e.Name, e.LoadID, e.StartedAt.UTC().Format("2006-01-02 15:04:05"))
+}
+
+// ErrTooManyRejects says that more rows were refused than the options allow.
+var ErrTooManyRejects = errors.New("too many rejects")
 
 // Result is what a finished load did; its row in loads.
 type Result struct {
@@ -53,9 +88,10 @@ type Result struct {
 // says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate
 // or rejected. Loads may run at the same time; they merge one after the other.
 //
-// Errors: *orderfile.FileError for a source that cannot be read, ErrNoRows, whatever Open of a source returns, and database errors.
+// Errors: *orderfile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrTooManyRejects, whatever Open of a source
+// returns, and database errors.
 func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
-	stage, err := newStage(sources, opts.File)
+	stage, err := newStage(sources, opts)
 	if err != nil {
 		return Result{}, err
 	}
@@ -115,6 +151,11 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 	if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
 		return Result{}, err
 	}
+	if !stage.options.Again {
+		if err := refuseKnown(ctx, q, stage.files); err != nil {
+			return Result{}, err
+		}
+	}
 	if _, err := tx.Exec(ctx, prepareMerge); err != nil {
 		return Result{}, fmt.Errorf("analyze staging: %w", err)
 	}
@@ -141,7 +182,8 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 		RowsLoaded:    merged.lines.Loaded,
 		RowsDuplicate: stage.rows - stage.rejected - merged.lines.Loaded,
 		RowsRepeated:  merged.lines.Repeated,
-		OrdersAdded:   merged.orders,
+		OrdersAdded:   merged.orders.Added,
+		OrdersKnown:   merged.orders.Known,
 		ItemsAdded:    merged.items,
 		CopySeconds:   copied.Sub(began).Seconds(),
 		MergeSeconds:  time.Since(copied).Seconds(),
@@ -152,9 +194,32 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 	return result, nil
 }
 
+// refuseKnown returns a LoadedError for the first file whose bytes were loaded before.
+func refuseKnown(ctx context.Context, q *db.Queries, files []db.LoadFile) error {
+	names := map[string]string{}
+	sums := make([][]byte, 0, len(files))
+	for _, f := range files {
+		if earlier, twice := names[string(f.SHA256)]; twice {
+			return &LoadedError{Name: f.Name, Earlier: earlier}
+		}
+		names[string(f.SHA256)] = f.Name
+		sums = append(sums, f.SHA256)
+	}
+	loaded, err := q.LoadFileListLoaded(ctx, sums)
+	if err != nil {
+		return fmt.Errorf("find earlier loads of the same files: %w", err)
+	}
+	if len(loaded) > 0 {
+		l := loaded[0]
+		return &LoadedError{Name: names[string(l.SHA256)], Earlier: l.Name, LoadID: l.LoadID, StartedAt: l.StartedAt}
+	}
+	return nil
+}
+
 type merged struct {
-	items, orders, rejected int64
-	lines                   db.StagedLineMergeRow
+	items, rejected int64
+	orders          db.StagedOrderMergeRow
+	lines           db.StagedLineMergeRow
 }
 
 func merge(ctx context.Context, q *db.Queries, loadID int64) (m merged, err error) {

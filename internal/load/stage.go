@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 
 	"github.com/jackc/pgx/v5"
@@ -21,26 +22,28 @@ var createStaging string
 
 var stagedColumns = []string{
 	"row_number", "file_number", "line_number", "order_id", "item_name", "quantity", "ordered_at", "customer_id",
-	"reason", "detail", "raw",
+	"reason", "detail", "raw", "said",
 }
 
 // stage streams the rows of the sources into staged_rows, one at a time: it is the pgx.CopyFromSource of the load's COPY.
 type stage struct {
 	sources []Source
-	options orderfile.Options
+	options Options
 
 	files    []db.LoadFile // finished, and the current one last
 	file     io.ReadCloser
+	opened   fs.FileInfo // the current file's, as it was opened; nil when it is no regular file
 	reader   *orderfile.Reader
+	bytes    int64 // of the sources that are finished
 	rows     int64 // read so far, over all sources
 	rejected int64
-	values   [11]any
+	values   [12]any
 	ahead    bool // values are of a row that was read but not asked for yet
 	err      error
 }
 
 // newStage reads the first row, so that a wrong file is refused before the database hears of it.
-func newStage(sources []Source, options orderfile.Options) (*stage, error) {
+func newStage(sources []Source, options Options) (*stage, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no source to load")
 	}
@@ -70,7 +73,26 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 	if staged != s.rows {
 		return fmt.Errorf("copy rows: %d read, but %d staged", s.rows, staged)
 	}
+	if most := s.options.MaxRejectShare; most != nil && float64(s.rejected) > *most*float64(s.rows) {
+		return fmt.Errorf("%w: %d of %d rows were rejected, the most allowed is %g %%: nothing was loaded; --dry-run shows them",
+			ErrTooManyRejects, s.rejected, s.rows, *most*100)
+	}
+	s.report(true)
 	return nil
+}
+
+// reportEvery is the number of rows between two reports of progress.
+const reportEvery = 5000
+
+func (s *stage) report(merging bool) {
+	if s.options.Progress == nil {
+		return
+	}
+	read := s.bytes
+	if !merging {
+		read += s.reader.Bytes()
+	}
+	s.options.Progress(Progress{Bytes: read, Rows: s.rows, Rejected: s.rejected, Merging: merging})
 }
 
 // Next reads one row of the sources into values. It is false at the end of the last one and on error.
@@ -87,8 +109,8 @@ func (s *stage) read() bool {
 		line, reject, err := s.reader.Read()
 		switch {
 		case err == nil:
-			s.put(line, reject)
-			return true
+			s.err = s.put(line, reject)
+			return s.err == nil
 		case !errors.Is(err, io.EOF):
 			s.err = err
 			return false
@@ -114,8 +136,8 @@ func (s *stage) open() error {
 	if err != nil {
 		return err
 	}
-	s.file = file
-	options := s.options
+	s.file, s.opened = file, regular(file)
+	options := s.options.File
 	options.Name = source.Name
 	if s.reader, err = orderfile.Open(file, options); err != nil {
 		return err
@@ -131,9 +153,26 @@ func (s *stage) finish() error {
 		return fmt.Errorf("mapping of %s: %w", s.files[len(s.files)-1].Name, err)
 	}
 	f := &s.files[len(s.files)-1]
+	if now := regular(s.file); s.opened != nil && now != nil && (now.Size() != s.opened.Size() || !now.ModTime().Equal(s.opened.ModTime())) {
+		return fmt.Errorf("%s changed while it was read: load it again when it is complete", f.Name)
+	}
 	f.Bytes, f.SHA256, f.Mapping = s.reader.Bytes(), s.reader.SHA256(), mapping
+	s.bytes += f.Bytes
 	s.close()
 	return nil
+}
+
+// regular returns what the file system says of a regular file, nil of anything else.
+func regular(file io.Reader) fs.FileInfo {
+	f, ok := file.(fs.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return info
 }
 
 func (s *stage) close() {
@@ -143,26 +182,42 @@ func (s *stage) close() {
 	}
 }
 
-func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) {
+func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) error {
 	s.rows++
+	if s.rows%reportEvery == 0 {
+		s.report(false)
+	}
 	file := &s.files[len(s.files)-1]
 	file.RowsRead++
 	number := len(s.files)
 	if reject != nil {
 		s.rejected++
 		file.RowsRejected++
-		s.values = [11]any{
-			s.rows, number, reject.Number, nil, nil, nil, nil, nil, string(reject.Reason), reject.Detail, reject.Raw,
+		if most := s.options.MaxRejects; most != nil && s.rejected > *most {
+			return fmt.Errorf("%w: more than %d, the last on line %d of %s (%s: %s): nothing was loaded; --dry-run shows them",
+				ErrTooManyRejects, *most, reject.Number, file.Name, reject.Reason, reject.Detail)
 		}
-		return
+		s.values = [12]any{
+			s.rows, number, reject.Number, nil, nil, nil, nil, nil, string(reject.Reason), reject.Detail, reject.Raw, nil,
+		}
+		if reject.Said == nil {
+			return nil
+		}
+		said, err := json.Marshal(reject.Said)
+		if err != nil {
+			return fmt.Errorf("keep reject: %w", err)
+		}
+		s.values[11] = said
+		return nil
 	}
-	s.values = [11]any{s.rows, number, line.Number, line.Order, line.Item, numeric(line.Quantity), nil, nil, nil, nil, nil}
+	s.values = [12]any{s.rows, number, line.Number, line.Order, line.Item, numeric(line.Quantity), nil, nil, nil, nil, nil, nil}
 	if !line.OrderedAt.IsZero() {
 		s.values[6] = line.OrderedAt
 	}
 	if line.Customer != "" {
 		s.values[7] = line.Customer
 	}
+	return nil
 }
 
 // one is the quantity of a line that names none.

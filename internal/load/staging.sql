@@ -11,5 +11,6 @@ CREATE TEMPORARY TABLE staged_rows (
     customer_id text,
     reason      text,
     detail      text,
-    raw         bytea
+    raw         bytea,
+    said        jsonb
 ) ON COMMIT DROP;

@@ -11,7 +11,7 @@ import (
 // other programs in the same database hardly share it.
 const (
 	LoadLock  int32 = 0x616c0001 // held by a running load, by load id, until its session ends
-	MergeLock int32 = 0x616c0002 // held while a load merges its rows, until its transaction ends
+	MergeLock int32 = 0x616c0002 // held by whoever changes items, orders or lines, until its transaction ends
 	BuildLock int32 = 0x616c0003 // held by whoever writes, switches or removes builds, until its session ends
 )
 

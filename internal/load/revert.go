@@ -1,0 +1,137 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// ErrNotFound says that there is no such load, or no such order.
+var ErrNotFound = errors.New("not found")
+
+// Revert takes out exactly what a load brought in, in one transaction, and returns its audit row. Orders and lines that other loads in
+// force have too stay, as the first of those said them, as if the reverted load had never been. Answers change with the next build.
+//
+// Errors: ErrNotFound; an error that says so when the load is not in force (it failed, still runs, or was reverted before); database errors.
+func Revert(ctx context.Context, pool *pgxpool.Pool, loadID int64, revertedBy string) (db.Load, error) {
+	var reverted db.Load
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
+			return err
+		}
+		q := db.New(tx)
+		var err error
+		if reverted, err = q.LoadRevert(ctx, revertedBy, loadID); errors.Is(err, pgx.ErrNoRows) {
+			return whyNot(ctx, q, loadID)
+		} else if err != nil {
+			return fmt.Errorf("revert load %d: %w", loadID, err)
+		}
+		return takeOut(ctx, q, loadID)
+	})
+	return reverted, err
+}
+
+func whyNot(ctx context.Context, q *db.Queries, loadID int64) error {
+	l, err := q.LoadGet(ctx, loadID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("load %d %w: see alsobought loads list", loadID, ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("find load %d: %w", loadID, err)
+	}
+	return fmt.Errorf("load %d is %s: there is nothing of it to take out", loadID, l.Status)
+}
+
+func takeOut(ctx context.Context, q *db.Queries, loadID int64) error {
+	for _, step := range []struct {
+		what string
+		do   func(context.Context, int64) (int64, error)
+	}{
+		{"hand on lines", q.RevertedLineInherit},
+		{"hand on orders", q.RevertedOrderInherit},
+		{"delete lines", q.RevertedLineDelete},
+		{"delete orders", q.RevertedOrderDelete},
+		{"forget known lines", q.RevertedKnownLineDelete},
+		{"forget known orders", q.RevertedKnownOrderDelete},
+	} {
+		if _, err := step.do(ctx, loadID); err != nil {
+			return fmt.Errorf("%s of load %d: %w", step.what, loadID, err)
+		}
+	}
+	return nil
+}
+
+// Deletion says who deletes orders, and why.
+type Deletion struct {
+	Reason    string
+	DeletedBy string
+	Version   string
+}
+
+// DeleteOrders deletes orders for good, whichever loads brought them, and returns the audit row. If one of them is not there none is
+// deleted and the error is ErrNotFound. Answers change with the next build.
+func DeleteOrders(ctx context.Context, pool *pgxpool.Pool, externalIDs []string, d Deletion) (db.OrderDeletion, error) {
+	return deleteOrders(ctx, pool, d, func(q *db.Queries) ([]int64, error) {
+		orders, err := q.OrderListByExternalID(ctx, externalIDs)
+		if err != nil {
+			return nil, fmt.Errorf("find orders: %w", err)
+		}
+		found := map[string]bool{}
+		ids := make([]int64, 0, len(orders))
+		for _, o := range orders {
+			found[o.ExternalID] = true
+			ids = append(ids, o.OrderID)
+		}
+		var missing []string
+		for _, id := range externalIDs {
+			if !found[id] {
+				missing = append(missing, id)
+			}
+		}
+		if len(missing) > 0 {
+			return nil, fmt.Errorf("order %s %w: nothing was deleted", strings.Join(missing, ", "), ErrNotFound)
+		}
+		return ids, nil
+	})
+}
+
+// DeleteCustomer deletes all orders that any load said are the customer's. None is ErrNotFound.
+func DeleteCustomer(ctx context.Context, pool *pgxpool.Pool, customerID string, d Deletion) (db.OrderDeletion, error) {
+	return deleteOrders(ctx, pool, d, func(q *db.Queries) ([]int64, error) {
+		ids, err := q.OrderListByCustomer(ctx, customerID)
+		if err != nil {
+			return nil, fmt.Errorf("find orders of customer: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil, fmt.Errorf("orders of customer %s %w: nothing was deleted", customerID, ErrNotFound)
+		}
+		return ids, nil
+	})
+}
+
+func deleteOrders(ctx context.Context, pool *pgxpool.Pool, d Deletion, find func(*db.Queries) ([]int64, error)) (db.OrderDeletion, error) {
+	var deletion db.OrderDeletion
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
+			return err
+		}
+		q := db.New(tx)
+		ids, err := find(q)
+		if err != nil {
+			return err
+		}
+		deletion, err = q.OrderDelete(ctx, db.OrderDeleteParams{OrderIDs: ids, Reason: d.Reason, DeletedBy: d.DeletedBy, Version: d.Version})
+		if err != nil {
+			return fmt.Errorf("delete orders: %w", err)
+		}
+		return nil
+	})
+	return deletion, err
+}

@@ -1,0 +1,107 @@
+-- What a load brought in, taken out again; and orders deleted for good. Both run under the lock of merges.
+
+-- name: LoadRevert :one
+-- Records that a load in force is reverted. No row: there is no such load.
+UPDATE loads AS l
+SET status = 'reverted', reverted_at = clock_timestamp(), reverted_by = @reverted_by::text
+WHERE l.load_id = @load_id AND l.status = 'loaded'
+RETURNING *;
+
+-- name: RevertedLineInherit :execrows
+-- A line that later loads have too goes to the first of them, with the quantity that it said.
+WITH heirs AS MATERIALIZED (
+    SELECT DISTINCT ON (k.order_id, k.item_id) k.order_id, k.item_id, k.load_id, k.quantity
+    FROM known_lines AS k
+    JOIN order_lines AS l ON l.order_id = k.order_id AND l.item_id = k.item_id
+    WHERE l.load_id = @load_id::bigint
+    ORDER BY k.order_id, k.item_id, k.load_id
+), taken AS (
+    DELETE FROM known_lines AS k
+    USING heirs AS h
+    WHERE k.order_id = h.order_id AND k.item_id = h.item_id AND k.load_id = h.load_id
+)
+UPDATE order_lines AS l
+SET load_id = h.load_id, quantity = h.quantity
+FROM heirs AS h
+WHERE l.order_id = h.order_id AND l.item_id = h.item_id;
+
+-- name: RevertedOrderInherit :execrows
+WITH heirs AS MATERIALIZED (
+    SELECT DISTINCT ON (k.order_id) k.order_id, k.load_id, k.ordered_at, k.customer_id
+    FROM known_orders AS k
+    JOIN orders AS o ON o.order_id = k.order_id
+    WHERE o.load_id = @load_id::bigint
+    ORDER BY k.order_id, k.load_id
+), taken AS (
+    DELETE FROM known_orders AS k
+    USING heirs AS h
+    WHERE k.order_id = h.order_id AND k.load_id = h.load_id
+)
+UPDATE orders AS o
+SET load_id = h.load_id, ordered_at = h.ordered_at, customer_id = h.customer_id
+FROM heirs AS h
+WHERE o.order_id = h.order_id;
+
+-- name: RevertedLineDelete :execrows
+DELETE FROM order_lines AS l WHERE l.load_id = @load_id;
+
+-- name: RevertedOrderDelete :execrows
+DELETE FROM orders AS o WHERE o.load_id = @load_id;
+
+-- name: RevertedKnownLineDelete :execrows
+DELETE FROM known_lines AS k WHERE k.load_id = @load_id;
+
+-- name: RevertedKnownOrderDelete :execrows
+DELETE FROM known_orders AS k WHERE k.load_id = @load_id;
+
+-- name: ItemMayBeUnused :one
+SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM builds AS b WHERE b.active) AS more;
+
+-- name: ItemDeleteUnused :execrows
+-- Items that no order holds any more and no kept build speaks of.
+DELETE FROM items AS i
+WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.item_id = i.item_id)
+  AND NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = i.item_id);
+
+-- name: OrderListByExternalID :many
+SELECT o.order_id, o.external_id
+FROM orders AS o
+WHERE o.external_id = ANY (@external_ids::text[])
+ORDER BY o.order_id;
+
+-- name: OrderListByCustomer :many
+-- Every order that some load, in force, said is the customer's.
+SELECT o.order_id
+FROM orders AS o
+WHERE o.customer_id = @customer_id::text
+   OR EXISTS (SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.customer_id = @customer_id::text)
+ORDER BY o.order_id;
+
+-- name: OrderDelete :one
+-- Deletes orders with all that any load said of them, and keeps the books of those loads right.
+WITH lines AS (
+    DELETE FROM order_lines AS l WHERE l.order_id = ANY (@order_ids::bigint[]) RETURNING l.load_id
+), known_line AS (
+    DELETE FROM known_lines AS k WHERE k.order_id = ANY (@order_ids::bigint[]) RETURNING k.load_id
+), gone AS (
+    DELETE FROM orders AS o WHERE o.order_id = ANY (@order_ids::bigint[]) RETURNING o.load_id
+), known_order AS (
+    DELETE FROM known_orders AS k WHERE k.order_id = ANY (@order_ids::bigint[]) RETURNING k.load_id
+), books AS (
+    SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders
+    FROM (
+        SELECT l.load_id, 1 AS lines, 0 AS orders FROM lines AS l
+        UNION ALL SELECT k.load_id, 1, 0 FROM known_line AS k
+        UNION ALL SELECT g.load_id, 0, 1 FROM gone AS g
+        UNION ALL SELECT k.load_id, 0, 1 FROM known_order AS k
+    ) AS x
+    GROUP BY x.load_id
+), kept AS (
+    UPDATE loads AS l
+    SET lines_deleted = l.lines_deleted + b.lines, orders_deleted = l.orders_deleted + b.orders
+    FROM books AS b
+    WHERE l.load_id = b.load_id
+)
+INSERT INTO order_deletions (orders, lines, reason, deleted_by, version)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), @reason::text, @deleted_by::text, @version::text
+RETURNING *;
