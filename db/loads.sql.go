@@ -427,6 +427,28 @@ func (q *Queries) LoadRejectList(ctx context.Context, loadID int64, after int64,
 	return items, nil
 }
 
+const loadRejectSaid = `-- name: LoadRejectSaid :one
+SELECT coalesce(bool_or(r.said ? 'quantity'), false)::boolean AS quantity,
+       coalesce(bool_or(r.said ? 'ordered_at'), false)::boolean AS ordered_at,
+       coalesce(bool_or(r.said ? 'customer_id'), false)::boolean AS customer_id
+FROM load_rejects AS r
+WHERE r.load_id = $1
+`
+
+type LoadRejectSaidRow struct {
+	Quantity   bool `json:"quantity"`
+	OrderedAt  bool `json:"ordered_at"`
+	CustomerID bool `json:"customer_id"`
+}
+
+// Which optional values any reject of a load has.
+func (q *Queries) LoadRejectSaid(ctx context.Context, loadID int64) (LoadRejectSaidRow, error) {
+	row := q.db.QueryRow(ctx, loadRejectSaid, loadID)
+	var i LoadRejectSaidRow
+	err := row.Scan(&i.Quantity, &i.OrderedAt, &i.CustomerID)
+	return i, err
+}
+
 const loadStart = `-- name: LoadStart :one
 INSERT INTO loads (source, loaded_by, version)
 VALUES ($1, $2, $3)

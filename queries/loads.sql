@@ -69,6 +69,14 @@ GROUP BY r.reason
 ORDER BY rows DESC, r.reason
 LIMIT 100;
 
+-- name: LoadRejectSaid :one
+-- Which optional values any reject of a load has.
+SELECT coalesce(bool_or(r.said ? 'quantity'), false)::boolean AS quantity,
+       coalesce(bool_or(r.said ? 'ordered_at'), false)::boolean AS ordered_at,
+       coalesce(bool_or(r.said ? 'customer_id'), false)::boolean AS customer_id
+FROM load_rejects AS r
+WHERE r.load_id = @load_id;
+
 -- name: LoadRejectList :many
 -- One page of the rejects of a load, those after a row number.
 SELECT r.* FROM load_rejects AS r

@@ -1,22 +1,30 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/load"
 )
 
 type loadsCommand struct {
 	List    loadsListCommand    `cmd:"" default:"withargs" help:"Every load, newest first."`
 	Show    loadsShowCommand    `cmd:"" help:"What one load did with every row."`
-	Rejects loadsRejectsCommand `cmd:"" help:"The rows of one load that were refused, as CSV."`
+	Rejects loadsRejectsCommand `cmd:"" help:"The rows of one load that were refused, as CSV that can be mended and loaded."`
+	Revert  loadsRevertCommand  `cmd:"" help:"Take out what one load brought in, then build."`
 }
 
 type loadsListCommand struct {
@@ -52,8 +60,48 @@ func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database)
 }
 
 type loadsShowCommand struct {
-	ID   int64 `arg:"" help:"The load."`
-	JSON bool  `name:"json" help:"Print JSON."`
+	ID   int64  `arg:"" help:"The load."`
+	JSON bool   `name:"json" help:"Print JSON."`
+	HTML string `name:"html" placeholder:"FILE" help:"Write the report as a page that can be mailed."`
+}
+
+// loadReport is what loads show --json prints: the summary, and all else that is known of a load.
+type loadReport struct {
+	loadSummary
+
+	Error      *string           `json:"error"`
+	StartedAt  time.Time         `json:"started_at"`
+	FinishedAt *time.Time        `json:"finished_at"`
+	RevertedAt *time.Time        `json:"reverted_at"`
+	RevertedBy *string           `json:"reverted_by"`
+	LoadedBy   string            `json:"loaded_by"`
+	Version    string            `json:"version"`
+	Files      []fileReport      `json:"files"`
+	Quality    db.LoadQualityRow `json:"quality"`
+}
+
+type fileReport struct {
+	Name         string          `json:"name"`
+	Bytes        int64           `json:"bytes"`
+	SHA256       string          `json:"sha256"`
+	RowsRead     int64           `json:"rows_read"`
+	RowsRejected int64           `json:"rows_rejected"`
+	Mapping      json.RawMessage `json:"mapping"`
+}
+
+func newLoadReport(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, quality db.LoadQualityRow) loadReport {
+	r := loadReport{
+		loadSummary: summary(l, reasons, db.Build{}),
+		Error:       l.Error, StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, RevertedAt: l.RevertedAt, RevertedBy: l.RevertedBy,
+		LoadedBy: l.LoadedBy, Version: l.Version, Files: []fileReport{}, Quality: quality,
+	}
+	if l.FinishedAt != nil {
+		r.Seconds = l.FinishedAt.Sub(l.StartedAt).Seconds()
+	}
+	for _, f := range files {
+		r.Files = append(r.Files, fileReport{f.Name, f.Bytes, hex.EncodeToString(f.SHA256), f.RowsRead, f.RowsRejected, f.Mapping})
+	}
+	return r
 }
 
 func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -71,20 +119,34 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 	if err != nil {
 		return fmt.Errorf("count rejects: %w", err)
 	}
-	if c.JSON {
-		return printJSON(term.stdout, summary(l, reasons, db.Build{}))
-	}
 	files, err := q.LoadFileList(ctx, c.ID, 1000)
 	if err != nil {
 		return fmt.Errorf("list files: %w", err)
 	}
+	quality, err := q.LoadQuality(ctx, c.ID)
+	if err != nil {
+		return fmt.Errorf("judge load: %w", err)
+	}
+	switch {
+	case c.HTML != "":
+		if err := writeReport(c.HTML, l, files, reasons, quality); err != nil {
+			return err
+		}
+		fmt.Fprintf(term.stdout, "report of load %d written to %s\n", c.ID, c.HTML)
+		return nil
+	case c.JSON:
+		return printJSON(term.stdout, newLoadReport(l, files, reasons, quality))
+	}
 	printLoad(term.stdout, l, reasons)
 	fmt.Fprintf(term.stdout, "  started %s, ended %s, by %s with alsobought %s\n", instant(&l.StartedAt), instant(l.FinishedAt), l.LoadedBy, l.Version)
+	if l.RevertedBy != nil {
+		fmt.Fprintf(term.stdout, "  reverted %s by %s\n", instant(l.RevertedAt), *l.RevertedBy)
+	}
 	for _, f := range files {
 		fmt.Fprintf(term.stdout, "  file %d: %s\n    %s bytes, %s rows, %s rejected, sha256 %x\n    read as %s\n",
 			f.FileNumber, printable(f.Name), grouped(f.Bytes), grouped(f.RowsRead), grouped(f.RowsRejected), f.SHA256, f.Mapping)
 	}
-	return nil
+	return printQuality(term.stdout, quality)
 }
 
 type loadsRejectsCommand struct {
@@ -97,26 +159,54 @@ func (c *loadsRejectsCommand) Run(ctx context.Context, term *terminal, d *databa
 		return err
 	}
 	defer closeAll()
-	if _, err := findLoad(ctx, db.New(pool), c.ID); err != nil {
+	q := db.New(pool)
+	if _, err := findLoad(ctx, q, c.ID); err != nil {
 		return err
 	}
-	return c.write(ctx, term, pool)
+	values, err := q.LoadRejectSaid(ctx, c.ID)
+	if err != nil {
+		return fmt.Errorf("look at rejects: %w", err)
+	}
+	return c.write(ctx, term, q, values)
 }
 
-// write pages through the rejects: there may be millions.
-func (c *loadsRejectsCommand) write(ctx context.Context, term *terminal, pool *pgxpool.Pool) error {
+// write pages through the rejects: there may be millions. The columns that can be loaded come first, under names that load knows, and a
+// column that no reject of the load has a value for is left out: an empty quantity would be refused again.
+func (c *loadsRejectsCommand) write(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRejectSaidRow) error {
 	const page = 1000
 	w := csv.NewWriter(term.stdout)
-	if err := w.Write([]string{"file_number", "line_number", "reason", "detail", "raw"}); err != nil {
+	columns := []string{"order_id", "item_name"}
+	for _, optional := range []struct {
+		name string
+		has  bool
+	}{{"quantity", has.Quantity}, {"ordered_at", has.OrderedAt}, {"customer_id", has.CustomerID}} {
+		if optional.has {
+			columns = append(columns, optional.name)
+		}
+	}
+	if err := w.Write(append(slices.Clone(columns), "file_number", "line_number", "reason", "detail", "raw")); err != nil {
 		return err
 	}
 	for after := int64(0); ; {
-		rejects, err := db.New(pool).LoadRejectList(ctx, c.ID, after, page)
+		rejects, err := q.LoadRejectList(ctx, c.ID, after, page)
 		if err != nil {
 			return fmt.Errorf("list rejects: %w", err)
 		}
 		for _, r := range rejects {
-			row := []string{strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, string(r.Raw)}
+			said := map[string]string{}
+			if r.Said != nil {
+				if err := json.Unmarshal(r.Said, &said); err != nil {
+					return fmt.Errorf("reject of row %d: %w", r.RowNumber, err)
+				}
+				if _, given := said["quantity"]; !given {
+					said["quantity"] = "1" // another file of the load has quantities, this one does not
+				}
+			}
+			row := make([]string, 0, 10)
+			for _, name := range columns {
+				row = append(row, said[name])
+			}
+			row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, readable(r.Raw))
 			if err := w.Write(row); err != nil {
 				return err
 			}
@@ -130,6 +220,47 @@ func (c *loadsRejectsCommand) write(ctx context.Context, term *terminal, pool *p
 			return nil
 		}
 	}
+}
+
+// readable is raw text as it is, and anything else, which would spoil the CSV, as a quoted string.
+func readable(raw []byte) string {
+	if utf8.Valid(raw) && !bytes.ContainsFunc(raw, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
+		return string(raw)
+	}
+	return strconv.QuoteToASCII(string(raw))
+}
+
+type loadsRevertCommand struct {
+	ID      int64 `arg:"" help:"The load."`
+	NoBuild bool  `help:"Only revert; answers change with the next build."`
+}
+
+func (c *loadsRevertCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	reverted, err := load.Revert(ctx, pool, c.ID, whoami())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(term.stdout, "load %d of %s is reverted: what it alone brought in is out\n", reverted.LoadID, printable(reverted.Source))
+	return buildAfter(ctx, term, pool, c.NoBuild)
+}
+
+// buildAfter makes the build that lets the answers follow a change of the orders.
+func buildAfter(ctx context.Context, term *terminal, pool *pgxpool.Pool, noBuild bool) error {
+	if noBuild {
+		fmt.Fprintln(term.stdout, "the answers are as before until alsobought build")
+		return nil
+	}
+	built, err := (&buildCommand{}).build(ctx, pool)
+	if err != nil {
+		return fmt.Errorf("that is done, but the build after it failed, run alsobought build: %w", err)
+	}
+	printBuild(term.stdout, built)
+	return nil
 }
 
 func findLoad(ctx context.Context, q *db.Queries, id int64) (db.Load, error) {

@@ -29,6 +29,7 @@ type program struct {
 	Demo     demoCommand     `cmd:"" help:"Load sample orders into a throw-away PostgreSQL and serve the API."`
 	Load     loadCommand     `cmd:"" help:"Load order files, then build."`
 	Loads    loadsCommand    `cmd:"" help:"What was loaded: the audit."`
+	Orders   ordersCommand   `cmd:"" help:"Delete orders."`
 	Build    buildCommand    `cmd:"" help:"Count all orders into a new build and switch to it."`
 	Builds   buildsCommand   `cmd:"" help:"List builds, switch between them, remove old ones."`
 	Popular  popularCommand  `cmd:"" help:"The items in the most orders."`

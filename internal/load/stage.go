@@ -73,8 +73,9 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 	if staged != s.rows {
 		return fmt.Errorf("copy rows: %d read, but %d staged", s.rows, staged)
 	}
-	if most := s.options.MaxRejectShare; most != nil && float64(s.rejected) > *most*float64(s.rows) {
-		return fmt.Errorf("%w: %d of %d rows were rejected, the most allowed is %g %%: nothing was loaded; --dry-run shows them",
+	// Divided, not multiplied: 29 of 100 are exactly 0.29, but 0.29 of 100 is a little less than 29.
+	if most := s.options.MaxRejectShare; most != nil && float64(s.rejected)/float64(s.rows) > *most {
+		return fmt.Errorf("%w: %d of %d rows were rejected, the most allowed is %.6g %%: nothing was loaded; --dry-run shows them",
 			ErrTooManyRejects, s.rejected, s.rows, *most*100)
 	}
 	s.report(true)
