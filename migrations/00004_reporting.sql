@@ -129,13 +129,13 @@ JOIN items b ON b.item_id = p.item_b
 WHERE t.active;
 
 -- The answers of the API's defaults, from the same recommend(). An item that the active build does not know has no rows.
--- SECURITY DEFINER, because a reader of reports may not read the tables behind them.
+-- SECURITY DEFINER, because a reader of reports may not read the tables behind them. Without jit, which compiles for longer than the answer takes.
 -- +goose StatementBegin
 CREATE FUNCTION reporting.similar_items(item text, lim integer DEFAULT 5)
 RETURNS TABLE (
     item_name text, similarity_score float8, source text, popularity_rank bigint, orders_together bigint, confidence float8, lift float8,
     build_id bigint, built_at timestamptz
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
 SELECT r.item_name, r.score, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b
@@ -152,7 +152,7 @@ CREATE FUNCTION reporting.basket_recommendations(items text[], lim integer DEFAU
 RETURNS TABLE (
     item_name text, similarity_score float8, source text, popularity_rank bigint, orders_together bigint, confidence float8, lift float8,
     build_id bigint, built_at timestamptz
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
 SELECT r.item_name, r.score, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b

@@ -73,7 +73,7 @@ func New(t testing.TB) *pgxpool.Pool {
 // NewURL returns the URL of a migrated, empty database that belongs to this test.
 func NewURL(t testing.TB) string {
 	t.Helper()
-	return create(t, func(ctx context.Context, admin *pgx.Conn) (string, error) { return template(ctx, admin) })
+	return create(t, template)
 }
 
 // NewEmptyURL returns the URL of a database without any table that belongs to this test.
@@ -94,7 +94,7 @@ func create(t testing.TB, templateOf func(context.Context, *pgx.Conn) (string, e
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
-	defer admin.Close(ctx)
+	defer func() { _ = admin.Close(ctx) }() // all it had to say was said
 	from, err := templateOf(ctx, admin)
 	if err != nil {
 		t.Fatalf("dbtest: template: %v", err)
@@ -216,7 +216,7 @@ func drop(t testing.TB, name string) {
 		t.Errorf("dbtest: %v", err)
 		return
 	}
-	defer admin.Close(ctx)
+	defer func() { _ = admin.Close(ctx) }() // all it had to say was said
 	if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 		t.Errorf("dbtest: %v", err)
 	}

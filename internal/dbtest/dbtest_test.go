@@ -125,7 +125,7 @@ func TestTemplateIsMadeOnce(t *testing.T) {
 }
 
 // A test that ends well leaves no database, not even one that is still in use.
-func TestDropped(t *testing.T) {
+func TestDropped(t *testing.T) { //nolint:tparallel // the inner test has to end before the outer one looks
 	t.Parallel()
 	witness := dbtest.NewEmptyURL(t)
 	var names []string

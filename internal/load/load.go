@@ -169,7 +169,7 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 
 	var result Result
 	for i, f := range stage.files {
-		f.LoadID, f.FileNumber = loadID, int32(i+1) //nolint:gosec // files of one command line
+		f.LoadID, f.FileNumber = loadID, int32(i+1)
 		if err := q.LoadFileInsert(ctx, db.LoadFileInsertParams(f)); err != nil {
 			return Result{}, fmt.Errorf("audit of %s: %w", f.Name, err)
 		}

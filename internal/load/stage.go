@@ -68,6 +68,9 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 		return s.err // what is wrong with the file says more than that COPY was abandoned for it
 	}
 	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // pgx may speak of the connection instead, which it closed for that
+		}
 		return fmt.Errorf("copy rows: %w", err)
 	}
 	if staged != s.rows {

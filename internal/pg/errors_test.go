@@ -43,8 +43,8 @@ func TestErrors(t *testing.T) {
 		"caller gave up":           {provoke: gaveUp},
 		"no answer in time":        {provoke: noAnswer, unavailable: true},
 		"used after it was lost":   {provoke: usedAfterLoss, unavailable: true},
-		"missing table":            {provoke: sql("SELECT * FROM not_there"), missing: true},
-		"missing schema":           {provoke: sql("SELECT * FROM nor_this.not_there"), missing: true},
+		"missing table":            {provoke: sql("TABLE not_there"), missing: true},
+		"missing schema":           {provoke: sql("TABLE nor_this.not_there"), missing: true},
 		"missing column":           {provoke: sql("SELECT not_there FROM items")},
 		"missing function":         {provoke: sql("SELECT not_there()")},
 		"syntax":                   {provoke: sql("SELEKT")},
@@ -246,36 +246,42 @@ func usedAfterLoss(t *testing.T) error {
 func TestServerEnds(t *testing.T) {
 	t.Parallel()
 	server := ownServer(t)
-	for name, signal := range map[string]syscall.Signal{"stopped": syscall.SIGINT, "killed": syscall.SIGKILL} {
-		pool := open(t, server.URL(), 2)
+	for _, end := range []struct {
+		name   string
+		signal syscall.Signal
+	}{{"stopped", syscall.SIGINT}, {"killed", syscall.SIGKILL}} {
+		pool := open(t, server.URL(), 1)
 		conn := connect(t, server.URL())
 		waits := make(chan error)
 		go func() {
-			_, err := conn.Exec(t.Context(), "SELECT pg_sleep(600)")
+			_, err := conn.Exec(t.Context(), "SELECT pg_sleep($1)", 600)
 			waits <- err
 		}()
+		var old uint32
 		eventually(t, "the session waits", func(ctx context.Context) bool {
 			var sleeps bool
-			err := pool.QueryRow(ctx, "SELECT a.wait_event = 'PgSleep' FROM pg_stat_activity AS a WHERE a.pid = $1", conn.PgConn().PID()).Scan(&sleeps)
+			err := pool.QueryRow(ctx, "SELECT a.wait_event = 'PgSleep', pg_backend_pid() FROM pg_stat_activity AS a WHERE a.pid = $1", conn.PgConn().PID()).
+				Scan(&sleeps, &old)
 			return err == nil && sleeps
 		})
-		pid := conn.PgConn().PID() // a killed backend takes its server down, and says nothing
-		if name == "stopped" {
+		pid := conn.PgConn().PID() // a killed backend takes the others down with it, and says nothing
+		if end.name == "stopped" {
 			pid = postmaster(t, server.Dir())
 		}
-		if err := syscall.Kill(int(pid), signal); err != nil {
+		if err := syscall.Kill(int(pid), end.signal); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-waits; !pg.IsUnavailable(err) || pg.IsMissingSchema(err) {
-			t.Errorf("%s: error is %#v: %v", name, err, err)
+			t.Errorf("%s: error is %#v: %v", end.name, err, err)
 		}
 		// Until it runs again there is no error but those of an unavailable server; then the pool works again by itself.
-		eventually(t, "the pool works again", func(ctx context.Context) bool {
-			_, err := pool.Exec(ctx, "SELECT 1")
+		eventually(t, "the pool works again, with a session that is new", func(ctx context.Context) bool {
+			var session uint32
+			err := pool.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&session)
 			if err != nil && !pg.IsUnavailable(err) {
-				t.Fatalf("%s: error is %#v: %v", name, err, err)
+				t.Fatalf("%s: error is %#v: %v", end.name, err, err)
 			}
-			return err == nil
+			return err == nil && session != old
 		})
 	}
 }

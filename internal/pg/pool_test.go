@@ -208,8 +208,9 @@ func TestReserve(t *testing.T) {
 	wrong := errors.New("wrong")
 	for _, want := range []error{nil, wrong} {
 		var pid uint32
+		var reserved *pgx.Conn
 		err := pg.Reserve(t.Context(), pool, func(conn *pgx.Conn) error {
-			pid = conn.PgConn().PID()
+			pid, reserved = conn.PgConn().PID(), conn
 			if err := pg.Lock(t.Context(), conn, pg.BuildLock, 0); err != nil {
 				t.Error(err)
 			}
@@ -222,6 +223,9 @@ func TestReserve(t *testing.T) {
 		})
 		if !errors.Is(err, want) {
 			t.Errorf("error is %v, want %v", err, want)
+		}
+		if !reserved.IsClosed() {
+			t.Error("the connection is still open")
 		}
 		eventually(t, "the session has ended", func(ctx context.Context) bool {
 			var n int

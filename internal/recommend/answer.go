@@ -25,7 +25,7 @@ type Recommendation struct {
 	SimilarityScore float64 `json:"similarity_score" doc:"0 to 1, never rising down the list; docs/scoring.md defines it for each measure"`
 	Reason          string  `json:"reason" doc:"a sentence of the counts behind it"`
 	PopularityRank  int64   `json:"popularity_rank" doc:"1 is the item in the most orders"`
-	OrdersTogether  int64   `json:"orders_together" doc:"orders that hold both it and the asked item that says most for it; orders that hold it, when nothing was asked about"`
+	OrdersTogether  int64   `json:"orders_together" doc:"orders with it and the asked item that says most for it; orders with it, when nothing was asked about"`
 	Confidence      float64 `json:"confidence" doc:"the share of the asked item's baskets that hold it; of all orders, when nothing was asked about"`
 	Lift            float64 `json:"lift" doc:"how many times more often it is there than without the asked item"`
 	Source          string  `json:"source" enum:"pair,popular" doc:"pair: shares orders with what was asked; popular: fills a place by popularity"`

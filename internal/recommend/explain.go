@@ -37,10 +37,12 @@ func (r *Recommender) Explain(ctx context.Context, item, other string) (Explanat
 	if item == other {
 		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
 	}
-	build, err := r.active(ctx)
-	if err != nil {
-		return Explanation{}, err
-	}
+	return fromActive(ctx, r, func(build db.Build) (Explanation, error) {
+		return r.explain(ctx, build, item, other)
+	})
+}
+
+func (r *Recommender) explain(ctx context.Context, build db.Build, item, other string) (Explanation, error) {
 	ids := [2]int64{}
 	for i, name := range []string{item, other} {
 		known, unknown, err := r.find(ctx, build, []string{name})
@@ -52,7 +54,7 @@ func (r *Recommender) Explain(ctx context.Context, item, other string) (Explanat
 		}
 		ids[i] = known[0]
 	}
-	p, err := r.queries.PairExplain(ctx, ids[0], ids[1], build.BuildID)
+	p, err := r.of(build).PairExplain(ctx, ids[0], ids[1], build.BuildID)
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain: %w", err)
 	}

@@ -18,7 +18,8 @@ const (
 	OrderLimit   = 10
 )
 
-// Measure is what pairs are ranked by. With c orders that hold both items, n_i and n_j counted baskets that hold either, N counted baskets:
+// Measure is what pairs are ranked by. With c orders that hold both items, n_i and n_j counted baskets that hold either, and N
+// counted baskets, the values of two items are as said below.
 type Measure string
 
 // The measures.

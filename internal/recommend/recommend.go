@@ -27,12 +27,13 @@ var (
 
 // Recommender answers questions from the active build of one database.
 type Recommender struct {
-	queries *db.Queries
+	database db.DBTX
+	queries  *db.Queries
 }
 
 // New returns a Recommender that asks database, a pool or a connection.
 func New(database db.DBTX) *Recommender {
-	return &Recommender{queries: db.New(database)}
+	return &Recommender{database: database, queries: db.New(database)}
 }
 
 // Popular answers with the items in the most orders. Measure, MinSupport, MinConfidence and Strict have no meaning here.
@@ -41,11 +42,9 @@ func (r *Recommender) Popular(ctx context.Context, opts Options) (Answer, error)
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
-	build, err := r.active(ctx)
-	if err != nil {
-		return Answer{}, err
-	}
-	return r.ask(ctx, build, []int64{}, false, opts)
+	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
+		return r.ask(ctx, build, []int64{}, false, opts)
+	})
 }
 
 // Similar answers with the items that go with one item. An item that is in no order of the build is ErrUnknownItem.
@@ -54,20 +53,18 @@ func (r *Recommender) Similar(ctx context.Context, item string, opts Options) (A
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
-	build, err := r.active(ctx)
-	if err != nil {
-		return Answer{}, err
-	}
-	known, unknown, err := r.find(ctx, build, []string{item})
-	if err != nil {
-		return Answer{}, err
-	}
-	if len(unknown) > 0 {
-		return Answer{}, fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, item, build.BuildID)
-	}
-	answer, err := r.ask(ctx, build, known, true, opts)
-	answer.Metadata.ItemName = item
-	return answer, err
+	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
+		known, unknown, err := r.find(ctx, build, []string{item})
+		if err != nil {
+			return Answer{}, err
+		}
+		if len(unknown) > 0 {
+			return Answer{}, fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, item, build.BuildID)
+		}
+		answer, err := r.ask(ctx, build, known, true, opts)
+		answer.Metadata.ItemName = item
+		return answer, err
+	})
 }
 
 // Basket answers with the items that go with all of a basket's items together, none of them in it. The basket has 1 to MaxBasket names.
@@ -80,13 +77,11 @@ func (r *Recommender) Basket(ctx context.Context, items []string, opts Options) 
 	if len(items) < 1 || len(items) > MaxBasket {
 		return Answer{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBasket)}
 	}
-	build, err := r.active(ctx)
-	if err != nil {
-		return Answer{}, err
-	}
-	answer, err := r.basket(ctx, build, items, opts)
-	answer.Metadata.BasketItems = items
-	return answer, err
+	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
+		answer, err := r.basket(ctx, build, items, opts)
+		answer.Metadata.BasketItems = items
+		return answer, err
+	})
 }
 
 // Order answers with the items that go with those of one order, none of them in it. An order that was never loaded is ErrUnknownOrder.
@@ -95,10 +90,12 @@ func (r *Recommender) Order(ctx context.Context, orderID string, opts Options) (
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
-	build, err := r.active(ctx)
-	if err != nil {
-		return Answer{}, err
-	}
+	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
+		return r.order(ctx, build, orderID, opts)
+	})
+}
+
+func (r *Recommender) order(ctx context.Context, build db.Build, orderID string, opts Options) (Answer, error) {
 	if isNoText(orderID) {
 		return Answer{}, fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, orderID)
 	}
@@ -134,7 +131,7 @@ func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, bo
 	if err != nil {
 		return Answer{}, err
 	}
-	rows, err := r.queries.Recommend(ctx, db.RecommendParams{
+	rows, err := r.of(build).Recommend(ctx, db.RecommendParams{
 		BuildID:       build.BuildID,
 		Asked:         asked,
 		Boosted:       boosted,
@@ -167,6 +164,30 @@ func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, bo
 	return answer, nil
 }
 
+// fromActive asks the active build. The statements of one question are no transaction: between two of them the build can be replaced and its
+// rows removed, which would look like an item that nobody ever bought. An answer of a build that is gone is thrown away, and the one that
+// replaced it is asked.
+func fromActive[A any](ctx context.Context, r *Recommender, ask func(db.Build) (A, error)) (A, error) {
+	var none A
+	for {
+		build, err := r.active(ctx)
+		if err != nil {
+			return none, err
+		}
+		answer, err := ask(build)
+		if err != nil && !errors.Is(err, ErrUnknownItem) && !errors.Is(err, pgx.ErrNoRows) {
+			return none, err
+		}
+		kept, keptErr := r.queries.BuildKept(ctx, build.BuildID)
+		if keptErr != nil {
+			return none, fmt.Errorf("look for the build again: %w", keptErr)
+		}
+		if kept {
+			return answer, err
+		}
+	}
+}
+
 func (r *Recommender) active(ctx context.Context) (db.Build, error) {
 	build, err := r.queries.BuildActive(ctx)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -184,7 +205,7 @@ func (r *Recommender) find(ctx context.Context, build db.Build, names []string) 
 	if len(names) == 0 {
 		return known, nil, nil
 	}
-	items, err := r.queries.ItemListKnown(ctx, build.BuildID, slices.DeleteFunc(slices.Clone(names), isNoText))
+	items, err := r.of(build).ItemListKnown(ctx, build.BuildID, slices.DeleteFunc(slices.Clone(names), isNoText))
 	if err != nil {
 		return nil, nil, fmt.Errorf("find items: %w", err)
 	}

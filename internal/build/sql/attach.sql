@@ -28,4 +28,4 @@ ALTER TABLE item_neighbours_:build
 ALTER TABLE item_neighbours ATTACH PARTITION item_neighbours_:build FOR VALUES IN (:build);
 ALTER TABLE item_neighbours_:build DROP CONSTRAINT item_neighbours_:build_build_check;
 
-ANALYZE item_stats_:build, item_pairs_:build, item_neighbours_:build;
+ANALYZE item_neighbours_:build;

@@ -6,3 +6,6 @@ FROM counted_lines AS a
 JOIN counted_lines AS b ON b.order_id = a.order_id AND b.item_id > a.item_id
 WHERE a.counted AND b.counted
 GROUP BY a.item_id, b.item_id;
+
+-- What follows joins them, and would take them for a hundred times as large.
+ANALYZE item_stats_:build, item_pairs_:build;

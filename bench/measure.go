@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+// plan is what to measure.
+type plan struct {
+	orders string // a CSV file with the columns of the sample
+	runs   int
+	each   time.Duration // per kind of question
+	note   func(string)
+}
+
+// The names of what is timed beside the phases.
+const (
+	total  = "file to active build"
+	floor  = "floor: COPY of two integer columns"
+	simple = "simple: COPY, self-join, row_number"
+)
+
+// measure does everything once per run, one after the other, so that a machine that others use is as unfair to one as to the other.
+func measure(ctx context.Context, on *server, p plan) (report, error) {
+	r := report{GoVersion: runtime.Version(), Processors: runtime.GOMAXPROCS(0), Runs: p.runs}
+	var err error
+	if r.PostgreSQL, err = on.version(ctx); err != nil {
+		return r, err
+	}
+	if info, err := os.Stat(p.orders); err == nil {
+		r.FileBytes = info.Size()
+	}
+	var phases, compared timings
+	for n := range p.runs {
+		p.note(fmt.Sprintf("run %d of %d", n+1, p.runs))
+		if err := phases.time("read", func() error { return readOnly(p.orders) }); err != nil {
+			return r, err
+		}
+		err := on.withDatabase(ctx, func(databaseURL string) error { return runFloor(ctx, databaseURL, p.orders, &compared) })
+		if err != nil {
+			return r, fmt.Errorf("floor: %w", err)
+		}
+		var counted counts
+		err = on.withDatabase(ctx, func(databaseURL string) error {
+			counted, err = runSimple(ctx, databaseURL, p.orders, &compared)
+			return err
+		})
+		if err != nil {
+			return r, fmt.Errorf("simple: %w", err)
+		}
+		err = on.withDatabase(ctx, func(databaseURL string) error {
+			done, err := runJob(ctx, databaseURL, p.orders, &phases)
+			if err != nil {
+				return err
+			}
+			if err := same(done.counts, counted); err != nil {
+				return err
+			}
+			r.counts, r.PeakLoadBytes = done.counts, max(r.PeakLoadBytes, done.peak)
+			if n < p.runs-1 {
+				return nil
+			}
+			p.note("asking questions")
+			r.Questions, err = askAll(ctx, databaseURL, p.each)
+			return err
+		})
+		if err != nil {
+			return r, err
+		}
+	}
+	r.Phases, r.Compared = phases.summary(r.Lines), compared.summary(r.Lines)
+	r.compare()
+	return r, nil
+}
+
+// counts of what a run found: two ways of counting are compared only when they count the same.
+type counts struct {
+	Lines      int64 `json:"lines"` // as merged: one per order and item
+	Items      int64 `json:"items"`
+	Pairs      int64 `json:"pairs"`
+	Neighbours int64 `json:"neighbours"`
+}
+
+func same(build, simple counts) error {
+	if build != simple {
+		return fmt.Errorf("the build counts %+v, the simplest way %+v: they do not do the same, so their times say nothing", build, simple)
+	}
+	return nil
+}
+
+// readOnly parses and checks every row and keeps none: what of a load is not PostgreSQL's.
+func readOnly(path string) error {
+	return eachLine(path, func(orderfile.Line) {})
+}
+
+// eachLine reads an order file that is known to be sound.
+func eachLine(path string, do func(orderfile.Line)) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	reader, err := orderfile.Open(file, orderfile.Options{Name: path})
+	if err != nil {
+		return err
+	}
+	for {
+		line, reject, err := reader.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case reject != nil:
+			return fmt.Errorf("%s: line %d: %s", path, reject.Number, reject.Detail)
+		}
+		do(line)
+	}
+}

@@ -1,0 +1,119 @@
+package build_test
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/doctor"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/oracle"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// random is a source of its own per test: what one draws does not move another.
+func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+
+// loadText loads one file of order lines.
+func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
+	t.Helper()
+	_, err := load.Run(t.Context(), pool, []load.Source{{
+		Name: "orders",
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil },
+	}}, load.Options{LoadedBy: "test", Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// defaults are the options of the command line.
+func defaults() build.Options {
+	return build.Options{Settings: build.DefaultSettings(), Keep: build.DefaultKeep, BuiltBy: "test", Version: "test"}
+}
+
+func mustBuild(t *testing.T, pool *pgxpool.Pool, opts build.Options) db.Build {
+	t.Helper()
+	built, err := build.Run(t.Context(), pool, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return built
+}
+
+// small is a database with a few random orders and no build.
+func small(t *testing.T, seed uint64) (*pgxpool.Pool, oracle.Orders) {
+	t.Helper()
+	pool := dbtest.New(t)
+	orders := oracle.Random(random(seed), oracle.Shapes()[0])
+	loadText(t, pool, orders.CSV(random(seed)))
+	return pool, orders
+}
+
+// states lists every build as "running", "ready", "active", "failed" or "pruned", by id.
+func states(t *testing.T, pool *pgxpool.Pool) map[int64]string {
+	t.Helper()
+	builds, err := db.New(pool).BuildList(t.Context(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[int64]string{}
+	for _, b := range builds {
+		got[b.BuildID] = b.Status
+		if b.Active {
+			got[b.BuildID] = "active"
+		}
+	}
+	return got
+}
+
+func wantStates(t *testing.T, pool *pgxpool.Pool, want map[int64]string) {
+	t.Helper()
+	if diff := cmp.Diff(want, states(t, pool)); diff != "" {
+		t.Errorf("builds (-want +got):\n%s", diff)
+	}
+}
+
+// wantHealthy fails for everything that the doctor finds.
+func wantHealthy(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	findings, checks, err := doctor.Run(t.Context(), pool)
+	if err != nil || checks == 0 {
+		t.Fatalf("doctor: %d checks, %v", checks, err)
+	}
+	for _, f := range findings {
+		t.Errorf("doctor: %s: %s %s", f.Check, f.Subject, f.Problem)
+	}
+}
+
+// waitFor asks until the answer is yes. The test fails when that takes half a minute.
+func waitFor(t *testing.T, what string, ask func(context.Context) (bool, error)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		yes, err := ask(ctx)
+		if err != nil {
+			t.Fatalf("wait until %s: %v", what, err)
+		}
+		if yes {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("wait until %s: %v", what, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,311 @@
+package build_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/oracle"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// answer is what a reader was told: by which build, and what.
+type answer struct {
+	build int64
+	rows  []oracle.Row
+}
+
+// reader asks one question again and again.
+type reader struct {
+	question oracle.Question
+	ask      func(context.Context) (answer, error)
+}
+
+// askers are questions of every kind about an item, asked through pool.
+func askers(pool *pgxpool.Pool, item string) map[string]reader {
+	r := recommend.New(pool)
+	told := func(a recommend.Answer, err error) (answer, error) {
+		got := answer{build: a.Metadata.BuildID}
+		for _, one := range a.Recommendations {
+			got.rows = append(got.rows, oracle.Row{
+				Item: one.ItemName, Source: one.Source, Score: one.SimilarityScore, PopularityRank: one.PopularityRank,
+				OrdersTogether: one.OrdersTogether, Confidence: one.Confidence, Lift: one.Lift,
+			})
+		}
+		return got, err
+	}
+	similar := oracle.Question{Asked: []string{item}, Boosted: true, Measure: "affinity", Limit: 5}
+	return map[string]reader{
+		"similar": {similar, func(ctx context.Context) (answer, error) { return told(r.Similar(ctx, item, recommend.Options{})) }},
+		"similar by count": {
+			oracle.Question{Asked: []string{item}, Measure: "count", Limit: 9},
+			func(ctx context.Context) (answer, error) {
+				return told(r.Similar(ctx, item, recommend.Options{Limit: 9, Measure: recommend.Count}))
+			},
+		},
+		"popular": {
+			oracle.Question{Measure: "affinity", Limit: 20},
+			func(ctx context.Context) (answer, error) { return told(r.Popular(ctx, recommend.Options{})) },
+		},
+		"reporting": {similar, func(ctx context.Context) (answer, error) {
+			rows, err := pool.Query(ctx, `SELECT item_name, source, similarity_score, popularity_rank, orders_together, confidence, lift, build_id
+				FROM reporting.similar_items($1)`, item)
+			if err != nil {
+				return answer{}, err
+			}
+			got := answer{}
+			var row oracle.Row
+			_, err = pgx.ForEachRow(rows, []any{
+				&row.Item, &row.Source, &row.Score, &row.PopularityRank, &row.OrdersTogether, &row.Confidence, &row.Lift, &got.build,
+			}, func() error { got.rows = append(got.rows, row); return nil })
+			return got, err
+		}},
+	}
+}
+
+// impatient is a pool whose queries fail when a lock keeps them waiting.
+func impatient(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnConfig.RuntimeParams["lock_timeout"] = "1s"
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func open(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+const asked = "item 1"
+
+// wantAnswers asks everything once and compares the answers with the oracle.
+func wantAnswers(t *testing.T, pool *pgxpool.Pool, id int64, want *oracle.Counts) {
+	t.Helper()
+	for name, reader := range askers(pool, asked) {
+		got, err := reader.ask(t.Context())
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got.build != id {
+			t.Errorf("%s: answered by build %d, want %d", name, got.build, id)
+		}
+		if err := want.Check(reader.question, got.rows); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestReadersDoNotWaitForABuild holds a build up with all the locks that it has, and asks.
+func TestReadersDoNotWaitForABuild(t *testing.T) {
+	t.Parallel()
+	for phase, lock := range barriers {
+		t.Run(phase, func(t *testing.T) {
+			t.Parallel()
+			url := dbtest.NewURL(t)
+			pool := open(t, url)
+			orders := oracle.Random(random(9), oracle.Shapes()[1])
+			loadText(t, pool, orders.CSV(random(9)))
+			mustBuild(t, pool, defaults())
+			counts := oracle.Count(orders, oracle.Settings(build.DefaultSettings()))
+
+			release := holdUp(t, pool, lock)
+			done := begin(t.Context(), pool)
+			waiting(t, pool, "relation")
+			wantAnswers(t, impatient(t, url), 1, counts)
+			release()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			wantAnswers(t, impatient(t, url), 2, counts)
+		})
+	}
+}
+
+// TestReadersDoNotWaitForAPrune: a prune waits for a report that still reads the old build; whoever comes meanwhile waits for neither. The
+// prune is then given up midway, and the next build clears away what it left.
+func TestReadersDoNotWaitForAPrune(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewURL(t)
+	pool := open(t, url)
+	orders := oracle.Random(random(10), oracle.Shapes()[1])
+	loadText(t, pool, orders.CSV(random(10)))
+	mustBuild(t, pool, defaults())
+	mustBuild(t, pool, defaults())
+	counts := oracle.Count(orders, oracle.Settings(build.DefaultSettings()))
+
+	stopReport := holdUp(t, pool, "SELECT count(*) FROM item_neighbours WHERE build_id = 1")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := build.Prune(ctx, pool, 0)
+		done <- err
+	}()
+	waiting(t, pool, "virtualxid")
+	wantAnswers(t, impatient(t, url), 2, counts)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the prune ended with: %v", err)
+	}
+	wantAnswers(t, impatient(t, url), 2, counts)
+	stopReport()
+	wantStates(t, pool, map[int64]string{1: "pruned", 2: "active"})
+	mustBuild(t, pool, defaults())
+	wantHealthy(t, pool)
+	wantAnswers(t, impatient(t, url), 3, counts)
+}
+
+// sightings are all different answers that readers got.
+type sightings struct {
+	mu    sync.Mutex
+	first map[string]answer // by reader and build
+	asked map[string]int    // by reader
+}
+
+func (s *sightings) add(name string, got answer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[name]++
+	key := fmt.Sprint(name, " from build ", got.build)
+	first, seen := s.first[key]
+	if !seen {
+		s.first[key] = got
+		return nil
+	}
+	if a, b := fmt.Sprint(first), fmt.Sprint(got); a != b {
+		return fmt.Errorf("%s: first %s, then %s", key, a, b)
+	}
+	return nil
+}
+
+// fewest is how often the slowest reader has asked.
+func (s *sightings) fewest(readers int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.asked) < readers {
+		return 0
+	}
+	return slices.Min(slices.Collect(maps.Values(s.asked)))
+}
+
+// TestReadersSeeOneBuild asks without pause while builds come, switch, roll back and go. Every answer must be that of its own build.
+func TestReadersSeeOneBuild(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewURL(t)
+	pool := open(t, url)
+	rnd := random(11)
+	orders := oracle.Orders{}
+	counts := map[int64]*oracle.Counts{}
+	grow := func(batch int) {
+		more := oracle.Orders{}
+		for order, items := range oracle.Random(rnd, oracle.Shapes()[1]) {
+			for item := range items {
+				more.Add(fmt.Sprint(batch, order), item)
+				orders.Add(fmt.Sprint(batch, order), item)
+			}
+		}
+		loadText(t, pool, more.CSV(rnd))
+		opts := defaults()
+		opts.Keep = int32(1 + batch%2)
+		built := mustBuild(t, pool, opts)
+		counts[built.BuildID] = oracle.Count(orders, oracle.Settings(opts.Settings))
+	}
+	grow(0)
+
+	seen := &sightings{first: map[string]answer{}, asked: map[string]int{}}
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	all := askers(impatient(t, url), asked)
+	for name, reader := range all {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				got, err := reader.ask(t.Context())
+				if err == nil {
+					err = seen.add(name, got)
+				}
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					return
+				}
+			}
+		})
+	}
+	// Every reader asks every version before the next one comes.
+	observe := func() {
+		t.Helper()
+		enough := seen.fewest(len(all)) + 10
+		waitFor(t, "all readers have asked", func(context.Context) (bool, error) {
+			return seen.fewest(len(all)) >= enough || t.Failed(), nil
+		})
+	}
+	change := func(name string, do func(context.Context, *pgxpool.Pool) (db.Build, error)) {
+		if _, err := do(t.Context(), pool); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		observe()
+	}
+	for batch := range 7 {
+		observe()
+		grow(batch + 1)
+		observe()
+		if batch%2 == 1 {
+			change("rollback", build.Rollback)
+			change("activate", func(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
+				return build.Activate(ctx, pool, int64(len(counts)))
+			})
+			if _, err := build.Prune(t.Context(), pool, 1); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	close(stop)
+	readers.Wait()
+
+	builds := map[int64]bool{}
+	for key, got := range seen.first {
+		builds[got.build] = true
+		for name, reader := range askers(pool, asked) {
+			if key != fmt.Sprint(name, " from build ", got.build) {
+				continue
+			}
+			if counts[got.build] == nil {
+				t.Errorf("%s: there is no such build", key)
+			} else if err := counts[got.build].Check(reader.question, got.rows); err != nil {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+	}
+	if len(builds) != len(counts) {
+		t.Errorf("readers saw %d builds, want all %d", len(builds), len(counts))
+	}
+	wantHealthy(t, pool)
+}

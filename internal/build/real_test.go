@@ -1,0 +1,77 @@
+//go:build realdata
+
+package build_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/oracle"
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+// TestRealOrders compares every row of a build of public order data with the oracle, and both with what is published of the data.
+func TestRealOrders(t *testing.T) {
+	t.Parallel()
+	type figures struct{ Lines, Pairs, Neighbours int64 }
+	groceries := figures{43_367, 9_636, 8_162}
+	for name, want := range map[string]figures{
+		"groceries_baskets.csv": groceries,
+		"groceries.csv.gz":      groceries,
+		"retail.dat.gz":         {908_576, 3_586_797, 694_439},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := dbtest.New(t)
+			_, err := load.Run(t.Context(), pool, []load.Source{{
+				Name: name,
+				Open: func() (io.ReadCloser, error) { return realFile(t, name), nil },
+			}}, load.Options{LoadedBy: "test", Version: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			built := mustBuild(t, pool, defaults())
+			if got := (figures{built.OrderLines, built.Pairs, built.Neighbours}); got != want {
+				t.Errorf("%+v, want %+v", got, want)
+			}
+			wantCounts(t, pool, built, oracle.Count(realOrders(t, name), oracle.Settings(build.DefaultSettings())))
+			wantHealthy(t, pool)
+		})
+	}
+}
+
+// realFile opens a file of the public order data that make test-real is told the directory of.
+func realFile(t *testing.T, name string) *os.File {
+	t.Helper()
+	f, err := os.Open(filepath.Join(os.Getenv("ALSOBOUGHT_TEST_DATA"), name))
+	if err != nil {
+		t.Fatalf("this test reads real orders, ALSOBOUGHT_TEST_DATA is their directory: %v", err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func realOrders(t *testing.T, name string) oracle.Orders {
+	t.Helper()
+	r, err := orderfile.Open(realFile(t, name), orderfile.Options{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders := oracle.Orders{}
+	for {
+		line, reject, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return orders
+		}
+		if err != nil || reject != nil {
+			t.Fatalf("%v, %+v", err, reject)
+		}
+		orders.Add(line.Order, line.Item)
+	}
+}

@@ -1,0 +1,220 @@
+package build_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/oracle"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+func TestRunKeepsTwoForRollback(t *testing.T) {
+	t.Parallel()
+	pool, _ := small(t, 1)
+	want := []map[int64]string{
+		{1: "active"},
+		{1: "ready", 2: "active"},
+		{1: "ready", 2: "ready", 3: "active"},
+		{1: "pruned", 2: "ready", 3: "ready", 4: "active"},
+		{1: "pruned", 2: "pruned", 3: "ready", 4: "ready", 5: "active"},
+	}
+	for _, w := range want {
+		mustBuild(t, pool, defaults())
+		wantStates(t, pool, w)
+	}
+	var tables int
+	query(t, pool, &tables, `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^item_(stats|pairs|neighbours)_\d+$'`)
+	if tables != 3*3 {
+		t.Errorf("%d tables of builds, want 3 each of 3 builds", tables)
+	}
+	wantHealthy(t, pool)
+}
+
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		activate int64 // of builds 1 to 4
+		keep     int32
+		pruned   int
+		want     map[int64]string
+	}{
+		"none":                  {4, 0, 3, map[int64]string{1: "pruned", 2: "pruned", 3: "pruned", 4: "active"}},
+		"one":                   {4, 1, 2, map[int64]string{1: "pruned", 2: "pruned", 3: "ready", 4: "active"}},
+		"as many as there are":  {4, 3, 0, map[int64]string{1: "ready", 2: "ready", 3: "ready", 4: "active"}},
+		"more than there are":   {4, 100, 0, map[int64]string{1: "ready", 2: "ready", 3: "ready", 4: "active"}},
+		"the active is the old": {1, 1, 2, map[int64]string{1: "active", 2: "pruned", 3: "pruned", 4: "ready"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, orders := small(t, 2)
+			opts := defaults()
+			opts.Keep = 10
+			for range 4 {
+				mustBuild(t, pool, opts)
+			}
+			active, err := build.Activate(t.Context(), pool, c.activate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pruned, err := build.Prune(t.Context(), pool, c.keep)
+			if err != nil || pruned != c.pruned {
+				t.Errorf("pruned %d (%v), want %d", pruned, err, c.pruned)
+			}
+			wantStates(t, pool, c.want)
+			wantCounts(t, pool, active, oracle.Count(orders, oracle.Settings(opts.Settings)))
+			wantHealthy(t, pool)
+		})
+	}
+}
+
+func TestKeepBelowZero(t *testing.T) {
+	t.Parallel()
+	pool, _ := small(t, 1)
+	opts := defaults()
+	opts.Keep = -1
+	if _, err := build.Run(t.Context(), pool, opts); err == nil || !strings.Contains(err.Error(), "keep is -1") {
+		t.Errorf("Run: %v", err)
+	}
+	if _, err := build.Prune(t.Context(), pool, -1); err == nil || !strings.Contains(err.Error(), "keep is -1") {
+		t.Errorf("Prune: %v", err)
+	}
+	wantStates(t, pool, map[int64]string{})
+}
+
+// TestActivate goes to where a build can be activated from, and to where none can.
+func TestActivate(t *testing.T) {
+	t.Parallel()
+	pool, _ := small(t, 3)
+	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+		t.Errorf("rollback without any build: %v", err)
+	}
+	opts := defaults()
+	mustBuild(t, pool, opts)
+	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+		t.Errorf("rollback without an older build: %v", err)
+	}
+	breakBuild(t, pool)
+	for range 3 {
+		mustBuild(t, pool, opts)
+	}
+	before := map[int64]string{1: "pruned", 2: "failed", 3: "ready", 4: "ready", 5: "active"}
+	wantStates(t, pool, before)
+	for name, id := range map[string]int64{"pruned": 1, "failed": 2, "unknown": 99, "zero": 0, "below zero": -1, "huge": math.MaxInt64} {
+		if _, err := build.Activate(t.Context(), pool, id); !errors.Is(err, build.ErrNotFound) {
+			t.Errorf("activate a build that is %s: %v", name, err)
+		}
+		wantStates(t, pool, before)
+	}
+	for _, want := range []map[int64]string{
+		{1: "pruned", 2: "failed", 3: "ready", 4: "active", 5: "ready"},
+		{1: "pruned", 2: "failed", 3: "active", 4: "ready", 5: "ready"},
+	} {
+		b, err := build.Rollback(t.Context(), pool)
+		if err != nil || !b.Active || want[b.BuildID] != "active" {
+			t.Errorf("rollback to %d, active %t: %v", b.BuildID, b.Active, err)
+		}
+		wantStates(t, pool, want)
+	}
+	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+		t.Errorf("rollback past the oldest: %v", err)
+	}
+	for _, id := range []int64{5, 5} {
+		if b, err := build.Activate(t.Context(), pool, id); err != nil || b.BuildID != id || !b.Active {
+			t.Errorf("activate build %d: %+v, %v", id, b, err)
+		}
+	}
+	wantStates(t, pool, before)
+	wantHealthy(t, pool)
+}
+
+func TestSettingsAreStored(t *testing.T) {
+	t.Parallel()
+	pool, orders := small(t, 4)
+	opts := defaults()
+	opts.Settings = build.Settings{MaxBasket: 3, NeighboursKept: 2, Shrinkage: 0.125, PopularityExponent: 0.1 + 0.2, SimilarExponent: 0.1}
+	opts.BuiltBy, opts.Version = "somebody", "v1"
+	first := mustBuild(t, pool, opts)
+	if first.BuiltBy != "somebody" || first.Version != "v1" || first.Status != "ready" || !first.Active || first.BuiltAt == nil {
+		t.Errorf("%+v", first)
+	}
+	again := defaults()
+	again.Settings = build.SettingsOf(first)
+	second := mustBuild(t, pool, again)
+	if diff := cmp.Diff(opts.Settings, build.SettingsOf(second)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	want := oracle.Count(orders, oracle.Settings(opts.Settings))
+	wantCounts(t, pool, first, want)
+	wantCounts(t, pool, second, want)
+}
+
+func TestSettingsValidate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*build.Settings)
+		want   string // "" for good
+	}{
+		"defaults":                  {func(*build.Settings) {}, ""},
+		"smallest":                  {func(s *build.Settings) { *s = build.Settings{MaxBasket: 2, NeighboursKept: 1} }, ""},
+		"largest":                   {func(s *build.Settings) { *s = build.Settings{1000, 1000, 1e6, 1, 1} }, ""},
+		"max basket below":          {func(s *build.Settings) { s.MaxBasket = 1 }, "max basket is 1"},
+		"max basket above":          {func(s *build.Settings) { s.MaxBasket = 1001 }, "max basket is 1001"},
+		"neighbours below":          {func(s *build.Settings) { s.NeighboursKept = 0 }, "neighbours kept are 0"},
+		"neighbours above":          {func(s *build.Settings) { s.NeighboursKept = 1001 }, "neighbours kept are 1001"},
+		"shrinkage below":           {func(s *build.Settings) { s.Shrinkage = -0.1 }, "shrinkage is -0.1"},
+		"shrinkage above":           {func(s *build.Settings) { s.Shrinkage = 1e6 + 1 }, "shrinkage is 1.000001e+06"},
+		"shrinkage is no number":    {func(s *build.Settings) { s.Shrinkage = math.NaN() }, "shrinkage is NaN"},
+		"popularity below":          {func(s *build.Settings) { s.PopularityExponent, s.SimilarExponent = -0.1, 0 }, "popularity exponent is -0.1"},
+		"popularity above":          {func(s *build.Settings) { s.PopularityExponent = 1.1 }, "popularity exponent is 1.1"},
+		"popularity is no number":   {func(s *build.Settings) { s.PopularityExponent = math.NaN() }, "popularity exponent is NaN"},
+		"similar below":             {func(s *build.Settings) { s.SimilarExponent = -0.1 }, "similar exponent is -0.1"},
+		"similar above popularity":  {func(s *build.Settings) { s.SimilarExponent = 0.31 }, "similar exponent is 0.31"},
+		"similar is no number":      {func(s *build.Settings) { s.SimilarExponent = math.NaN() }, "similar exponent is NaN"},
+		"all is said, not one only": {func(s *build.Settings) { *s = build.Settings{Shrinkage: -1} }, "max basket is 0: choose 2 to 1000\nneighbours kept are 0: choose 1 to 1000\nshrinkage is -1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := build.DefaultSettings()
+			c.change(&s)
+			err := s.Validate()
+			if (err == nil) != (c.want == "") || (err != nil && !strings.HasPrefix(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWrongSettingsChangeNothing(t *testing.T) {
+	t.Parallel()
+	pool, _ := small(t, 5)
+	if _, err := build.Run(t.Context(), pool, build.Options{BuiltBy: "test", Version: "test"}); err == nil {
+		t.Error("settings of zero were taken")
+	}
+	wantStates(t, pool, map[int64]string{})
+}
+
+// TestNoOrders: a build of no orders is a good build of nothing, because what was loaded may have been reverted.
+func TestNoOrders(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	built := mustBuild(t, pool, defaults())
+	wantCounts(t, pool, built, oracle.Count(nil, oracle.Settings(build.DefaultSettings())))
+	wantHealthy(t, pool)
+	answer, err := recommend.New(pool).Popular(t.Context(), recommend.Options{})
+	if err != nil || len(answer.Recommendations) != 0 || answer.Metadata.BuildID != built.BuildID {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if _, err := recommend.New(pool).Similar(t.Context(), "x", recommend.Options{}); !errors.Is(err, recommend.ErrUnknownItem) {
+		t.Errorf("similar: %v", err)
+	}
+	loadText(t, pool, "order_id,item_name\n1,x\n1,y\n")
+	if built := mustBuild(t, pool, defaults()); built.Pairs != 1 {
+		t.Errorf("the next build has %d pairs, want 1", built.Pairs)
+	}
+}

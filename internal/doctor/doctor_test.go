@@ -1,0 +1,308 @@
+package doctor
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// healthy is a database with a bit of everything that is as it should be: two loads, rejects, repeats, two builds kept, one pruned.
+func healthy(t *testing.T) *pg.Pool {
+	t.Helper()
+	pool := dbtest.New(t)
+	mustLoad(t, pool, "order,item,quantity\n"+
+		"o1,a,1\no1,b,2\no1,c,1\no2,a,1\no2,b,1\no3,a,1\no3,c,1\no3,a,5\no4,d,1\no5,,1\no5,a,0\no6,b,1\no6,c,1\n")
+	mustBuild(t, pool)
+	mustLoad(t, pool, "order,item,quantity\no1,a,1\no7,a,1\no7,d,1\n,x,1\n")
+	for range 3 {
+		mustBuild(t, pool)
+	}
+	return pool
+}
+
+func mustLoad(t *testing.T, pool *pg.Pool, csv string) {
+	t.Helper()
+	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(csv)), nil }}
+	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustBuild(t *testing.T, pool *pg.Pool) {
+	t.Helper()
+	if _, err := build.Run(t.Context(), pool, build.Options{Settings: build.DefaultSettings(), Keep: 1}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// breakage is one invariant broken by hand, and no other.
+type breakage struct {
+	check   string
+	name    string
+	sql     string
+	subject string // of the one finding
+	problem string // part of it
+}
+
+func breakages() []breakage {
+	return []breakage{
+		{
+			"every order has lines", "an order without lines",
+			`INSERT INTO orders (external_id, load_id) VALUES ('empty', 1); UPDATE loads SET orders_added = orders_added + 1 WHERE load_id = 1`,
+			"order empty", "has no lines",
+		},
+		{
+			"every line has its order and its item", "a line without order",
+			`INSERT INTO order_lines VALUES (1000, (SELECT item_id FROM items WHERE name = 'a'), 1, 1);
+			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`,
+			"line of order 1000 and item 1", "its order or its item is missing",
+		},
+		{
+			"every line has its order and its item", "a line without item",
+			`UPDATE order_lines SET item_id = 1000 WHERE order_id = 1 AND item_id = 1`,
+			"line of order 1 and item 1000", "its order or its item is missing",
+		},
+		{
+			"every load's counts are those of its rows", "lines",
+			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
+			"load 2", "says 3 lines, 1 orders, 1 rejects; there are 2, 1, 1",
+		},
+		{
+			"every load's counts are those of its rows", "orders",
+			`UPDATE loads SET orders_added = orders_added - 1 WHERE load_id = 2`,
+			"load 2", "says 2 lines, 0 orders, 1 rejects; there are 2, 1, 1",
+		},
+		{
+			"every load's counts are those of its rows", "rejects",
+			`DELETE FROM load_rejects WHERE load_id = 2`,
+			"load 2", "says 2 lines, 1 orders, 1 rejects; there are 2, 1, 0",
+		},
+		{
+			"every load's counts are those of its rows", "rows of a load that failed",
+			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why', now(), '', '');
+			 INSERT INTO load_rejects VALUES ((SELECT max(load_id) FROM loads), 1, 1, 1, 'bad_time', '', '')`,
+			"load 3", "says 0 lines, 0 orders, 0 rejects; there are 0, 0, 1",
+		},
+		{
+			"every row belongs to a load", "an order",
+			`UPDATE orders SET load_id = 1000 WHERE external_id = 'o7'; UPDATE loads SET orders_added = 0 WHERE load_id = 2`,
+			"load 1000", "is not in loads",
+		},
+		{
+			"every row belongs to a load", "lines",
+			`UPDATE order_lines SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_loaded = 0, rows_read = rows_read - 2 WHERE load_id = 2`,
+			"load 1000", "is not in loads",
+		},
+		{
+			"every row belongs to a load", "rejects",
+			`UPDATE load_rejects SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_rejected = 0, rows_read = rows_read - 1 WHERE load_id = 2`,
+			"load 1000", "is not in loads",
+		},
+		{"one build is active", "none", `UPDATE builds SET active = false`, "builds", "none is active"},
+		{
+			"every build's counts are those of its rows", "items",
+			`UPDATE builds SET items = items + 1 WHERE active`, "build 4", "says 5 items, 4 pairs, 8 neighbours; there are 4, 4, 8",
+		},
+		{
+			"every build's counts are those of its rows", "pairs of a build that is not active",
+			`UPDATE builds SET pairs = 0 WHERE build_id = 3`, "build 3", "says 4 items, 0 pairs, 8 neighbours; there are 4, 4, 8",
+		},
+		{
+			"every build's counts are those of its rows", "neighbours",
+			`DELETE FROM item_neighbours WHERE build_id = 4 AND item_id = 1 AND neighbour_rank = 3`,
+			"build 4", "says 4 items, 4 pairs, 8 neighbours; there are 4, 4, 7",
+		},
+		{
+			"every build's items add up to its lines", "a line more",
+			`UPDATE builds SET order_lines = order_lines + 1 WHERE active`, "build 4", "counted 13 lines, but its items have 12",
+		},
+		{
+			"every build's items add up to its lines", "an order less",
+			`UPDATE item_stats SET orders = orders - 1 WHERE build_id = 3 AND item_id = 2`, "build 3", "counted 12 lines, but its items have 11",
+		},
+		{
+			"every pair is possible", "without orders",
+			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+		},
+		{
+			"every pair is possible", "in more baskets than its items",
+			`UPDATE item_pairs SET orders_together = 4, weight = 4 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+		},
+		{
+			"every pair is possible", "too heavy",
+			`UPDATE item_pairs SET weight = orders_together + 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+		},
+		{
+			"every pair is possible", "too light",
+			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+		},
+		{
+			"every pair is possible", "the wrong way round",
+			`DELETE FROM item_neighbours WHERE build_id = 4 AND least(item_id, other_id) = 1 AND greatest(item_id, other_id) = 2;
+			 UPDATE builds SET neighbours = neighbours - 2 WHERE active;
+			 UPDATE item_pairs SET item_a = 2, item_b = 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`,
+			"build 4, pair of items 2 and 1", "is not possible",
+		},
+		{
+			"every pair is possible", "of an item without baskets",
+			`UPDATE item_stats SET baskets = 0 WHERE build_id = 4 AND item_id = 4`, "build 4, pair of items 1 and 4", "is not possible",
+		},
+		{
+			"every neighbour is a pair", "a stranger",
+			`UPDATE item_neighbours SET other_id = 1000 WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
+			"build 4, neighbour 1 of item 4", "has no pair behind it",
+		},
+		{
+			"no tables are left over", "of a build that never was", `CREATE TABLE item_pairs_1000 (LIKE item_pairs)`,
+			"table item_pairs_1000", "alsobought builds prune removes it",
+		},
+		{
+			"no tables are left over", "of a pruned build", `CREATE TABLE item_stats_1 (LIKE item_stats)`,
+			"table item_stats_1", "alsobought builds prune removes it",
+		},
+	}
+}
+
+const pairOf12 = "build 4, pair of items 1 and 2"
+
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	for name, database := range map[string]func(*testing.T) *pg.Pool{
+		"empty":               func(t *testing.T) *pg.Pool { return dbtest.New(t) },
+		"a bit of everything": healthy,
+		"loaded and not built": func(t *testing.T) *pg.Pool {
+			pool := dbtest.New(t)
+			mustLoad(t, pool, "order,item\n1,a\n")
+			return pool
+		},
+		"a failed build": func(t *testing.T) *pg.Pool {
+			pool := healthy(t)
+			_, err := pool.Exec(t.Context(), `INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, built_by, version)
+				VALUES (100, 50, 20, 0.3, 0.1, 'killed', '')`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := build.Recover(t.Context(), pool); n != 1 || err != nil {
+				t.Fatalf("recovered %d builds, error %v", n, err)
+			}
+			return pool
+		},
+		"a failed load": func(t *testing.T) *pg.Pool {
+			pool := healthy(t)
+			second := load.Source{Name: "no", Open: func() (io.ReadCloser, error) { return nil, os.ErrNotExist }}
+			first := load.Source{Name: "a", Open: func() (io.ReadCloser, error) {
+				return io.NopCloser(bytes.NewBufferString("order,item\n1,\n2,x\n")), nil
+			}}
+			if _, err := load.Run(t.Context(), pool, []load.Source{first, second}, load.Options{}); !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			return pool
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings, checks, err := Run(t.Context(), database(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if checks != len(checksOf(nil)) || len(findings) > 0 {
+				t.Errorf("%d checks, findings %+v", checks, findings)
+			}
+		})
+	}
+}
+
+// Each invariant, broken by hand, is the one that is named.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	for _, b := range breakages() {
+		t.Run(b.check+", "+b.name, func(t *testing.T) {
+			t.Parallel()
+			pool := healthy(t)
+			if _, err := pool.Exec(t.Context(), b.sql); err != nil {
+				t.Fatal(err)
+			}
+			findings, _, err := Run(t.Context(), pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(findings) != 1 || findings[0].Check != b.check || findings[0].Subject != b.subject || !strings.Contains(findings[0].Problem, b.problem) {
+				t.Errorf("got %+v, want one of %q: %s ... %s", findings, b.check, b.subject, b.problem)
+			}
+		})
+	}
+}
+
+// No check without a test that breaks what it checks, and no query of doctor.sql that is not asked.
+func TestEveryCheckIsTested(t *testing.T) {
+	t.Parallel()
+	var checks, broken []string
+	for _, c := range checksOf(db.New(nil)) {
+		checks = append(checks, c.name)
+	}
+	for _, b := range breakages() {
+		broken = append(broken, b.check)
+	}
+	slices.Sort(checks)
+	slices.Sort(broken)
+	if diff := cmp.Diff(checks, slices.Compact(broken)); diff != "" {
+		t.Errorf("checks, and what the tests break (-checks +broken):\n%s", diff)
+	}
+	queries, err := os.ReadFile(filepath.Join("..", "..", "queries", "doctor.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := regexp.MustCompile(`(?m)^-- name: (\S+)`).FindAll(queries, -1); len(names) != len(checks) {
+		t.Errorf("doctor.sql has %d queries, doctor makes %d checks", len(names), len(checks))
+	}
+}
+
+// There may be millions of bad rows; 20 of them say enough.
+func TestAtMostTwenty(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	if _, err := pool.Exec(t.Context(), "INSERT INTO order_lines SELECT n, n + 1, 1, 1 FROM generate_series(1, 50) AS n"); err != nil {
+		t.Fatal(err)
+	}
+	findings, _, err := Run(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	perCheck := map[string]int{}
+	for _, f := range findings {
+		perCheck[f.Check]++
+	}
+	want := map[string]int{"every line has its order and its item": 20, "every row belongs to a load": 1}
+	if diff := cmp.Diff(want, perCheck); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A database without our tables is an error that says which check it was, not a healthy one.
+func TestNoSchema(t *testing.T) {
+	t.Parallel()
+	pool, err := pg.Open(t.Context(), dbtest.NewEmptyURL(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, _, err := Run(t.Context(), pool); err == nil || !strings.HasPrefix(err.Error(), "check that every order has lines: ") {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -1,0 +1,310 @@
+package load_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// loadedBefore is a database in which a load was done already, so that a failure has something to harm.
+func loadedBefore(t *testing.T) *pgxpool.Pool {
+	t.Helper()
+	pool := dbtest.New(t)
+	mustRun(t, pool, content("before.csv", []byte("order,item,quantity\no1,item 1,2\no2,kept,1\no2,,1\n")))
+	return pool
+}
+
+// assertFailedOnly fails unless the last load left its audit row and nothing else, and works when it is tried again.
+func assertFailedOnly(t *testing.T, pool *pgxpool.Pool, before map[string]string, why string, again load.Source) {
+	t.Helper()
+	assertSame(t, pool, before)
+	if got := audit(t, pool); len(got) != 2 || !strings.HasPrefix(got[1], "failed: ") || !strings.Contains(got[1], why) {
+		t.Errorf("the audit says %q, want a failure because of %q", got, why)
+	}
+	left := texts(t, pool, `SELECT l.source FROM loads AS l WHERE l.status = 'failed'
+		AND (l.finished_at IS NULL OR l.rows_read + l.rows_loaded + l.rows_duplicate + l.rows_rejected + l.orders_added + l.items_added <> 0)`)
+	if len(left) > 0 {
+		t.Errorf("failed loads count rows: %q", left)
+	}
+	assertHealthy(t, pool)
+	mustRun(t, pool, again)
+	assertHealthy(t, pool)
+}
+
+// What is wrong with a source turns up late: nothing of the load stays.
+func TestSourceFails(t *testing.T) {
+	t.Parallel()
+	rows := manyRows(100_000)
+	good := content("good.csv", rows)
+	errCable := errors.New("somebody pulled the cable")
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	_, _ = w.Write(rows) // a buffer takes everything
+	_ = w.Close()
+
+	for name, c := range map[string]struct {
+		sources []load.Source
+		why     string
+		line    int64 // of the FileError, -1 for another error
+	}{
+		"the reader breaks": {
+			[]load.Source{reading("orders.csv", io.MultiReader(bytes.NewReader(rows), readerFunc(func([]byte) (int, error) { return 0, errCable })))},
+			"read orders.csv: somebody pulled the cable", -1,
+		},
+		"a quote is never closed": {
+			[]load.Source{content("orders.csv", append(bytes.Clone(rows), "o1,\"never closed\nx,y"...))},
+			"orders.csv: line 100002: a quote opened here is never closed", 100_002,
+		},
+		"gzip data end early": {
+			[]load.Source{content("orders.csv.gz", zipped.Bytes()[:zipped.Len()/2])},
+			"orders.csv.gz ends in the middle of its gzip data: fetch it again", 0,
+		},
+		"the second source cannot be opened": {
+			[]load.Source{good, {Name: "missing.csv", Open: func() (io.ReadCloser, error) { return os.Open("missing.csv") }}},
+			"missing.csv: no such file", -1,
+		},
+		"the second source is no order file": {
+			[]load.Source{good, content("report.pdf", []byte("%PDF-1.7 ..."))},
+			"report.pdf is a PDF file: export the orders as CSV", 0,
+		},
+		"the second source ends in a row that is too long": {
+			[]load.Source{good, content("long.csv", append(bytes.Clone(rows), bytes.Repeat([]byte("x"), orderfile.MaxRow+1)...))},
+			"long.csv: line 100002 is longer than 1 MiB", 100_002,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := loadedBefore(t)
+			before := state(t, pool)
+			_, err := load.Run(t.Context(), pool, c.sources, options)
+			file := new(orderfile.FileError)
+			switch {
+			case err == nil || !strings.Contains(err.Error(), c.why):
+				t.Errorf("error is %v, want %q", err, c.why)
+			case errors.As(err, &file) != (c.line >= 0) || c.line > 0 && file.Line != c.line:
+				t.Errorf("error is %#v, want a FileError of line %d", err, c.line)
+			}
+			assertFailedOnly(t, pool, before, c.why, content("mended.csv", manyRows(1000)))
+		})
+	}
+}
+
+// phase is a moment of a load at which it can be made to wait.
+type phase struct {
+	name string
+	lock string // makes it wait, in a transaction of its own that begins when the load is running
+}
+
+// phases are those after the COPY, in their order. Each table is written in one statement of the merge.
+func phases() []phase {
+	return []phase{
+		{"waiting to merge", fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, 0)", pg.MergeLock)},
+		{"items", "LOCK TABLE items IN SHARE MODE"},
+		{"orders", "LOCK TABLE orders IN SHARE MODE"},
+		{"lines", "LOCK TABLE order_lines IN SHARE MODE"},
+		{"rejects", "LOCK TABLE load_rejects IN SHARE MODE"},
+		{"files", "LOCK TABLE load_files IN SHARE MODE"},
+		{"audit", "SELECT l.load_id FROM loads AS l WHERE l.status = 'running' FOR UPDATE"},
+	}
+}
+
+// hold executes a locking statement in a transaction of its own. The function it returns ends that.
+func hold(ctx context.Context, t *testing.T, pool *pgxpool.Pool, statement string) (release func()) {
+	t.Helper()
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		t.Error(err)
+		return func() {}
+	}
+	if _, err := tx.Exec(ctx, statement); err != nil {
+		t.Error(err)
+	}
+	return func() {
+		if err := tx.Rollback(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, pgx.ErrTxClosed) && !pg.IsUnavailable(err) {
+			t.Error(err)
+		}
+	}
+}
+
+// waiting returns the process ids of the sessions of this database that wait for a lock.
+func waiting(ctx context.Context, t *testing.T, pool *pgxpool.Pool) (pids []int32) {
+	t.Helper()
+	rows, err := pool.Query(ctx, `SELECT a.pid FROM pg_stat_activity AS a
+		WHERE a.datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0`)
+	if err == nil {
+		pids, err = pgx.CollectRows(rows, pgx.RowTo[int32])
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return pids
+}
+
+// Whatever ends the work of a load in the database, and in whichever phase: nothing of it stays.
+func TestDatabaseFails(t *testing.T) {
+	t.Parallel()
+	type end struct {
+		name string
+		do   func(t *testing.T, pool *pgxpool.Pool, pid int32, cancel context.CancelFunc)
+		why  string
+		lost bool // the connection
+	}
+	signal := func(function string) func(*testing.T, *pgxpool.Pool, int32, context.CancelFunc) {
+		return func(t *testing.T, pool *pgxpool.Pool, pid int32, _ context.CancelFunc) {
+			t.Helper()
+			if _, err := pool.Exec(t.Context(), "SELECT "+function+"($1)", pid); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, e := range []end{
+		{"backend terminated", signal("pg_terminate_backend"), "terminating connection due to administrator command (SQLSTATE 57P01)", true},
+		{"statement cancelled", signal("pg_cancel_backend"), "canceling statement due to user request (SQLSTATE 57014)", false},
+		{"context cancelled", func(_ *testing.T, _ *pgxpool.Pool, _ int32, cancel context.CancelFunc) { cancel() }, "cancelled", false},
+	} {
+		moments := append([]phase{{name: "copy"}}, phases()...)
+		if !e.lost { // the transaction ends the same way in all of them; first, last and longest will do
+			moments = slices.DeleteFunc(moments, func(p phase) bool {
+				return !slices.Contains([]string{"copy", "waiting to merge", "lines", "audit"}, p.name)
+			})
+		}
+		for _, p := range moments {
+			t.Run(e.name+" in "+p.name, func(t *testing.T) {
+				t.Parallel()
+				pool := loadedBefore(t)
+				before := state(t, pool)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				rows := manyRows(10_000)
+
+				held := make(chan func(), 1)
+				midway := func() { // in the middle of the COPY
+					if p.lock != "" {
+						held <- hold(t.Context(), t, pool, p.lock)
+						return
+					}
+					eventually(t, "the load copies", func(ctx context.Context) bool {
+						var pid int32
+						err := pool.QueryRow(ctx, `SELECT coalesce(min(a.pid), 0) FROM pg_stat_activity AS a
+							WHERE a.datname = current_database() AND a.query ILIKE 'copy%' AND a.state = 'active'`).Scan(&pid)
+						if err != nil || pid == 0 {
+							return false
+						}
+						e.do(t, pool, pid, cancel)
+						return true
+					})
+				}
+				done := make(chan error)
+				go func() {
+					_, err := load.Run(ctx, pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 128<<10, midway))}, options)
+					done <- err
+				}()
+				if p.lock != "" {
+					eventually(t, "the load waits for the lock", func(ctx context.Context) bool {
+						pids := waiting(ctx, t, pool)
+						if len(pids) == 0 {
+							return false
+						}
+						e.do(t, pool, pids[0], cancel)
+						return true
+					})
+					eventually(t, "the load waits no more", func(ctx context.Context) bool { return len(waitingToMerge(ctx, t, pool, p)) == 0 })
+					(<-held)()
+				}
+				err := <-done
+				if err == nil || errors.Is(err, context.Canceled) != (e.why == "cancelled") {
+					t.Errorf("error is %v", err)
+				}
+				if pg.IsUnavailable(err) != e.lost {
+					t.Errorf("error is %v: unavailable %t, want %t", err, !e.lost, e.lost)
+				}
+				why := e.why
+				if e.lost && p.name == "copy" {
+					// Who writes into a connection may hear that it is broken before he hears why.
+					why = "copy rows: "
+				}
+				assertFailedOnly(t, pool, before, why, content("orders.csv", rows))
+			})
+		}
+	}
+}
+
+// waitingToMerge is waiting, apart from the load's own attempt to write its failure down while the audit row is held.
+func waitingToMerge(ctx context.Context, t *testing.T, pool *pgxpool.Pool, p phase) []int32 {
+	t.Helper()
+	if p.name == "audit" {
+		return nil
+	}
+	return waiting(ctx, t, pool)
+}
+
+// Recover takes a load for dead whose lock is free. One that ended well in that moment stays as it is.
+func TestRecoverMeetsTheEnd(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	_, err := pool.Exec(t.Context(), "INSERT INTO loads (source, loaded_by, version) VALUES ('a', 'b', 'c'), ('dead', 'b', 'c')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := end.Exec(t.Context(), "UPDATE loads SET status = 'loaded', finished_at = now() WHERE source = 'a'"); err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		n   int64
+		err error
+	}
+	answers := make(chan answer)
+	go func() {
+		n, err := load.Recover(t.Context(), pool)
+		answers <- answer{n, err}
+	}()
+	eventually(t, "Recover waits for the row", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+	if err := end.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-answers; got.n != 1 || got.err != nil {
+		t.Errorf("recovered %d loads, error %v, want 1", got.n, got.err)
+	}
+	want := []string{"loaded", "failed: interrupted: the loader or its database ended before the load did"}
+	if diff := cmp.Diff(want, audit(t, pool)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Recover leaves a load alone that runs.
+func TestRecoverWhileRunning(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	var recovered int64
+	rows := manyRows(20_000)
+	during := func() {
+		var err error
+		if recovered, err = load.Recover(t.Context(), pool); err != nil {
+			t.Error(err)
+		}
+	}
+	mustRun(t, pool, reading("orders.csv", hooked(bytes.NewReader(rows), 256<<10, during)))
+	if diff := cmp.Diff([]string{"loaded"}, audit(t, pool)); recovered != 0 || diff != "" {
+		t.Errorf("recovered %d (-want +got):\n%s", recovered, diff)
+	}
+}

@@ -1,0 +1,45 @@
+package load_test
+
+import (
+	"io"
+	"sync"
+)
+
+// gate holds readers back at the end of their data until as many as it was made for are there.
+type gate struct{ missing sync.WaitGroup }
+
+func newGate(readers int) *gate {
+	g := &gate{}
+	g.missing.Add(readers)
+	return g
+}
+
+func (g *gate) atEnd(r io.Reader) io.Reader {
+	arrive := sync.OnceFunc(g.missing.Done)
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := r.Read(p)
+		if err == io.EOF {
+			arrive()
+			g.missing.Wait()
+		}
+		return n, err
+	})
+}
+
+// hooked calls do, once, when more than after bytes have been read of r. The loader begins its load when it has read 128 KiB at most of a table.
+func hooked(r io.Reader, after int64, do func()) io.Reader {
+	once := sync.OnceFunc(do)
+	var n int64
+	return readerFunc(func(p []byte) (int, error) {
+		if n > after {
+			once()
+		}
+		got, err := r.Read(p[:min(len(p), 32<<10)])
+		n += int64(got)
+		return got, err
+	})
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

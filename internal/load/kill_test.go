@@ -1,0 +1,295 @@
+package load_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// childURL in the environment makes of this test binary a process that loads its input into the database of that URL.
+const childURL = "LOAD_CHILD_URL"
+
+func childMain(url string) int {
+	pool, err := pg.Open(context.Background(), url, 0)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer pool.Close()
+	if _, err := load.Run(context.Background(), pool, []load.Source{reading("stdin", os.Stdin)}, options); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// child is a process that loads what is written to it.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	said  bytes.Buffer
+}
+
+func startChild(t *testing.T, url string) *child {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &child{cmd: exec.Command(program)}
+	c.cmd.Env = append(os.Environ(), childURL+"="+url)
+	c.cmd.Stderr = &c.said
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.kill(t) })
+	return c
+}
+
+// kill is kill -9, safe when it has ended.
+func (c *child) kill(t *testing.T) {
+	t.Helper()
+	if c.cmd.ProcessState != nil {
+		return
+	}
+	c.stdin.Close()
+	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Error(err)
+	}
+	_ = c.cmd.Wait() // that it was killed is no news
+	if c.said.Len() > 0 {
+		t.Errorf("the loader said before it was killed: %s", c.said.String())
+	}
+}
+
+// feed writes rows from a goroutine; a killed child reads no more, so that it ends in any case.
+func (c *child) feed(rows []byte) {
+	go func() {
+		defer c.stdin.Close()
+		_, _ = c.stdin.Write(rows) // cut short by the kill
+	}()
+}
+
+const interrupted = "interrupted: the loader or its database ended before the load did"
+
+// recovered waits until no load is running any more: the backend of a killed loader may have a statement to end first.
+func recovered(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	eventually(t, "no load is running", func(ctx context.Context) bool {
+		if _, err := load.Recover(ctx, pool); err != nil {
+			if !pg.IsUnavailable(err) {
+				t.Fatal(err)
+			}
+			return false
+		}
+		var running bool
+		err := pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM loads AS l WHERE l.status = 'running')").Scan(&running)
+		return err == nil && !running
+	})
+}
+
+// A loader is killed in every phase: nothing of its load stays, and it works the next time.
+func TestLoaderKilled(t *testing.T) {
+	t.Parallel()
+	rows := manyRows(10_000)
+	for _, p := range append([]phase{{name: "copy"}}, phases()...) {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			pool := loadedBefore(t)
+			before := state(t, pool)
+			c := startChild(t, pool.Config().ConnString())
+			unlockMerge := hold(t.Context(), t, pool, fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, 0)", pg.MergeLock))
+			release := func() {}
+			if p.lock == "" {
+				// The rest never comes.
+				if _, err := c.stdin.Write(rows[:len(rows)/2]); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "the load copies", func(context.Context) bool {
+					return len(texts(t, pool, `SELECT a.pid::text FROM pg_stat_activity AS a
+						WHERE a.datname = current_database() AND a.query ILIKE 'copy%' AND a.state = 'active'`)) > 0
+				})
+			} else {
+				c.feed(rows)
+				waits := func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 }
+				eventually(t, "the load waits to merge", waits)
+				if p.name != "waiting to merge" {
+					release = hold(t.Context(), t, pool, p.lock)
+					unlockMerge()
+					eventually(t, "the load waits for the lock of "+p.name, func(ctx context.Context) bool {
+						return len(texts(t, pool, `SELECT l.pid::text FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+							WHERE NOT l.granted AND l.locktype <> 'advisory' AND a.datname = current_database()`)) > 0
+					})
+				}
+			}
+			c.kill(t)
+			unlockMerge()
+			release()
+			recovered(t, pool)
+			assertFailedOnly(t, pool, before, interrupted, content("orders.csv", rows))
+		})
+	}
+}
+
+// A loader is killed at moments nobody chose: its load is there as a whole, or not at all.
+func TestLoaderKilledAnytime(t *testing.T) {
+	t.Parallel()
+	pool := loadedBefore(t)
+	rows := manyRows(40_000)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	before, loads := state(t, pool), 1
+	for range 5 {
+		c := startChild(t, pool.Config().ConnString())
+		c.feed(rows)
+		eventually(t, "the load began", func(context.Context) bool { return len(audit(t, pool)) > loads })
+		// The moment is the point: no event of the load is waited for.
+		<-time.After(time.Duration(rnd.IntN(400)) * time.Millisecond)
+		c.kill(t)
+		loads++
+		recovered(t, pool)
+		switch got := audit(t, pool)[loads-1]; got {
+		case "failed: " + interrupted:
+			assertSame(t, pool, before)
+		case "loaded":
+			if loaded := texts(t, pool, "SELECT count(*)::text FROM order_lines AS l WHERE l.load_id > 1"); loaded[0] != "39960" {
+				t.Errorf("loaded, but there are %s lines", loaded[0])
+			}
+			before = state(t, pool)
+		default:
+			t.Errorf("the audit says %q", got)
+		}
+		assertHealthy(t, pool)
+	}
+	mustRun(t, pool, content("orders.csv", rows))
+	assertHealthy(t, pool)
+}
+
+// PostgreSQL itself is killed during a load: it recovers, and nothing half is there.
+func TestPostgresKilled(t *testing.T) {
+	t.Parallel()
+	server, err := localpg.Start(t.Context(), localpg.Config{Dir: filepath.Join(openTempDir(t), "server"), BinDir: os.Getenv("ALSOBOUGHT_PG_BIN"), Logf: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	pool, err := pg.Open(t.Context(), server.URL(), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, pool, content("before.csv", []byte("order,item,quantity\no1,item 1,2\no2,kept,1\no2,,1\n")))
+	before, rows := state(t, pool), manyRows(50_000)
+
+	all := phases()
+	for _, p := range []phase{{name: "copy"}, all[0], all[slices.IndexFunc(all, func(p phase) bool { return p.name == "lines" })]} {
+		began := texts(t, pool, "SELECT pg_postmaster_start_time()::text")
+		held := make(chan func(), 1)
+		midway := func() {
+			if p.lock == "" {
+				killPostgres(t, server)
+				return
+			}
+			held <- hold(t.Context(), t, pool, p.lock)
+		}
+		done := make(chan error)
+		go func() {
+			_, err := load.Run(t.Context(), pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 512<<10, midway))}, options)
+			done <- err
+		}()
+		if p.lock != "" {
+			eventually(t, "the load waits", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+			killPostgres(t, server)
+		}
+		if err := <-done; !pg.IsUnavailable(err) {
+			t.Errorf("%s: error is %v, which is not of a lost database", p.name, err)
+		}
+		if p.lock != "" {
+			(<-held)() // its transaction went with the server
+		}
+		eventually(t, "the server runs again", func(ctx context.Context) bool {
+			var now string
+			err := pool.QueryRow(ctx, "SELECT pg_postmaster_start_time()::text").Scan(&now)
+			return err == nil && now != began[0]
+		})
+		pool.Reset() // connections to the server that was are of no use
+		recovered(t, pool)
+		assertSame(t, pool, before)
+		assertHealthy(t, pool)
+		if got := audit(t, pool); !strings.HasPrefix(got[len(got)-1], "failed: ") {
+			t.Errorf("%s: the audit says %q", p.name, got)
+		}
+	}
+	mustRun(t, pool, content("orders.csv", rows))
+	want := []string{"loaded", "failed", "failed", "failed", "loaded"}
+	if diff := cmp.Diff(want, texts(t, pool, "SELECT l.status FROM loads AS l ORDER BY l.load_id")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	assertHealthy(t, pool)
+}
+
+// killPostgres is kill -9 for the postmaster, which its children follow by themselves.
+func killPostgres(t *testing.T, server *localpg.Server) {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(server.Dir(), "postmaster.pid"))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	first, _, _ := strings.Cut(string(file), "\n")
+	pid, err := strconv.Atoi(first)
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// openTempDir is like t.TempDir, but others may enter it: when root tests, the server runs as another user.
+func openTempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "load") //nolint:usetesting // the parents of t.TempDir are closed to others
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}

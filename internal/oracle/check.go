@@ -1,0 +1,149 @@
+package oracle
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Tolerance is the relative difference that two programs may come to by adding and rounding in different orders.
+const Tolerance = 1e-9
+
+// Near reports whether a and b are equal within Tolerance.
+func Near(a, b float64) bool {
+	return math.Abs(a-b) <= Tolerance*max(math.Abs(a), math.Abs(b))
+}
+
+// Row is one recommendation of an answer.
+type Row struct {
+	Item           string
+	Source         string // pair or popular
+	Score          float64
+	PopularityRank int64
+	OrdersTogether int64
+	Confidence     float64
+	Lift           float64
+	With           string // the asked item of the evidence, if the answer tells
+}
+
+// CheckRanking returns in what got is not the first limit of the ranked candidates. Candidates whose sums are equal within Tolerance may
+// stand either way round, unless they tie beyond doubt: then the tie rule decides.
+func CheckRanking(got []string, ranked []Candidate, limit int) error {
+	want := ranked[:min(limit, len(ranked))]
+	if len(got) != len(want) {
+		return fmt.Errorf("%d items, want %d", len(got), len(want))
+	}
+	byName := make(map[string]Candidate, len(ranked))
+	for _, r := range ranked {
+		byName[r.Item] = r
+	}
+	chosen := make([]Candidate, 0, len(got))
+	for place, name := range got {
+		r, found := byName[name]
+		switch {
+		case !found:
+			return fmt.Errorf("place %d: %q is no candidate, or is named twice", place+1, name)
+		case !Near(r.Total, want[place].Total):
+			return fmt.Errorf("place %d: %q with %v, want %q with %v", place+1, name, r.Total, want[place].Item, want[place].Total)
+		}
+		delete(byName, name)
+		for _, before := range chosen {
+			if r.ties(before) && r.compareTied(before) < 0 {
+				return fmt.Errorf("place %d: %q ties with %q and belongs before it", place+1, name, before.Item)
+			}
+		}
+		chosen = append(chosen, r)
+	}
+	for _, left := range byName {
+		for _, r := range chosen {
+			if left.ties(r) && left.compareTied(r) < 0 {
+				return fmt.Errorf("%q is missing: it ties with %q and belongs before it", left.Item, r.Item)
+			}
+		}
+	}
+	return nil
+}
+
+// Check returns everything in which got is not the answer to q.
+func (c *Counts) Check(q Question, got []Row) error {
+	paired := slices.IndexFunc(got, func(r Row) bool { return r.Source != "pair" })
+	if paired < 0 {
+		paired = len(got)
+	}
+	names := make([]string, len(got))
+	for i, r := range got {
+		names[i] = r.Item
+	}
+	errs := []error{CheckRanking(names[:paired], c.Candidates(q), q.Limit)}
+
+	filled := []string(nil)
+	if !q.Strict && paired < q.Limit {
+		filled = c.fill(q, names[:paired])
+	}
+	if !slices.Equal(names[paired:], filled) {
+		errs = append(errs, fmt.Errorf("filled with %q, want %q", names[paired:], filled))
+	}
+	totals := map[string]float64{}
+	for _, one := range c.Candidates(q) {
+		totals[one.Item] = one.Total
+	}
+	last := 1.0
+	for _, r := range got {
+		if err := c.checkRow(q, r, totals[r.Item]); err != nil {
+			errs = append(errs, fmt.Errorf("%q: %w", r.Item, err))
+		}
+		if r.Score > last || !(r.Score >= 0) {
+			errs = append(errs, fmt.Errorf("%q: score %v after %v: it has to lie in [0, 1] and never rise", r.Item, r.Score, last))
+		}
+		last = r.Score
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Counts) checkRow(q Question, r Row, total float64) error {
+	item := c.Items[r.Item]
+	if r.PopularityRank != item.PopularityRank {
+		return fmt.Errorf("popularity rank %d, want %d", r.PopularityRank, item.PopularityRank)
+	}
+	if len(c.known(q.Asked)) == 0 {
+		// Nothing asked: the empty rule, whose confidence is the share of all orders.
+		share := float64(item.Orders) / float64(c.Orders)
+		if r.Source != "popular" || !Near(r.Score, share) || r.OrdersTogether != item.Orders || !Near(r.Confidence, share) || r.Lift != 1 {
+			return fmt.Errorf("%+v, want the share of all orders %v", r, share)
+		}
+		return nil
+	}
+	score := 0.0
+	if r.Source == "pair" {
+		score = c.score(q, total)
+	}
+	if !Near(r.Score, score) {
+		return fmt.Errorf("score %v, want %v", r.Score, score)
+	}
+	return c.checkEvidence(q, r)
+}
+
+func (c *Counts) checkEvidence(q Question, r Row) error {
+	possible := c.evidence(q, r.Item)
+	if len(possible) == 0 {
+		if r.OrdersTogether != 0 || r.Confidence != 0 || r.Lift != 0 {
+			return fmt.Errorf("evidence %+v for items that never met", r)
+		}
+		return nil
+	}
+	shown := slices.IndexFunc(possible, func(e Evidence) bool {
+		return (r.With == "" || r.With == e.With) &&
+			r.OrdersTogether == e.OrdersTogether && Near(r.Confidence, e.Confidence) && Near(r.Lift, e.Lift)
+	})
+	if shown < 0 {
+		return fmt.Errorf("evidence %+v, want one of %+v", r, possible)
+	}
+	for _, e := range possible {
+		// The counts of tied asked items may be the same, then only the name tells which one was taken.
+		if r.With != "" && e.ingredients == possible[shown].ingredients && e.rank < possible[shown].rank {
+			return fmt.Errorf("evidence with %q, which ties with %q: that has more baskets or the smaller name", r.With, e.With)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package recommend_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/oracle"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// counted asks the order lines themselves, without any build.
+const counted = `
+WITH baskets AS (
+    SELECT order_id FROM order_lines GROUP BY order_id HAVING count(*) BETWEEN 2 AND $3
+), i AS (
+    SELECT order_id FROM order_lines JOIN items USING (item_id) WHERE name = $1
+), o AS (
+    SELECT order_id FROM order_lines JOIN items USING (item_id) WHERE name = $2
+)
+SELECT (SELECT count(*) FROM i), (SELECT count(*) FROM o), (SELECT count(*) FROM baskets),
+       (SELECT count(*) FROM i JOIN baskets USING (order_id)), (SELECT count(*) FROM o JOIN baskets USING (order_id)),
+       (SELECT count(*) FROM i JOIN o USING (order_id) JOIN baskets USING (order_id))`
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	settings := build.DefaultSettings()
+	settings.MaxBasket, settings.NeighboursKept = 12, 5
+	s := newScene(t, oracle.Shapes()[3], 1, settings)
+	names := slices.Sorted(maps.Keys(s.counts.Items))[:14]
+	var met, kept int
+	for _, item := range names {
+		for _, other := range names {
+			if item == other {
+				continue
+			}
+			got, err := s.Explain(t.Context(), item, other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want recommend.Explanation
+			err = s.pool.QueryRow(t.Context(), counted, item, other, settings.MaxBasket).Scan(
+				&want.ItemOrders, &want.OtherOrders, &want.Baskets, &want.ItemBaskets, &want.OtherBaskets, &want.OrdersTogether)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.ItemOrders != want.ItemOrders || got.OtherOrders != want.OtherOrders || got.Baskets != want.Baskets ||
+				got.ItemBaskets != want.ItemBaskets || got.OtherBaskets != want.OtherBaskets || got.OrdersTogether != want.OrdersTogether {
+				t.Fatalf("%q and %q:\n%+v\nwant\n%+v", item, other, got, want)
+			}
+			s.wantExplained(t, got)
+			if got.OrdersTogether > 0 {
+				met++
+			}
+			if got.NeighbourRank > 0 {
+				kept++
+			}
+		}
+	}
+	if met == 0 || kept == 0 || kept == met || met == len(names)*(len(names)-1) {
+		t.Errorf("%d pairs met, %d are neighbours: the orders show nothing", met, kept)
+	}
+}
+
+// wantExplained compares every measure with the oracle.
+func (s scene) wantExplained(t *testing.T, got recommend.Explanation) {
+	t.Helper()
+	p := s.counts.With(got.Item)[got.Other]
+	value := func(measure string) float64 {
+		if p.Orders == 0 {
+			return 0
+		}
+		return s.counts.Value(measure, got.Item, got.Other, p)
+	}
+	for name, pair := range map[string][2]float64{
+		"weight":     {got.Weight, p.Weight},
+		"support":    {got.Support, float64(p.Orders) / float64(s.counts.Baskets)},
+		"confidence": {got.Confidence, value("confidence")},
+		"lift":       {got.Lift, value("lift")},
+		"cosine":     {got.Cosine, value("cosine")},
+		"jaccard":    {got.Jaccard, value("jaccard")},
+		"affinity":   {got.Affinity, value("affinity")},
+		"reverse":    {got.ReverseConfidence, float64(p.Orders) / float64(max(s.counts.Items[got.Other].Baskets, 1))},
+	} {
+		if !oracle.Near(pair[0], pair[1]) {
+			t.Fatalf("%q and %q: %s %v, want %v", got.Item, got.Other, name, pair[0], pair[1])
+		}
+	}
+	rank := slices.IndexFunc(s.counts.Neighbours(got.Item), func(c oracle.Candidate) bool { return c.Item == got.Other }) + 1
+	if rank > int(s.counts.Settings.NeighboursKept) {
+		rank = 0
+	}
+	if got.NeighbourRank != int64(rank) || got.BuildID != s.built.BuildID || !got.BuiltAt.Equal(*s.built.BuiltAt) {
+		t.Fatalf("%q and %q: %+v, want neighbour rank %d", got.Item, got.Other, got, rank)
+	}
+}
+
+// hurried replaces and removes the active build as soon as a question has found it: the worst moment.
+type hurried struct {
+	*pgxpool.Pool
+	replace func()
+}
+
+// QueryRow is how the active build is found.
+func (h *hurried) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	row := h.Pool.QueryRow(ctx, sql, args...)
+	if h.replace == nil {
+		return row
+	}
+	return rowFunc(func(into ...any) error {
+		err := row.Scan(into...)
+		if replace := h.replace; replace != nil {
+			h.replace = nil
+			replace()
+		}
+		return err
+	})
+}
+
+// Exec and Query are the pool's, named so that the methods stand together.
+func (h *hurried) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return h.Pool.Exec(ctx, sql, args...)
+}
+
+type rowFunc func(into ...any) error
+
+func (f rowFunc) Scan(into ...any) error { return f(into...) }
+
+// TestBuildGoesWhileAsked: the build that a question began with is replaced and pruned before the question looks at its rows.
+func TestBuildGoesWhileAsked(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(context.Context, *recommend.Recommender) (recommend.Answer, error){
+		"similar": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
+			return r.Similar(ctx, "bread", recommend.Options{})
+		},
+		"popular": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
+			return r.Popular(ctx, recommend.Options{})
+		},
+		"basket": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
+			return r.Basket(ctx, []string{"bread"}, recommend.Options{})
+		},
+		"order": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
+			return r.Order(ctx, "1", recommend.Options{})
+		},
+		"explain": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
+			e, err := r.Explain(ctx, "bread", "butter")
+			return recommend.Answer{Metadata: recommend.Metadata{BuildID: e.BuildID, TotalRecommendations: int(e.OrdersTogether)}}, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := bread(t)
+			want, err := ask(t.Context(), s.Recommender)
+			if err != nil || want.Metadata.BuildID != 1 {
+				t.Fatalf("%+v, %v", want, err)
+			}
+			h := &hurried{Pool: s.pool, replace: func() {
+				mustBuild(t, s.pool, build.DefaultSettings())
+				if _, err := build.Prune(t.Context(), s.pool, 0); err != nil {
+					t.Error(err)
+				}
+			}}
+			got, err := ask(t.Context(), recommend.New(h))
+			if err != nil || got.Metadata.BuildID != 2 || got.Metadata.TotalRecommendations != want.Metadata.TotalRecommendations ||
+				!slices.Equal(items(got), items(want)) {
+				t.Errorf("%+v, %v\nwant, by build 2, %+v", got, err, want)
+			}
+			if first, err := db.New(s.pool).BuildGet(t.Context(), 1); err != nil || first.Status != "pruned" {
+				t.Errorf("the first build is %s, %v", first.Status, err)
+			}
+		})
+	}
+}

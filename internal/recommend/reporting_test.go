@@ -1,0 +1,229 @@
+package recommend_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/oracle"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// reporter is a connection as a role that has nothing but alsobought_reporting.
+func (s scene) reporter(t *testing.T) pgx.Tx {
+	t.Helper()
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A role of its own, gone with the transaction: roles belong to all databases of the server.
+	for _, sql := range []string{"CREATE ROLE analyst", "GRANT alsobought_reporting TO analyst", "SET LOCAL ROLE analyst"} {
+		sql = strings.ReplaceAll(sql, "analyst", pgx.Identifier{"analyst of " + s.pool.Config().ConnConfig.Database}.Sanitize())
+		if _, err := tx.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _ = tx.Rollback(t.Context()) }) // the context has ended: closing the connection rolls back too
+	return tx
+}
+
+// reported reads an answer of the reporting schema.
+func reported(t *testing.T, tx pgx.Tx, sql string, args ...any) []recommend.Recommendation {
+	t.Helper()
+	rows, err := tx.Query(t.Context(), sql, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := []recommend.Recommendation{}
+	var r recommend.Recommendation
+	_, err = pgx.ForEachRow(rows, []any{
+		&r.ItemName, &r.SimilarityScore, &r.Source, &r.PopularityRank, &r.OrdersTogether, &r.Confidence, &r.Lift,
+	}, func() error { list = append(list, r); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+const reportedColumns = "SELECT item_name, similarity_score, source, popularity_rank, orders_together, confidence, lift FROM "
+
+// TestReportingEqualsAnswers: bit for bit, as a role that may read reports only.
+func TestReportingEqualsAnswers(t *testing.T) {
+	t.Parallel()
+	for _, shape := range oracle.Shapes() {
+		t.Run(shape.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, shape, 21, build.DefaultSettings())
+			tx := s.reporter(t)
+			same := func(what string, answer recommend.Answer, err error, got []recommend.Recommendation) {
+				t.Helper()
+				for i := range answer.Recommendations {
+					answer.Recommendations[i].Reason = "" // words are not reported
+				}
+				if err != nil || len(got) == 0 {
+					t.Fatalf("%s: %d rows, %v", what, len(got), err)
+				}
+				if diff := cmp.Diff(answer.Recommendations, got); diff != "" {
+					t.Fatalf("%s (-answer +reporting):\n%s", what, diff)
+				}
+			}
+			names := slices.Sorted(maps.Keys(s.counts.Items))
+			rnd := random(22)
+			for range 12 {
+				item, limit := names[rnd.IntN(len(names))], 1+rnd.IntN(100)
+				answer, err := s.Similar(t.Context(), item, recommend.Options{Limit: limit})
+				same("similar to "+item, answer, err, reported(t, tx, reportedColumns+"reporting.similar_items($1, $2)", item, limit))
+				basket := []string{item, names[rnd.IntN(len(names))], item, "nobody ever bought it"}
+				answer, err = s.Basket(t.Context(), basket, recommend.Options{Limit: limit})
+				same(fmt.Sprint("basket ", basket), answer, err, reported(t, tx, reportedColumns+"reporting.basket_recommendations($1, $2)", basket, limit))
+			}
+			answer, err := s.Similar(t.Context(), names[0], recommend.Options{})
+			same("similar by default", answer, err, reported(t, tx, reportedColumns+"reporting.similar_items($1)", names[0]))
+			answer, err = s.Basket(t.Context(), names[:1], recommend.Options{})
+			same("basket by default", answer, err, reported(t, tx, reportedColumns+"reporting.basket_recommendations($1)", names[:1]))
+			answer, err = s.Popular(t.Context(), recommend.Options{})
+			same("popular", answer, err, reported(t, tx, `SELECT item_name, share_of_orders, 'popular', popularity_rank, orders, share_of_orders, 1::float8
+				FROM reporting.popular_items ORDER BY popularity_rank LIMIT 20`))
+			if got := reported(t, tx, reportedColumns+"reporting.similar_items('nobody ever bought it')"); len(got) != 0 {
+				t.Errorf("similar to an unknown item: %+v", got)
+			}
+			s.wantPairs(t, tx)
+		})
+	}
+}
+
+// wantPairs compares every row of reporting.item_pairs with what Explain says.
+func (s scene) wantPairs(t *testing.T, tx pgx.Tx) {
+	t.Helper()
+	rows, err := tx.Query(t.Context(), `SELECT item_a, item_b, orders_together, orders_a, orders_b, baskets_a, baskets_b, support,
+		confidence_ab, confidence_ba, lift, cosine, jaccard, affinity_ab, affinity_ba, weight, build_id, built_at
+		FROM reporting.item_pairs ORDER BY item_a, item_b LIMIT 200`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []recommend.Explanation
+	var back []float64
+	var e recommend.Explanation
+	var reverse float64
+	_, err = pgx.ForEachRow(rows, []any{
+		&e.Item, &e.Other, &e.OrdersTogether, &e.ItemOrders, &e.OtherOrders, &e.ItemBaskets, &e.OtherBaskets, &e.Support,
+		&e.Confidence, &e.ReverseConfidence, &e.Lift, &e.Cosine, &e.Jaccard, &e.Affinity, &reverse, &e.Weight, &e.BuildID, &e.BuiltAt,
+	}, func() error { list, back = append(list, e), append(back, reverse); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range list {
+		want, err := s.Explain(t.Context(), got.Item, got.Other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := s.Explain(t.Context(), got.Other, got.Item)
+		if err != nil || other.Affinity != back[i] {
+			t.Fatalf("affinity of %q for %q: %v, want %v (%v)", got.Other, got.Item, back[i], other.Affinity, err)
+		}
+		// Not in the view.
+		want.Reason, want.NeighbourRank, want.Baskets = "", 0, 0
+		got.BuiltAt = got.BuiltAt.UTC()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%q and %q (-explain +reporting):\n%s", got.Item, got.Other, diff)
+		}
+	}
+	if int64(len(list)) != min(s.built.Pairs, 200) {
+		t.Errorf("%d pairs, want %d", len(list), min(s.built.Pairs, 200))
+	}
+}
+
+// TestReportingRole: all of reporting, nothing of public.
+func TestReportingRole(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	tx := s.reporter(t)
+	// tried returns the SQLSTATE, "" for success.
+	tried := func(sql string) string {
+		t.Helper()
+		inner, err := tx.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = inner.Exec(t.Context(), sql)
+		if err := inner.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		refused := new(pgconn.PgError)
+		if err != nil && !errors.As(err, &refused) {
+			t.Fatal(err)
+		}
+		return refused.Code
+	}
+	names := func(sql string) []string {
+		t.Helper()
+		rows, err := s.pool.Query(t.Context(), sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%s: %v, %v", sql, list, err)
+		}
+		return list
+	}
+	for _, view := range names("SELECT relname FROM pg_class WHERE relnamespace = 'reporting'::regnamespace AND relkind = 'v'") {
+		name := pgx.Identifier{"reporting", view}.Sanitize()
+		if code := tried("TABLE " + name); code != "" {
+			t.Errorf("read %s: %s", name, code)
+		}
+		if code := tried("DELETE FROM " + name); code == "" {
+			t.Errorf("may delete from %s", name)
+		}
+	}
+	const refused = "42501"
+	for _, table := range names("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')") {
+		for _, sql := range []string{"SELECT FROM ", "DELETE FROM ", "LOCK TABLE ", "TRUNCATE "} {
+			if code := tried(sql + pgx.Identifier{"public", table}.Sanitize()); code != refused {
+				t.Errorf("%s%s: %q, want %s", sql, table, code, refused)
+			}
+		}
+	}
+	for sql, want := range map[string]string{
+		"SELECT * FROM reporting.similar_items('bread')":                                     "",
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread', 'jam'])":              "",
+		"SELECT * FROM public.recommend(1, ARRAY[1], true, 'affinity', 1, 0, '{}', true, 5)": refused,
+		"SELECT * FROM public.recommend(1, '{}', false, 'affinity', 1, 0, '{}', true, 5)":    refused,
+		"CREATE TABLE reporting.t (i int)":                                                   refused,
+		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql RETURN 1":                    refused,
+		"SELECT setval('builds_build_id_seq', 1)":                                            refused,
+		"SELECT * FROM reporting.similar_items('bread'), public.items":                       refused,
+	} {
+		if code := tried(sql); code != want {
+			t.Errorf("%s: %q, want %q", sql, code, want)
+		}
+	}
+}
+
+// TestReportingIsNotFooled: a caller's search_path and temporary tables do not move what a SECURITY DEFINER function reads.
+func TestReportingIsNotFooled(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	tx := s.reporter(t)
+	want := reported(t, tx, reportedColumns+"reporting.similar_items('bread')")
+	for _, sql := range []string{
+		"CREATE TEMPORARY TABLE items AS SELECT 1::bigint AS item_id, 'bread'::text AS name",
+		"CREATE TEMPORARY TABLE builds (build_id bigint)",
+		"SET LOCAL search_path = pg_temp, reporting",
+	} {
+		if _, err := tx.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, reported(t, tx, reportedColumns+"reporting.similar_items('bread')")); diff != "" || len(want) == 0 {
+		t.Errorf("%d rows (-want +got):\n%s", len(want), diff)
+	}
+}

@@ -1,0 +1,257 @@
+package migrations_test
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/migrations"
+)
+
+// names are the files of the migrations, in their order.
+func names(t *testing.T) []string {
+	t.Helper()
+	list, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func namesOf(list []pg.Migration) []string {
+	var names []string
+	for _, m := range list {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// Files are numbered without a gap, so that two that were written at once cannot both be the next.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	for i, name := range names(t) {
+		if !strings.HasPrefix(name, fmt.Sprintf("%05d_", i+1)) {
+			t.Errorf("migration %d is %s", i+1, name)
+		}
+	}
+}
+
+// Every migration takes back exactly what it made, and makes it again just so.
+func TestUpDownUp(t *testing.T) {
+	t.Parallel()
+	pool := empty(t)
+	// schemas are those after so many migrations, kept while they are taken back one by one.
+	schemas := [][]string{schema(t, pool)}
+	applied, err := pg.MigrateUp(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(names(t), namesOf(applied)); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
+	}
+	whole := schema(t, pool)
+	if len(whole) < 100 {
+		t.Fatalf("the schema has %d parts: %q", len(whole), whole)
+	}
+	var down [][]string
+	for i := range names(t) {
+		down = append(down, schema(t, pool))
+		reverted, err := pg.MigrateDown(t.Context(), pool, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{names(t)[len(names(t))-1-i]}, namesOf(reverted)); diff != "" {
+			t.Errorf("reverted (-want +got):\n%s", diff)
+		}
+	}
+	slices.Reverse(down)
+	schemas = append(schemas, down...)
+	if diff := cmp.Diff(schemas[0], schema(t, pool)); diff != "" {
+		t.Errorf("left when all is taken back (-want +got):\n%s", diff)
+	}
+	for i := 1; i < len(schemas); i++ {
+		if cmp.Equal(schemas[i-1], schemas[i]) {
+			t.Errorf("%s changes nothing", names(t)[i-1])
+		}
+	}
+	if reverted, err := pg.MigrateDown(t.Context(), pool, false); err != nil || len(reverted) > 0 {
+		t.Errorf("down of nothing: %v, error %v", reverted, err)
+	}
+	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(whole, schema(t, pool)); diff != "" {
+		t.Errorf("made again (-want +got):\n%s", diff)
+	}
+	if again, err := pg.MigrateUp(t.Context(), pool); err != nil || len(again) > 0 {
+		t.Errorf("up of nothing: %v, error %v", again, err)
+	}
+}
+
+// fixtures put a row into every table.
+var fixtures = []string{
+	`INSERT INTO loads (source, loaded_by, version) VALUES ('orders.csv', 'tester', 'test')`,
+	`INSERT INTO load_files VALUES (1, 1, 'orders.csv', 10, sha256('x'), '{}', 2, 1)`,
+	`INSERT INTO load_rejects VALUES (1, 1, 1, 2, 'missing_item', 'no item', '\x00ff')`,
+	`INSERT INTO items (name) VALUES ('a'), ('b')`,
+	`INSERT INTO orders (external_id, ordered_at, customer_id, load_id) VALUES ('o1', now(), 'c', 1)`,
+	`INSERT INTO order_lines VALUES (1, 1, 1, 1), (1, 2, 0.5, 1)`,
+	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, baskets, built_by, version)
+		VALUES ('ready', true, now(), 100, 50, 20, 0.3, 0.1, 1, 1, 'tester', 'test')`,
+	`CREATE TABLE item_stats_1 PARTITION OF item_stats FOR VALUES IN (1)`,
+	`ALTER INDEX item_stats_1_popularity_rank_build_id_key RENAME TO item_stats_1_popularity_rank_key`, // as a build calls it
+	`CREATE TABLE item_pairs_1 PARTITION OF item_pairs FOR VALUES IN (1)`,
+	`CREATE TABLE item_neighbours_1 PARTITION OF item_neighbours FOR VALUES IN (1)`,
+	`INSERT INTO item_stats VALUES (1, 1, 1, 1, 1, 1), (1, 2, 1, 1, 2, 2)`,
+	`INSERT INTO item_pairs VALUES (1, 1, 2, 1, 1)`,
+	`INSERT INTO item_neighbours VALUES (1, 1, 1, 2, 0.5, 1, 2), (1, 2, 1, 1, 0.5, 1, 1)`,
+}
+
+// Down takes tables that hold rows, too.
+func TestDownOverRows(t *testing.T) {
+	t.Parallel()
+	for name, all := range map[string]bool{"all at once": true, "one by one": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := empty(t)
+			nothing := schema(t, pool)
+			if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+				t.Fatal(err)
+			}
+			whole := schema(t, pool)
+			for _, f := range fixtures {
+				exec(t, pool, f)
+			}
+			for _, table := range texts(t, pool, `SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+				WHERE `+ours+` AND c.relkind IN ('r', 'p')`) {
+				if got := texts(t, pool, "SELECT count(*)::text FROM "+table); got[0] == "0" {
+					t.Errorf("no fixture puts a row into %s", table)
+				}
+			}
+			var reverted []pg.Migration
+			for {
+				got, err := pg.MigrateDown(t.Context(), pool, all)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(got) == 0 {
+					break
+				}
+				reverted = append(reverted, got...)
+			}
+			if want := names(t); len(reverted) != len(want) {
+				t.Errorf("reverted %v, want %v", namesOf(reverted), want)
+			}
+			if diff := cmp.Diff(nothing, schema(t, pool)); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+			if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(whole, schema(t, pool)); diff != "" {
+				t.Errorf("made again (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Any number of programs may find an empty database at once: each migration is applied by one of them, and all are content.
+func TestUpAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 4} {
+		t.Run(fmt.Sprintf("%d at once", n), func(t *testing.T) {
+			t.Parallel()
+			databaseURL := dbtest.NewEmptyURL(t)
+			var pools []*pgxpool.Pool
+			for range n {
+				pool, err := pg.Open(t.Context(), databaseURL, 1) // one connection has to be enough
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(pool.Close)
+				pools = append(pools, pool)
+			}
+			var running sync.WaitGroup
+			var mu sync.Mutex
+			var applied []string
+			for _, pool := range pools {
+				running.Go(func() {
+					list, err := pg.MigrateUp(t.Context(), pool)
+					if err != nil {
+						t.Error(err)
+					}
+					if err := pg.CheckSchema(t.Context(), pool); err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					applied = append(applied, namesOf(list)...)
+				})
+			}
+			running.Wait()
+			slices.Sort(applied)
+			if diff := cmp.Diff(names(t), applied); diff != "" {
+				t.Errorf("applied by all together (-want +got):\n%s", diff)
+			}
+			versions := texts(t, pools[0], "SELECT g.version_id::text FROM goose_db_version AS g WHERE g.version_id > 0 ORDER BY g.id")
+			if len(versions) != len(names(t)) {
+				t.Errorf("goose counts %v", versions)
+			}
+			if locks := texts(t, pools[0], `SELECT l::text FROM pg_locks AS l
+				WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())`); len(locks) > 0 {
+				t.Errorf("locks are left: %q", locks)
+			}
+		})
+	}
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	pool := empty(t)
+	status := func() (all, applied []string) {
+		t.Helper()
+		list, err := pg.MigrateStatus(t.Context(), pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range list {
+			all = append(all, m.Name)
+			if m.AppliedAt != nil {
+				applied = append(applied, m.Name)
+			}
+			if m.Version != int64(i+1) {
+				t.Errorf("%s has version %d", m.Name, m.Version)
+			}
+		}
+		return all, applied
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want []string
+	}{
+		{"at first", func() error { return nil }, nil},
+		{"up", func() error { _, err := pg.MigrateUp(t.Context(), pool); return err }, names(t)},
+		{"down", func() error { _, err := pg.MigrateDown(t.Context(), pool, false); return err }, names(t)[:len(names(t))-1]},
+		{"down to nothing", func() error { _, err := pg.MigrateDown(t.Context(), pool, true); return err }, nil},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		all, applied := status()
+		if diff := cmp.Diff(names(t), all); diff != "" {
+			t.Errorf("%s, all (-want +got):\n%s", step.name, diff)
+		}
+		if diff := cmp.Diff(step.want, applied); diff != "" {
+			t.Errorf("%s, applied (-want +got):\n%s", step.name, diff)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package migrations_test
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/migrations"
+)
+
+// constraints are the names of all constraints and indexes.
+func constraints(t *testing.T, pool *pgxpool.Pool) []string {
+	t.Helper()
+	return texts(t, pool, `
+		SELECT k.conname FROM pg_constraint AS k JOIN pg_namespace AS n ON n.oid = k.connamespace
+		WHERE `+ours+` AND k.contype <> 'n' AND k.conrelid::regclass::text <> 'goose_db_version'
+		UNION
+		SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE `+ours+` AND c.relkind IN ('i', 'I') AND c.relname NOT LIKE 'goose\_db\_version%'
+		ORDER BY 1`)
+}
+
+// Code decides by the name of a constraint, so each is written down and none is PostgreSQL's invention.
+func TestConstraintsAreNamed(t *testing.T) {
+	t.Parallel()
+	var source strings.Builder
+	for _, name := range names(t) {
+		text, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
+	words := strings.FieldsFunc(source.String(), func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_", r) })
+	for _, name := range constraints(t, dbtest.New(t)) {
+		if !slices.Contains(words, name) {
+			t.Errorf("%s is not named in any migration", name)
+		}
+	}
+}
+
+const (
+	newLoad  = `INSERT INTO loads (source, loaded_by, version, status, finished_at, error, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated) VALUES ('s', 'b', 'v', `
+	newBuild = `INSERT INTO builds (built_by, version, status, active, built_at, error, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent) VALUES ('b', 'v', `
+)
+
+// violations are the statements that the constraints refuse, after the fixtures.
+//
+//nolint:dupword // SQL may say NULL, NULL
+var violations = map[string][]string{
+	"loads_pkey":            {`INSERT INTO loads (load_id, source, loaded_by, version) OVERRIDING SYSTEM VALUE VALUES (1, '', '', '')`},
+	"loads_status_check":    {newLoad + `'done', now(), NULL, 0, 0, 0, 0, 0)`},
+	"loads_every_row_check": {newLoad + `'loaded', now(), NULL, 3, 1, 0, 1, 0)`, newLoad + `'loaded', now(), NULL, 2, 1, 1, 1, 0)`},
+	"loads_counts_check":    {newLoad + `'loaded', now(), NULL, 0, 1, 0, -1, 0)`, newLoad + `'loaded', now(), NULL, 0, -1, 1, 0, 0)`, `UPDATE loads SET orders_added = -1`},
+	"loads_repeated_check":  {newLoad + `'loaded', now(), NULL, 1, 0, 1, 0, 2)`, newLoad + `'loaded', now(), NULL, 1, 0, 1, 0, -1)`},
+	"loads_finished_check":  {newLoad + `'running', now(), NULL, 0, 0, 0, 0, 0)`, newLoad + `'loaded', NULL, NULL, 0, 0, 0, 0, 0)`},
+	"loads_error_check":     {newLoad + `'failed', now(), NULL, 0, 0, 0, 0, 0)`, newLoad + `'loaded', now(), 'why', 0, 0, 0, 0, 0)`},
+	"load_files_pkey":       {`INSERT INTO load_files SELECT * FROM load_files`},
+	"load_files_load_id_fkey": {
+		`INSERT INTO load_files VALUES (1000, 1, 'f', 0, sha256(''), '{}', 0, 0)`, `DELETE FROM loads`,
+	},
+	"load_files_sha256_check":    {`UPDATE load_files SET sha256 = '\x00'`},
+	"load_files_rows_check":      {`UPDATE load_files SET rows_rejected = 3`, `UPDATE load_files SET rows_rejected = -1`},
+	"load_rejects_pkey":          {`INSERT INTO load_rejects SELECT * FROM load_rejects`},
+	"items_pkey":                 {`INSERT INTO items (item_id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'c')`},
+	"items_name_key":             {`INSERT INTO items (name) VALUES ('a')`},
+	"items_name_check":           {`INSERT INTO items (name) VALUES ('')`, `INSERT INTO items (name) VALUES (repeat('é', 1001))`},
+	"orders_pkey":                {`INSERT INTO orders (order_id, external_id, load_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 1)`},
+	"orders_external_id_key":     {`INSERT INTO orders (external_id, load_id) VALUES ('o1', 1)`},
+	"orders_external_id_check":   {`INSERT INTO orders (external_id, load_id) VALUES ('', 1)`, `INSERT INTO orders (external_id, load_id) VALUES (repeat('x', 2001), 1)`},
+	"order_lines_pkey":           {`INSERT INTO order_lines VALUES (1, 1, 5, 1)`},
+	"order_lines_quantity_check": {`UPDATE order_lines SET quantity = 0`, `UPDATE order_lines SET quantity = -0.000001`},
+
+	"builds_pkey":                  {`INSERT INTO builds (build_id, built_by, version, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent) OVERRIDING SYSTEM VALUE VALUES (1, '', '', 100, 50, 20, 0.3, 0.1)`},
+	"builds_status_check":          {newBuild + `'odd', false, NULL, NULL, 100, 50, 20, 0.3, 0.1)`},
+	"builds_active_check":          {newBuild + `'running', true, NULL, NULL, 100, 50, 20, 0.3, 0.1)`, `UPDATE builds SET status = 'pruned'`},
+	"builds_built_check":           {newBuild + `'running', false, now(), NULL, 100, 50, 20, 0.3, 0.1)`, newBuild + `'ready', false, NULL, NULL, 100, 50, 20, 0.3, 0.1)`},
+	"builds_error_check":           {newBuild + `'failed', false, NULL, NULL, 100, 50, 20, 0.3, 0.1)`, newBuild + `'running', false, NULL, 'why', 100, 50, 20, 0.3, 0.1)`},
+	"builds_max_basket_check":      {newBuild + `'running', false, NULL, NULL, 1, 50, 20, 0.3, 0.1)`, newBuild + `'running', false, NULL, NULL, 1001, 50, 20, 0.3, 0.1)`},
+	"builds_neighbours_kept_check": {newBuild + `'running', false, NULL, NULL, 100, 0, 20, 0.3, 0.1)`, newBuild + `'running', false, NULL, NULL, 100, 1001, 20, 0.3, 0.1)`},
+	"builds_exponents_check": {
+		newBuild + `'running', false, NULL, NULL, 100, 50, -1, 0.3, 0.1)`, newBuild + `'running', false, NULL, NULL, 100, 50, 20, 1.1, 0.1)`,
+		newBuild + `'running', false, NULL, NULL, 100, 50, 20, 0.3, 0.4)`, newBuild + `'running', false, NULL, NULL, 100, 50, 'NaN', 0.3, 0.1)`,
+	},
+	"builds_one_active_idx":          {newBuild + `'ready', true, now(), NULL, 100, 50, 20, 0.3, 0.1)`},
+	"item_stats_pkey":                {`INSERT INTO item_stats VALUES (1, 1, 1, 1, 3, 3)`},
+	"item_stats_popularity_rank_key": {`INSERT INTO item_stats VALUES (1, 3, 1, 1, 1, 3)`},
+	"item_pairs_pkey":                {`INSERT INTO item_pairs VALUES (1, 1, 2, 2, 2)`},
+	"item_neighbours_pkey":           {`INSERT INTO item_neighbours VALUES (1, 1, 1, 3, 0.5, 1, 3)`},
+}
+
+// Every constraint refuses what it is there for. A plain index refuses nothing.
+func TestConstraintsHold(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	for _, name := range constraints(t, pool) {
+		if len(violations[name]) == 0 && name != "item_pairs_item_b_idx" {
+			t.Errorf("no test violates %s", name)
+		}
+	}
+	for _, f := range fixtures {
+		exec(t, pool, f)
+	}
+	for name, statements := range violations {
+		for _, statement := range statements {
+			_, err := pool.Exec(t.Context(), statement)
+			refused := new(pgconn.PgError)
+			// A partition calls its constraint by the name of its own.
+			if !errors.As(err, &refused) || refused.ConstraintName != name && strings.Replace(refused.ConstraintName, "_1_", "_", 1) != name {
+				t.Errorf("%s: error is %v, want %s", statement, err, name)
+			}
+		}
+	}
+}
+
+// What the design promises of tables and views, and no column less. More may come.
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	for relation, columns := range map[string]string{
+		"public.items":           "item_id name",
+		"public.orders":          "order_id external_id ordered_at customer_id load_id",
+		"public.order_lines":     "order_id item_id quantity",
+		"public.loads":           "load_id source status error started_at finished_at copy_seconds merge_seconds rows_read rows_loaded rows_duplicate rows_rejected loaded_by version",
+		"public.load_files":      "load_id name sha256 mapping rows_read rows_rejected",
+		"public.load_rejects":    "load_id line_number reason detail raw",
+		"public.builds":          "build_id status active error started_at built_at max_basket neighbours_kept shrinkage popularity_exponent similar_exponent orders order_lines baskets items pairs stats_seconds pairs_seconds neighbours_seconds built_by version",
+		"public.item_stats":      "build_id item_id orders baskets popularity_rank",
+		"public.item_pairs":      "build_id item_a item_b orders_together weight",
+		"public.item_neighbours": "build_id item_id neighbour_rank other_id affinity",
+
+		"reporting.popular_items": "popularity_rank item_name orders build_id built_at",
+		"reporting.item_pairs": "item_a item_b orders_together orders_a orders_b support confidence_ab confidence_ba lift cosine jaccard affinity_ab affinity_ba " +
+			"build_id built_at",
+		"reporting.loads":        "load_id source status error rows_read rows_loaded rows_duplicate rows_rejected",
+		"reporting.load_rejects": "load_id file line_number reason detail raw",
+		"reporting.builds":       "build_id status active built_at",
+		"reporting.data_quality": "load_id rows_read rows_loaded rows_duplicate rows_rejected rejected_by_reason",
+	} {
+		has := texts(t, pool, `SELECT c.column_name::text FROM information_schema.columns AS c WHERE c.table_schema || '.' || c.table_name = $1`, relation)
+		for column := range strings.FieldsSeq(columns) {
+			if !slices.Contains(has, column) {
+				t.Errorf("%s has no column %s: %q", relation, column, has)
+			}
+		}
+	}
+	want := []string{"reporting.basket_recommendations(items text[], lim integer DEFAULT 10)", "reporting.similar_items(item text, lim integer DEFAULT 5)"}
+	got := texts(t, pool, `SELECT p.pronamespace::regnamespace || '.' || p.proname || '(' || pg_get_function_arguments(p.oid) || ')'
+		FROM pg_proc AS p WHERE p.pronamespace = 'reporting'::regnamespace ORDER BY 1`)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("functions (-want +got):\n%s", diff)
+	}
+}
+
+// The load path has no triggers, which run once per row: no foreign key on what a load fills by the million.
+func TestNoTriggersInLoadPath(t *testing.T) {
+	t.Parallel()
+	got := texts(t, dbtest.New(t), `SELECT g.tgrelid::regclass || ' ' || g.tgname FROM pg_trigger AS g
+		WHERE g.tgrelid IN ('items'::regclass, 'orders'::regclass, 'order_lines'::regclass, 'load_rejects'::regclass)`)
+	if len(got) > 0 {
+		t.Errorf("triggers: %q", got)
+	}
+}
+
+// alsobought_reporting reads all of reporting, calls its functions, and can do nothing else.
+func TestReportingRole(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	for _, f := range fixtures {
+		exec(t, pool, f)
+	}
+	as := func(statement string) error {
+		tx, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := tx.Rollback(t.Context()); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
+				t.Error(err)
+			}
+		}()
+		if _, err := tx.Exec(t.Context(), "SET LOCAL ROLE alsobought_reporting"); err != nil {
+			t.Fatal(err)
+		}
+		_, err = tx.Exec(t.Context(), statement)
+		return err
+	}
+	relations := texts(t, pool, `SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE `+ours+` AND c.relkind IN ('r', 'p', 'v')`)
+	reporting := 0
+	for _, relation := range relations {
+		err := as("TABLE " + relation)
+		if strings.HasPrefix(relation, "reporting.") {
+			reporting++
+			if err != nil {
+				t.Errorf("%s: %v", relation, err)
+			}
+		} else if !denied(err) {
+			t.Errorf("%s may be read: error is %v", relation, err)
+		}
+		for _, change := range []string{"DELETE FROM " + relation, "TRUNCATE " + relation, "DROP TABLE IF EXISTS " + relation} {
+			if err := as(change); err == nil {
+				t.Errorf("it may %s", change)
+			}
+		}
+	}
+	if reporting < 6 {
+		t.Errorf("%d views: %q", reporting, relations)
+	}
+	for _, question := range []string{"SELECT * FROM reporting.similar_items('a')", "SELECT * FROM reporting.basket_recommendations(ARRAY['a', 'unknown'], 3)"} {
+		if err := as(question); err != nil {
+			t.Errorf("%s: %v", question, err)
+		}
+	}
+	for _, other := range []string{
+		"SELECT * FROM recommend(1, ARRAY[1]::bigint[], true, 'affinity', 1, 0, '{}', true, 5)",
+		"INSERT INTO loads (source, loaded_by, version) VALUES ('', '', '')", "CREATE TABLE reporting.mine (a int)",
+		"UPDATE reporting.builds SET version = ''", "SELECT nextval('loads_load_id_seq')",
+	} {
+		if err := as(other); !denied(err) {
+			t.Errorf("%s: error is %v", other, err)
+		}
+	}
+}
+
+func denied(err error) bool {
+	refused := new(pgconn.PgError)
+	return errors.As(err, &refused) && refused.Code == "42501"
+}
+
+// Nobody else may call the functions that run with their owner's rights.
+func TestReportingFunctionsAreNotPublic(t *testing.T) {
+	t.Parallel()
+	got := texts(t, dbtest.New(t), `SELECT p.oid::regprocedure::text FROM pg_proc AS p CROSS JOIN aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+		WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'reporting'::regnamespace) AND a.grantee = 0`)
+	if len(got) > 0 {
+		t.Errorf("everybody may call %q", got)
+	}
+}
