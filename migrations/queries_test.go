@@ -17,9 +17,12 @@ var (
 
 // shortLists are the queries of many rows that need no LIMIT, and why.
 var shortLists = map[string]string{
-	"ItemListKnown":     "as many as names were asked for",
-	"OrderItemList":     "all items of one order, on purpose",
-	"DoctorActiveBuild": "one row or none",
+	"ItemListKnown": "as many as names were asked for",
+	"OrderItemList": "all items of one order, on purpose",
+
+	"OrderListByExternalID": "as many as ids were given",
+	"OrderListByCustomer":   "all orders of one customer, on purpose",
+	"DoctorActiveBuild":     "one row or none",
 }
 
 // Every list is in an order down to the last row, and is bounded.

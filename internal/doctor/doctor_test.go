@@ -75,29 +75,53 @@ func breakages() []breakage {
 		},
 		{
 			"every line has its order and its item", "a line without item",
-			`UPDATE order_lines SET item_id = 1000 WHERE order_id = 1 AND item_id = 1`,
+			`UPDATE order_lines SET item_id = 1000 WHERE order_id = 1 AND item_id = 2`,
 			"line of order 1 and item 1000", "its order or its item is missing",
 		},
 		{
 			"every load's counts are those of its rows", "lines",
 			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
-			"load 2", "says 3 lines, 1 orders, 1 rejects; there are 2, 1, 1",
+			"load 2", "says 4 lines, 2 orders, 1 rejects; there are 3, 2, 1",
 		},
 		{
 			"every load's counts are those of its rows", "orders",
 			`UPDATE loads SET orders_added = orders_added - 1 WHERE load_id = 2`,
-			"load 2", "says 2 lines, 0 orders, 1 rejects; there are 2, 1, 1",
+			"load 2", "says 3 lines, 1 orders, 1 rejects; there are 3, 2, 1",
 		},
 		{
 			"every load's counts are those of its rows", "rejects",
 			`DELETE FROM load_rejects WHERE load_id = 2`,
-			"load 2", "says 2 lines, 1 orders, 1 rejects; there are 2, 1, 0",
+			"load 2", "says 3 lines, 2 orders, 1 rejects; there are 3, 2, 0",
 		},
 		{
 			"every load's counts are those of its rows", "rows of a load that failed",
 			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why', now(), '', '');
 			 INSERT INTO load_rejects VALUES ((SELECT max(load_id) FROM loads), 1, 1, 1, 'bad_time', '', '')`,
 			"load 3", "says 0 lines, 0 orders, 0 rejects; there are 0, 0, 1",
+		},
+		{
+			"every load's counts are those of its rows", "rows of a load that was reverted",
+			`UPDATE loads SET status = 'reverted', reverted_at = now(), reverted_by = 'me' WHERE load_id = 2`,
+			"load 2", "says 0 lines, 0 orders, 1 rejects; there are 3, 2, 1",
+		},
+		{
+			"every load's counts are those of its rows", "deleted rows",
+			`UPDATE loads SET lines_deleted = 1 WHERE load_id = 2`,
+			"load 2", "says 2 lines, 2 orders, 1 rejects; there are 3, 2, 1",
+		},
+		{
+			"every row that is known from an earlier load is there", "an order",
+			`UPDATE known_orders SET order_id = 1000`, "load 2, order 1000", "is known from an earlier load",
+		},
+		{
+			"every row that is known from an earlier load is there", "a line of the same load",
+			`UPDATE known_lines SET load_id = 1; UPDATE loads SET lines_deleted = 1 WHERE load_id = 2;
+			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "it is the same",
+		},
+		{
+			"every item of a build has its name", "an item that is gone",
+			`INSERT INTO item_stats VALUES (4, 1000, 1, 0, 5, 5); UPDATE builds SET items = items + 1, order_lines = order_lines + 1 WHERE build_id = 4`,
+			"build 4, item 1000", "is not in items",
 		},
 		{
 			"every row belongs to a load", "an order",

@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 	dbtest.Main(m)
 }
 
-var options = load.Options{LoadedBy: "tester", Version: "test"}
+// options load the same bytes again when they are told to: most tests are not about that.
+var options = load.Options{Again: true, LoadedBy: "tester", Version: "test"}
 
 // content is a source that holds these bytes.
 func content(name string, data []byte) load.Source {
