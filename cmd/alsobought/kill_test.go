@@ -89,7 +89,7 @@ func TestKilledLoad(t *testing.T) {
 // TestKilledServer kills the private PostgreSQL while orders are copied into it: the load fails in one line, and the next command recovers.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "data")
+	dir := filepath.Join(openTempDir(t), "data")
 	want(t, "", strings.NewReader("order_id,item_name\n1,a\n1,b\n"), "load", "-", "--data-dir", dir)
 
 	loading := command(t, "", "load", "-", "--data-dir", dir)

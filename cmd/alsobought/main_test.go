@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 			}
 			testscript.Run(t, testscript.Params{
 				Files:               []string{file},
+				WorkdirRoot:         openTempDir(t),
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
 				Setup: func(env *testscript.Env) error {
@@ -61,6 +63,17 @@ func TestScripts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// openTempDir is a directory that the server of the private PostgreSQL may enter when the tests run as root: then its data stays inside, and
+// goes with the test.
+func openTempDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { //nolint:gosec // nothing in it is secret
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func status(ts *testscript.TestScript, neg bool, args []string) {
