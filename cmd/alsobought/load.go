@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,9 +30,12 @@ type loadCommand struct {
 	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
 	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its line numbers, or the first field."`
 
-	NoBuild bool `help:"Only load; run alsobought build later."`
-	Strict  bool `help:"Exit with status 3 when rows were rejected."`
-	JSON    bool `name:"json" help:"Print the summary as JSON."`
+	DryRun     bool        `help:"Only read the files and say what would become of their rows; no database is needed."`
+	Again      bool        `help:"Load files that were loaded already, which adds nothing new."`
+	MaxRejects rejectLimit `placeholder:"N|P%" help:"Load nothing when more than N rows, or P percent of them, are rejected."`
+	NoBuild    bool        `help:"Only load; run alsobought build later."`
+	Strict     bool        `help:"Exit with status 3 when rows were rejected."`
+	JSON       bool        `name:"json" help:"Print the summary as JSON."`
 }
 
 // loadSummary is what load --json prints.
@@ -57,9 +61,12 @@ type loadSummary struct {
 
 func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	began := time.Now()
-	sources, err := c.sources(ctx, term)
+	sources, total, err := c.sources(ctx, term)
 	if err != nil {
 		return err
+	}
+	if c.DryRun {
+		return c.dryRun(ctx, term, sources, total)
 	}
 	pool, closeAll, err := d.openToWrite(ctx, term)
 	if err != nil {
@@ -67,7 +74,12 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	}
 	defer closeAll()
 
-	loaded, err := load.Run(ctx, pool, sources, load.Options{File: c.options(), LoadedBy: whoami(), Version: version})
+	shown := watch(term, c.JSON, "", total)
+	loaded, err := load.Run(ctx, pool, sources, load.Options{
+		File: c.options(), Again: c.Again, MaxRejects: c.MaxRejects.rows, MaxRejectShare: c.MaxRejects.share,
+		LoadedBy: whoami(), Version: version, Progress: shown.report,
+	})
+	shown.stop()
 	if err != nil {
 		return err
 	}
@@ -99,7 +111,9 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 
 // build makes the build that follows the load.
 func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, loadID int64) (db.Build, error) {
+	shown := watch(term, c.JSON, "building", 0)
 	built, err := (&buildCommand{}).build(ctx, pool)
+	shown.stop()
 	if err != nil {
 		return built, fmt.Errorf("load %d is done, but the build after it failed, run alsobought build: %w", loadID, err)
 	}
@@ -124,29 +138,70 @@ func (c *loadCommand) options() orderfile.Options {
 	}
 }
 
-// sources checks what can be checked before a database is started for it.
-func (c *loadCommand) sources(ctx context.Context, term *terminal) ([]load.Source, error) {
+// sources checks what can be checked before a database is started for it. total is the bytes of the sources if they are all regular files.
+func (c *loadCommand) sources(ctx context.Context, term *terminal) (sources []load.Source, total int64, err error) {
 	if err := c.options().Validate(); err != nil {
-		return nil, usageError{err}
+		return nil, 0, usageError{err}
 	}
-	sources := make([]load.Source, 0, len(c.Files))
+	known := true
 	for _, name := range c.Files {
 		if name == "-" {
+			known = false
 			sources = append(sources, load.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
-				return interruptible(ctx, term.stdin), nil
+				return interruptible(ctx, func() (io.ReadCloser, error) { return io.NopCloser(term.stdin), nil }), nil
 			}})
 			continue
 		}
 		info, err := os.Stat(name)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if info.IsDir() {
-			return nil, fmt.Errorf("%s is a directory: name the files in it", name)
+			return nil, 0, fmt.Errorf("%s is a directory: name the files in it", name)
 		}
-		sources = append(sources, load.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+		if info.Mode().IsRegular() {
+			total += info.Size()
+			sources = append(sources, load.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+			continue
+		}
+		known = false
+		sources = append(sources, load.Source{Name: name, Open: func() (io.ReadCloser, error) {
+			return interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
+		}})
 	}
-	return sources, nil
+	if !known {
+		total = 0
+	}
+	return sources, total, nil
+}
+
+// rejectLimit is how many rows may be rejected, or what share of them; the zero value is no limit.
+type rejectLimit struct {
+	rows  *int64
+	share *float64 // 0 to 1
+}
+
+// UnmarshalText reads 10, 0, 2% and 0.5%.
+func (l *rejectLimit) UnmarshalText(text []byte) error {
+	number, percent := strings.CutSuffix(string(text), "%")
+	wrong := fmt.Errorf("%q is no limit of rejects: say a number of rows, as 10, or a percentage of them, as 0.5%%", text)
+	if strings.Trim(number, "0123456789.") != "" { // signs, exponents, NaN
+		return wrong
+	}
+	if percent {
+		share, err := strconv.ParseFloat(number+"e-2", 64)
+		if err != nil || share > 1 {
+			return wrong
+		}
+		l.share = &share
+		return nil
+	}
+	rows, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return wrong
+	}
+	l.rows = &rows
+	return nil
 }
 
 // summary leaves out the build when there is none.
@@ -168,9 +223,9 @@ func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built db.Build)
 }
 
 func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) {
-	fmt.Fprintf(w, "load %d of %s: %s\n", l.LoadID, l.Source, l.Status)
+	fmt.Fprintf(w, "load %d of %s: %s\n", l.LoadID, printable(l.Source), l.Status)
 	if l.Error != nil {
-		fmt.Fprintf(w, "  why: %s\n", *l.Error)
+		fmt.Fprintf(w, "  why: %s\n", printable(*l.Error))
 	}
 	t := newTable(w)
 	t.row("  rows read", grouped(l.RowsRead))
@@ -200,13 +255,17 @@ func rejects(loadID int64, reasons []db.LoadRejectCountByReasonRow) string {
 	return fmt.Sprintf("%s; see alsobought loads rejects %d", strings.Join(list, ", "), loadID)
 }
 
-// interruptible reads what cannot be closed from outside, a terminal or a pipe, until ctx ends.
-func interruptible(ctx context.Context, r io.Reader) io.ReadCloser {
+// interruptible reads what may have nothing to say for long, a terminal or a pipe, until ctx ends. Even to open a pipe may wait.
+func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
 	reader, writer := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { writer.CloseWithError(ctx.Err()) })
 	go func() {
 		defer stop()
-		_, err := io.Copy(writer, r)
+		r, err := open()
+		if err == nil {
+			_, err = io.Copy(writer, r)
+			_ = r.Close() // read only
+		}
 		writer.CloseWithError(err)
 	}()
 	return reader

@@ -33,19 +33,27 @@ func TestDescribe(t *testing.T) {
 	}{
 		{"begun", load.Progress{}, 0, 40_000_000, 80, "0.0 MB of 40 MB  0 rows  0 rejected"},
 		{
-			"halfway", load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3}, 10 * time.Second, 40_000_000, 80,
+			"halfway",
+			load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
+			10 * time.Second, 40_000_000, 80,
 			"20 MB of 40 MB  500,000 rows  50,000/s  3 rejected  10 s left",
 		},
 		{
-			"long", load.Progress{Bytes: 1_000_000_000, Rows: 12_345_678}, time.Minute, 100_000_000_000, 80,
+			"long",
+			load.Progress{Bytes: 1_000_000_000, Rows: 12_345_678},
+			time.Minute, 100_000_000_000, 80,
 			"1,000 MB of 100,000 MB  12,345,678 rows  205,761/s  0 rejected  1 h 39 min left",
 		},
 		{
-			"no room for bytes", load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3}, 10 * time.Second, 40_000_000, 60,
+			"no room for bytes",
+			load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
+			10 * time.Second, 40_000_000, 60,
 			"500,000 rows  50,000/s  3 rejected  10 s left",
 		},
 		{
-			"no room for the rate", load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3}, 10 * time.Second, 40_000_000, 40,
+			"no room for the rate",
+			load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
+			10 * time.Second, 40_000_000, 40,
 			"500,000 rows  3 rejected  10 s left",
 		},
 		{"room for rows only", load.Progress{Rows: 500_000}, time.Second, 0, 15, "500,000 rows"},
@@ -152,17 +160,19 @@ func TestNoProgress(t *testing.T) {
 	})
 }
 
-// TestInterrupted types Ctrl-C while rows are copied: from a pipe that has no more to say, and from one whose other end nobody opens. Nothing
-// is loaded, one line says so, and the audit knows.
+// TestInterrupted types Ctrl-C: while rows are copied out of a pipe that has no more to say, while they are merged, and while a pipe has nobody
+// at its other end. Nothing is loaded, one line says so, and the audit knows.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name  string
-		file  string
-		lines []string
+		name      string
+		file      string
+		statement string // that runs then, as in LIKE; "" when the database has heard nothing yet
+		shown     string
 	}{
-		{"copying", "-", []string{"alsobought: interrupted: nothing was changed by what did not end"}},
-		{"waiting", filepath.Join(t.TempDir(), "pipe"), []string{"alsobought: interrupted: nothing was changed by what did not end"}},
+		{"copying", "-", "copy %staged_rows%", "000 rows  "},
+		{"merging", "-", "%StagedLineMerge%", "merging 120,000 rows"},
+		{"waiting", filepath.Join(t.TempDir(), "pipe"), "", "0 rows  "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -185,18 +195,24 @@ func TestInterrupted(t *testing.T) {
 				if _, err := orders().WriteTo(s.stdin); err != nil {
 					t.Fatal(err)
 				}
-				until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ILIKE 'copy %staged_rows%')")
 			}
-			s.sees(t, " rows  ")
+			if c.name == "merging" {
+				_ = s.stdin.Close()
+			}
+			if c.statement != "" {
+				until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ILIKE $1)", c.statement)
+			}
+			s.sees(t, c.shown)
 			s.types(t, "\x03")
 			s.ended(t, exitFailed)
-			if diff := cmp.Diff(c.lines, s.screen(80)); diff != "" {
+			said := []string{"alsobought: interrupted: nothing was changed by what did not end"}
+			if diff := cmp.Diff(said, s.screen(80)); diff != "" {
 				t.Errorf("what is left on the screen (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, contents(t, url)); diff != "" {
 				t.Errorf("the database changed (-before +after):\n%s", diff)
 			}
-			if c.file == "-" {
+			if c.statement != "" {
 				var status, why string
 				if err := conn.QueryRow(t.Context(), "SELECT status, error FROM loads WHERE load_id = 2").Scan(&status, &why); err != nil {
 					t.Fatal(err)

@@ -1,0 +1,292 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+//go:embed report.html
+var reportPage string
+
+var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
+	"grouped": grouped,
+	"instant": instant,
+	"started": func(t time.Time) string { return instant(&t) },
+	"percent": percent,
+	"hex":     func(sum []byte) string { return fmt.Sprintf("%x", sum) },
+}).Parse(reportPage))
+
+// quality is what a load brought, with the lists taken apart.
+type quality struct {
+	db.LoadQualityRow
+	Sizes   []basketSize
+	Largest []largeOrder
+	Names   [][]string // each group differs in case and blanks only
+}
+
+type basketSize struct {
+	Items  string `json:"items"` // 1 ... 10, then ranges
+	Orders int64  `json:"orders"`
+}
+
+type largeOrder struct {
+	OrderID string `json:"order_id"`
+	Items   int64  `json:"items"`
+}
+
+func qualityOf(row db.LoadQualityRow) (quality, error) {
+	q := quality{LoadQualityRow: row}
+	for _, list := range []struct {
+		from json.RawMessage
+		to   any
+	}{{row.BasketSizes, &q.Sizes}, {row.LargestOrders, &q.Largest}, {row.NearDuplicateNames, &q.Names}} {
+		if len(list.from) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(list.from, list.to); err != nil {
+			return q, fmt.Errorf("quality of load %d: %w", row.LoadID, err)
+		}
+	}
+	return q, nil
+}
+
+// printQuality writes what a load brought, as tables.
+func printQuality(w io.Writer, row db.LoadQualityRow) error {
+	q, err := qualityOf(row)
+	if err != nil {
+		return err
+	}
+	if q.Orders == 0 {
+		fmt.Fprintln(w, "nothing of this load is in the data")
+		return nil
+	}
+	fmt.Fprintln(w, "what it brought")
+	t := newTable(w)
+	t.row("  orders", grouped(q.Orders), q.span())
+	t.row("  lines", grouped(q.Lines), fmt.Sprintf("%.2f an order", q.linesPerOrder()))
+	t.row("  items", grouped(q.Items))
+	t.row("  one-item orders", grouped(q.OneItemOrders), percent(q.OneItemOrders, q.Orders)+" of the orders: they say nothing of what goes together")
+	t.row("  items seen once", grouped(q.ItemsSeenOnce), percent(q.ItemsSeenOnce, q.Items)+" of the items")
+	t.row("  rows a second", grouped(int64(q.RowsPerSecond)))
+	t.flush()
+
+	fmt.Fprintln(w, "\nbasket sizes")
+	t = newTable(w)
+	t.row("  ITEMS", "ORDERS", "SHARE")
+	most := q.mostOrders()
+	for _, s := range q.Sizes {
+		t.row("  "+s.Items, grouped(s.Orders), percent(s.Orders, q.Orders), strings.Repeat("█", int((s.Orders*30+most-1)/most)))
+	}
+	t.flush()
+
+	fmt.Fprintln(w, "\nlargest orders")
+	t = newTable(w)
+	t.row("  ORDER", "ITEMS")
+	for _, o := range q.Largest {
+		t.row("  "+shortened(o.OrderID), grouped(o.Items))
+	}
+	t.flush()
+
+	if q.NearDuplicates == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "\nnames that differ only in case and blanks: %s\n", counted(q.NearDuplicates, "group"))
+	for _, names := range q.Names {
+		shown := make([]string, 0, len(names))
+		for _, name := range names {
+			shown = append(shown, strconv.Quote(shortened(printable(name)))) // quoted, for blanks to be seen
+		}
+		fmt.Fprintf(w, "  %s\n", strings.Join(shown, ", "))
+	}
+	if more := q.NearDuplicates - int64(len(q.Names)); more > 0 {
+		fmt.Fprintf(w, "  and %s more\n", counted(more, "group"))
+	}
+	return nil
+}
+
+func (q quality) linesPerOrder() float64 { return float64(q.Lines) / float64(max(q.Orders, 1)) }
+
+func (q quality) mostOrders() int64 {
+	most := int64(1)
+	for _, s := range q.Sizes {
+		most = max(most, s.Orders)
+	}
+	return most
+}
+
+// span is from the first order to the last; "" when the file had no times.
+func (q quality) span() string {
+	if q.FirstOrderedAt == "" {
+		return ""
+	}
+	return day(q.FirstOrderedAt) + " to " + day(q.LastOrderedAt)
+}
+
+// day is the date of an ISO 8601 time.
+func day(instant string) string {
+	date, _, _ := strings.Cut(instant, "T")
+	return date
+}
+
+func counted(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return grouped(n) + " " + noun + "s"
+}
+
+// percent is a share in words: what is little, but not nothing, is not called 0.
+func percent(part, whole int64) string {
+	share := 100 * float64(part) / float64(max(whole, 1))
+	switch {
+	case part > 0 && share < 0.1:
+		return "under 0.1 %"
+	case part < whole && share > 99.9:
+		return "over 99.9 %"
+	}
+	return strconv.FormatFloat(share, 'f', 1, 64) + " %"
+}
+
+// explanations say to people who never saw the file why rows are refused.
+var explanations = map[orderfile.Reason]string{
+	orderfile.BadQuote:     "Quotation marks do not match: text follows a closing one.",
+	orderfile.NULByte:      "The row holds a zero byte, as damaged or binary files do.",
+	orderfile.NotUTF8:      "The row holds characters that are not text in the encoding of the file.",
+	orderfile.BadJSON:      "The row is not a JSON object of the expected shape.",
+	orderfile.WrongColumns: "The row has more or fewer columns than the header.",
+	orderfile.MissingOrder: "The order number is empty.",
+	orderfile.MissingItem:  "The item name is empty.",
+	orderfile.TooLong:      "An order number, item name or customer is longer than 2,000 bytes.",
+	orderfile.BadQuantity:  "The quantity is not a number above 0. Returns and corrections look like this.",
+	orderfile.BadTime:      "The time of the order cannot be read as a date.",
+}
+
+// page is what report.html shows.
+type page struct {
+	Load     db.Load
+	Files    []db.LoadFile
+	Fates    []bar
+	Reasons  []bar
+	Quality  quality
+	Sizes    []bar
+	Largest  []bar
+	More     int64 // groups of near-duplicate names that are not shown
+	Span     string
+	PerOrder string
+	Speed    string
+	Took     string
+}
+
+// bar is one bar of a chart, or one piece of it.
+type bar struct {
+	Label, Note, Kind string
+	Count             int64
+	Width             float64 // percent of the longest, or of the whole
+}
+
+func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, row db.LoadQualityRow) (page, error) {
+	q, err := qualityOf(row)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{
+		Load: l, Files: files, Quality: q, More: q.NearDuplicates - int64(len(q.Names)), Span: q.span(),
+		PerOrder: fmt.Sprintf("%.2f", q.linesPerOrder()), Speed: grouped(int64(q.RowsPerSecond)),
+	}
+	if l.FinishedAt != nil {
+		p.Took = duration(l.FinishedAt.Sub(l.StartedAt))
+		if took := l.FinishedAt.Sub(l.StartedAt); took < 10*time.Second {
+			p.Took = fmt.Sprintf("%.1f s", took.Seconds())
+		}
+	}
+	for _, f := range []bar{
+		{Kind: "loaded", Label: "loaded", Note: "new lines of orders", Count: l.RowsLoaded},
+		{Kind: "repeated", Label: "repeated", Note: "the same item twice in one order: quantities were added", Count: l.RowsRepeated},
+		{Kind: "known", Label: "already known", Note: "an earlier load had brought them: left as they were", Count: l.RowsDuplicate - l.RowsRepeated},
+		{Kind: "rejected", Label: "rejected", Note: "could not be used, and were kept for inspection", Count: l.RowsRejected},
+	} {
+		f.Width = share(f.Count, l.RowsRead)
+		p.Fates = append(p.Fates, f)
+	}
+	most := int64(0)
+	for _, r := range reasons {
+		most = max(most, r.Rows)
+		p.Reasons = append(p.Reasons, bar{
+			Label: r.Reason, Note: explanations[orderfile.Reason(r.Reason)], Count: r.Rows, Width: share(r.Rows, most),
+		})
+	}
+	for _, s := range q.Sizes {
+		p.Sizes = append(p.Sizes, bar{Label: s.Items, Note: percent(s.Orders, q.Orders), Count: s.Orders, Width: share(s.Orders, q.mostOrders())})
+	}
+	for _, o := range q.Largest {
+		p.Largest = append(p.Largest, bar{Label: o.OrderID, Count: o.Items, Width: share(o.Items, q.Largest[0].Items)})
+	}
+	return p, nil
+}
+
+func share(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	// Three digits are enough for a picture, and keep the page the same on every machine.
+	return float64(100_000*part/whole) / 1000
+}
+
+// writeReport writes the report of a load as one page that needs nothing else: no script, no other file, no network. A file that is there
+// already is replaced at once or not at all.
+func writeReport(path string, l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, q db.LoadQualityRow) error {
+	p, err := pageOf(l, files, reasons, q)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := reportTemplate.Execute(&text, p); err != nil {
+		return fmt.Errorf("make report: %w", err)
+	}
+	if err := replaceFile(path, text.String()); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file under another name and then renames it, so that nobody finds half of it.
+func replaceFile(path, text string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a directory: name a file in it", path)
+	case err == nil && !info.Mode().IsRegular(): // /dev/stdout is written to, not replaced
+		return os.WriteFile(path, []byte(text), 0)
+	case err == nil:
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	// Made readable for all whom the umask allows: the page is made to be handed on, which os.CreateTemp's files are not.
+	temporary := path + "." + strconv.Itoa(os.Getpid()) + ".tmp"
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // the umask decides
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temporary) }() // gone already when all is well
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
+}
