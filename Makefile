@@ -31,15 +31,19 @@ TESTED := $(sort $(foreach m,$(NESTED),$(if $(shell find $(m) -name '*_test.go')
 TEST_FLAGS ?=
 BENCH_FLAGS ?=
 # Where the tests get PostgreSQL: the installed server programs, or the server of TEST_DATABASE_URL (DATABASE_URL may be one in use, no test
-# touches it). TEST_PG=docker takes a container of TEST_PG_IMAGE instead.
+# touches it). TEST_PG=docker takes a container of TEST_PG_IMAGE instead, and tests tools/testpg, which makes it, on Docker too.
+# The programs are needed in any case: internal/localpg is about them.
 TEST_PG ?=
 TEST_PG_IMAGE ?= postgres:17
 ifeq ($(TEST_PG),docker)
-with_pg := $(TESTPG) --image '$(TEST_PG_IMAGE)' --
-test_needs := $(TESTPG)
+with_pg := $(CURDIR)/$(TESTPG) --image '$(TEST_PG_IMAGE)' --
+test_needs := postgres-programs $(TESTPG)
+test_tags := -tags docker
+export TEST_PG_IMAGE
 else ifeq ($(TEST_PG),)
 with_pg :=
-test_needs := $(if $(TEST_DATABASE_URL),,postgres-programs)
+test_needs := postgres-programs
+test_tags :=
 else
 $(error TEST_PG is '$(TEST_PG)': leave it empty for the installed PostgreSQL, or say TEST_PG=docker)
 endif
@@ -67,7 +71,12 @@ migrate: database-url build ## bring the database of DATABASE_URL up to date
 .PHONY: test
 test: go $(test_needs) ## every test (TEST_PG=docker TEST_PG_IMAGE=... for a container's PostgreSQL)
 	@$(with_pg) go test $(TEST_FLAGS) ./...
-	@$(foreach m,$(TESTED),cd $(CURDIR)/$(m) && go test $(TEST_FLAGS) ./...;)
+	@$(foreach m,$(TESTED),cd $(CURDIR)/$(m) && $(if $(filter bench,$(m)),$(with_pg)) go test $(test_tags) $(TEST_FLAGS) ./...;)
+
+.PHONY: test-real
+test-real: go postgres-programs ## tests on public order data that is not in the repository (ALSOBOUGHT_TEST_DATA=directory)
+	@[[ -n "$${ALSOBOUGHT_TEST_DATA:-}" ]] || { echo 'make: ALSOBOUGHT_TEST_DATA is not set, say where the data is' >&2; exit 1; }
+	@ALSOBOUGHT_TEST_DATA="$$(realpath "$$ALSOBOUGHT_TEST_DATA")" go test -tags realdata -run Real $(TEST_FLAGS) $$(grep -rl --include='*_test.go' '^//go:build realdata' . | xargs -n1 dirname | sort -u)
 
 .PHONY: race
 race: go cc $(test_needs) ## every test under the race detector
@@ -95,12 +104,12 @@ fmt: go $(GOLANGCI) ## format every Go file
 lint: go $(GOLANGCI) ## golangci-lint, formats and import directions included
 	@$(GOLANGCI) config verify
 	@$(GOLANGCI) run ./...
-	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && $(CURDIR)/$(GOLANGCI) run --config $(CURDIR)/.golangci.yml ./...;)
+	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && $(CURDIR)/$(GOLANGCI) run --build-tags docker --config $(CURDIR)/.golangci.yml ./...;)
 
 .PHONY: vet
 vet: go
 	@go vet ./...
-	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && go vet ./...;)
+	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && go vet -tags docker ./...;)
 
 # The queries are compiled first, so that a mistake in one of them leaves db/ as it is. Emptied, because sqlc keeps files whose queries are gone.
 .PHONY: generate

@@ -43,6 +43,21 @@ func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, erro
 	return i, err
 }
 
+const buildActivateNewest = `-- name: BuildActivateNewest :execrows
+UPDATE builds AS b
+SET active = true
+WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active)
+`
+
+// Where none is active, the newest that is whole: its builder was killed before it could activate it.
+func (q *Queries) BuildActivateNewest(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, buildActivateNewest)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const buildActive = `-- name: BuildActive :one
 SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version FROM builds AS b WHERE b.active
 `

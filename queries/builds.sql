@@ -34,6 +34,12 @@ UPDATE builds AS b SET active = false WHERE b.active;
 -- name: BuildActivate :one
 UPDATE builds AS b SET active = true WHERE b.build_id = @build_id AND b.status = 'ready' RETURNING *;
 
+-- name: BuildActivateNewest :execrows
+-- Where none is active, the newest that is whole: its builder was killed before it could activate it.
+UPDATE builds AS b
+SET active = true
+WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active);
+
 -- name: BuildActive :one
 SELECT b.* FROM builds AS b WHERE b.active;
 

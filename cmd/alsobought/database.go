@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 
@@ -85,6 +87,9 @@ func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.P
 		Throwaway: d.throwaway,
 		Logf:      func(format string, args ...any) { fmt.Fprintf(term.stderr, "alsobought: "+format+"\n", args...) },
 	})
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: choose another place with --data-dir, or name a database in DATABASE_URL", err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -38,6 +38,7 @@ type program struct {
 	Order    orderCommand    `cmd:"" help:"What goes with the items of an order."`
 	Explain  explainCommand  `cmd:"" help:"The counts and measures behind two items."`
 	Serve    serveCommand    `cmd:"" help:"Serve the API."`
+	Health   healthCommand   `cmd:"" help:"Ask the API whether it is healthy, as container health checks do."`
 	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the schema up to date, or take it back."`
 	Doctor   doctorCommand   `cmd:"" help:"Check every invariant of the data."`

@@ -137,7 +137,7 @@ func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 }
 
 // Recover marks the builds as failed that were interrupted: killed, or cut off from their database. Their tables went with their
-// transactions. It returns how many.
+// transactions. It returns how many. A first build that was killed when it was whole, but not active yet, becomes active.
 func Recover(ctx context.Context, pool *pgxpool.Pool) (recovered int64, err error) {
 	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
 		// A build that runs has seen to the dead ones when it began.
@@ -156,6 +156,9 @@ func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	n, err := db.New(conn).BuildRecover(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("recover builds: %w", err)
+	}
+	if _, err := db.New(conn).BuildActivateNewest(ctx); err != nil {
+		return 0, fmt.Errorf("activate the newest build: %w", err)
 	}
 	return n, nil
 }

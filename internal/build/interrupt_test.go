@@ -207,3 +207,17 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	wantHealthy(t, pool)
 }
+
+// TestRecoverWhole finds a first build that is whole, but whose program was killed before it became active.
+func TestRecoverWhole(t *testing.T) {
+	t.Parallel()
+	pool, _ := small(t, 8)
+	mustBuild(t, pool, defaults())
+	if _, err := pool.Exec(t.Context(), "UPDATE builds SET active = false"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := build.Prune(t.Context(), pool, 0); err != nil { // waits for the lock, and sees to the dead ones
+		t.Error(err)
+	}
+	wantStates(t, pool, map[int64]string{1: "active"})
+}

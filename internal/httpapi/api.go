@@ -121,6 +121,6 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests still ran %s after the end and were cut off: %w", stopTimeout, err), server.Close())
 	}
-	<-ended
+	<-ended //nolint:errcheck // http.ErrServerClosed
 	return err
 }

@@ -62,7 +62,7 @@ func (p *probe) see(ctx context.Context) sight {
 	case err != nil:
 		return sight{err: err}
 	}
-	defer conn.Close(ctx)
+	defer conn.Close(ctx) //nolint:errcheck // what was to be seen was seen
 	if _, err := conn.Exec(ctx, "SELECT 1"); err != nil {
 		return sight{err: err}
 	}
@@ -124,23 +124,23 @@ func (a *api) health(routes huma.API) {
 		Summary:     "Is the database there?",
 		Description: "Healthy if a new connection to the database answers a query within a second, however busy the others are.",
 	}
-	register(routes, probing(operation, healthExample, "The database does not answer."), a.healthy)
+	register(routes, probing[healthBody](routes, operation, "The database does not answer."), a.healthy)
 	operation.OperationID, operation.Path = "health-slash", "/health/"
 	operation.Description = "The same as /health, for clients of the service before this one."
-	register(routes, probing(operation, healthExample, "The database does not answer."), a.healthy)
+	register(routes, probing[healthBody](routes, operation, "The database does not answer."), a.healthy)
 
-	register(routes, probing(huma.Operation{
+	register(routes, probing[readyBody](routes, huma.Operation{
 		OperationID: "readyz",
 		Path:        "/readyz",
 		Summary:     "Can questions be answered?",
 		Description: "Ready if the database is there and has an active build.",
-	}, readyExample, "Something is missing; the body says what."), a.ready)
-	register(routes, probing(huma.Operation{
+	}, "Something is missing; the body says what."), a.ready)
+	register(routes, probing[liveBody](routes, huma.Operation{
 		OperationID: "livez",
 		Path:        "/livez",
 		Summary:     "Does the process serve?",
 		Description: "Always 200 while it does. Restarting the process is no cure for a database that is gone.",
-	}, liveExample, ""), func(context.Context, *noInput) (*liveOutput, error) {
+	}, ""), func(context.Context, *noInput) (*liveOutput, error) {
 		return &liveOutput{liveBody{"alive"}}, nil
 	})
 }

@@ -25,12 +25,14 @@ func init() { //nolint:gochecknoinits // huma has no other place for these
 }
 
 // Options are those of every question about items: query parameters of a GET, fields of a body. (Exported, because huma overlooks embedded
-// types that are not.)
+// types that are not.) exclude is repeatable in a query, and never split: names have commas.
+//
+//nolint:lll // tags cannot be broken
 type Options struct {
-	Measure       recommend.Measure `query:"measure" json:"measure,omitempty" enum:"affinity,count,confidence,cosine,jaccard,lift" default:"affinity" doc:"What pairs are ranked by; docs/scoring.md defines each."`
-	MinSupport    int64             `query:"min_support" json:"min_support,omitempty" minimum:"0" default:"0" doc:"Orders together that a pair needs, a count."`
+	Measure       recommend.Measure `query:"measure" json:"measure,omitempty" enum:"affinity,count,confidence,cosine,jaccard,lift" default:"affinity" doc:"What pairs are ranked by."`
+	MinSupport    int64             `query:"min_support" json:"min_support,omitempty" minimum:"0" default:"0" doc:"Orders together that a pair needs."`
 	MinConfidence float64           `query:"min_confidence" json:"min_confidence,omitempty" minimum:"0" maximum:"1" default:"0" doc:"Confidence that a pair needs."`
-	Exclude       []string          `query:"exclude,explode" json:"exclude,omitempty" maxItems:"100" doc:"Items not to recommend. As a query parameter it may be repeated: one name each, commas and all."`
+	Exclude       []string          `query:"exclude,explode" json:"exclude,omitempty" maxItems:"100" doc:"Items not to recommend, by name."`
 	Strict        bool              `query:"strict" json:"strict,omitempty" default:"false" doc:"Leave places empty instead of filling them up by popularity."`
 }
 
@@ -63,7 +65,7 @@ func (strictQuery) Resolve(ctx huma.Context) []error {
 	}
 	var errs []error
 	for name, given := range values {
-		message := ""
+		var message string
 		switch schema := known[name]; {
 		case schema == nil:
 			message = "unknown query parameter" + orOneOf(known)
@@ -125,11 +127,9 @@ func (a *api) receive(w http.ResponseWriter, r *http.Request) (status int, messa
 		return 0, ""
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", a.MaxBody)
-	case r.Context().Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusBadRequest, "the body ended early"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusRequestTimeout, "the body took too long to arrive"
 	default:
-		return statusClientGone, "the client went away"
+		return http.StatusBadRequest, "the body ended early"
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
+const requestIDHeader = "X-Request-ID"
+
 // exchange is what the log will say of one request beside what its response shows.
 type exchange struct {
 	id    string
@@ -34,14 +36,14 @@ func (a *api) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		x := &exchange{id: requestID(r)}
-		w.Header().Set("X-Request-Id", x.id)
+		w.Header().Set(requestIDHeader, x.id)
 		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
-		response := &response{ResponseWriter: w}
-		cut := serve(next, response, r.WithContext(ctx), x)
+		recorded := &recorder{ResponseWriter: w}
+		cut := serve(next, recorded, r.WithContext(ctx), x)
 		if !cut {
-			response.begin()
+			recorded.begin()
 		}
-		a.log(ctx, r, response, x, time.Since(began))
+		a.log(ctx, r, recorded, x, time.Since(began))
 		if cut {
 			panic(http.ErrAbortHandler)
 		}
@@ -49,7 +51,7 @@ func (a *api) observe(next http.Handler) http.Handler {
 }
 
 // serve reports whether the connection has to be cut, because half an answer must not look like a whole one.
-func serve(next http.Handler, w *response, r *http.Request, x *exchange) (cut bool) {
+func serve(next http.Handler, w *recorder, r *http.Request, x *exchange) (cut bool) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -66,7 +68,7 @@ func serve(next http.Handler, w *response, r *http.Request, x *exchange) (cut bo
 	return false
 }
 
-func (a *api) log(ctx context.Context, r *http.Request, w *response, x *exchange, took time.Duration) {
+func (a *api) log(ctx context.Context, r *http.Request, w *recorder, x *exchange, took time.Duration) {
 	route, status := chi.RouteContext(r.Context()).RoutePattern(), w.status
 	if w.gone && r.Context().Err() != nil {
 		status = statusClientGone
@@ -79,7 +81,7 @@ func (a *api) log(ctx context.Context, r *http.Request, w *response, x *exchange
 	if x.err != nil {
 		attributes = append(attributes, slog.Any("error", x.err))
 		level = slog.LevelWarn
-		if status == http.StatusInternalServerError {
+		if status == http.StatusInternalServerError || x.stack != nil {
 			level = slog.LevelError
 		}
 	} else if probeRoutes[route] && status == http.StatusOK {
@@ -94,16 +96,16 @@ func (a *api) log(ctx context.Context, r *http.Request, w *response, x *exchange
 // requestID is the caller's, if it can do no harm in a log, or a new one.
 func requestID(r *http.Request) string {
 	const most = 64
-	id := r.Header.Get("X-Request-Id")
+	id := r.Header.Get(requestIDHeader)
 	if id == "" || len(id) > most || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return rand.Text()
 	}
 	return id
 }
 
-// response keeps status and size for the log, and holds the status back until there is a body, so that a panic before that can still
+// recorder keeps status and size for the log, and holds the status back until there is a body, so that a panic before that can still
 // become a problem. A client that went away is nothing its handlers need to know: they would take it for an error.
-type response struct {
+type recorder struct {
 	http.ResponseWriter
 
 	status int
@@ -112,13 +114,14 @@ type response struct {
 	bytes  int64
 }
 
-func (w *response) WriteHeader(status int) {
+// WriteHeader is the first one's: later ones come too late.
+func (w *recorder) WriteHeader(status int) {
 	if !w.begun {
 		w.status = status
 	}
 }
 
-func (w *response) Write(p []byte) (int, error) {
+func (w *recorder) Write(p []byte) (int, error) {
 	w.begin()
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
@@ -127,9 +130,9 @@ func (w *response) Write(p []byte) (int, error) {
 }
 
 // Unwrap is for http.ResponseController.
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func (w *response) begin() {
+func (w *recorder) begin() {
 	if w.begun {
 		return
 	}

@@ -3,14 +3,21 @@ package httpapi
 import (
 	"bytes"
 	"cmp"
+	_ "embed" // the examples
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 )
+
+//go:embed examples.json
+var examplesJSON []byte
 
 // about is the document's introduction.
 const about = `Customers also bought: recommendations counted from the orders you have.
@@ -68,29 +75,46 @@ func documentConfig(version string) huma.Config {
 }
 
 // question fills in what the operations of the questions have in common.
-func question(op huma.Operation, example string) huma.Operation {
+func question(op huma.Operation) huma.Operation {
 	op.Method = cmp.Or(op.Method, http.MethodGet)
 	op.Tags = []string{"questions"}
-	op.Responses = map[string]*huma.Response{"200": jsonResponse("The answer.", example)}
+	op.Responses = map[string]*huma.Response{"200": jsonResponse("The answer.", op.OperationID)}
 	return op
 }
 
-// probing does so for those that tell by status.
-func probing(op huma.Operation, example, unavailable string) huma.Operation {
+// probing does so for those that tell by status. unavailable is what 503 means, if there is one; its body is a B, too.
+func probing[B any](routes huma.API, op huma.Operation, unavailable string) huma.Operation {
 	op.Method = http.MethodGet
 	op.Tags = []string{"health"}
-	op.Responses = map[string]*huma.Response{"200": jsonResponse("All is well.", example)}
+	op.Responses = map[string]*huma.Response{"200": jsonResponse("All is well.", op.OperationID)}
 	if unavailable != "" {
-		op.Responses["503"] = jsonResponse(unavailable, "")
+		lost := jsonResponse(unavailable, op.OperationID+"-lost")
+		lost.Content["application/json"].Schema = routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[B](), true, "")
+		op.Responses["503"] = lost
 	}
 	return op
 }
 
 // jsonResponse leaves the schema to huma.
-func jsonResponse(description, example string) *huma.Response {
-	content := &huma.MediaType{}
-	if example != "" {
-		content.Example = json.RawMessage(example)
+func jsonResponse(description, operationID string) *huma.Response {
+	return &huma.Response{
+		Description: description,
+		Content:     map[string]*huma.MediaType{"application/json": {Example: example(operationID)}},
 	}
-	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": content}}
 }
+
+// example is an answer of the sample orders, or nil.
+func example(operationID string) any {
+	if one, found := examples()[strings.NewReplacer("-by-query", "", "-slash", "").Replace(operationID)]; found {
+		return one
+	}
+	return nil
+}
+
+var examples = sync.OnceValue(func() map[string]json.RawMessage {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(examplesJSON, &all); err != nil {
+		panic(err) // the file is wrong
+	}
+	return all
+})

@@ -138,7 +138,7 @@ func (a *api) front(routes huma.API) {
 		Middlewares: huma.Middlewares{page},
 		Responses: map[string]*huma.Response{"200": {
 			Description: "What this is.",
-			Content:     map[string]*huma.MediaType{"application/json": {}, "text/html": {}},
+			Content:     map[string]*huma.MediaType{"application/json": {Example: example("root")}, "text/html": {}},
 		}},
 	}, func(context.Context, *noInput) (*rootOutput, error) {
 		return &rootOutput{"Accept", rootBody{"alsobought: customers also bought", a.Version, "/docs"}}, nil

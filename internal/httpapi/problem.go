@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -106,7 +107,12 @@ func short(value any) any {
 			return nil
 		}
 		return v
-	case bool, float64, int64:
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) { // JSON cannot say it
+			return nil
+		}
+		return v
+	case bool, int64:
 		return v
 	default:
 		return nil

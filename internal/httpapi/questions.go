@@ -24,7 +24,7 @@ type (
 		strictQuery
 
 		Limit   int      `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items."`
-		Exclude []string `query:"exclude,explode" maxItems:"100" doc:"Items to leave out. May be repeated: one name each, commas and all."`
+		Exclude []string `query:"exclude,explode" maxItems:"100" doc:"Items to leave out, by name."`
 	}
 
 	similarInput struct {
@@ -50,7 +50,7 @@ type (
 	}
 
 	basketBody struct {
-		Items []string `json:"items" minItems:"1" maxItems:"100" doc:"The names of the items in the basket. Unknown ones are listed in the answer." example:"[\"PID\",\"YSI\"]"`
+		Items []string `json:"items" minItems:"1" maxItems:"100" doc:"The names of the items in the basket." example:"[\"PID\",\"YSI\"]"`
 		Limit int      `json:"limit,omitempty" minimum:"1" maximum:"100" default:"10" doc:"How many items."`
 		Options
 	}
@@ -82,16 +82,17 @@ func (a *api) questions(routes huma.API) {
 		Summary:     "The most popular items",
 		Description: "The items in the most orders of the active build, ties by name.",
 		Errors:      []int{later},
-	}, popularExample), func(ctx context.Context, in *popularInput) (*answerOutput, error) {
+	}), func(ctx context.Context, in *popularInput) (*answerOutput, error) {
 		return answered(a.recommender.Popular(ctx, recommend.Options{Limit: in.Limit, Exclude: in.Exclude}))
 	})
 	register(routes, question(huma.Operation{
 		OperationID: "similar-items",
 		Path:        similarPath + "/{item_name}",
 		Summary:     "What goes with an item",
-		Description: "The items most bought together with one item. A name with `.` or `..` between slashes is better asked for as `?item=`: clients like to tidy such paths up.",
-		Errors:      []int{notThere, later},
-	}, similarExample), func(ctx context.Context, in *similarInput) (*answerOutput, error) {
+		Description: "The items most bought together with one item. Clients like to tidy `.`, `..` and `//` out of paths; " +
+			"an item with such a name is better asked for as `?item=`.",
+		Errors: []int{notThere, later},
+	}), func(ctx context.Context, in *similarInput) (*answerOutput, error) {
 		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
 	})
 	register(routes, question(huma.Operation{
@@ -100,7 +101,7 @@ func (a *api) questions(routes huma.API) {
 		Summary:     "What goes with an item, named in the query",
 		Description: "The same as with the name in the path.",
 		Errors:      []int{notThere, later},
-	}, similarExample), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
+	}), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
 		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
 	})
 	register(routes, question(huma.Operation{
@@ -115,7 +116,7 @@ func (a *api) questions(routes huma.API) {
 		Errors: []int{
 			http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, later,
 		},
-	}, basketExample), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
+	}), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
 		return answered(a.recommender.Basket(ctx, in.Body.Items, in.Body.with(in.Body.Limit)))
 	})
 	register(routes, question(huma.Operation{
@@ -124,7 +125,7 @@ func (a *api) questions(routes huma.API) {
 		Summary:     "What goes with an order",
 		Description: "The items that go with those of an order that was loaded, none of them in it.",
 		Errors:      []int{notThere, later},
-	}, orderExample), func(ctx context.Context, in *orderInput) (*answerOutput, error) {
+	}), func(ctx context.Context, in *orderInput) (*answerOutput, error) {
 		return answered(a.recommender.Order(ctx, in.OrderID, in.with(in.Limit)))
 	})
 	register(routes, question(huma.Operation{
@@ -133,7 +134,7 @@ func (a *api) questions(routes huma.API) {
 		Summary:     "The evidence for two items",
 		Description: "Every count and measure that the active build has of two items.",
 		Errors:      []int{notThere, later},
-	}, explainExample), func(ctx context.Context, in *explainInput) (*explanationOutput, error) {
+	}), func(ctx context.Context, in *explainInput) (*explanationOutput, error) {
 		explanation, err := a.recommender.Explain(ctx, in.Item, in.Other)
 		return &explanationOutput{explanation}, err
 	})

@@ -84,7 +84,7 @@ func TestAnswersAreThoseOfRecommend(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]any{
-		"/api/v1/similar-items?item=Flow+Cell,+%22large%22+%3Cb%3E":         similar,
+		"/api/v1/similar-items?item=Flow+Cell,+%22large%22+%3Cb%3E":        similar,
 		"/api/v1/explain?item=Horiba&other=Flow+Cell,+%22large%22+%3Cb%3E": explanation,
 	} {
 		var printed bytes.Buffer
@@ -184,4 +184,3 @@ func TestOtherMethods(t *testing.T) {
 		}
 	}
 }
-

@@ -15,8 +15,10 @@
 		[ $((left -= 1)) -gt 0 ] || exit 1
 		pid=
 		read -r pid <"$data/postmaster.pid"
-		# Process ids are reused: signal only a postgres that lives in this data directory.
-		if [ -n "$pid" ] && [ "/proc/$pid/cwd" -ef "$data" ] && [ "$(cat "/proc/$pid/comm")" = postgres ]; then
+		# Process ids are reused: signal only a postgres that lives in this data directory. A root without CAP_SYS_PTRACE, as in
+		# containers, may not look where it lives, but at its arguments.
+		if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm")" = postgres ] &&
+			{ [ "/proc/$pid/cwd" -ef "$data" ] || tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF -e "$data"; }; then
 			kill -INT "$pid"
 		fi
 		sleep 0.2

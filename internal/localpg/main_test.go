@@ -310,7 +310,11 @@ func nobody(t *testing.T, dir string) func(*exec.Cmd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(program, original, 0o755); err != nil {
+	// No other test may fork meanwhile: its child would hold the file open for writing, and that is busy text to us.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(program, original, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return func(cmd *exec.Cmd) {

@@ -1,11 +1,16 @@
 package localpg
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // isPostgres reports whether the process is a PostgreSQL of this data directory: its name and
@@ -16,12 +21,34 @@ func isPostgres(pid int, data string) bool {
 	if err != nil || strings.TrimSpace(string(name)) != "postgres" {
 		return false
 	}
-	here, err := os.Stat(filepath.Join(proc, "cwd"))
+	there, err := os.Stat(data)
 	if err != nil {
 		return false
 	}
-	there, err := os.Stat(data)
+	here, err := workingDir(proc, there)
 	return err == nil && os.SameFile(here, there)
+}
+
+// workingDir asks as the owner of the data if we may not ask: root in a container mostly lacks CAP_SYS_PTRACE, and with it the right
+// to look at the processes of others.
+func workingDir(proc string, data fs.FileInfo) (fs.FileInfo, error) {
+	cwd := filepath.Join(proc, "cwd")
+	here, err := os.Stat(cwd)
+	owner, known := data.Sys().(*syscall.Stat_t)
+	if os.Geteuid() != 0 || !known || !errors.Is(err, fs.ErrPermission) {
+		return here, err
+	}
+	// The ids that files are looked up with belong to the thread. A thread that does not get its own back ends with its goroutine.
+	runtime.LockOSThread()
+	defer func() {
+		if unix.Setfsuid(0) == nil && unix.Setfsgid(0) == nil {
+			runtime.UnlockOSThread()
+		}
+	}()
+	if err := errors.Join(unix.Setfsgid(int(owner.Gid)), unix.Setfsuid(int(owner.Uid))); err != nil {
+		return nil, err
+	}
+	return os.Stat(cwd)
 }
 
 // killAll kills every PostgreSQL of this data directory.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -12,12 +13,38 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 )
 
 // These tests need Docker and the image of TEST_PG_IMAGE, so they have a build tag, which make test sets under TEST_PG=docker.
-// They are not parallel: each counts the containers of this process when it ends.
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	left, err := containers(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "list containers:", err)
+		code = 1
+	}
+	for _, c := range left {
+		fmt.Fprintf(os.Stderr, "the tests left container %s of %s, %s\n", c.ID, c.Image, c.Status)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// containers are those of this process, running or not.
+func containers(ctx context.Context) ([]container.Summary, error) {
+	provider, err := testcontainers.NewDockerProvider()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = provider.Close() }()
+	ours := make(client.Filters).Add("label", label+"="+strconv.Itoa(os.Getpid()))
+	list, err := provider.Client().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
+	return list.Items, err
+}
 
 func image(t *testing.T) string {
 	t.Helper()
@@ -27,29 +54,8 @@ func image(t *testing.T) string {
 	return defaultImage
 }
 
-// wantNoContainer fails the test if it leaves a container of this process, running or not.
-func wantNoContainer(t *testing.T) {
-	t.Helper()
-	t.Cleanup(func() {
-		ctx := context.Background()
-		provider, err := testcontainers.NewDockerProvider()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer provider.Close()
-		ours := make(client.Filters).Add("label", label+"="+strconv.Itoa(os.Getpid()))
-		list, err := provider.Client().ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, left := range list.Items {
-			t.Errorf("left container %s of %s, %s", left.ID, left.Image, left.Status)
-		}
-	})
-}
-
 func TestServerAnswersAndGoes(t *testing.T) {
-	wantNoContainer(t)
+	t.Parallel()
 	signals := make(chan os.Signal)
 	server, _, err := start(image(t), signals)
 	defer func() {
@@ -77,7 +83,7 @@ func TestServerAnswersAndGoes(t *testing.T) {
 }
 
 func TestRunEndsLikeItsCommand(t *testing.T) {
-	wantNoContainer(t)
+	t.Parallel()
 	var stdout, stderr strings.Builder
 	args := []string{"--image", image(t), "--", "sh", "-c", `echo "$TEST_DATABASE_URL $KEPT"; exit 7`}
 	if status := run(args, []string{"KEPT=kept"}, nil, &stdout, &stderr); status != 7 {
@@ -92,10 +98,10 @@ func TestRunEndsLikeItsCommand(t *testing.T) {
 }
 
 func TestServerThatEndsIsExplained(t *testing.T) {
-	wantNoContainer(t)
+	t.Parallel()
 	// Every version refuses a port that is none.
 	signals := make(chan os.Signal)
-	server, status, err := start(image(t), signals, "-c", "port=none")
+	server, status, err := start(image(t), signals, testcontainers.WithCmdArgs("-c", "port=none"))
 	if removeErr := server.remove(); removeErr != nil {
 		t.Error(removeErr)
 	}
@@ -105,7 +111,7 @@ func TestServerThatEndsIsExplained(t *testing.T) {
 }
 
 func TestImageThatIsNotThere(t *testing.T) {
-	wantNoContainer(t)
+	t.Parallel()
 	var stderr strings.Builder
 	// No registry has this host.
 	const nowhere = "registry.invalid/alsobought/none:1"
@@ -118,14 +124,39 @@ func TestImageThatIsNotThere(t *testing.T) {
 }
 
 func TestInterruptedStartLeavesNothing(t *testing.T) {
-	wantNoContainer(t)
-	signals := make(chan os.Signal, 1)
-	signals <- syscall.SIGTERM
-	server, status, err := start(image(t), signals)
-	if removeErr := server.remove(); removeErr != nil {
-		t.Error(removeErr)
-	}
-	if status != exitSignal+int(syscall.SIGTERM) || err == nil {
-		t.Errorf("status %d and error %v, want %d and an error", status, err, exitSignal+int(syscall.SIGTERM))
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		when func(interrupt testcontainers.ContainerRequestHook) testcontainers.ContainerLifecycleHooks
+	}{
+		{"when the container is created", func(interrupt testcontainers.ContainerRequestHook) testcontainers.ContainerLifecycleHooks {
+			return testcontainers.ContainerLifecycleHooks{PreCreates: []testcontainers.ContainerRequestHook{interrupt}}
+		}},
+		{"when it starts", func(interrupt testcontainers.ContainerRequestHook) testcontainers.ContainerLifecycleHooks {
+			return testcontainers.ContainerLifecycleHooks{PreStarts: []testcontainers.ContainerHook{
+				func(ctx context.Context, _ testcontainers.Container) error {
+					return interrupt(ctx, testcontainers.ContainerRequest{})
+				},
+			}}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			signals := make(chan os.Signal) // without a buffer: sent is seen
+			interrupt := func(context.Context, testcontainers.ContainerRequest) error {
+				signals <- syscall.SIGTERM
+				return nil
+			}
+			server, status, err := start(image(t), signals, testcontainers.WithAdditionalLifecycleHooks(tc.when(interrupt)))
+			if server.container == nil {
+				t.Error("the creation was given up: the daemon may have gone on with it, and nobody would know")
+			}
+			if removeErr := server.remove(); removeErr != nil {
+				t.Error(removeErr)
+			}
+			if status != exitSignal+int(syscall.SIGTERM) || err == nil {
+				t.Errorf("status %d and error %v, want %d and an error", status, err, exitSignal+int(syscall.SIGTERM))
+			}
+		})
 	}
 }

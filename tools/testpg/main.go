@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -107,19 +108,22 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 
 // server is a PostgreSQL container; its zero value has nothing to remove.
 type server struct {
-	container testcontainers.Container
+	container *testcontainers.DockerContainer
 	url       string
 }
 
-// start returns once the server, with those extra arguments, answers queries. The returned server is to be removed even after an error,
-// since a container that did not come up is a container all the same.
-func start(image string, signals <-chan os.Signal, extra ...string) (server, int, error) {
+var setUpLibrary = sync.OnceValue(func() error {
+	tclog.SetDefault(tclog.NewNoopLogger())
 	// Ryuk, the library's cleaner, is a second image to pull and a container with the Docker socket in it; remove does its work.
-	if err := os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true"); err != nil {
+	return os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
+})
+
+// start returns once the server answers queries. The returned server is to be removed even after an error,
+// since a container that did not come up is a container all the same.
+func start(image string, signals <-chan os.Signal, extra ...testcontainers.ContainerCustomizer) (server, int, error) {
+	if err := setUpLibrary(); err != nil {
 		return server{}, exitFailed, err
 	}
-	tclog.SetDefault(tclog.NewNoopLogger())
-
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	type result struct {
@@ -142,26 +146,40 @@ func start(image string, signals <-chan os.Signal, extra ...string) (server, int
 	}
 }
 
-func startServer(ctx context.Context, image string, extra []string) (server, error) {
+func startServer(ctx context.Context, image string, extra []testcontainers.ContainerCustomizer) (server, error) {
+	// Pulling an image may be given up at any moment, creating a container may not: the daemon would go on, and its name never reach us.
+	creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+	defer cancel()
+	goOn := context.AfterFunc(ctx, cancel)
+	beforeCreation := func(context.Context, testcontainers.ContainerRequest) error {
+		if !goOn() {
+			return context.Canceled
+		}
+		return nil
+	}
+
 	password := rand.Text()
-	started, err := testcontainers.Run(ctx, image,
+	options := []testcontainers.ContainerCustomizer{
 		testcontainers.WithExposedPorts(port),
 		testcontainers.WithLabels(map[string]string{label: strconv.Itoa(os.Getpid())}),
-		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) { host.ShmSize = sharedMemory }),
 		testcontainers.WithEnv(map[string]string{
 			"POSTGRES_PASSWORD": password,
 			"PGDATA":            "/pgdata/data",
 		}),
 		// In memory and without fsync: the data does not outlive the tests, and a template database is cloned in 20 ms.
 		testcontainers.WithTmpfs(map[string]string{"/pgdata": "rw"}),
-		testcontainers.WithCmd(slices.Concat([]string{
-			"postgres",
+		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) { host.ShmSize = sharedMemory }),
+		testcontainers.WithCmd("postgres",
 			"-c", "fsync=off",
 			"-c", "synchronous_commit=off",
 			"-c", "full_page_writes=off",
 			"-c", "max_connections=300",
-		}, extra)...),
-	)
+		),
+		testcontainers.WithAdditionalLifecycleHooks(testcontainers.ContainerLifecycleHooks{
+			PreCreates: []testcontainers.ContainerRequestHook{beforeCreation},
+		}),
+	}
+	started, err := testcontainers.Run(creating, image, append(options, extra...)...)
 	s := server{container: started}
 	if err != nil {
 		return s, err

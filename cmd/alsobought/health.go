@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// healthCommand is the health check of the container image, which has no curl beside this program.
+type healthCommand struct {
+	Addr string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
+}
+
+// Run asks once, and waits longer than the API does for its database.
+func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.Addr+"/health", http.NoBody)
+	if err != nil {
+		return usageError{err}
+	}
+	// Not the default client: a proxy of the environment is no way to ourselves.
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		if cause := new(url.Error); errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return fmt.Errorf("no API on %s: %w", c.Addr, err)
+	}
+	defer response.Body.Close() //nolint:errcheck // what was to be read was read
+	const enough = 4096
+	body, err := io.ReadAll(io.LimitReader(response.Body, enough))
+	if err != nil {
+		return fmt.Errorf("no API on %s: %w", c.Addr, err)
+	}
+	said := strings.TrimSpace(string(body))
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the API on %s says %s: %s", c.Addr, response.Status, said)
+	}
+	fmt.Fprintln(term.stdout, said)
+	return nil
+}

@@ -1,0 +1,230 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// The database is lost in every way there is, and comes back; the API notices both by itself.
+func TestLosingTheDatabase(t *testing.T) {
+	t.Parallel()
+	private := startPrivate(t)
+	pool, err := pg.Open(t.Context(), private.URL(), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, pool, csvOf(t, []string{"1", "PID"}, []string{"1", "Gloves"}))
+	s := serveAPI(t, Config{Pool: pool, Timeout: 300 * time.Millisecond})
+	s.expectHealth(t, "at first", http.StatusOK, http.StatusOK)
+
+	// Frozen, with every connection it has: what waits for an answer gets none.
+	frozen := s.freeze(t, private)
+	s.expectHealth(t, "frozen", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
+	if a := s.get(t, "/health"); !strings.Contains(string(a.body), `"status":"unhealthy","database_connected":false`) {
+		t.Errorf("frozen: %s", a.body)
+	}
+	a := s.get(t, "/api/v1/popular-items")
+	problemDetail(t, a, http.StatusServiceUnavailable)
+	if a.header.Get("Retry-After") == "" {
+		t.Error("frozen: no Retry-After")
+	}
+	signal(t, unix.SIGCONT, frozen...)
+	s.expectHealth(t, "thawed", http.StatusOK, http.StatusOK)
+	s.expectAnswers(t, "thawed")
+
+	// Killed while frozen, so that nobody can miss that it was gone; localpg starts it again.
+	frozen = s.freeze(t, private)
+	s.expectHealth(t, "frozen again", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
+	signal(t, unix.SIGKILL, frozen...)
+	s.expectHealth(t, "started again after a kill", http.StatusOK, http.StatusOK)
+	s.expectAnswers(t, "started again after a kill")
+
+	// Stopped in order: nobody listens any more.
+	if err := private.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.expectHealth(t, "stopped", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
+	problemDetail(t, s.get(t, "/api/v1/popular-items"), http.StatusServiceUnavailable)
+	if a := s.get(t, "/livez"); a.status != http.StatusOK {
+		t.Errorf("/livez: %d", a.status)
+	}
+}
+
+func startPrivate(t *testing.T) *localpg.Server {
+	t.Helper()
+	private, err := localpg.Start(t.Context(), localpg.Config{
+		Dir:       filepath.Join(t.TempDir(), "data"),
+		Throwaway: true,
+		BinDir:    os.Getenv("ALSOBOUGHT_PG_BIN"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := private.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return private
+}
+
+// expectHealth waits until /health and /readyz have the statuses, and logs how long that took.
+func (s *server) expectHealth(t *testing.T, when string, health, ready int) {
+	t.Helper()
+	began := time.Now()
+	waitFor(t, "/health "+when, func() bool { return s.get(t, "/health").status == health })
+	waitFor(t, "/readyz "+when, func() bool { return s.get(t, "/readyz").status == ready })
+	t.Logf("%s: /health %d, /readyz %d after %s", when, health, ready, time.Since(began).Round(time.Millisecond))
+}
+
+// expectAnswers waits until questions are answered: the pool finds out for itself which of its connections are dead.
+func (s *server) expectAnswers(t *testing.T, when string) {
+	t.Helper()
+	began := time.Now()
+	waitFor(t, "answers "+when, func() bool { return s.get(t, "/api/v1/similar-items/PID").status == http.StatusOK })
+	t.Logf("%s: answers after %s", when, time.Since(began).Round(time.Millisecond))
+}
+
+// freeze stops every process of the server where it is, and returns their ids, that of the postmaster first.
+func (s *server) freeze(t *testing.T, private *localpg.Server) []int {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(private.Dir(), "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	postmaster, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	t.Cleanup(func() { signal(t, unix.SIGCONT, postmaster) }) // a frozen one cannot be stopped
+	signal(t, unix.SIGSTOP, postmaster)                       // first, so that it begets no more
+	var others []int
+	if err := conn.QueryRow(t.Context(), "SELECT array_agg(pid) FROM pg_stat_activity").Scan(&others); err != nil {
+		t.Fatal(err)
+	}
+	signal(t, unix.SIGSTOP, others...)
+	return append([]int{postmaster}, others...)
+}
+
+func signal(t *testing.T, what unix.Signal, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := unix.Kill(pid, what); err != nil && !errors.Is(err, unix.ESRCH) {
+			t.Fatalf("signal %d: %v", pid, err)
+		}
+	}
+}
+
+// A pool without a free connection is busy, not ill; and however many ask, one look at the database serves them all.
+func TestHealthOfABusyPool(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	held := s.pool.Config().MaxConns
+	for range held {
+		conn, err := s.pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+	}
+	const askers = 50
+	var asking sync.WaitGroup
+	answers := make([]answer, askers)
+	for i := range answers {
+		asking.Go(func() { answers[i] = s.get(t, []string{"/health", "/readyz"}[i%2]) })
+	}
+	asking.Wait()
+	looks := map[time.Time]bool{}
+	for i, a := range answers {
+		if a.status != http.StatusOK {
+			t.Errorf("answer %d: %d %s", i, a.status, a.body)
+		}
+		if i%2 == 0 {
+			looks[decodeBody[healthBody](t, a).Timestamp] = true
+		}
+	}
+	if len(looks) >= askers/2 {
+		t.Errorf("%d looks for %d requests", len(looks), askers/2)
+	}
+}
+
+// A server that has no place for one more connection still answers those it has.
+func TestHealthOfAFullServer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var name string
+	if err := s.pool.QueryRow(t.Context(), "SELECT current_database()").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	// Superusers pass every limit of a database, so the API has to be somebody else.
+	role := "limited_" + name
+	for _, statement := range []string{
+		"CREATE ROLE " + role + " LOGIN PASSWORD 'limited' CONNECTION LIMIT 1",
+		"GRANT USAGE ON SCHEMA public TO " + role,
+		"GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role,
+	} {
+		if _, err := s.pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := s.pool.Config().ConnConfig
+	url := fmt.Sprintf("host='%s' port=%d dbname=%s user=%s password=limited", config.Host, config.Port, name, role)
+	limited, err := pg.Open(t.Context(), url, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		limited.Close()
+		for _, statement := range []string{"DROP OWNED BY " + role, "DROP ROLE " + role} {
+			if _, err := s.pool.Exec(context.Background(), statement); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	api := serveAPI(t, Config{Pool: limited})
+	// The one connection is in the pool: no other can be made.
+	for _, path := range []string{"/api/v1/popular-items", "/health", "/readyz"} {
+		if a := api.get(t, path); a.status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	if _, err := pg.Connect(t.Context(), limited); !pg.IsFull(err) {
+		t.Errorf("the server took one more: %v", err)
+	}
+}
+
+// Nothing of the database is needed to say that the process lives.
+func TestLivezNeedsNoDatabase(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	s := serveAPI(t, Config{Pool: pool})
+	pool.Close()
+	if a := s.get(t, "/livez"); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

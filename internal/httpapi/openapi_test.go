@@ -1,0 +1,297 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// document is what the tests read of an OpenAPI document.
+type document struct {
+	OpenAPI string
+	Info    struct{ Title, Version, Description string }
+	Paths   map[string]map[string]*operation
+
+	Components struct{ Schemas map[string]*schema }
+}
+
+type operation struct {
+	OperationID, Summary string
+	Tags                 []string
+	Parameters           []struct {
+		Name, In, Description string
+		Required, Explode     bool
+		Schema                *schema
+	}
+	RequestBody struct{ Content map[string]content }
+	Responses   map[string]struct {
+		Description string
+		Content     map[string]content
+	}
+}
+
+type content struct {
+	Schema  *schema
+	Example any
+}
+
+type schema struct {
+	Ref                  string `json:"$ref"`
+	Type                 string
+	Format               string
+	Properties           map[string]*schema
+	Required             []string
+	AdditionalProperties *bool
+	Items                *schema
+	Enum                 []any
+	Default              any
+	Minimum, Maximum     *float64
+	MinItems, MaxItems   *int
+}
+
+func readDocument(t *testing.T, s *server) document {
+	t.Helper()
+	a := s.get(t, "/openapi.json")
+	if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/json" {
+		t.Fatalf("%d %s", a.status, a.header.Get("Content-Type"))
+	}
+	var d document
+	if err := json.Unmarshal(a.body, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// check lists what is wrong with value under the schema.
+func (d *document) check(at string, s *schema, value any) []string {
+	if s == nil {
+		return []string{at + ": no schema"}
+	}
+	if name, isRef := strings.CutPrefix(s.Ref, "#/components/schemas/"); isRef {
+		return d.check(at, d.Components.Schemas[name], value)
+	}
+	if s.Type == "" {
+		return nil // anything
+	}
+	if len(s.Enum) > 0 && !slices.Contains(s.Enum, value) {
+		return []string{fmt.Sprintf("%s: %v is none of %v", at, value, s.Enum)}
+	}
+	var wrong []string
+	fits := false
+	switch v := value.(type) {
+	case string:
+		fits = s.Type == "string"
+		if _, err := time.Parse(time.RFC3339, v); s.Format == "date-time" && err != nil {
+			wrong = append(wrong, at+": "+err.Error())
+		}
+	case bool:
+		fits = s.Type == "boolean"
+	case float64:
+		fits = s.Type == "number" || s.Type == "integer" && v == float64(int64(v))
+	case []any:
+		fits = s.Type == "array"
+		for i, item := range v {
+			wrong = append(wrong, d.check(fmt.Sprintf("%s[%d]", at, i), s.Items, item)...)
+		}
+	case map[string]any:
+		fits = s.Type == "object" && s.AdditionalProperties != nil && !*s.AdditionalProperties
+		for _, name := range s.Required {
+			if _, there := v[name]; !there {
+				wrong = append(wrong, at+": no "+name)
+			}
+		}
+		for name, field := range v {
+			wrong = append(wrong, d.check(at+"."+name, s.Properties[name], field)...)
+		}
+	}
+	if !fits {
+		wrong = append(wrong, fmt.Sprintf("%s: %v is no %q", at, value, s.Type))
+	}
+	return wrong
+}
+
+// What is routed is documented, and what is documented is routed.
+func TestDocumentHasEveryRoute(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := readDocument(t, s)
+	documented, routed := map[string]bool{}, map[string]bool{}
+	for path, operations := range d.Paths {
+		for method := range operations {
+			documented[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	err := chi.Walk(s.Config.Handler.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if !strings.HasPrefix(route, "/docs/") { // what the page loads
+			routed[method+" "+route] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(routed)), slices.Sorted(maps.Keys(documented))); diff != "" {
+		t.Errorf("routed -, documented +:\n%s", diff)
+	}
+	if len(routed) < 13 {
+		t.Errorf("only %d routes", len(routed))
+	}
+}
+
+// Every operation is described, and every example fits its schema.
+func TestDocumentIsWhole(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := readDocument(t, s)
+	if !strings.HasPrefix(d.OpenAPI, "3.1.") || d.Info.Title == "" || d.Info.Version != "test" || d.Info.Description == "" {
+		t.Errorf("%q %+v", d.OpenAPI, d.Info)
+	}
+	ids := map[string]string{}
+	for path, operations := range d.Paths {
+		for method, op := range operations {
+			if other, twice := ids[op.OperationID]; twice {
+				t.Errorf("%s and %s are both %q", path, other, op.OperationID)
+			}
+			ids[op.OperationID] = path
+			if op.OperationID == "" || op.Summary == "" || len(op.Tags) != 1 {
+				t.Errorf("%s %s: %q %q %v", method, path, op.OperationID, op.Summary, op.Tags)
+			}
+			for _, p := range op.Parameters {
+				if p.Description == "" || p.Schema == nil || p.Schema.Type == "" || p.Required != (p.In == "path" || p.Name == "item" || p.Name == "other") {
+					t.Errorf("%s %s: parameter %+v", method, path, p)
+				}
+			}
+			for status, response := range op.Responses {
+				for mediaType, c := range response.Content {
+					if response.Description == "" || c.Schema == nil && strings.HasSuffix(mediaType, "json") && path != "/openapi.json" {
+						t.Errorf("%s %s: %s %s has no description or schema", method, path, status, mediaType)
+					}
+					if problem := mediaType == "application/problem+json"; problem == (status == "200" || op.Tags[0] == "health" && status == "503") {
+						t.Errorf("%s %s: %s is %s", method, path, status, mediaType)
+					}
+					if c.Example != nil {
+						for _, wrong := range d.check(path+" "+status, c.Schema, c.Example) {
+							t.Error(wrong)
+						}
+					} else if mediaType == "application/json" && op.Tags[0] != "pages" {
+						t.Errorf("%s %s: %s has no example", method, path, status)
+					}
+				}
+			}
+			if strings.HasPrefix(path, "/api/") {
+				for _, status := range []string{"200", "422", "500", "503"} {
+					if _, there := op.Responses[status]; !there {
+						t.Errorf("%s %s: %s is not documented", method, path, status)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The bounds and defaults of the document are those that package recommend enforces.
+func TestDocumentHasTheBounds(t *testing.T) {
+	t.Parallel()
+	d := readDocument(t, newServer(t))
+	fields := map[string]map[string]*schema{"body": d.Components.Schemas["BasketBody"].Properties}
+	for path, operations := range d.Paths {
+		for _, op := range operations {
+			fields[path] = map[string]*schema{}
+			for _, p := range op.Parameters {
+				fields[path][p.Name] = p.Schema
+				if p.Name == "exclude" && !p.Explode {
+					t.Errorf("%s: exclude is not repeatable", path)
+				}
+			}
+		}
+	}
+	limits := map[string]int{
+		popularPath: recommend.PopularLimit, similarPath: recommend.SimilarLimit, similarPath + "/{item_name}": recommend.SimilarLimit,
+		"body": recommend.BasketLimit, orderPath + "/{order_id}": recommend.OrderLimit,
+	}
+	for where, limit := range limits {
+		f := fields[where]
+		if s := f["limit"]; *s.Minimum != 1 || *s.Maximum != recommend.MaxLimit || s.Default != float64(limit) {
+			t.Errorf("%s: limit %+v", where, s)
+		}
+		if s := f["exclude"]; *s.MaxItems != recommend.MaxExclude {
+			t.Errorf("%s: exclude %+v", where, s)
+		}
+		if where == popularPath {
+			continue
+		}
+		var measures []any
+		for _, m := range recommend.Measures() {
+			measures = append(measures, string(m))
+		}
+		if s := f["measure"]; !cmp.Equal(s.Enum, measures) || s.Default != measures[0] {
+			t.Errorf("%s: measure %+v", where, s)
+		}
+		if s := f["min_support"]; *s.Minimum != 0 || s.Default != 0.0 {
+			t.Errorf("%s: min_support %+v", where, s)
+		}
+		if s := f["min_confidence"]; *s.Minimum != 0 || *s.Maximum != 1 || s.Default != 0.0 {
+			t.Errorf("%s: min_confidence %+v", where, s)
+		}
+		if s := f["strict"]; s.Default != false {
+			t.Errorf("%s: strict %+v", where, s)
+		}
+	}
+	if s := fields["body"]["items"]; *s.MinItems != 1 || *s.MaxItems != recommend.MaxBasket {
+		t.Errorf("items %+v", s)
+	}
+}
+
+// What is served fits the schema of its status.
+func TestAnswersFitTheDocument(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := readDocument(t, s)
+	tests := []struct{ path, route, body string }{
+		{"/", "/", ""},
+		{"/health", "/health", ""},
+		{"/health/", "/health/", ""},
+		{"/readyz", "/readyz", ""},
+		{"/livez", "/livez", ""},
+		{"/api/v1/popular-items", popularPath, ""},
+		{"/api/v1/popular-items?limit=0&x=1", popularPath, ""},
+		{"/api/v1/similar-items/PID?limit=10", similarPath + "/{item_name}", ""},
+		{"/api/v1/similar-items?item=PID", similarPath, ""},
+		{"/api/v1/similar-items?item=nothing", similarPath, ""},
+		{"/api/v1/recommendations/O-1", orderPath + "/{order_id}", ""},
+		{"/api/v1/recommendations/nothing", orderPath + "/{order_id}", ""},
+		{"/api/v1/explain?item=PID&other=Gloves", explainPath, ""},
+		{"/api/v1/basket-recommendations", basketPath, `{"items":["PID","nothing"],"limit":100}`},
+		{"/api/v1/basket-recommendations", basketPath, `{"items":[1],"limit":1000}`},
+		{"/api/v1/basket-recommendations", basketPath, `{`},
+	}
+	for _, test := range tests {
+		method, ask := "get", s.get
+		if test.body != "" {
+			method, ask = "post", func(t *testing.T, path string) answer { t.Helper(); return s.post(t, path, test.body) }
+		}
+		a := ask(t, test.path)
+		documented, there := d.Paths[test.route][method].Responses[fmt.Sprint(a.status)].Content[a.header.Get("Content-Type")]
+		if !there {
+			t.Errorf("%s: %d %s is not documented", test.path, a.status, a.header.Get("Content-Type"))
+			continue
+		}
+		var value any
+		if err := json.Unmarshal(a.body, &value); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range d.check(test.path, documented.Schema, value) {
+			t.Error(wrong)
+		}
+	}
+}
