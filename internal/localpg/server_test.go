@@ -101,13 +101,20 @@ func TestKilledGuardianIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(tempDir(t), "data")
 	s := start(t, Config{Dir: dir})
-	for _, line := range processes(t, dir) {
-		if pid, command, _ := strings.Cut(line, " "); strings.HasPrefix(command, "/bin/sh -s") {
-			if err := exec.Command("kill", "-9", pid).Run(); err != nil {
-				t.Fatal(err)
+	shells := func() (pids []string) {
+		for _, line := range processes(t, dir) {
+			if pid, command, _ := strings.Cut(line, " "); strings.HasPrefix(command, "/bin/sh -s") {
+				pids = append(pids, pid)
 			}
 		}
+		return pids
 	}
+	for _, pid := range shells() {
+		if err := exec.Command("kill", "-9", pid).Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the guardian is dead", func() bool { return len(shells()) == 0 })
 	h := startHelper(t, dir)
 	h.answer("ready")
 	closeServer(t, s)
