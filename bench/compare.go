@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/alsobought/alsobought/internal/orderfile"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
 //go:embed simple.sql

@@ -13,8 +13,9 @@ import (
 	"net/url"
 	"runtime"
 
-	"github.com/alsobought/alsobought/internal/httpapi"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/httpapi"
 )
 
 // withHTTP serves the API on a free port of this machine while do runs, logging as serve does, but to nowhere.

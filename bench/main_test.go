@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
 // TestMeasure measures everything with few orders, and counts them in plain Go.

@@ -9,10 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/alsobought/alsobought/internal/pg"
-	"github.com/alsobought/alsobought/internal/recommend"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
 )
 
 // manyBaskets is how many different orders are asked about: more than a handful, so that PostgreSQL's cache is not all that is measured.

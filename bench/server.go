@@ -9,8 +9,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/alsobought/alsobought/internal/localpg"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/localpg"
 )
 
 // server is a PostgreSQL on which databases are made to measure in.

@@ -105,14 +105,16 @@ func (a account) give(path string) error {
 func childEnv() []string {
 	env := []string{"LC_ALL=C"}
 	for _, key := range []string{"PATH", "LD_LIBRARY_PATH"} {
-		if value, ok := os.LookupEnv(key); ok {
+		if value, ok := os.LookupEnv(key); ok { //nolint:forbidigo // no configuration: what any child inherits
 			env = append(env, key+"="+value)
 		}
 	}
 	return env
 }
 
-func ownerOf(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+func ownerOf(info fs.FileInfo) int {
+	return int(info.Sys().(*syscall.Stat_t).Uid) //nolint:forcetypeassert // it is one on every Unix
+}
 
 // deniedError explains a refused access to dir: mostly it was root who made it.
 func deniedError(dir string, err error) error {

@@ -66,7 +66,7 @@ func (s *Server) createCluster(ctx context.Context, bin binaries, server *lock, 
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	defer parent.Close()
+	defer func() { _ = parent.Close() }() // read only
 	if err := parent.Sync(); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -83,8 +83,10 @@ func (s *Server) initdb(ctx context.Context, bin binaries, fresh, ctype string, 
 	if err := s.place.account.give(fresh); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	args := []string{"-D", fresh, "--username=" + superuser, "--auth=trust",
-		"--encoding=UTF8", "--locale=C", "--lc-ctype=" + ctype, "--no-instructions"}
+	args := []string{
+		"-D", fresh, "--username=" + superuser, "--auth=trust",
+		"--encoding=UTF8", "--locale=C", "--lc-ctype=" + ctype, "--no-instructions",
+	}
 	if s.cfg.Throwaway {
 		args = append(args, "--no-sync")
 	}
@@ -147,7 +149,7 @@ func (s *Server) settings() []string {
 // sharedMemoryType is mmap, that is files, where /dev/shm is too small for a parallel hash join.
 func sharedMemoryType() string {
 	var shm unix.Statfs_t
-	if err := unix.Statfs("/dev/shm", &shm); err != nil || uint64(shm.Blocks)*uint64(shm.Bsize) < enoughShm {
+	if err := unix.Statfs("/dev/shm", &shm); err != nil || shm.Blocks*uint64(shm.Bsize) < enoughShm {
 		return "mmap"
 	}
 	return "posix"
@@ -160,7 +162,7 @@ func (s *Server) createDatabase(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to the private PostgreSQL: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // all it had to say was said
 	var found bool
 	const find = `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)`
 	if err := conn.QueryRow(ctx, find, s.cfg.Database).Scan(&found); err != nil {

@@ -44,13 +44,13 @@ func openServerLog(dir string) (*serverLog, error) {
 		size, err = 0, file.Truncate(0)
 	}
 	if err != nil {
-		file.Close()
+		_ = file.Close() // the error before says more
 		return nil, fmt.Errorf("server log: %w", err)
 	}
 	return &serverLog{file: file, begin: size}, nil
 }
 
-func (l *serverLog) close() { l.file.Close() }
+func (l *serverLog) close() { _ = l.file.Close() } // the server writes it, not we
 
 // reason is, in one line, why the program that wrote last gave up.
 func (l *serverLog) reason() string {

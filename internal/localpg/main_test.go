@@ -162,7 +162,7 @@ func throwaway(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, helperThrowaway+"=1") 
 // tempDir is like t.TempDir, but others may enter it, so that it stays the place of the data for root too.
 func tempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "localpg")
+	dir, err := os.MkdirTemp("/tmp", "localpg") //nolint:usetesting // that one is closed to others
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func makeDir(dir string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // as mkdir -p would; what is secret lies in dir
 		return fmt.Errorf("data directory: %w", err)
 	}
 	mode := fs.FileMode(0o700)

@@ -54,14 +54,14 @@ func (b *baskets) open() (*Reject, error) {
 	}
 	if !b.firstIDs {
 		b.order, b.item = strconv.AppendInt(b.order[:0], row.line, 10), 0
-		return nil, nil
+		return nil, nil //nolint:nilnil // nothing to refuse
 	}
 	b.order = row.text(0)
 	if reject := b.checks.common(row, values{orderRole: b.order}); reject != nil {
 		return reject, nil
 	}
 	b.item = 1
-	return nil, nil
+	return nil, nil //nolint:nilnil // nothing to refuse
 }
 
 // more skips empty fields and reports whether an item is left in the basket.

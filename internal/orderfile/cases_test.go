@@ -112,7 +112,7 @@ func account(source io.Reader, opts orderfile.Options) string {
 		case reject != nil:
 			fmt.Fprintf(&b, "%d: %s: %s | %+q", reject.Number, reject.Reason, reject.Detail, reject.Raw)
 			if reject.Said != nil {
-				said, _ := json.Marshal(reject.Said) // text always can be
+				said, _ := json.Marshal(reject.Said) //nolint:errchkjson // text always can be
 				fmt.Fprintf(&b, " says %+q", said)
 			}
 			b.WriteByte('\n')

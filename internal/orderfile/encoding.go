@@ -80,6 +80,7 @@ type utf16Decoder struct {
 	order binary.ByteOrder
 }
 
+// Transform is called by the reader of package transform.
 func (d utf16Decoder) Transform(dst, src []byte, atEOF bool) (written, read int, err error) {
 	for read < len(src) {
 		if len(dst)-written < utf8.UTFMax {

@@ -102,8 +102,7 @@ func TestEndless(t *testing.T) {
 			t.Parallel()
 			source := &endless{start: c.start, more: c.more}
 			err := readAll(source, c.opts)
-			var fileError *orderfile.FileError
-			if !errors.As(err, &fileError) {
+			if _, ok := errors.AsType[*orderfile.FileError](err); !ok {
 				t.Fatalf("got %v, want a FileError", err)
 			}
 			if diff := cmp.Diff(c.want, err.Error()); diff != "" {
@@ -162,7 +161,7 @@ func TestTextLimits(t *testing.T) {
 
 // TestManyRows reads three million rows of ever new names in little memory. It is not parallel: it looks at the heap,
 // which all tests share.
-func TestManyRows(t *testing.T) {
+func TestManyRows(t *testing.T) { //nolint:paralleltest // as said
 	const rows = 3_000_000
 	pr, pw := io.Pipe()
 	go func() {

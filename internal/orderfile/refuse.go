@@ -87,7 +87,9 @@ func notUTF8(sample []byte, atEOF bool) int {
 		}
 		lead := sample[i]
 		start := i
-		for i++; i < len(sample) && sample[i]&0xc0 == 0x80; i++ {
+		i++
+		for i < len(sample) && sample[i]&0xc0 == 0x80 {
+			i++
 		}
 		if i-start > 1 && lead >= 0xe0 || lead == 0xc2 || lead == 0xc3 { // two bytes hold the letters of Latin-1
 			halves++

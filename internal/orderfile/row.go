@@ -88,9 +88,7 @@ func splitOn(separator byte) splitter {
 				}
 				r.fields = append(r.fields, field{data[start+1 : end], doubled})
 			} else {
-				for i < len(data) && data[i] != separator && data[i] != '\n' && data[i] != '\r' {
-					i++
-				}
+				i = fieldEnd(data, i, separator)
 				r.fields = append(r.fields, field{data[start:i], false})
 			}
 			if i < len(data) && data[i] == separator {
@@ -103,6 +101,14 @@ func splitOn(separator byte) splitter {
 			return n, found
 		}
 	}
+}
+
+// fieldEnd returns where the field ends that begins at i and is not quoted.
+func fieldEnd(data []byte, i int, separator byte) int {
+	for i < len(data) && data[i] != separator && data[i] != '\n' && data[i] != '\r' {
+		i++
+	}
+	return i
 }
 
 // closingQuote returns where the quoted text that begins at i ends, -1 when it does not, and whether it holds doubled

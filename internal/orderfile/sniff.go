@@ -46,7 +46,7 @@ func sniff(text *window, opts Options) (shape, error) {
 		}
 	}
 	if fit < headerFound && opts.Columns == nil && bytes.IndexByte(text.bytes(), 0) < 0 {
-		if separator, clear := looksLikeBaskets(text, opts); clear {
+		if separator, sure := looksLikeBaskets(text, opts); sure {
 			return shape{Baskets, separator}, nil
 		}
 	}
@@ -84,18 +84,18 @@ func fitness(text *window, separator byte, opts Options) int {
 // looksLikeBaskets is careful: order lines taken for baskets would be loaded as nonsense. It wants numbers separated by
 // blanks; or names, not one of them a number, separated by commas, in rows of which no three quarters are equally long,
 // under no known header.
-func looksLikeBaskets(text *window, opts Options) (separator byte, clear bool) {
+func looksLikeBaskets(text *window, opts Options) (separator byte, sure bool) {
 	several := false
 	for i, row := range sampleFields(text, splitBlanks, opts) {
 		several = several || len(row) > 1
-		if clear = i == 0 || clear; !clear {
+		if sure = i == 0 || sure; !sure {
 			break
 		}
 		for _, field := range row {
-			clear = clear && isNumber(field)
+			sure = sure && isNumber(field)
 		}
 	}
-	if clear && several {
+	if sure && several {
 		return ' ', true
 	}
 	rows := sampleFields(text, splitOn(','), opts)

@@ -77,8 +77,10 @@ func (f family) name(i int) string {
 
 // words are looked up, never ranged over: a map has no order to rely on.
 var words = map[string][]string{
-	"brand": {"Aldmere", "Brackwell", "Corvane", "Draymoor", "Farrowby", "Halvorne", "Marlstone", "Ostwick",
-		"Pellworth", "Quillane", "Sonderby", "Thornwick", "Wexcombe"},
+	"brand": {
+		"Aldmere", "Brackwell", "Corvane", "Draymoor", "Farrowby", "Halvorne", "Marlstone", "Ostwick",
+		"Pellworth", "Quillane", "Sonderby", "Thornwick", "Wexcombe",
+	},
 	"model":    modelNumbers(),
 	"inch":     {"1/8", "3/16", "1/4", "5/16", "3/8", "1/2", "5/8", "3/4", "1"},
 	"polymer":  {"Teflon", "Polyethylene", "Silicone", "PVC", "Nylon", "Polyurethane", "FEP-Lined"},

@@ -20,11 +20,15 @@ var (
 	firstDay = time.Date(2023, time.January, 1, 7, 0, 0, 0, time.UTC)
 	lastDay  = time.Date(2025, time.December, 31, 7, 0, 0, 0, time.UTC)
 
-	weekdayWeight = [...]int64{time.Sunday: 3, time.Monday: 18, time.Tuesday: 20, time.Wednesday: 20,
-		time.Thursday: 19, time.Friday: 16, time.Saturday: 4}
-	monthWeight = [...]int64{time.January: 70, time.February: 72, time.March: 88, time.April: 100, time.May: 110,
+	weekdayWeight = [...]int64{
+		time.Sunday: 3, time.Monday: 18, time.Tuesday: 20, time.Wednesday: 20,
+		time.Thursday: 19, time.Friday: 16, time.Saturday: 4,
+	}
+	monthWeight = [...]int64{
+		time.January: 70, time.February: 72, time.March: 88, time.April: 100, time.May: 110,
 		time.June: 115, time.July: 112, time.August: 112, time.September: 108, time.October: 104,
-		time.November: 86, time.December: 64}
+		time.November: 86, time.December: 64,
+	}
 )
 
 func newClock(orders int64, rnd source) *clock {

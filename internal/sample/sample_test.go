@@ -224,7 +224,7 @@ func TestWriteStopsAtTheWritersError(t *testing.T) {
 }
 
 // Not parallel: it watches the heap, which all tests share.
-func TestWriteStreams(t *testing.T) {
+func TestWriteStreams(t *testing.T) { //nolint:paralleltest // as said
 	w := &heapWatch{}
 	if _, err := sample.Write(w, sample.Config{Scale: 20, Seed: 1}); err != nil {
 		t.Fatal(err)
