@@ -9,17 +9,32 @@ import (
 	"context"
 )
 
+const orderExists = `-- name: OrderExists :one
+SELECT EXISTS (SELECT FROM orders)::boolean AS some
+`
+
+func (q *Queries) OrderExists(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, orderExists)
+	var some bool
+	err := row.Scan(&some)
+	return some, err
+}
+
 const stagedItemMerge = `-- name: StagedItemMerge :execrows
 
+WITH names AS MATERIALIZED (
+    SELECT DISTINCT s.item_name AS name FROM staged_rows AS s WHERE s.reason IS NULL
+)
 INSERT INTO items (name)
-SELECT DISTINCT s.item_name
-FROM staged_rows AS s
-WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM items AS i WHERE i.name = s.item_name)
-ORDER BY s.item_name
+SELECT n.name
+FROM names AS n
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.name = n.name)
+ORDER BY n.name
 `
 
 // The merge of one load: what stands in staged_rows becomes items, orders, order_lines and load_rejects. Merges run one at a time (an
 // advisory lock), so that what another load brings in is either seen here or sees this.
+// The names first, by themselves: the planner knows how few there are, and groups by hash instead of sorting every row.
 func (q *Queries) StagedItemMerge(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedItemMerge)
 	if err != nil {
@@ -28,84 +43,82 @@ func (q *Queries) StagedItemMerge(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const stagedLineMerge = `-- name: StagedLineMerge :one
-WITH lines AS (
-    SELECT o.order_id, i.item_id, sum(s.quantity) AS quantity, count(*) AS staged
-    FROM staged_rows AS s
-    JOIN orders AS o ON o.external_id = s.order_id
-    JOIN items AS i ON i.name = s.item_name
-    WHERE s.reason IS NULL
-    GROUP BY o.order_id, i.item_id
-), known AS (
-    INSERT INTO known_lines (order_id, item_id, load_id, quantity)
-    SELECT n.order_id, n.item_id, $1::bigint, n.quantity
-    FROM lines AS n
-    JOIN order_lines AS k ON k.order_id = n.order_id AND k.item_id = n.item_id
-    ORDER BY n.order_id, n.item_id
-    RETURNING 1
-), added AS (
-    INSERT INTO order_lines (order_id, item_id, quantity, load_id)
-    SELECT n.order_id, n.item_id, n.quantity, $1::bigint
-    FROM lines AS n
-    WHERE NOT EXISTS (SELECT FROM order_lines AS k WHERE k.order_id = n.order_id AND k.item_id = n.item_id)
-    ORDER BY n.order_id, n.item_id
-    RETURNING 1
-)
-SELECT (SELECT count(*) FROM added)::bigint AS loaded, (SELECT count(*) FROM known)::bigint AS known,
-       (SELECT coalesce(sum(l.staged - 1), 0) FROM lines AS l)::bigint AS repeated
+const stagedLineKnow = `-- name: StagedLineKnow :execrows
+INSERT INTO known_lines (order_id, item_id, load_id, quantity)
+SELECT k.order_id, k.item_id, $1::bigint, sum_numeric(s.quantity)
+FROM staged_rows AS s
+JOIN orders AS o ON o.external_id = s.order_id
+JOIN items AS i ON i.name = s.item_name
+JOIN order_lines AS k ON k.order_id = o.order_id AND k.item_id = i.item_id
+WHERE s.reason IS NULL
+GROUP BY k.order_id, k.item_id
+ORDER BY k.order_id, k.item_id
 `
 
-type StagedLineMergeRow struct {
-	Loaded   int64 `json:"loaded"`
-	Known    int64 `json:"known"`
-	Repeated int64 `json:"repeated"`
+// What the load says of lines that an earlier one brought; run before StagedLineMerge. Repeats inside the load add to the quantity.
+func (q *Queries) StagedLineKnow(ctx context.Context, loadID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedLineKnow, loadID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
-// Repeats inside the load add to the quantity; what an earlier load brought stays as it is. In the order of the key, which fills the
-// index from left to right.
-func (q *Queries) StagedLineMerge(ctx context.Context, loadID int64) (StagedLineMergeRow, error) {
-	row := q.db.QueryRow(ctx, stagedLineMerge, loadID)
-	var i StagedLineMergeRow
-	err := row.Scan(&i.Loaded, &i.Known, &i.Repeated)
-	return i, err
-}
-
-const stagedOrderMerge = `-- name: StagedOrderMerge :one
-WITH staged AS MATERIALIZED (
-    SELECT s.order_id AS external_id, min(s.ordered_at) AS ordered_at, min(s.customer_id COLLATE "C") AS customer_id
-    FROM staged_rows AS s
-    WHERE s.reason IS NULL
-    GROUP BY s.order_id
-), known AS (
-    INSERT INTO known_orders (order_id, load_id, ordered_at, customer_id)
-    SELECT o.order_id, $1::bigint, n.ordered_at, n.customer_id
-    FROM staged AS n
-    JOIN orders AS o ON o.external_id = n.external_id
-    ORDER BY o.order_id
-    RETURNING 1
-), added AS (
-    INSERT INTO orders (external_id, ordered_at, customer_id, load_id)
-    SELECT n.external_id, n.ordered_at, n.customer_id, $1::bigint
-    FROM staged AS n
-    WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = n.external_id)
-    ORDER BY n.external_id
-    RETURNING 1
-)
-SELECT (SELECT count(*) FROM added)::bigint AS added, (SELECT count(*) FROM known)::bigint AS known
+const stagedLineMerge = `-- name: StagedLineMerge :execrows
+INSERT INTO order_lines (order_id, item_id, quantity, load_id)
+SELECT o.order_id, i.item_id, sum_numeric(s.quantity), $1::bigint
+FROM staged_rows AS s
+JOIN orders AS o ON o.external_id = s.order_id
+JOIN items AS i ON i.name = s.item_name
+WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM order_lines AS k WHERE k.order_id = o.order_id AND k.item_id = i.item_id)
+GROUP BY o.order_id, i.item_id
+ORDER BY o.order_id, i.item_id
 `
 
-type StagedOrderMergeRow struct {
-	Added int64 `json:"added"`
-	Known int64 `json:"known"`
+// Repeats inside the load add to the quantity. In the order of the key, which fills the index from left to right.
+func (q *Queries) StagedLineMerge(ctx context.Context, loadID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedLineMerge, loadID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
-// An order keeps the earliest time and the first customer, by bytes, that its lines name: the same whatever the order of the lines. What
-// an earlier load brought stays as it is.
-func (q *Queries) StagedOrderMerge(ctx context.Context, loadID int64) (StagedOrderMergeRow, error) {
-	row := q.db.QueryRow(ctx, stagedOrderMerge, loadID)
-	var i StagedOrderMergeRow
-	err := row.Scan(&i.Added, &i.Known)
-	return i, err
+const stagedOrderKnow = `-- name: StagedOrderKnow :execrows
+INSERT INTO known_orders (order_id, load_id, ordered_at, customer_id)
+SELECT o.order_id, $1::bigint, min(s.ordered_at), min(s.customer_id COLLATE "C")
+FROM staged_rows AS s
+JOIN orders AS o ON o.external_id = s.order_id
+WHERE s.reason IS NULL
+GROUP BY o.order_id
+ORDER BY o.order_id
+`
+
+// What the load says of orders that an earlier one brought; run before StagedOrderMerge, after which all are there.
+func (q *Queries) StagedOrderKnow(ctx context.Context, loadID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedOrderKnow, loadID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const stagedOrderMerge = `-- name: StagedOrderMerge :execrows
+INSERT INTO orders (external_id, ordered_at, customer_id, load_id)
+SELECT s.order_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), $1::bigint
+FROM staged_rows AS s
+WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = s.order_id)
+GROUP BY s.order_id
+ORDER BY s.order_id
+`
+
+// An order keeps the earliest time and the first customer, by bytes, that its lines name: the same whatever the order of the lines.
+func (q *Queries) StagedOrderMerge(ctx context.Context, loadID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedOrderMerge, loadID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const stagedRejectMerge = `-- name: StagedRejectMerge :execrows

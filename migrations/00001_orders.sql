@@ -101,9 +101,9 @@ CREATE TABLE order_lines (
     CONSTRAINT order_lines_quantity_check CHECK (quantity > 0)
 );
 COMMENT ON TABLE order_lines IS 'One row per order and item; repeats inside a source add to the quantity.';
--- Lines lie in the order of their loads, so that a few bytes per megabyte find those of one.
-CREATE INDEX order_lines_load_id_idx ON order_lines USING brin (load_id) WITH (pages_per_range = 16);
-CREATE INDEX orders_load_id_idx ON orders USING brin (load_id) WITH (pages_per_range = 16);
+
+-- Most groups of lines have one line. sum(numeric) sets up a state for each of them all the same; this one begins with its first number.
+CREATE AGGREGATE sum_numeric(numeric) (SFUNC = numeric_add, COMBINEFUNC = numeric_add, STYPE = numeric, PARALLEL = SAFE);
 
 -- What a load said of orders and lines that an earlier load had brought. It changes nothing, until the earlier load is reverted: then
 -- these take the place of what goes.
@@ -136,4 +136,5 @@ CREATE TABLE order_deletions (
 COMMENT ON TABLE order_deletions IS 'The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.';
 
 -- +goose Down
+DROP AGGREGATE sum_numeric(numeric);
 DROP TABLE order_deletions, known_lines, known_orders, order_lines, orders, items, load_rejects, load_files, loads;
