@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 )
 
 type psqlCommand struct {
@@ -29,7 +30,10 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	if len(c.Args) > 0 && c.Args[0] == "--" {
 		args = append(args[:2], c.Args[1:]...)
 	}
-	// Ctrl-C is psql's own to deal with: it ends a query there, not the session.
+	// Ctrl-C is psql's own to deal with, as often as it comes: it ends a query there, not the session.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
 	psql := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	psql.Stdin, psql.Stdout, psql.Stderr = term.stdin, term.stdout, term.stderr
 	psql.Env = append(os.Environ(), password...)

@@ -191,23 +191,7 @@ func TestLoaderKilledAnytime(t *testing.T) {
 // PostgreSQL itself is killed during a load: it recovers, and nothing half is there.
 func TestPostgresKilled(t *testing.T) {
 	t.Parallel()
-	server, err := localpg.Start(t.Context(), localpg.Config{Dir: filepath.Join(openTempDir(t), "server"), BinDir: os.Getenv("ALSOBOUGHT_PG_BIN"), Logf: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	pool, err := pg.Open(t.Context(), server.URL(), 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
+	server, pool := ownServer(t)
 	mustRun(t, pool, content("before.csv", []byte("order,item,quantity\no1,item 1,2\no2,kept,1\no2,,1\n")))
 	before, rows := state(t, pool), manyRows(50_000)
 
@@ -256,6 +240,38 @@ func TestPostgresKilled(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	assertHealthy(t, pool)
+}
+
+// ownServer is a PostgreSQL that belongs to this test, durable and with the settings that users get.
+func ownServer(t *testing.T) (*localpg.Server, *pgxpool.Pool) {
+	t.Helper()
+	server, pool := startServer(t, filepath.Join(openTempDir(t), "server"), os.Getenv("ALSOBOUGHT_PG_BIN"))
+	t.Cleanup(func() { closeServer(t, server, pool) })
+	return server, pool
+}
+
+func startServer(t *testing.T, dir, binDir string) (*localpg.Server, *pgxpool.Pool) {
+	t.Helper()
+	server, err := localpg.Start(t.Context(), localpg.Config{Dir: dir, BinDir: binDir, Logf: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pg.Open(t.Context(), server.URL(), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return server, pool
+}
+
+func closeServer(t *testing.T, server *localpg.Server, pool *pgxpool.Pool) {
+	t.Helper()
+	pool.Close()
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // killPostgres is kill -9 for the postmaster, which its children follow by themselves.
