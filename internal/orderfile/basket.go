@@ -1,12 +1,16 @@
 package orderfile
 
-import "strconv"
+import (
+	"path/filepath"
+	"strconv"
+)
 
 // baskets reads one order per line. Empty fields are no items: programs pad baskets with them to equal width.
 type baskets struct {
 	scan     *scanner
 	checks   *checks
-	firstIDs bool // the first field is the order id, not the line number
+	firstIDs bool   // the first field is the order id
+	prefix   string // else it is the line number behind this: the same line of another file is another order
 
 	row   *row
 	order []byte
@@ -18,9 +22,9 @@ func newBaskets(text *window, separator byte, opts Options, c *checks, m *Mappin
 	if separator != ' ' {
 		split = splitOn(separator)
 	}
-	b := &baskets{scan: newScanner(text, split, opts), checks: c, firstIDs: opts.BasketIDs == "first"}
+	b := &baskets{scan: newScanner(text, split, opts), checks: c, firstIDs: opts.BasketIDs == "first", prefix: filepath.Base(opts.name()) + ":"}
 	m.Delimiter = string(separator)
-	m.Order, m.Item = "line number", "every field"
+	m.Order, m.Item = "file name and line number", "every field"
 	if b.firstIDs {
 		m.Order, m.Item = "first field", "every other field"
 	}
@@ -53,7 +57,7 @@ func (b *baskets) open() (*Reject, error) {
 		return reject, nil
 	}
 	if !b.firstIDs {
-		b.order, b.item = strconv.AppendInt(b.order[:0], row.line, 10), 0
+		b.order, b.item = strconv.AppendInt(append(b.order[:0], b.prefix...), row.line, 10), 0
 		return nil, nil //nolint:nilnil // nothing to refuse
 	}
 	b.order = row.text(0)

@@ -86,8 +86,8 @@ type Options struct {
 	// Encoding is "utf-8", "utf-16", "windows-1252" or "latin-1"; "" is UTF-8, or what a byte order mark says.
 	Encoding string
 
-	// BasketIDs says where a basket list has its order ids: "line" (or "") numbers the orders by line, "first" takes the
-	// first field.
+	// BasketIDs says where a basket list has its order ids: "line" (or "") makes them of the file's name, without its
+	// directory, and the line number, as in orders.txt:17; "first" takes the first field.
 	BasketIDs string
 }
 
