@@ -110,6 +110,7 @@ type OrderDeletion struct {
 	DeletedAt  time.Time `json:"deleted_at"`
 	Orders     int64     `json:"orders"`
 	Lines      int64     `json:"lines"`
+	Rejects    int64     `json:"rejects"`
 	Reason     string    `json:"reason"`
 	DeletedBy  string    `json:"deleted_by"`
 	Version    string    `json:"version"`

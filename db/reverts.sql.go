@@ -77,13 +77,13 @@ func (q *Queries) LoadRevert(ctx context.Context, revertedBy string, loadID int6
 
 const orderDelete = `-- name: OrderDelete :one
 WITH lines AS (
-    DELETE FROM order_lines AS l WHERE l.order_id = ANY ($4::bigint[]) RETURNING l.load_id
+    DELETE FROM order_lines AS l WHERE l.order_id = ANY ($5::bigint[]) RETURNING l.load_id
 ), known_line AS (
-    DELETE FROM known_lines AS k WHERE k.order_id = ANY ($4::bigint[]) RETURNING k.load_id
+    DELETE FROM known_lines AS k WHERE k.order_id = ANY ($5::bigint[]) RETURNING k.load_id
 ), gone AS (
-    DELETE FROM orders AS o WHERE o.order_id = ANY ($4::bigint[]) RETURNING o.load_id
+    DELETE FROM orders AS o WHERE o.order_id = ANY ($5::bigint[]) RETURNING o.load_id
 ), known_order AS (
-    DELETE FROM known_orders AS k WHERE k.order_id = ANY ($4::bigint[]) RETURNING k.load_id
+    DELETE FROM known_orders AS k WHERE k.order_id = ANY ($5::bigint[]) RETURNING k.load_id
 ), books AS (
     SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders
     FROM (
@@ -99,12 +99,13 @@ WITH lines AS (
     FROM books AS b
     WHERE l.load_id = b.load_id
 )
-INSERT INTO order_deletions (orders, lines, reason, deleted_by, version)
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), $1::text, $2::text, $3::text
-RETURNING deletion_id, deleted_at, orders, lines, reason, deleted_by, version
+INSERT INTO order_deletions (orders, lines, rejects, reason, deleted_by, version)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), $1::bigint, $2::text, $3::text, $4::text
+RETURNING deletion_id, deleted_at, orders, lines, rejects, reason, deleted_by, version
 `
 
 type OrderDeleteParams struct {
+	Rejects   int64   `json:"rejects"`
 	Reason    string  `json:"reason"`
 	DeletedBy string  `json:"deleted_by"`
 	Version   string  `json:"version"`
@@ -114,6 +115,7 @@ type OrderDeleteParams struct {
 // Deletes orders with all that any load said of them, and keeps the books of those loads right.
 func (q *Queries) OrderDelete(ctx context.Context, arg OrderDeleteParams) (OrderDeletion, error) {
 	row := q.db.QueryRow(ctx, orderDelete,
+		arg.Rejects,
 		arg.Reason,
 		arg.DeletedBy,
 		arg.Version,
@@ -125,6 +127,7 @@ func (q *Queries) OrderDelete(ctx context.Context, arg OrderDeleteParams) (Order
 		&i.DeletedAt,
 		&i.Orders,
 		&i.Lines,
+		&i.Rejects,
 		&i.Reason,
 		&i.DeletedBy,
 		&i.Version,
@@ -133,27 +136,32 @@ func (q *Queries) OrderDelete(ctx context.Context, arg OrderDeleteParams) (Order
 }
 
 const orderListByCustomer = `-- name: OrderListByCustomer :many
-SELECT o.order_id
+SELECT o.order_id, o.external_id
 FROM orders AS o
 WHERE o.customer_id = $1::text
    OR EXISTS (SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.customer_id = $1::text)
 ORDER BY o.order_id
 `
 
+type OrderListByCustomerRow struct {
+	OrderID    int64  `json:"order_id"`
+	ExternalID string `json:"external_id"`
+}
+
 // Every order that some load, in force, said is the customer's.
-func (q *Queries) OrderListByCustomer(ctx context.Context, customerID string) ([]int64, error) {
+func (q *Queries) OrderListByCustomer(ctx context.Context, customerID string) ([]OrderListByCustomerRow, error) {
 	rows, err := q.db.Query(ctx, orderListByCustomer, customerID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []int64{}
+	items := []OrderListByCustomerRow{}
 	for rows.Next() {
-		var order_id int64
-		if err := rows.Scan(&order_id); err != nil {
+		var i OrderListByCustomerRow
+		if err := rows.Scan(&i.OrderID, &i.ExternalID); err != nil {
 			return nil, err
 		}
-		items = append(items, order_id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -191,6 +199,21 @@ func (q *Queries) OrderListByExternalID(ctx context.Context, externalIds []strin
 		return nil, err
 	}
 	return items, nil
+}
+
+const rejectForget = `-- name: RejectForget :execrows
+UPDATE load_rejects AS r
+SET raw = '', said = NULL, detail = 'deleted'
+WHERE r.said ->> 'order_id' = ANY ($1::text[]) OR ($2::text <> '' AND r.said ->> 'customer_id' = $2::text)
+`
+
+// Rejects keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
+func (q *Queries) RejectForget(ctx context.Context, externalIds []string, customerID string) (int64, error) {
+	result, err := q.db.Exec(ctx, rejectForget, externalIds, customerID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const revertedKnownLineDelete = `-- name: RevertedKnownLineDelete :execrows

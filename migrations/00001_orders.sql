@@ -128,10 +128,11 @@ CREATE TABLE order_deletions (
     deleted_at  timestamptz NOT NULL DEFAULT now(),
     orders      bigint      NOT NULL,
     lines       bigint      NOT NULL,
+    rejects     bigint      NOT NULL DEFAULT 0,
     reason      text        NOT NULL,
     deleted_by  text        NOT NULL,
     version     text        NOT NULL,
-    CONSTRAINT order_deletions_counts_check CHECK (orders > 0 AND lines >= 0)
+    CONSTRAINT order_deletions_counts_check CHECK (least(orders, lines, rejects) >= 0 AND orders + rejects > 0)
 );
 COMMENT ON TABLE order_deletions IS 'The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.';
 

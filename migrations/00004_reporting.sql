@@ -97,7 +97,7 @@ CROSS JOIN LATERAL reporting.load_quality(l.load_id) AS q(
 );
 
 CREATE VIEW reporting.order_deletions AS
-SELECT d.deletion_id, d.deleted_at, d.orders, d.lines, d.reason, d.deleted_by, d.version
+SELECT d.deletion_id, d.deleted_at, d.orders, d.lines, d.rejects, d.reason, d.deleted_by, d.version
 FROM order_deletions d;
 
 CREATE VIEW reporting.popular_items AS
@@ -107,7 +107,8 @@ JOIN item_stats s ON s.build_id = b.build_id
 JOIN items i ON i.item_id = s.item_id
 WHERE b.active;
 
--- Each pair once; confidence_ab is the confidence of b given a, affinity_ab what a says for b.
+-- Each pair once, item_a being the first by name: ids follow the order of loading, and would show it.
+-- confidence_ab is the confidence of b given a, affinity_ab what a says for b.
 CREATE VIEW reporting.item_pairs AS
 SELECT a.name AS item_a, b.name AS item_b, p.orders_together,
        sa.orders AS orders_a, sb.orders AS orders_b, sa.baskets AS baskets_a, sb.baskets AS baskets_b,
@@ -122,10 +123,16 @@ SELECT a.name AS item_a, b.name AS item_b, p.orders_together,
        p.weight, t.build_id, t.built_at
 FROM builds t
 JOIN item_pairs p ON p.build_id = t.build_id
-JOIN item_stats sa ON sa.build_id = t.build_id AND sa.item_id = p.item_a
-JOIN item_stats sb ON sb.build_id = t.build_id AND sb.item_id = p.item_b
-JOIN items a ON a.item_id = p.item_a
-JOIN items b ON b.item_id = p.item_b
+JOIN items x ON x.item_id = p.item_a
+JOIN items y ON y.item_id = p.item_b
+CROSS JOIN LATERAL (
+    SELECT least(x.name, y.name) AS name, CASE WHEN x.name < y.name THEN p.item_a ELSE p.item_b END AS item_id
+) a
+CROSS JOIN LATERAL (
+    SELECT greatest(x.name, y.name) AS name, CASE WHEN x.name < y.name THEN p.item_b ELSE p.item_a END AS item_id
+) b
+JOIN item_stats sa ON sa.build_id = t.build_id AND sa.item_id = a.item_id
+JOIN item_stats sb ON sb.build_id = t.build_id AND sb.item_id = b.item_id
 WHERE t.active;
 
 -- The answers of the API's defaults, from the same recommend(). An item that the active build does not know has no rows.

@@ -85,7 +85,7 @@ var violations = map[string][]string{
 	"order_deletions_pkey": {
 		`INSERT INTO order_deletions (deletion_id, orders, lines, reason, deleted_by, version) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, '', '', '')`,
 	},
-	"order_deletions_counts_check": {`UPDATE order_deletions SET orders = 0`, `UPDATE order_deletions SET lines = -1`},
+	"order_deletions_counts_check": {`UPDATE order_deletions SET orders = 0`, `UPDATE order_deletions SET lines = -1`, `UPDATE order_deletions SET rejects = -1`},
 
 	"builds_pkey":                  {`INSERT INTO builds (build_id, built_by, version, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent) OVERRIDING SYSTEM VALUE VALUES (1, '', '', 100, 50, 20, 0.3, 0.1)`},
 	"builds_status_check":          {newBuild + `'odd', false, NULL, NULL, 100, 50, 20, 0.3, 0.1)`},

@@ -71,11 +71,17 @@ ORDER BY o.order_id;
 
 -- name: OrderListByCustomer :many
 -- Every order that some load, in force, said is the customer's.
-SELECT o.order_id
+SELECT o.order_id, o.external_id
 FROM orders AS o
 WHERE o.customer_id = @customer_id::text
    OR EXISTS (SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.customer_id = @customer_id::text)
 ORDER BY o.order_id;
+
+-- name: RejectForget :execrows
+-- Rejects keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
+UPDATE load_rejects AS r
+SET raw = '', said = NULL, detail = 'deleted'
+WHERE r.said ->> 'order_id' = ANY (@external_ids::text[]) OR (@customer_id::text <> '' AND r.said ->> 'customer_id' = @customer_id::text);
 
 -- name: OrderDelete :one
 -- Deletes orders with all that any load said of them, and keeps the books of those loads right.
@@ -102,6 +108,6 @@ WITH lines AS (
     FROM books AS b
     WHERE l.load_id = b.load_id
 )
-INSERT INTO order_deletions (orders, lines, reason, deleted_by, version)
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), @reason::text, @deleted_by::text, @version::text
+INSERT INTO order_deletions (orders, lines, rejects, reason, deleted_by, version)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), @rejects::bigint, @reason::text, @deleted_by::text, @version::text
 RETURNING *;

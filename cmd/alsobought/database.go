@@ -67,7 +67,7 @@ func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error
 		return err
 	}
 	if loads+builds > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: %d loads and %d builds were interrupted; nothing of them is in the data, they are marked failed\n", loads, builds)
+		fmt.Fprintf(term.stderr, "alsobought: interrupted before: loads %d, builds %d; nothing of them is in the data, they are marked failed\n", loads, builds)
 	}
 	return nil
 }

@@ -28,10 +28,10 @@ type loadCommand struct {
 	CustomerColumn string   `placeholder:"NAME" help:"The column of customers; - for none."`
 	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. ISO 8601 otherwise."`
 	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
-	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: file name and line number, as in orders.txt:17, or the first field."`
+	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its name and line numbers, or the first field."`
 
 	DryRun     bool        `help:"Only read the files and say what would become of their rows; no database is needed."`
-	Again      bool        `help:"Load files that were loaded already, which adds nothing new."`
+	Again      bool        `help:"Load files that were loaded already, which adds what is not there."`
 	MaxRejects rejectLimit `placeholder:"N|P%" help:"Load nothing when more than N rows, or P percent of them, are rejected."`
 	NoBuild    bool        `help:"Only load; run alsobought build later."`
 	Strict     bool        `help:"Exit with status 3 when rows were rejected."`

@@ -43,11 +43,7 @@ func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database)
 		return fmt.Errorf("list loads: %w", err)
 	}
 	if c.JSON {
-		summaries := make([]loadSummary, 0, len(loads))
-		for _, l := range loads {
-			summaries = append(summaries, summary(l, nil, db.Build{}))
-		}
-		return printJSON(term.stdout, summaries)
+		return printJSON(term.stdout, loads)
 	}
 	t := newTable(term.stdout)
 	t.row("LOAD", "STARTED (UTC)", "STATUS", "READ", "LOADED", "DUPLICATE", "REJECTED", "SOURCE")

@@ -11,6 +11,7 @@ import (
 
 	xterm "golang.org/x/term"
 
+	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
@@ -30,10 +31,20 @@ func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database)
 	defer closeAll()
 	applied, err := pg.MigrateUp(ctx, pool)
 	printMigrations(term, "applied", applied)
-	if err == nil && len(applied) == 0 {
+	if err != nil {
+		return err
+	}
+	if len(applied) == 0 {
 		fmt.Fprintln(term.stdout, "the schema is up to date")
 	}
-	return err
+	some, err := db.New(pool).ReportingRoleExists(ctx)
+	if err != nil {
+		return fmt.Errorf("look for the reporting role: %w", err)
+	}
+	if !some {
+		fmt.Fprintln(term.stderr, "alsobought: the role alsobought_reporting is not there, and this user may not make it: see docs/sql.md")
+	}
+	return nil
 }
 
 type migrateDownCommand struct {

@@ -39,6 +39,7 @@ func (c *ordersDeleteCommand) Run(ctx context.Context, term *terminal, d *databa
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(term.stdout, "deleted %s orders with %s lines\n", grouped(deleted.Orders), grouped(deleted.Lines))
+	fmt.Fprintf(term.stdout, "deleted %s orders with %s lines, and what %s rejects said\n",
+		grouped(deleted.Orders), grouped(deleted.Lines), grouped(deleted.Rejects))
 	return buildAfter(ctx, term, pool, c.NoBuild)
 }

@@ -40,7 +40,7 @@ type progress struct {
 // program's affair.
 func watch(t *terminal, json bool, doing string, total int64) *progress {
 	out, isFile := t.stderr.(*os.File)
-	if !isFile || !isTerminal(out) || os.Getenv("TERM") == "dumb" || json && !isTerminal(t.stdout) {
+	if !isFile || !isTerminal(out) || os.Getenv("TERM") == "dumb" || json && !isTerminal(t.terminalOutput()) {
 		return nil
 	}
 	p := &progress{out: out, total: total, quit: make(chan struct{}), done: make(chan struct{})}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
+	"strings"
 )
 
 type psqlCommand struct {
@@ -35,7 +37,7 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
 	psql := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
-	psql.Stdin, psql.Stdout, psql.Stderr = term.stdin, term.stdout, term.stderr
+	psql.Stdin, psql.Stdout, psql.Stderr = term.stdin, term.terminalOutput(), term.stderr
 	psql.Env = append(os.Environ(), password...)
 	err = psql.Run()
 	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
@@ -59,4 +61,25 @@ func withoutPassword(databaseURL string) (database string, environment []string)
 	}
 	u.User = url.User(u.User.Username())
 	return u.String(), []string{"PGPASSWORD=" + password}
+}
+
+// forPsql puts -- before the arguments that are psql's: the parser would take -At apart into -A and t.
+func forPsql(args []string) []string {
+	if len(args) < 2 || args[0] != "psql" {
+		return args
+	}
+	for i := 1; i < len(args); i++ {
+		name, _, whole := strings.Cut(args[i], "=")
+		switch name {
+		case "--database-url", "--data-dir", "--pg-bin":
+			if !whole {
+				i++
+			}
+		case "--help", "-h", "--version", "--":
+			return args
+		default:
+			return slices.Concat(args[:i], []string{"--"}, args[i:])
+		}
+	}
+	return args
 }

@@ -54,6 +54,14 @@ type terminal struct {
 	stdout, stderr io.Writer
 }
 
+// terminalOutput is stdout itself, for a program that wants to know whether it is a terminal.
+func (t *terminal) terminalOutput() io.Writer {
+	if o, ok := t.stdout.(*output); ok {
+		return o.Writer
+	}
+	return t.stdout
+}
+
 // exitError ends the program with a status that is not an error of its own.
 type exitError int
 
@@ -62,7 +70,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 // run is the whole program: it returns the exit status. Every error is one line on stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := program{}
-	term := &terminal{stdin, stdout, stderr}
+	out := &output{Writer: stdout}
+	term := &terminal{stdin, out, stderr}
 	parser, err := kong.New(&p,
 		kong.Name("alsobought"),
 		kong.Description("Customers also bought, from the orders you have, with PostgreSQL as the only moving part."),
@@ -86,6 +95,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	err = command.Run()
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write output: %w", out.err)
+	}
 	if status := exitError(0); errors.As(err, &status) {
 		return int(status)
 	}
@@ -112,7 +124,7 @@ func parse(parser *kong.Kong, args []string) (command *kong.Context, status int,
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err = parser.Parse(args)
+	command, err = parser.Parse(forPsql(args))
 	return command, 0, err
 }
 
@@ -139,5 +151,29 @@ func message(ctx context.Context, err error) string {
 	case pg.IsMissingSchema(err):
 		return "the database has no alsobought tables yet: run alsobought migrate up"
 	}
-	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	cause := strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")), " ")
+	switch {
+	case pg.IsDiskFull(err):
+		return "the database has no room left (" + cause + "): what did not end was taken back; make room and run it again"
+	case pg.IsUnreachable(err):
+		return cause + ": see that it runs and that DATABASE_URL is right"
+	case pg.IsUnavailable(err):
+		return "the database went away (" + cause + "): what did not end was taken back; run it again"
+	}
+	return cause
+}
+
+// output is stdout, and remembers the first error of writing to it: a full disk must not look like success.
+type output struct {
+	io.Writer
+
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }

@@ -66,7 +66,7 @@ func (e *LoadedError) Error() string {
 	if e.LoadID == 0 {
 		return fmt.Sprintf("%s and %s have the same bytes: name one of them, or say --again to add their quantities", e.Earlier, e.Name)
 	}
-	return fmt.Sprintf("%s was loaded already, as load %d of %s: nothing was changed; --again loads it anyway, which adds nothing new",
+	return fmt.Sprintf("%s was loaded already, as load %d of %s: nothing was changed; --again loads it anyway and adds what is not there",
 		e.Name, e.LoadID, e.StartedAt.UTC().Format("2006-01-02 15:04:05"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -75,59 +76,63 @@ type Deletion struct {
 	Version   string
 }
 
-// DeleteOrders deletes orders for good, whichever loads brought them, and returns the audit row. If one of them is not there none is
-// deleted and the error is ErrNotFound. Answers change with the next build.
+// DeleteOrders deletes orders for good, whichever loads brought them, with what rejects say of them, and returns the audit row. If one of
+// them is not there none is deleted and the error is ErrNotFound. Answers change with the next build.
 func DeleteOrders(ctx context.Context, pool *pgxpool.Pool, externalIDs []string, d Deletion) (db.OrderDeletion, error) {
-	return deleteOrders(ctx, pool, d, func(q *db.Queries) ([]int64, error) {
+	return deleteOrders(ctx, pool, d, "", func(q *db.Queries) (ids []int64, names []string, err error) {
 		orders, err := q.OrderListByExternalID(ctx, externalIDs)
 		if err != nil {
-			return nil, fmt.Errorf("find orders: %w", err)
+			return nil, nil, fmt.Errorf("find orders: %w", err)
 		}
-		found := map[string]bool{}
-		ids := make([]int64, 0, len(orders))
 		for _, o := range orders {
-			found[o.ExternalID] = true
-			ids = append(ids, o.OrderID)
+			ids, names = append(ids, o.OrderID), append(names, o.ExternalID)
 		}
-		var missing []string
-		for _, id := range externalIDs {
-			if !found[id] {
-				missing = append(missing, id)
-			}
-		}
+		missing := slices.DeleteFunc(slices.Clone(externalIDs), func(id string) bool { return slices.Contains(names, id) })
 		if len(missing) > 0 {
-			return nil, fmt.Errorf("order %s %w: nothing was deleted", strings.Join(missing, ", "), ErrNotFound)
+			return nil, nil, fmt.Errorf("order %s %w: nothing was deleted", strings.Join(missing, ", "), ErrNotFound)
 		}
-		return ids, nil
+		return ids, names, nil
 	})
 }
 
-// DeleteCustomer deletes all orders that any load said are the customer's. None is ErrNotFound.
+// DeleteCustomer deletes all orders that any load said are the customer's, with what rejects say of them and of the customer. Nothing at all
+// is ErrNotFound.
 func DeleteCustomer(ctx context.Context, pool *pgxpool.Pool, customerID string, d Deletion) (db.OrderDeletion, error) {
-	return deleteOrders(ctx, pool, d, func(q *db.Queries) ([]int64, error) {
-		ids, err := q.OrderListByCustomer(ctx, customerID)
+	return deleteOrders(ctx, pool, d, customerID, func(q *db.Queries) (ids []int64, names []string, err error) {
+		orders, err := q.OrderListByCustomer(ctx, customerID)
 		if err != nil {
-			return nil, fmt.Errorf("find orders of customer: %w", err)
+			return nil, nil, fmt.Errorf("find orders of customer: %w", err)
 		}
-		if len(ids) == 0 {
-			return nil, fmt.Errorf("orders of customer %s %w: nothing was deleted", customerID, ErrNotFound)
+		for _, o := range orders {
+			ids, names = append(ids, o.OrderID), append(names, o.ExternalID)
 		}
-		return ids, nil
+		return ids, names, nil
 	})
 }
 
-func deleteOrders(ctx context.Context, pool *pgxpool.Pool, d Deletion, find func(*db.Queries) ([]int64, error)) (db.OrderDeletion, error) {
+func deleteOrders(
+	ctx context.Context, pool *pgxpool.Pool, d Deletion, customerID string, find func(*db.Queries) ([]int64, []string, error),
+) (db.OrderDeletion, error) {
 	var deletion db.OrderDeletion
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
 			return err
 		}
 		q := db.New(tx)
-		ids, err := find(q)
+		ids, names, err := find(q)
 		if err != nil {
 			return err
 		}
-		deletion, err = q.OrderDelete(ctx, db.OrderDeleteParams{OrderIDs: ids, Reason: d.Reason, DeletedBy: d.DeletedBy, Version: d.Version})
+		rejects, err := q.RejectForget(ctx, names, customerID)
+		if err != nil {
+			return fmt.Errorf("forget rejects: %w", err)
+		}
+		if len(ids) == 0 && rejects == 0 {
+			return fmt.Errorf("orders of customer %s %w: nothing was deleted", customerID, ErrNotFound)
+		}
+		deletion, err = q.OrderDelete(ctx, db.OrderDeleteParams{
+			OrderIDs: ids, Rejects: rejects, Reason: d.Reason, DeletedBy: d.DeletedBy, Version: d.Version,
+		})
 		if err != nil {
 			return fmt.Errorf("delete orders: %w", err)
 		}

@@ -11,7 +11,8 @@
 //
 // PostgreSQL refuses to run as root. When root runs us the server runs as the owner of the data, at
 // first the user postgres or else nobody. If a parent of Config.Dir shuts that user out (a clone
-// below /root), the data is in /var/lib/alsobought/<hash of Config.Dir> and pg is a link to it.
+// below /root), the data is in /var/lib/alsobought/<hash of Config.Dir> and pg is a link to it. Where
+// that is taken, by a Config.Dir of the same name that was removed or moved away, a number follows.
 //
 // # Who holds which lock
 //

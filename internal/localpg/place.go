@@ -85,13 +85,24 @@ func locate(dir string) (place, error) {
 		if exists(p.data) {
 			return place{}, fmt.Errorf("user %s, who has to run PostgreSQL, may not enter %s", p.account.name, filepath.Dir(p.data))
 		}
-		p.data = filepath.Join(elsewhere, hash(dir))
+		p.data = freeElsewhere(dir)
 	}
 	p.socket = p.data
 	if !plainPath.MatchString(p.data) || len(filepath.Join(p.data, socketName)) > maxSocketPath {
 		p.socket = "/tmp/alsobought-" + hash(dir+"\x00"+strconv.Itoa(p.account.uid))
 	}
 	return p, nil
+}
+
+// freeElsewhere is where a new cluster of dir goes. One that is there already, without a link from dir, belonged to a directory of this name
+// that was removed, or moved away and still uses it: it is left alone.
+func freeElsewhere(dir string) string {
+	first := filepath.Join(elsewhere, hash(dir))
+	data := first
+	for n := 2; exists(data); n++ {
+		data = first + "-" + strconv.Itoa(n)
+	}
+	return data
 }
 
 // claim makes the place ready for a cluster of this kind, or refuses one of the other kind.
@@ -120,8 +131,12 @@ func (p place) claim(throwaway bool) error {
 	if err := makePrivate(elsewhere, 0o711); err != nil {
 		return err
 	}
-	if err := os.Symlink(p.data, filepath.Join(p.dir, "pg")); err != nil && !errors.Is(err, fs.ErrExist) {
+	link := filepath.Join(p.dir, "pg")
+	if err := os.Symlink(p.data, link); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("data directory: %w", err)
+	}
+	if target, err := os.Readlink(link); err != nil || target != p.data {
+		return fmt.Errorf("data directory %s was made by another process just now: run it again", p.dir)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +73,40 @@ func TestLinkToDirectory(t *testing.T) {
 	if first.URL() != second.URL() {
 		t.Errorf("%s and %s", first.URL(), second.URL())
 	}
+}
+
+// A directory that was removed, while its data lay elsewhere, begins anew; one that was moved keeps what it has.
+func TestClosedParentRemoved(t *testing.T) {
+	t.Parallel()
+	closed := filepath.Join(tempDir(t), "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, moved := filepath.Join(closed, ".alsobought"), filepath.Join(closed, "moved")
+	t.Cleanup(func() {
+		taken, err := filepath.Glob(filepath.Join(elsewhere, hash(dir)+"*"))
+		for _, data := range taken {
+			err = errors.Join(err, os.RemoveAll(data))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for _, gone := range []func() error{
+		func() error { return os.Rename(dir, moved) },
+		func() error { return os.RemoveAll(dir) },
+		func() error { return nil },
+	} {
+		s := start(t, Config{Dir: dir})
+		execute(t, s.URL(), `CREATE TABLE kept (n int)`) // fails if it is there
+		closeServer(t, s)
+		if err := gone(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := start(t, Config{Dir: moved})
+	execute(t, s.URL(), `SELECT n FROM kept`)
+	closeServer(t, s)
 }
 
 // A directory below one that only its owner may enter: root's server runs as somebody else, so

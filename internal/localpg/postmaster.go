@@ -17,7 +17,7 @@ import (
 
 // stopPatience is how long a fast shutdown, which writes a checkpoint, may take before we kill.
 // The data survives that too; it only costs a recovery.
-const stopPatience = time.Minute
+const stopPatience = 20 * time.Second
 
 // postmaster is what postmaster.pid says, and whether it is true.
 type postmaster struct {

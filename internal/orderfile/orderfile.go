@@ -19,8 +19,11 @@
 //
 // A field whose first byte is a quote runs to the next quote that is not doubled, line ends and separators included. A
 // quote anywhere else is a character like any other. Text between a closing quote and the next separator makes the row
-// bad_quote: its first line of text is rejected and reading goes on with the next one, so that a stray quote cannot
-// swallow the rows after it.
+// bad_quote: its first line of text is rejected and reading goes on with the next one. A quote that is opened and never
+// closed fails the file, for nobody can say where its row was meant to end; one that another, at the end of a later field,
+// happens to close makes one row of all between, as in every CSV reader.
+//
+// A row ends at LF, CRLF or a lone CR, also in one file, unless they are quoted.
 //
 // # Checks
 //
@@ -87,7 +90,7 @@ type Options struct {
 	Encoding string
 
 	// BasketIDs says where a basket list has its order ids: "line" (or "") makes them of the file's name, without its
-	// directory, and the line number, as in orders.txt:17; "first" takes the first field.
+	// directory, and the line number, as in orders.txt:17; "first" takes the first field. Either says that it is one.
 	BasketIDs string
 }
 

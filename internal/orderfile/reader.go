@@ -50,6 +50,9 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
+	if opts.Format == "" && opts.BasketIDs != "" {
+		opts.Format = Baskets
+	}
 	r := &Reader{opts: opts, source: newSource(src, opts)}
 	r.mapping.TimeFormat = opts.TimeFormat
 

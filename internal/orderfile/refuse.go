@@ -66,13 +66,22 @@ func notText(sample []byte, header bool) string {
 	return binaryFile
 }
 
+// fewFaults is how many lines a text has for each damaged one before the damage is taken for a matter of rows, not of the file.
+const fewFaults = 20
+
 // notUTF8 returns where in the sample the text stops being UTF-8 for good, -1 when it does not. A text with one good
-// character beyond ASCII is UTF-8, with damaged rows; so is one whose only fault is the half of a character. Any other
-// is in one of the encodings of one byte per character.
+// character beyond ASCII is UTF-8, with damaged rows; so is one with damage in one line of twenty at most, or whose only
+// fault is the half of a character. Any other is in one of the encodings of one byte per character.
 func notUTF8(sample []byte, atEOF bool) int {
 	first, faults, halves := -1, 0, 0
+	lines, damaged, last := int64(0), int64(0), -1 // last is where the line of the last fault began
+	begin := 0
 	for i := 0; i < len(sample); {
 		if sample[i] < utf8.RuneSelf {
+			if sample[i] == '\n' {
+				lines++
+				begin = i + 1
+			}
 			i++
 			continue
 		}
@@ -85,6 +94,10 @@ func notUTF8(sample []byte, atEOF bool) int {
 		if faults++; faults == 1 {
 			first = i
 		}
+		if begin != last {
+			damaged++
+			last = begin
+		}
 		lead := sample[i]
 		start := i
 		i++
@@ -95,7 +108,7 @@ func notUTF8(sample []byte, atEOF bool) int {
 			halves++
 		}
 	}
-	if faults == 1 && halves == 1 {
+	if faults == 1 && halves == 1 || damaged*fewFaults <= lines {
 		return -1
 	}
 	return first

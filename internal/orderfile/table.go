@@ -28,7 +28,7 @@ func newTable(text *window, separator byte, opts Options, c *checks, m *Mapping)
 			return nil, opts.failAt(row.line, ": the header cannot be read: %s", reject.Detail)
 		}
 		header, m.Header = row.texts(), true
-		advice = "; the columns of a file without header are named with --columns"
+		advice = "; the columns of a file without header are named with --columns, and a list of baskets is read with --format baskets"
 	} else if rows := sampleFields(text, splitOn(separator), opts); len(rows) > 0 {
 		if found, _ := words.find(rows[0]); found.complete() {
 			return nil, opts.fail(nil, "has a header (%s): leave out --columns, or take the header out", list(rows[0]))

@@ -14,6 +14,7 @@ import (
 const (
 	undefinedTable = "42P01"
 	queryCanceled  = "57014"
+	diskFull       = "53100"
 )
 
 // IsUnavailable reports whether err, which is of the database, says that it could not be reached, did not answer in time, went away, or is
@@ -34,6 +35,18 @@ func IsUnavailable(err error) bool {
 	network := new(net.OpError) // not net.Error, which every errno is, that of a missing file too
 	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, io.ErrUnexpectedEOF) // the server was killed while we waited for it
+}
+
+// IsDiskFull reports whether err says that the server has no room left.
+func IsDiskFull(err error) bool {
+	server := new(pgconn.PgError)
+	return errors.As(err, &server) && server.Code == diskFull
+}
+
+// IsUnreachable reports whether err says that no connection could be made.
+func IsUnreachable(err error) bool {
+	connect := new(pgconn.ConnectError)
+	return errors.As(err, &connect)
 }
 
 // IsMissingSchema reports whether err says that a table of ours is not there: the database was never migrated.

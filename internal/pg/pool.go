@@ -49,13 +49,17 @@ func Open(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	var number int
-	var version string
-	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version')").Scan(&number, &version)
+	var version, encoding string
+	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')").
+		Scan(&number, &version, &encoding)
 	if err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	if number < MinimumServer {
 		return fmt.Errorf("PostgreSQL %s is too old: alsobought needs %d or newer", version, MinimumServer/10000)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database's encoding is %s, which cannot hold every name: make one with ENCODING 'UTF8' TEMPLATE template0", encoding)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package pg_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -239,6 +240,32 @@ func TestReserve(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := pg.Reserve(ctx, pool, func(*pgx.Conn) error { t.Error("it ran"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// A database in another encoding would store names in bytes that SQL takes for something else.
+func TestOpenEncoding(t *testing.T) {
+	t.Parallel()
+	admin, err := pgx.Connect(t.Context(), dbtest.NewEmptyURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { admin.Close(context.WithoutCancel(t.Context())) })
+	name := admin.Config().Database + "_latin"
+	exec := func(sql string) {
+		if _, err := admin.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
+			t.Error(err)
+		}
+	}
+	exec("CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+	t.Cleanup(func() { exec("DROP DATABASE " + name) })
+	u, err := url.Parse(admin.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	if _, err := pg.Open(t.Context(), u.String(), 1); err == nil || !strings.Contains(err.Error(), "encoding is LATIN1") {
 		t.Errorf("error is %v", err)
 	}
 }
