@@ -128,9 +128,12 @@ func (f timeFormat) advice() string {
 }
 
 func (r *row) reject(reason Reason, detail string, args ...any) *Reject {
-	return &Reject{
-		Number: r.line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: bytes.Clone(r.raw[:min(len(r.raw), MaxRaw)]),
+	raw := []byte{}
+	if r.kept < 16*MaxRaw { // a row of a megabyte may hold items by the hundred thousand, all of them bad
+		raw = bytes.Clone(r.raw[:min(len(r.raw), MaxRaw)])
+		r.kept += len(raw)
 	}
+	return &Reject{Number: r.line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: raw}
 }
 
 // excerpt quotes a value for a detail.

@@ -341,3 +341,29 @@ func readAll(source io.Reader, opts orderfile.Options) error {
 	}
 	return err
 }
+
+// TestManyRejects reads one order of a hundred thousand bad items: each is a reject, and together they keep little of the row.
+func TestManyRejects(t *testing.T) {
+	t.Parallel()
+	const items = 100_000
+	text := `{"order_id":"A","items":[` + strings.TrimSuffix(strings.Repeat("{},", items), ",") + "]}\n"
+	r, err := orderfile.Open(strings.NewReader(text), orderfile.Options{Format: orderfile.JSONLines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rejects, kept := 0, 0
+	for {
+		_, reject, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil || reject == nil || reject.Reason != orderfile.MissingItem {
+			t.Fatalf("reject %d: %+v, %v", rejects, reject, err)
+		}
+		rejects++
+		kept += len(reject.Raw)
+	}
+	if rejects != items || kept > 17*orderfile.MaxRaw {
+		t.Errorf("%d rejects keep %d bytes", rejects, kept)
+	}
+}

@@ -109,8 +109,9 @@ type Reject struct {
 	Number int64 // line of the text on which the row begins, from 1
 	Reason Reason
 	Detail string // one line for people, valid UTF-8
-	Raw    []byte // the row as in the decompressed and decoded text, without line end, at most MaxRaw bytes
-	Said   *Said  // what the row says, as far as it could be told apart; nil when it could not
+	Raw    []byte // the row as in the decompressed and decoded text, without line end, at most MaxRaw bytes; empty for
+	// later rejects of a row that has very many
+	Said *Said // what the row says, as far as it could be told apart; nil when it could not
 }
 
 // Said is what a refused row says, each value as written, trimmed, and cut when it is longer than MaxText (a little above it, so that it

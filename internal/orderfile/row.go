@@ -10,6 +10,8 @@ type row struct {
 	fields []field
 	bad    Reason // BadQuote or ""
 	open   int    // where the quote was opened that is not closed
+
+	kept int // bytes of it that its rejects keep
 }
 
 type field struct {
@@ -47,7 +49,7 @@ const (
 
 // splitLine takes a line of the text for a row of no fields.
 func splitLine(r *row, data []byte, atEOF bool) (int, outcome) {
-	r.fields, r.bad, r.lines = r.fields[:0], "", 1
+	r.fields, r.bad, r.lines, r.kept = r.fields[:0], "", 1, 0
 	end := bytes.IndexAny(data, "\r\n")
 	if end < 0 {
 		end = len(data)
@@ -69,7 +71,7 @@ func splitBlanks(r *row, data []byte, atEOF bool) (int, outcome) {
 // splitOn returns the splitter for fields separated by one byte, quoted or not.
 func splitOn(separator byte) splitter {
 	return func(r *row, data []byte, atEOF bool) (int, outcome) {
-		r.fields, r.bad, r.lines = r.fields[:0], "", 1
+		r.fields, r.bad, r.lines, r.kept = r.fields[:0], "", 1, 0
 		quoted := false
 		for i := 0; ; i++ {
 			start := i
