@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return status
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "alsobought: %v (see alsobought --help)\n", err)
+		fmt.Fprintf(stderr, "alsobought: %v (see alsobought %s--help)\n", err, commandOf(err))
 		return exitUsage
 	}
 	err = command.Run()
@@ -126,6 +126,15 @@ func parse(parser *kong.Kong, args []string) (command *kong.Context, status int,
 	}
 	command, err = parser.Parse(forPsql(args))
 	return command, 0, err
+}
+
+// commandOf is the command that a usage error is about, with a blank behind it; "" when there is none.
+func commandOf(err error) string {
+	wrong := new(kong.ParseError)
+	if !errors.As(err, &wrong) || wrong.Context.Selected() == nil {
+		return ""
+	}
+	return strings.TrimPrefix(wrong.Context.Selected().FullPath(), "alsobought ") + " "
 }
 
 // usageError is an error of the command line that only the command could find.
