@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -32,6 +31,9 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 	if err != nil {
 		return fmt.Errorf("make a temporary directory: %w", err)
 	}
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the user who runs PostgreSQL for root has to get in
+		return fmt.Errorf("open the temporary directory: %w", err)
+	}
 	defer func() { _ = os.RemoveAll(dir) }() // the private PostgreSQL leaves it empty
 
 	began := time.Now()
@@ -39,7 +41,7 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 		fmt.Fprintln(term.stdout, "The demo leaves DATABASE_URL alone.")
 	}
 	fmt.Fprintln(term.stdout, "Starting a throw-away PostgreSQL ...")
-	data := database{DataDir: filepath.Join(dir, "data"), PgBin: d.PgBin, throwaway: true}
+	data := database{DataDir: dir, PgBin: d.PgBin, throwaway: true}
 	pool, closeAll, err := data.open(ctx, term)
 	if err != nil {
 		return err
