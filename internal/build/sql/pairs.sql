@@ -7,5 +7,5 @@ JOIN counted_lines AS b ON b.order_id = a.order_id AND b.item_id > a.item_id
 WHERE a.counted AND b.counted
 GROUP BY a.item_id, b.item_id;
 
--- What follows joins them, and would take them for a hundred times as large.
+-- What follows joins them: without, the planner expects a billion rows of the sample's 267 thousand.
 ANALYZE item_stats_:build, item_pairs_:build;
