@@ -7,10 +7,11 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 )
 
 const buildActivate = `-- name: BuildActivate :one
-UPDATE builds AS b SET active = true WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version
+UPDATE builds AS b SET active = true WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, newest_ordered_at, grades
 `
 
 func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, error) {
@@ -39,6 +40,11 @@ func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, erro
 		&i.NeighboursSeconds,
 		&i.BuiltBy,
 		&i.Version,
+		&i.WindowDays,
+		&i.HalfLifeDays,
+		&i.OverlapDiscount,
+		&i.NewestOrderedAt,
+		&i.Grades,
 	)
 	return i, err
 }
@@ -59,7 +65,7 @@ func (q *Queries) BuildActivateNewest(ctx context.Context) (int64, error) {
 }
 
 const buildActive = `-- name: BuildActive :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version FROM builds AS b WHERE b.active
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.active
 `
 
 func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
@@ -88,12 +94,17 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 		&i.NeighboursSeconds,
 		&i.BuiltBy,
 		&i.Version,
+		&i.WindowDays,
+		&i.HalfLifeDays,
+		&i.OverlapDiscount,
+		&i.NewestOrderedAt,
+		&i.Grades,
 	)
 	return i, err
 }
 
 const buildBefore = `-- name: BuildBefore :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades
 FROM builds AS b
 WHERE b.status = 'ready' AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
@@ -127,8 +138,25 @@ func (q *Queries) BuildBefore(ctx context.Context) (Build, error) {
 		&i.NeighboursSeconds,
 		&i.BuiltBy,
 		&i.Version,
+		&i.WindowDays,
+		&i.HalfLifeDays,
+		&i.OverlapDiscount,
+		&i.NewestOrderedAt,
+		&i.Grades,
 	)
 	return i, err
+}
+
+const buildDayDelete = `-- name: BuildDayDelete :exec
+DELETE FROM order_days AS d
+USING builds AS b
+WHERE b.build_id = d.build_id AND b.status = 'pruned'
+`
+
+// The days of pruned builds, also those of a prune that was killed.
+func (q *Queries) BuildDayDelete(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, buildDayDelete)
+	return err
 }
 
 const buildDeactivate = `-- name: BuildDeactivate :exec
@@ -162,7 +190,7 @@ SET status             = 'ready',
     pairs_seconds      = $3,
     neighbours_seconds = $4
 WHERE b.build_id = $1
-RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version
+RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, newest_ordered_at, grades
 `
 
 type BuildFinishParams struct {
@@ -204,12 +232,17 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 		&i.NeighboursSeconds,
 		&i.BuiltBy,
 		&i.Version,
+		&i.WindowDays,
+		&i.HalfLifeDays,
+		&i.OverlapDiscount,
+		&i.NewestOrderedAt,
+		&i.Grades,
 	)
 	return i, err
 }
 
 const buildGet = `-- name: BuildGet :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version FROM builds AS b WHERE b.build_id = $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1
 `
 
 func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
@@ -238,8 +271,22 @@ func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
 		&i.NeighboursSeconds,
 		&i.BuiltBy,
 		&i.Version,
+		&i.WindowDays,
+		&i.HalfLifeDays,
+		&i.OverlapDiscount,
+		&i.NewestOrderedAt,
+		&i.Grades,
 	)
 	return i, err
+}
+
+const buildGrade = `-- name: BuildGrade :exec
+UPDATE builds AS b SET grades = $1::jsonb WHERE b.build_id = $2
+`
+
+func (q *Queries) BuildGrade(ctx context.Context, grades json.RawMessage, buildID int64) error {
+	_, err := q.db.Exec(ctx, buildGrade, grades, buildID)
+	return err
 }
 
 const buildKept = `-- name: BuildKept :one
@@ -255,7 +302,7 @@ func (q *Queries) BuildKept(ctx context.Context, buildID int64) (bool, error) {
 }
 
 const buildList = `-- name: BuildList :many
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `
 
 func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
@@ -290,6 +337,11 @@ func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
 			&i.NeighboursSeconds,
 			&i.BuiltBy,
 			&i.Version,
+			&i.WindowDays,
+			&i.HalfLifeDays,
+			&i.OverlapDiscount,
+			&i.NewestOrderedAt,
+			&i.Grades,
 		); err != nil {
 			return nil, err
 		}
@@ -339,6 +391,46 @@ func (q *Queries) BuildPruned(ctx context.Context, buildID int64) error {
 	return err
 }
 
+const buildReady = `-- name: BuildReady :one
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
+`
+
+// A build that can be asked: it is whole, and kept.
+func (q *Queries) BuildReady(ctx context.Context, buildID int64) (Build, error) {
+	row := q.db.QueryRow(ctx, buildReady, buildID)
+	var i Build
+	err := row.Scan(
+		&i.BuildID,
+		&i.Status,
+		&i.Active,
+		&i.Error,
+		&i.StartedAt,
+		&i.BuiltAt,
+		&i.MaxBasket,
+		&i.NeighboursKept,
+		&i.Shrinkage,
+		&i.PopularityExponent,
+		&i.SimilarExponent,
+		&i.Orders,
+		&i.OrderLines,
+		&i.Baskets,
+		&i.Items,
+		&i.Pairs,
+		&i.Neighbours,
+		&i.StatsSeconds,
+		&i.PairsSeconds,
+		&i.NeighboursSeconds,
+		&i.BuiltBy,
+		&i.Version,
+		&i.WindowDays,
+		&i.HalfLifeDays,
+		&i.OverlapDiscount,
+		&i.NewestOrderedAt,
+		&i.Grades,
+	)
+	return i, err
+}
+
 const buildRecover = `-- name: BuildRecover :execrows
 UPDATE builds AS b
 SET status = 'failed', error = 'interrupted: the builder or its database ended before the build did'
@@ -355,8 +447,14 @@ func (q *Queries) BuildRecover(ctx context.Context) (int64, error) {
 }
 
 const buildStart = `-- name: BuildStart :one
-INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, built_by, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO builds (
+    max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    version
+)
+VALUES (
+    $1, $2, $3, $4, $5, $6, nullif($7::integer, 0),
+    nullif($8::float8, 0), $9, $10
+)
 RETURNING build_id
 `
 
@@ -366,6 +464,9 @@ type BuildStartParams struct {
 	Shrinkage          float64 `json:"shrinkage"`
 	PopularityExponent float64 `json:"popularity_exponent"`
 	SimilarExponent    float64 `json:"similar_exponent"`
+	OverlapDiscount    float64 `json:"overlap_discount"`
+	WindowDays         int32   `json:"window_days"`
+	HalfLifeDays       float64 `json:"half_life_days"`
 	BuiltBy            string  `json:"built_by"`
 	Version            string  `json:"version"`
 }
@@ -377,6 +478,9 @@ func (q *Queries) BuildStart(ctx context.Context, arg BuildStartParams) (int64, 
 		arg.Shrinkage,
 		arg.PopularityExponent,
 		arg.SimilarExponent,
+		arg.OverlapDiscount,
+		arg.WindowDays,
+		arg.HalfLifeDays,
 		arg.BuiltBy,
 		arg.Version,
 	)
@@ -385,10 +489,53 @@ func (q *Queries) BuildStart(ctx context.Context, arg BuildStartParams) (int64, 
 	return build_id, err
 }
 
+const buildStartTrial = `-- name: BuildStartTrial :exec
+INSERT INTO builds (
+    build_id, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    version
+)
+OVERRIDING SYSTEM VALUE
+VALUES (
+    0, $1, $2, $3, $4, $5, $6, nullif($7::integer, 0),
+    nullif($8::float8, 0), $9, $10
+)
+`
+
+type BuildStartTrialParams struct {
+	MaxBasket          int32   `json:"max_basket"`
+	NeighboursKept     int32   `json:"neighbours_kept"`
+	Shrinkage          float64 `json:"shrinkage"`
+	PopularityExponent float64 `json:"popularity_exponent"`
+	SimilarExponent    float64 `json:"similar_exponent"`
+	OverlapDiscount    float64 `json:"overlap_discount"`
+	WindowDays         int32   `json:"window_days"`
+	HalfLifeDays       float64 `json:"half_life_days"`
+	BuiltBy            string  `json:"built_by"`
+	Version            string  `json:"version"`
+}
+
+// A build that is taken back again. Its id is none that the sequence gives, so that it leaves no gap.
+func (q *Queries) BuildStartTrial(ctx context.Context, arg BuildStartTrialParams) error {
+	_, err := q.db.Exec(ctx, buildStartTrial,
+		arg.MaxBasket,
+		arg.NeighboursKept,
+		arg.Shrinkage,
+		arg.PopularityExponent,
+		arg.SimilarExponent,
+		arg.OverlapDiscount,
+		arg.WindowDays,
+		arg.HalfLifeDays,
+		arg.BuiltBy,
+		arg.Version,
+	)
+	return err
+}
+
 const buildTableDroppable = `-- name: BuildTableDroppable :many
 SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesce(n.inhdetachpending, false)::boolean AS detach_pending
 FROM builds AS b
-JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id)
+JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id,
+        'item_days_' || b.build_id)
     AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 LEFT JOIN pg_catalog.pg_inherits AS n ON n.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_class AS p ON p.oid = n.inhparent

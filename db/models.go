@@ -33,6 +33,16 @@ type Build struct {
 	NeighboursSeconds float64 `json:"neighbours_seconds"`
 	BuiltBy           string  `json:"built_by"`
 	Version           string  `json:"version"`
+	// Only orders of so many days, back from the newest order, were counted. NULL: all orders.
+	WindowDays *int32 `json:"window_days"`
+	// An order's weight in affinity halves with so many days of age, counted from the newest order. NULL: all weigh the same.
+	HalfLifeDays *float64 `json:"half_life_days"`
+	// How much of what basket items say of an item by way of each other is taken off: 0 for nothing, 1 for all of it.
+	OverlapDiscount float64 `json:"overlap_discount"`
+	// The time of the newest order that was counted. NULL: no order has a time.
+	NewestOrderedAt *time.Time `json:"newest_ordered_at"`
+	// What alsobought evaluate said of the build's settings: docs/scoring.md.
+	Grades json.RawMessage `json:"grades"`
 }
 
 type Item struct {

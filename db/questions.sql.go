@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 )
 
 const itemListKnown = `-- name: ItemListKnown :many
@@ -85,100 +86,129 @@ func (q *Queries) OrderItemList(ctx context.Context, orderID int64) ([]string, e
 }
 
 const pairExplain = `-- name: PairExplain :one
-SELECT i.orders AS item_orders, o.orders AS other_orders, i.baskets AS item_baskets, o.baskets AS other_baskets, b.baskets AS baskets,
-       coalesce(p.orders_together, 0)::bigint AS orders_together, coalesce(p.weight, 0)::float8 AS weight,
-       coalesce(n.neighbour_rank, 0)::bigint AS neighbour_rank,
-       coalesce(pair_value('confidence', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS confidence,
-       coalesce(pair_value('confidence', p.orders_together, p.weight, o.baskets, i.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS reverse_confidence,
-       coalesce(pair_value('lift', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS lift,
-       coalesce(pair_value('cosine', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS cosine,
-       coalesce(pair_value('jaccard', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS jaccard,
-       coalesce(pair_value('affinity', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS affinity
-FROM builds AS b
-JOIN item_stats AS i ON i.build_id = b.build_id AND i.item_id = $1
-JOIN item_stats AS o ON o.build_id = b.build_id AND o.item_id = $2
-LEFT JOIN item_pairs AS p ON p.build_id = b.build_id AND p.item_a = least(i.item_id, o.item_id) AND p.item_b = greatest(i.item_id, o.item_id)
-LEFT JOIN item_neighbours AS n ON n.build_id = b.build_id AND n.item_id = i.item_id AND n.other_id = o.item_id
-WHERE b.build_id = $3
+SELECT e.reason::text AS reason, e.orders_together::bigint AS orders_together, e.item_orders::bigint AS item_orders,
+       e.other_orders::bigint AS other_orders, e.item_baskets::bigint AS item_baskets, e.other_baskets::bigint AS other_baskets,
+       e.baskets::bigint AS baskets, e.support::float8 AS support, e.confidence::float8 AS confidence,
+       e.reverse_confidence::float8 AS reverse_confidence, e.lift::float8 AS lift, e.cosine::float8 AS cosine, e.jaccard::float8 AS jaccard,
+       e.affinity::float8 AS affinity, e.shrink_factor::float8 AS shrink_factor, e.reach::float8 AS reach,
+       e.popularity_divisor::float8 AS popularity_divisor, e.weight::float8 AS weight, e.item_mass::float8 AS item_mass,
+       e.other_mass::float8 AS other_mass, e.shrinkage::float8 AS shrinkage, e.popularity_exponent::float8 AS popularity_exponent,
+       e.neighbour_rank::bigint AS neighbour_rank, e.overlap::float8 AS overlap,
+       e.newest_orders::jsonb AS newest_orders
+FROM explain_pair($1, $2, $3) AS e(
+    reason, orders_together, item_orders, other_orders, item_baskets, other_baskets, baskets, support, confidence, reverse_confidence, lift, cosine,
+    jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass, other_mass, shrinkage, popularity_exponent, neighbour_rank,
+    overlap, newest_orders
+)
 `
 
 type PairExplainRow struct {
-	ItemOrders        int64   `json:"item_orders"`
-	OtherOrders       int64   `json:"other_orders"`
-	ItemBaskets       int64   `json:"item_baskets"`
-	OtherBaskets      int64   `json:"other_baskets"`
-	Baskets           int64   `json:"baskets"`
-	OrdersTogether    int64   `json:"orders_together"`
-	Weight            float64 `json:"weight"`
-	NeighbourRank     int64   `json:"neighbour_rank"`
-	Confidence        float64 `json:"confidence"`
-	ReverseConfidence float64 `json:"reverse_confidence"`
-	Lift              float64 `json:"lift"`
-	Cosine            float64 `json:"cosine"`
-	Jaccard           float64 `json:"jaccard"`
-	Affinity          float64 `json:"affinity"`
+	Reason             string          `json:"reason"`
+	OrdersTogether     int64           `json:"orders_together"`
+	ItemOrders         int64           `json:"item_orders"`
+	OtherOrders        int64           `json:"other_orders"`
+	ItemBaskets        int64           `json:"item_baskets"`
+	OtherBaskets       int64           `json:"other_baskets"`
+	Baskets            int64           `json:"baskets"`
+	Support            float64         `json:"support"`
+	Confidence         float64         `json:"confidence"`
+	ReverseConfidence  float64         `json:"reverse_confidence"`
+	Lift               float64         `json:"lift"`
+	Cosine             float64         `json:"cosine"`
+	Jaccard            float64         `json:"jaccard"`
+	Affinity           float64         `json:"affinity"`
+	ShrinkFactor       float64         `json:"shrink_factor"`
+	Reach              float64         `json:"reach"`
+	PopularityDivisor  float64         `json:"popularity_divisor"`
+	Weight             float64         `json:"weight"`
+	ItemMass           float64         `json:"item_mass"`
+	OtherMass          float64         `json:"other_mass"`
+	Shrinkage          float64         `json:"shrinkage"`
+	PopularityExponent float64         `json:"popularity_exponent"`
+	NeighbourRank      int64           `json:"neighbour_rank"`
+	Overlap            float64         `json:"overlap"`
+	NewestOrders       json.RawMessage `json:"newest_orders"`
 }
 
-// Everything that one build knows of two items, every measure as recommend() would take it.
-func (q *Queries) PairExplain(ctx context.Context, itemID int64, otherID int64, buildID int64) (PairExplainRow, error) {
-	row := q.db.QueryRow(ctx, pairExplain, itemID, otherID, buildID)
+func (q *Queries) PairExplain(ctx context.Context, buildID int64, itemID int64, otherID int64) (PairExplainRow, error) {
+	row := q.db.QueryRow(ctx, pairExplain, buildID, itemID, otherID)
 	var i PairExplainRow
 	err := row.Scan(
+		&i.Reason,
+		&i.OrdersTogether,
 		&i.ItemOrders,
 		&i.OtherOrders,
 		&i.ItemBaskets,
 		&i.OtherBaskets,
 		&i.Baskets,
-		&i.OrdersTogether,
-		&i.Weight,
-		&i.NeighbourRank,
+		&i.Support,
 		&i.Confidence,
 		&i.ReverseConfidence,
 		&i.Lift,
 		&i.Cosine,
 		&i.Jaccard,
 		&i.Affinity,
+		&i.ShrinkFactor,
+		&i.Reach,
+		&i.PopularityDivisor,
+		&i.Weight,
+		&i.ItemMass,
+		&i.OtherMass,
+		&i.Shrinkage,
+		&i.PopularityExponent,
+		&i.NeighbourRank,
+		&i.Overlap,
+		&i.NewestOrders,
 	)
 	return i, err
 }
 
 const recommend = `-- name: Recommend :many
-SELECT r.item_name::text AS item_name, r.score::float8 AS score, r.source::text AS source,
-       r.popularity_rank::bigint AS popularity_rank, r.orders::bigint AS orders,
-       r.orders_together::bigint AS orders_together, r.confidence::float8 AS confidence, r.lift::float8 AS lift,
-       coalesce(r.with_item, '')::text AS with_item, coalesce(r.with_orders, 0)::bigint AS with_orders
+SELECT coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score,
+       coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
+       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together, 0)::bigint AS orders_together,
+       coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
+       r.left_out::bigint AS left_out,
+       coalesce(r.attributes, '{}')::jsonb AS attributes
 FROM recommend(
-    $1, $2::bigint[], $3, $4, $5, $6, $7::bigint[], $8, $9
-) AS r(place, item_id, item_name, score, source, popularity_rank, orders, orders_together, confidence, lift, with_item, with_orders)
-ORDER BY r.place
-LIMIT 1000
+    $1, $2::bigint[], $3, $4, $5, $6, $7::bigint[], $8::text[], $9::integer,
+    $10, $11
+) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
+       attributes)
+ORDER BY r.place, r.rules
+LIMIT 1000000
 `
 
 type RecommendParams struct {
-	BuildID       int64   `json:"build_id"`
-	Asked         []int64 `json:"asked"`
-	Boosted       bool    `json:"boosted"`
-	Measure       string  `json:"measure"`
-	MinSupport    int64   `json:"min_support"`
-	MinConfidence float64 `json:"min_confidence"`
-	Excluded      []int64 `json:"excluded"`
-	Fill          bool    `json:"fill"`
-	Lim           int64   `json:"lim"`
+	BuildID       int64    `json:"build_id"`
+	Asked         []int64  `json:"asked"`
+	Boosted       bool     `json:"boosted"`
+	Measure       string   `json:"measure"`
+	MinSupport    int64    `json:"min_support"`
+	MinConfidence float64  `json:"min_confidence"`
+	Excluded      []int64  `json:"excluded"`
+	Categories    []string `json:"categories"`
+	Days          int32    `json:"days"`
+	Fill          bool     `json:"fill"`
+	Lim           int64    `json:"lim"`
 }
 
 type RecommendRow struct {
-	ItemName       string  `json:"item_name"`
-	Score          float64 `json:"score"`
-	Source         string  `json:"source"`
-	PopularityRank int64   `json:"popularity_rank"`
-	Orders         int64   `json:"orders"`
-	OrdersTogether int64   `json:"orders_together"`
-	Confidence     float64 `json:"confidence"`
-	Lift           float64 `json:"lift"`
-	WithItem       string  `json:"with_item"`
-	WithOrders     int64   `json:"with_orders"`
+	Place          int64           `json:"place"`
+	ItemName       string          `json:"item_name"`
+	Score          float64         `json:"score"`
+	Reason         string          `json:"reason"`
+	Source         string          `json:"source"`
+	PopularityRank int64           `json:"popularity_rank"`
+	OrdersTogether int64           `json:"orders_together"`
+	Confidence     float64         `json:"confidence"`
+	Lift           float64         `json:"lift"`
+	Rules          []int64         `json:"rules"`
+	LeftOut        int64           `json:"left_out"`
+	Attributes     json.RawMessage `json:"attributes"`
 }
 
+// The answers, and behind them, at place 0, how many items rules and the catalogue left out.
 func (q *Queries) Recommend(ctx context.Context, arg RecommendParams) ([]RecommendRow, error) {
 	rows, err := q.db.Query(ctx, recommend,
 		arg.BuildID,
@@ -188,6 +218,8 @@ func (q *Queries) Recommend(ctx context.Context, arg RecommendParams) ([]Recomme
 		arg.MinSupport,
 		arg.MinConfidence,
 		arg.Excluded,
+		arg.Categories,
+		arg.Days,
 		arg.Fill,
 		arg.Lim,
 	)
@@ -199,16 +231,116 @@ func (q *Queries) Recommend(ctx context.Context, arg RecommendParams) ([]Recomme
 	for rows.Next() {
 		var i RecommendRow
 		if err := rows.Scan(
+			&i.Place,
 			&i.ItemName,
 			&i.Score,
+			&i.Reason,
 			&i.Source,
 			&i.PopularityRank,
-			&i.Orders,
 			&i.OrdersTogether,
 			&i.Confidence,
 			&i.Lift,
-			&i.WithItem,
-			&i.WithOrders,
+			&i.Rules,
+			&i.LeftOut,
+			&i.Attributes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recommendPerItem = `-- name: RecommendPerItem :many
+SELECT a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
+       coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
+       coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
+       coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,
+       coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
+       coalesce(r.left_out, 0)::bigint AS left_out, coalesce(r.attributes, '{}')::jsonb AS attributes
+FROM unnest($1::text[]) WITH ORDINALITY AS a(name, position)
+LEFT JOIN LATERAL (
+    SELECT x.item_id
+    FROM items AS x
+    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = $2
+    WHERE x.name = a.name
+    LIMIT 1
+) AS i ON true
+LEFT JOIN LATERAL recommend(
+    $2, ARRAY[i.item_id], true, $3, $4, $5, item_ids($6::text[]), $7::text[], 0, $8, $9
+) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
+       attributes) ON i.item_id IS NOT NULL
+ORDER BY a.position, r.place, r.rules
+LIMIT 1000000
+`
+
+type RecommendPerItemParams struct {
+	Names         []string `json:"names"`
+	BuildID       int64    `json:"build_id"`
+	Measure       string   `json:"measure"`
+	MinSupport    int64    `json:"min_support"`
+	MinConfidence float64  `json:"min_confidence"`
+	Exclude       []string `json:"exclude"`
+	Categories    []string `json:"categories"`
+	Fill          bool     `json:"fill"`
+	Lim           int64    `json:"lim"`
+}
+
+type RecommendPerItemRow struct {
+	Position       int64           `json:"position"`
+	Known          bool            `json:"known"`
+	Place          int64           `json:"place"`
+	ItemName       string          `json:"item_name"`
+	Score          float64         `json:"score"`
+	Reason         string          `json:"reason"`
+	Source         string          `json:"source"`
+	PopularityRank int64           `json:"popularity_rank"`
+	OrdersTogether int64           `json:"orders_together"`
+	Confidence     float64         `json:"confidence"`
+	Lift           float64         `json:"lift"`
+	Rules          []int64         `json:"rules"`
+	LeftOut        int64           `json:"left_out"`
+	Attributes     json.RawMessage `json:"attributes"`
+}
+
+// The answers to many questions about one item each, asked by position; one row of zeros for a question that has none.
+func (q *Queries) RecommendPerItem(ctx context.Context, arg RecommendPerItemParams) ([]RecommendPerItemRow, error) {
+	rows, err := q.db.Query(ctx, recommendPerItem,
+		arg.Names,
+		arg.BuildID,
+		arg.Measure,
+		arg.MinSupport,
+		arg.MinConfidence,
+		arg.Exclude,
+		arg.Categories,
+		arg.Fill,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RecommendPerItemRow{}
+	for rows.Next() {
+		var i RecommendPerItemRow
+		if err := rows.Scan(
+			&i.Position,
+			&i.Known,
+			&i.Place,
+			&i.ItemName,
+			&i.Score,
+			&i.Reason,
+			&i.Source,
+			&i.PopularityRank,
+			&i.OrdersTogether,
+			&i.Confidence,
+			&i.Lift,
+			&i.Rules,
+			&i.LeftOut,
+			&i.Attributes,
 		); err != nil {
 			return nil, err
 		}

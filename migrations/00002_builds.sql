@@ -89,14 +89,6 @@ CREATE AGGREGATE sum_bigint(bigint) (
     SFUNC = int8pl, COMBINEFUNC = int8pl, STYPE = bigint, INITCOND = '0', PARALLEL = SAFE
 );
 
--- The default measure (SCORING.md): the chance w/n_i of reaching j by taking a random basket with i and then a random other item of it,
--- shrunk for rare pairs and curbed for bestsellers. In [0, 1]. See docs/scoring.md.
-CREATE FUNCTION affinity(
-    orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, shrinkage float8, popularity_exponent float8
-) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN orders_together / (orders_together + shrinkage) * weight / (baskets_i * power(baskets_j, popularity_exponent));
-
 -- +goose Down
-DROP FUNCTION affinity;
 DROP AGGREGATE sum_bigint(bigint);
 DROP TABLE item_neighbours, item_pairs, item_stats, builds;

@@ -1,7 +1,25 @@
 -- name: BuildStart :one
-INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, built_by, version)
-VALUES (@max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @built_by, @version)
+INSERT INTO builds (
+    max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    version
+)
+VALUES (
+    @max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @overlap_discount, nullif(@window_days::integer, 0),
+    nullif(@half_life_days::float8, 0), @built_by, @version
+)
 RETURNING build_id;
+
+-- name: BuildStartTrial :exec
+-- A build that is taken back again. Its id is none that the sequence gives, so that it leaves no gap.
+INSERT INTO builds (
+    build_id, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    version
+)
+OVERRIDING SYSTEM VALUE
+VALUES (
+    0, @max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @overlap_discount, nullif(@window_days::integer, 0),
+    nullif(@half_life_days::float8, 0), @built_by, @version
+);
 
 -- name: BuildFinish :one
 -- Closes a build that is whole: its tables are partitions by now.
@@ -43,6 +61,10 @@ WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 're
 -- name: BuildActive :one
 SELECT b.* FROM builds AS b WHERE b.active;
 
+-- name: BuildReady :one
+-- A build that can be asked: it is whole, and kept.
+SELECT b.* FROM builds AS b WHERE b.build_id = @build_id AND b.status = 'ready';
+
 -- name: BuildKept :one
 -- Whether the rows of a build are all there. A prune marks the build first and takes the rows away after: what was read of it before is whole.
 SELECT EXISTS (SELECT FROM builds AS b WHERE b.build_id = @build_id AND b.status = 'ready')::boolean AS kept;
@@ -69,6 +91,15 @@ WHERE b.status = 'ready' AND NOT b.active
 ORDER BY b.build_id DESC
 LIMIT 1000 OFFSET @keep;
 
+-- name: BuildDayDelete :exec
+-- The days of pruned builds, also those of a prune that was killed.
+DELETE FROM order_days AS d
+USING builds AS b
+WHERE b.build_id = d.build_id AND b.status = 'pruned';
+
+-- name: BuildGrade :exec
+UPDATE builds AS b SET grades = @grades::jsonb WHERE b.build_id = @build_id;
+
 -- name: BuildPruned :exec
 UPDATE builds AS b SET status = 'pruned' WHERE b.build_id = @build_id AND NOT b.active;
 
@@ -77,7 +108,8 @@ UPDATE builds AS b SET status = 'pruned' WHERE b.build_id = @build_id AND NOT b.
 -- was killed has left. A detach that was killed is pending.
 SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesce(n.inhdetachpending, false)::boolean AS detach_pending
 FROM builds AS b
-JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id)
+JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id,
+        'item_days_' || b.build_id)
     AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 LEFT JOIN pg_catalog.pg_inherits AS n ON n.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_class AS p ON p.oid = n.inhparent

@@ -18,30 +18,56 @@ WHERE l.order_id = @order_id
 ORDER BY i.name;
 
 -- name: Recommend :many
-SELECT r.item_name::text AS item_name, r.score::float8 AS score, r.source::text AS source,
-       r.popularity_rank::bigint AS popularity_rank, r.orders::bigint AS orders,
-       r.orders_together::bigint AS orders_together, r.confidence::float8 AS confidence, r.lift::float8 AS lift,
-       coalesce(r.with_item, '')::text AS with_item, coalesce(r.with_orders, 0)::bigint AS with_orders
+-- The answers, and behind them, at place 0, how many items rules and the catalogue left out.
+SELECT coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score,
+       coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
+       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together, 0)::bigint AS orders_together,
+       coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
+       r.left_out::bigint AS left_out,
+       coalesce(r.attributes, '{}')::jsonb AS attributes
 FROM recommend(
-    @build_id, @asked::bigint[], @boosted, @measure, @min_support, @min_confidence, @excluded::bigint[], @fill, @lim
-) AS r(place, item_id, item_name, score, source, popularity_rank, orders, orders_together, confidence, lift, with_item, with_orders)
-ORDER BY r.place
-LIMIT 1000;
+    @build_id, @asked::bigint[], @boosted, @measure, @min_support, @min_confidence, @excluded::bigint[], @categories::text[], @days::integer,
+    @fill, @lim
+) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
+       attributes)
+ORDER BY r.place, r.rules
+LIMIT 1000000;
+
+-- name: RecommendPerItem :many
+-- The answers to many questions about one item each, asked by position; one row of zeros for a question that has none.
+SELECT a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
+       coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
+       coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
+       coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,
+       coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
+       coalesce(r.left_out, 0)::bigint AS left_out, coalesce(r.attributes, '{}')::jsonb AS attributes
+FROM unnest(@names::text[]) WITH ORDINALITY AS a(name, position)
+LEFT JOIN LATERAL (
+    SELECT x.item_id
+    FROM items AS x
+    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = @build_id
+    WHERE x.name = a.name
+    LIMIT 1
+) AS i ON true
+LEFT JOIN LATERAL recommend(
+    @build_id, ARRAY[i.item_id], true, @measure, @min_support, @min_confidence, item_ids(@exclude::text[]), @categories::text[], 0, @fill, @lim
+) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
+       attributes) ON i.item_id IS NOT NULL
+ORDER BY a.position, r.place, r.rules
+LIMIT 1000000;
 
 -- name: PairExplain :one
--- Everything that one build knows of two items, every measure as recommend() would take it.
-SELECT i.orders AS item_orders, o.orders AS other_orders, i.baskets AS item_baskets, o.baskets AS other_baskets, b.baskets AS baskets,
-       coalesce(p.orders_together, 0)::bigint AS orders_together, coalesce(p.weight, 0)::float8 AS weight,
-       coalesce(n.neighbour_rank, 0)::bigint AS neighbour_rank,
-       coalesce(pair_value('confidence', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS confidence,
-       coalesce(pair_value('confidence', p.orders_together, p.weight, o.baskets, i.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS reverse_confidence,
-       coalesce(pair_value('lift', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS lift,
-       coalesce(pair_value('cosine', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS cosine,
-       coalesce(pair_value('jaccard', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS jaccard,
-       coalesce(pair_value('affinity', p.orders_together, p.weight, i.baskets, o.baskets, b.baskets, b.shrinkage, b.popularity_exponent), 0)::float8 AS affinity
-FROM builds AS b
-JOIN item_stats AS i ON i.build_id = b.build_id AND i.item_id = @item_id
-JOIN item_stats AS o ON o.build_id = b.build_id AND o.item_id = @other_id
-LEFT JOIN item_pairs AS p ON p.build_id = b.build_id AND p.item_a = least(i.item_id, o.item_id) AND p.item_b = greatest(i.item_id, o.item_id)
-LEFT JOIN item_neighbours AS n ON n.build_id = b.build_id AND n.item_id = i.item_id AND n.other_id = o.item_id
-WHERE b.build_id = @build_id;
+SELECT e.reason::text AS reason, e.orders_together::bigint AS orders_together, e.item_orders::bigint AS item_orders,
+       e.other_orders::bigint AS other_orders, e.item_baskets::bigint AS item_baskets, e.other_baskets::bigint AS other_baskets,
+       e.baskets::bigint AS baskets, e.support::float8 AS support, e.confidence::float8 AS confidence,
+       e.reverse_confidence::float8 AS reverse_confidence, e.lift::float8 AS lift, e.cosine::float8 AS cosine, e.jaccard::float8 AS jaccard,
+       e.affinity::float8 AS affinity, e.shrink_factor::float8 AS shrink_factor, e.reach::float8 AS reach,
+       e.popularity_divisor::float8 AS popularity_divisor, e.weight::float8 AS weight, e.item_mass::float8 AS item_mass,
+       e.other_mass::float8 AS other_mass, e.shrinkage::float8 AS shrinkage, e.popularity_exponent::float8 AS popularity_exponent,
+       e.neighbour_rank::bigint AS neighbour_rank, e.overlap::float8 AS overlap,
+       e.newest_orders::jsonb AS newest_orders
+FROM explain_pair(@build_id, @item_id, @other_id) AS e(
+    reason, orders_together, item_orders, other_orders, item_baskets, other_baskets, baskets, support, confidence, reverse_confidence, lift, cosine,
+    jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass, other_mass, shrinkage, popularity_exponent, neighbour_rank,
+    overlap, newest_orders
+);

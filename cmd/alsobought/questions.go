@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,9 @@ type questionFlags struct {
 	MinSupport    int64    `placeholder:"ORDERS" help:"Orders together that a pair needs."`
 	MinConfidence float64  `placeholder:"0..1" help:"Confidence that a pair needs."`
 	Exclude       []string `sep:"none" placeholder:"ITEM" help:"An item not to recommend; may be given more than once."`
+	Category      []string `sep:"none" placeholder:"NAME" help:"Recommend items of this category only; may be given more than once."`
 	Strict        bool     `help:"Leave places empty instead of filling them by popularity."`
+	Build         int64    `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
 	JSON          bool     `name:"json" help:"Print the answer in the API's form."`
 }
 
@@ -45,20 +48,27 @@ func (f *questionFlags) options() recommend.Options {
 		MinSupport:    f.MinSupport,
 		MinConfidence: f.MinConfidence,
 		Exclude:       f.Exclude,
+		Categories:    f.Category,
 		Strict:        f.Strict,
+		BuildID:       f.Build,
 	}
 }
 
 type popularCommand struct {
 	limitFlag
-	Exclude []string `sep:"none" placeholder:"ITEM" help:"An item to leave out; may be given more than once."`
-	JSON    bool     `name:"json" help:"Print the answer in the API's form."`
+	Days     *int     `placeholder:"N" help:"Popularity of the last 1 to 365 days before the newest order."`
+	Exclude  []string `sep:"none" placeholder:"ITEM" help:"An item to leave out; may be given more than once."`
+	Category []string `sep:"none" placeholder:"NAME" help:"Items of this category only; may be given more than once."`
+	Build    int64    `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
+	JSON     bool     `name:"json" help:"Print the answer in the API's form."`
 }
 
 func (c *popularCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
-		return r.Popular(ctx, recommend.Options{Limit: c.limit(), Exclude: c.Exclude})
-	})
+	opts := recommend.Options{Limit: c.limit(), Exclude: c.Exclude, Categories: c.Category, BuildID: c.Build}
+	if set(&opts.Days, c.Days); c.Days != nil && opts.Days == 0 {
+		return usageError{fmt.Errorf("--days is 0: choose 1 to %d", recommend.MaxDays)}
+	}
+	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) { return r.Popular(ctx, opts) })
 }
 
 type similarCommand struct {
@@ -116,15 +126,30 @@ func ask(
 			fmt.Sprintf("%.2f", r.Lift), r.Source, r.Reason)
 	}
 	t.flush()
-	if unknown := answer.Metadata.UnknownItems; len(unknown) > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: not in any order of build %d: %s\n", answer.Metadata.BuildID, printable(strings.Join(unknown, ", ")))
-	}
+	printMetadata(term.stderr, answer.Metadata)
 	return nil
+}
+
+// printMetadata says beside the table what would otherwise pass unseen.
+func printMetadata(w io.Writer, m recommend.Metadata) {
+	if len(m.UnknownItems) > 0 {
+		fmt.Fprintf(w, "alsobought: not in any order of build %d: %s\n", m.BuildID, printable(strings.Join(m.UnknownItems, ", ")))
+	}
+	if m.Note != "" {
+		fmt.Fprintf(w, "alsobought: %s\n", printable(m.Note))
+	}
+	if len(m.Rules) > 0 {
+		fmt.Fprintf(w, "alsobought: changed by rules %s (see alsobought rules)\n", strings.Trim(fmt.Sprint(m.Rules), "[]"))
+	}
+	if m.InactiveLeftOut > 0 {
+		fmt.Fprintf(w, "alsobought: left out because the catalogue says they are not active: %d\n", m.InactiveLeftOut)
+	}
 }
 
 type explainCommand struct {
 	Item  string `arg:"" help:"An item's name."`
 	Other string `arg:"" help:"Another item's name."`
+	Build int64  `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
 	JSON  bool   `name:"json" help:"Print the answer in the API's form."`
 }
 
@@ -134,7 +159,7 @@ func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) e
 		return err
 	}
 	defer closeAll()
-	e, err := recommend.New(pool).Explain(ctx, c.Item, c.Other)
+	e, err := recommend.New(pool).Explain(ctx, c.Item, c.Other, c.Build)
 	if err != nil {
 		return err
 	}
@@ -154,7 +179,13 @@ func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) e
 	t.row("  cosine", ratio(e.Cosine))
 	t.row("  jaccard", ratio(e.Jaccard))
 	t.row("  affinity", strconv.FormatFloat(e.Affinity, 'f', 6, 64), neighbourRank(e.NeighbourRank))
+	t.row("    shrink factor", ratio(e.ShrinkFactor), fmt.Sprintf("%d/(%d + %g)", e.OrdersTogether, e.OrdersTogether, e.Shrinkage))
+	t.row("    reach", strconv.FormatFloat(e.Reach, 'f', 6, 64), fmt.Sprintf("weight %.4g of %.6g baskets", e.Weight, e.ItemMass))
+	t.row("    popularity divisor", ratio(e.PopularityDivisor), fmt.Sprintf("%.6g^%g", e.OtherMass, e.PopularityExponent))
 	t.flush()
+	for _, o := range e.NewestOrders {
+		fmt.Fprintf(term.stdout, "  newest orders: %s  %s\n", instant(o.OrderedAt), printable(o.OrderID))
+	}
 	return nil
 }
 

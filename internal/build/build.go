@@ -6,6 +6,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -37,6 +38,7 @@ var ErrNotFound = errors.New("no such build")
 type Options struct {
 	Settings Settings
 	Keep     int32  // builds to keep beside the new one; older ones are pruned. With 0, SQL reports that run during the switch may miss rows
+	Inactive bool   // leave the active build the active one
 	BuiltBy  string // who, for the audit
 	Version  string // which program, for the audit
 }
@@ -49,25 +51,20 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 	}
 	var built db.Build
 	err := locked(ctx, pool, func(conn *pgx.Conn) error {
-		s := opts.Settings
-		id, err := db.New(conn).BuildStart(ctx, db.BuildStartParams{
-			MaxBasket:          s.MaxBasket,
-			NeighboursKept:     s.NeighboursKept,
-			Shrinkage:          s.Shrinkage,
-			PopularityExponent: s.PopularityExponent,
-			SimilarExponent:    s.SimilarExponent,
-			BuiltBy:            opts.BuiltBy,
-			Version:            opts.Version,
-		})
+		id, err := db.New(conn).BuildStart(ctx, start(opts))
 		if err != nil {
 			return fmt.Errorf("start build: %w", err)
 		}
 		// One snapshot for all of it: orders that are loaded meanwhile are in the next build, whole.
 		err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
-			return run(ctx, tx, id)
+			built, err = run(ctx, tx, id, "false")
+			return err
 		})
 		if err != nil {
 			return errors.Join(err, fail(ctx, pool, id, err))
+		}
+		if opts.Inactive {
+			return nil
 		}
 		// In a transaction of its own: PostgreSQL shows a commit to others a moment before it tells their sessions of new partitions. In that
 		// moment a build that became active with its partitions would have no rows for them.
@@ -86,35 +83,79 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 	return built, err
 }
 
-// run fills and attaches the tables of build id, all in tx.
-func run(ctx context.Context, tx pgx.Tx, id int64) error {
-	if _, err := tx.Exec(ctx, "SET LOCAL work_mem = '"+memory+"'"); err != nil {
-		return fmt.Errorf("set work_mem: %w", err)
+// Trial makes a build of the orders that prepare does not put into the table held_out (order_id bigint), which it has to make, and has judge look
+// at it, all in one transaction that is rolled back whatever comes of it: nobody else ever sees the build. Other builds wait meanwhile.
+func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(pgx.Tx) error, judge func(pgx.Tx, db.Build) error) error {
+	if err := opts.Settings.Validate(); err != nil {
+		return err
 	}
+	errDone := errors.New("judged")
+	err := locked(ctx, pool, func(conn *pgx.Conn) error {
+		return pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+			if err := prepare(tx); err != nil {
+				return err
+			}
+			if err := db.New(tx).BuildStartTrial(ctx, db.BuildStartTrialParams(start(opts))); err != nil {
+				return fmt.Errorf("start trial: %w", err)
+			}
+			built, err := run(ctx, tx, 0, "EXISTS (SELECT FROM held_out AS h WHERE h.order_id = o.order_id)")
+			if err != nil {
+				return err
+			}
+			return cmp.Or(judge(tx, built), errDone)
+		})
+	})
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
+func start(opts Options) db.BuildStartParams {
+	s := opts.Settings
+	return db.BuildStartParams{
+		MaxBasket:          s.MaxBasket,
+		NeighboursKept:     s.NeighboursKept,
+		Shrinkage:          s.Shrinkage,
+		PopularityExponent: s.PopularityExponent,
+		SimilarExponent:    s.SimilarExponent,
+		OverlapDiscount:    s.OverlapDiscount,
+		WindowDays:         s.WindowDays,
+		HalfLifeDays:       s.HalfLifeDays,
+		BuiltBy:            opts.BuiltBy,
+		Version:            opts.Version,
+	}
+}
+
+// run fills and attaches the tables of build id, all in tx. heldOut is the SQL condition of orders, called o, that do not count.
+func run(ctx context.Context, tx pgx.Tx, id int64, heldOut string) (db.Build, error) {
+	if _, err := tx.Exec(ctx, "SET LOCAL work_mem = '"+memory+"'"); err != nil {
+		return db.Build{}, fmt.Errorf("set work_mem: %w", err)
+	}
+	// Names of tables cannot be parameters. The id is a number of ours.
+	fillIn := strings.NewReplacer(":build", strconv.FormatInt(id, 10), ":held_out", heldOut)
 	seconds := map[string]float64{}
 	for _, phase := range []string{"stats", "pairs", "neighbours", "attach"} {
 		began := time.Now()
 		statement, err := statements.ReadFile("sql/" + phase + ".sql")
 		if err != nil {
-			return err
+			return db.Build{}, err
 		}
-		// Names of tables cannot be parameters. The id is a number of ours.
-		sql := strings.ReplaceAll(string(statement), ":build", strconv.FormatInt(id, 10))
-		if _, err := tx.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("build %d, %s: %w", id, phase, err)
+		if _, err := tx.Exec(ctx, fillIn.Replace(string(statement))); err != nil {
+			return db.Build{}, fmt.Errorf("build %d, %s: %w", id, phase, err)
 		}
 		seconds[phase] = time.Since(began).Seconds()
 	}
-	_, err := db.New(tx).BuildFinish(ctx, db.BuildFinishParams{
+	built, err := db.New(tx).BuildFinish(ctx, db.BuildFinishParams{
 		BuildID:           id,
 		StatsSeconds:      seconds["stats"],
 		PairsSeconds:      seconds["pairs"],
 		NeighboursSeconds: seconds["neighbours"] + seconds["attach"],
 	})
 	if err != nil {
-		return fmt.Errorf("finish build %d: %w", id, err)
+		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)
 	}
-	return nil
+	return built, nil
 }
 
 // Activate makes a kept build the one that answers. It returns ErrNotFound when there is none of that id.

@@ -57,6 +57,9 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 			return 0, fmt.Errorf("drop %s: %w", t.Name, err)
 		}
 	}
+	if err := q.BuildDayDelete(ctx); err != nil {
+		return 0, fmt.Errorf("delete the days of pruned builds: %w", err)
+	}
 	return len(ids), forgetItems(ctx, conn)
 }
 

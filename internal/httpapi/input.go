@@ -33,7 +33,9 @@ type Options struct {
 	MinSupport    int64             `query:"min_support" json:"min_support,omitempty" minimum:"0" default:"0" doc:"Orders together that a pair needs."`
 	MinConfidence float64           `query:"min_confidence" json:"min_confidence,omitempty" minimum:"0" maximum:"1" default:"0" doc:"Confidence that a pair needs."`
 	Exclude       []string          `query:"exclude,explode" json:"exclude,omitempty" maxItems:"100" doc:"Items not to recommend, by name."`
+	Category      []string          `query:"category,explode" json:"category,omitempty" maxItems:"100" doc:"Recommend items of these categories of the catalogue only."`
 	Strict        bool              `query:"strict" json:"strict,omitempty" default:"false" doc:"Leave places empty instead of filling them up by popularity."`
+	BuildID       int64             `query:"build_id" json:"build_id,omitempty" minimum:"0" default:"0" doc:"A build that is kept, instead of the active one."`
 }
 
 func (o *Options) with(limit int) recommend.Options {
@@ -43,7 +45,9 @@ func (o *Options) with(limit int) recommend.Options {
 		MinSupport:    o.MinSupport,
 		MinConfidence: o.MinConfidence,
 		Exclude:       o.Exclude,
+		Categories:    o.Category,
 		Strict:        o.Strict,
+		BuildID:       o.BuildID,
 	}
 }
 
@@ -86,6 +90,16 @@ func orOneOf(known map[string]*huma.Schema) string {
 		return ": there are none here"
 	}
 	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+}
+
+// withBody lets an operation read a JSON body.
+func (a *api) withBody(routes huma.API, op huma.Operation) huma.Operation {
+	op.MaxBodyBytes = a.MaxBody + 1 // huma takes a body of the limit's size for one too large; readBody has seen to it
+	op.BodyReadTimeout = -1
+	op.Middlewares = append(op.Middlewares, a.readBody(routes))
+	op.Errors = append(op.Errors,
+		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	return op
 }
 
 // readBody reads a JSON body whole before huma sees it, so that what can go wrong on the way is told apart here.

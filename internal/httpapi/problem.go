@@ -37,7 +37,7 @@ func problem(ctx context.Context, err error, where string) error {
 		p := newProblem(http.StatusUnprocessableEntity, "")
 		p.Errors = []*huma.ErrorDetail{{Location: where + "." + invalid.Field, Message: invalid.Problem}}
 		return p
-	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownOrder):
+	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownOrder), errors.Is(err, recommend.ErrUnknownBuild):
 		return newProblem(http.StatusNotFound, err.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return unavailable(recommend.ErrNoBuild.Error())

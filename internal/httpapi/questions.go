@@ -13,6 +13,7 @@ import (
 const (
 	popularPath = "/api/v1/popular-items"
 	similarPath = "/api/v1/similar-items"
+	batchPath   = "/api/v1/similar-items:batch"
 	basketPath  = "/api/v1/basket-recommendations"
 	orderPath   = "/api/v1/recommendations"
 	explainPath = "/api/v1/explain"
@@ -23,8 +24,11 @@ type (
 	popularInput struct {
 		strictQuery
 
-		Limit   int      `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items."`
-		Exclude []string `query:"exclude,explode" maxItems:"100" doc:"Items to leave out, by name."`
+		Limit    int      `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items."`
+		Days     int      `query:"days" minimum:"1" maximum:"365" doc:"Popularity of so many days, back from the newest order of the build; of all orders without."`
+		Exclude  []string `query:"exclude,explode" maxItems:"100" doc:"Items to leave out, by name."`
+		Category []string `query:"category,explode" maxItems:"100" doc:"Items of these categories of the catalogue only."`
+		BuildID  int64    `query:"build_id" minimum:"0" default:"0" doc:"A build that is kept, instead of the active one."`
 	}
 
 	similarInput struct {
@@ -41,6 +45,18 @@ type (
 
 		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"How many items."`
 		Item  string `query:"item" required:"true" doc:"The item's name." example:"PID"`
+	}
+
+	batchInput struct {
+		strictQuery
+
+		Body batchBody
+	}
+
+	batchBody struct {
+		Items []string `json:"items" minItems:"1" maxItems:"1000" doc:"The names of the items." example:"[\"PID\",\"YSI\"]"`
+		Limit int      `json:"limit,omitempty" minimum:"1" maximum:"100" default:"5" doc:"How many recommendations for each."`
+		Options
 	}
 
 	basketInput struct {
@@ -68,9 +84,12 @@ type (
 
 		Item  string `query:"item" required:"true" doc:"The item that was asked about." example:"PID"`
 		Other string `query:"other" required:"true" doc:"The item that is or is not recommended with it." example:"Gloves"`
+
+		BuildID int64 `query:"build_id" minimum:"0" default:"0" doc:"A build that is kept, instead of the active one."`
 	}
 
 	answerOutput      struct{ Body recommend.Answer }
+	batchOutput       struct{ Body recommend.Batch }
 	explanationOutput struct{ Body recommend.Explanation }
 )
 
@@ -80,10 +99,12 @@ func (a *api) questions(routes huma.API) {
 		OperationID: "popular-items",
 		Path:        popularPath,
 		Summary:     "The most popular items",
-		Description: "The items in the most orders of the active build, ties by name.",
-		Errors:      []int{later},
+		Description: "The items in the most orders of the build, ties by name; those of the last days, ties by the popularity of all days.",
+		Errors:      []int{notThere, later},
 	}), func(ctx context.Context, in *popularInput) (*answerOutput, error) {
-		return answered(a.recommender.Popular(ctx, recommend.Options{Limit: in.Limit, Exclude: in.Exclude}))
+		return answered(a.recommender.Popular(ctx, recommend.Options{
+			Limit: in.Limit, Days: in.Days, Exclude: in.Exclude, Categories: in.Category, BuildID: in.BuildID,
+		}))
 	})
 	register(routes, question(huma.Operation{
 		OperationID: "similar-items",
@@ -104,19 +125,25 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
 		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
 	})
-	register(routes, question(huma.Operation{
-		OperationID:     "basket-recommendations",
-		Method:          http.MethodPost,
-		Path:            basketPath,
-		Summary:         "What goes with a basket",
-		Description:     "The items that go with all of the basket's items together, none of them in it.",
-		MaxBodyBytes:    a.MaxBody + 1, // huma takes a body of the limit's size for one too large; readBody has seen to it
-		BodyReadTimeout: -1,
-		Middlewares:     huma.Middlewares{a.readBody(routes)},
-		Errors: []int{
-			http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, later,
-		},
-	}), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
+	register(routes, a.withBody(routes, question(huma.Operation{
+		OperationID: "similar-items-batch",
+		Method:      http.MethodPost,
+		Path:        batchPath,
+		Summary:     "What goes with each of many items",
+		Description: "For each item what similar-items answers, all from one build and by one question to the database.",
+		Errors:      []int{notThere, later},
+	})), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
+		batch, err := a.recommender.SimilarBatch(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
+		return &batchOutput{batch}, err
+	})
+	register(routes, a.withBody(routes, question(huma.Operation{
+		OperationID: "basket-recommendations",
+		Method:      http.MethodPost,
+		Path:        basketPath,
+		Summary:     "What goes with a basket",
+		Description: "The items that go with all of the basket's items together, none of them in it.",
+		Errors:      []int{notThere, later},
+	})), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
 		return answered(a.recommender.Basket(ctx, in.Body.Items, in.Body.with(in.Body.Limit)))
 	})
 	register(routes, question(huma.Operation{
@@ -132,10 +159,10 @@ func (a *api) questions(routes huma.API) {
 		OperationID: "explain",
 		Path:        explainPath,
 		Summary:     "The evidence for two items",
-		Description: "Every count and measure that the active build has of two items.",
+		Description: "Every count and measure that the build has of two items, and the newest orders that hold both.",
 		Errors:      []int{notThere, later},
 	}), func(ctx context.Context, in *explainInput) (*explanationOutput, error) {
-		explanation, err := a.recommender.Explain(ctx, in.Item, in.Other)
+		explanation, err := a.recommender.Explain(ctx, in.Item, in.Other, in.BuildID)
 		return &explanationOutput{explanation}, err
 	})
 }

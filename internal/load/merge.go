@@ -25,9 +25,10 @@ const (
 	// Where there are no orders yet, their keys are made after the merge: that takes a fifth of the time of keeping them up row by row. It
 	// locks tables that nobody has anything to read from.
 	dropKeys = `ALTER TABLE orders DROP CONSTRAINT orders_pkey, DROP CONSTRAINT orders_external_id_key;
-		ALTER TABLE order_lines DROP CONSTRAINT order_lines_pkey`
+		ALTER TABLE order_lines DROP CONSTRAINT order_lines_pkey; DROP INDEX order_lines_item_id_idx`
 	makeKeys = `ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY (order_id), ADD CONSTRAINT orders_external_id_key UNIQUE (external_id);
-		ALTER TABLE order_lines ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, item_id)`
+		ALTER TABLE order_lines ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, item_id);
+		CREATE INDEX order_lines_item_id_idx ON order_lines (item_id, order_id)`
 )
 
 // merged counts what a merge put into the tables.

@@ -1,7 +1,9 @@
 package recommend
 
 import (
-	"strconv"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/alsobought/alsobought/db"
@@ -11,6 +13,7 @@ import (
 const (
 	SourcePair    = "pair"    // it shares orders with what was asked about
 	SourcePopular = "popular" // it fills a place by popularity
+	SourcePinned  = "pinned"  // a rule put it first
 )
 
 // Answer is the envelope of every question: on the API, the command line and in the cache of whoever asked.
@@ -28,7 +31,17 @@ type Recommendation struct {
 	OrdersTogether  int64   `json:"orders_together" doc:"orders with it and the asked item that says most for it; orders with it, when nothing was asked about"`
 	Confidence      float64 `json:"confidence" doc:"the share of the asked item's baskets that hold it; of all orders, when nothing was asked about"`
 	Lift            float64 `json:"lift" doc:"how many times more often it is there than without the asked item"`
-	Source          string  `json:"source" enum:"pair,popular" doc:"pair: shares orders with what was asked; popular: fills a place by popularity"`
+	Source          string  `json:"source" enum:"pair,popular,pinned" doc:"pair: shares orders with what was asked; popular: fills a place by popularity; pinned: a rule put it first"`
+	Attributes
+}
+
+// Attributes are what the catalogue says of an item. What it does not say is left out.
+type Attributes struct {
+	Category string   `json:"category,omitempty"`
+	Label    string   `json:"label,omitempty" doc:"what to show to people instead of the name"`
+	URL      string   `json:"url,omitempty"`
+	ImageURL string   `json:"image_url,omitempty"`
+	Price    *float64 `json:"price,omitempty"`
 }
 
 // Metadata says what was asked and what answered.
@@ -41,38 +54,55 @@ type Metadata struct {
 	ItemName             string    `json:"item_name,omitempty"`
 	BasketItems          []string  `json:"basket_items,omitempty"`
 	OrderID              string    `json:"order_id,omitempty"`
+	Days                 int       `json:"days,omitempty" doc:"popularity is that of so many days before the newest order"`
 	UnknownItems         []string  `json:"unknown_items,omitempty" doc:"asked about, but not in any order of the build"`
 	FilledByPopularity   int       `json:"filled_by_popularity" doc:"recommendations whose source is popular"`
+	Rules                []int64   `json:"rules,omitempty" doc:"the rules without which the answer would be another"`
+	InactiveLeftOut      int       `json:"inactive_left_out,omitempty" doc:"items that would be in the answer if the catalogue did not say that they are not active"`
+	Note                 string    `json:"note,omitempty" doc:"why the answer is not what was asked for"`
 }
 
-// recommendation puts a row into words. asked is false when nothing was asked about that the build knows.
-func recommendation(row db.RecommendRow, build db.Build, asked bool) Recommendation {
-	r := Recommendation{
-		ItemName:        row.ItemName,
-		SimilarityScore: row.Score,
-		PopularityRank:  row.PopularityRank,
-		OrdersTogether:  row.OrdersTogether,
-		Confidence:      row.Confidence,
-		Lift:            row.Lift,
-		Source:          row.Source,
+// newAnswer puts the rows of one question together. Those at place 0 say what was left out.
+func newAnswer(rows []db.RecommendRow, build db.Build, opts Options) (Answer, error) {
+	answer := Answer{
+		Recommendations: make([]Recommendation, 0, len(rows)),
+		Metadata: Metadata{
+			Limit:   opts.Limit,
+			BuildID: build.BuildID,
+			BuiltAt: build.BuiltAt.UTC(),
+			Measure: opts.Measure,
+			Days:    opts.Days,
+		},
 	}
-	popular := "in " + grouped(row.Orders) + " of " + grouped(build.Orders) + " orders"
-	switch {
-	case row.Source == SourcePair:
-		r.Reason = "bought together in " + grouped(row.OrdersTogether) + " of " + grouped(row.WithOrders) + " orders with " + row.WithItem
-	case asked:
-		r.Reason = "popular: " + popular
-	default:
-		r.Reason = popular
+	m := &answer.Metadata
+	for _, row := range rows {
+		m.Rules = append(m.Rules, row.Rules...)
+		if row.Place == 0 {
+			if len(row.Rules) == 0 {
+				m.InactiveLeftOut += int(row.LeftOut)
+			}
+			continue
+		}
+		if row.Source == SourcePopular {
+			m.FilledByPopularity++
+		}
+		r := Recommendation{
+			ItemName:        row.ItemName,
+			SimilarityScore: row.Score,
+			Reason:          row.Reason,
+			PopularityRank:  row.PopularityRank,
+			OrdersTogether:  row.OrdersTogether,
+			Confidence:      row.Confidence,
+			Lift:            row.Lift,
+			Source:          row.Source,
+		}
+		if err := json.Unmarshal(row.Attributes, &r.Attributes); err != nil {
+			return Answer{}, fmt.Errorf("attributes of %q: %w", row.ItemName, err)
+		}
+		answer.Recommendations = append(answer.Recommendations, r)
 	}
-	return r
-}
-
-// grouped writes 30245 as 30,245.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	m.TotalRecommendations = len(answer.Recommendations)
+	slices.Sort(m.Rules)
+	m.Rules = slices.Compact(m.Rules)
+	return answer, nil
 }

@@ -2,42 +2,59 @@ package recommend
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/alsobought/alsobought/db"
 )
 
-// Explanation is everything that the active build knows of two items. Symbols as in docs/scoring.md, i the item and j the other.
+// Explanation is everything that a build knows of two items. Symbols as in docs/scoring.md, i the item and j the other.
 type Explanation struct {
-	Item              string    `json:"item"`
-	Other             string    `json:"other"`
-	Reason            string    `json:"reason"`
-	OrdersTogether    int64     `json:"orders_together" doc:"c: counted baskets that hold both"`
-	ItemOrders        int64     `json:"item_orders" doc:"orders that hold the item"`
-	OtherOrders       int64     `json:"other_orders"`
-	ItemBaskets       int64     `json:"item_baskets" doc:"n_i: counted baskets that hold the item"`
-	OtherBaskets      int64     `json:"other_baskets" doc:"n_j"`
-	Baskets           int64     `json:"baskets" doc:"N: all counted baskets"`
-	Support           float64   `json:"support" doc:"c / N"`
-	Confidence        float64   `json:"confidence" doc:"c / n_i: of the other, given the item"`
-	ReverseConfidence float64   `json:"reverse_confidence" doc:"c / n_j: of the item, given the other"`
-	Lift              float64   `json:"lift"`
-	Cosine            float64   `json:"cosine"`
-	Jaccard           float64   `json:"jaccard"`
-	Affinity          float64   `json:"affinity"`
-	Weight            float64   `json:"weight" doc:"w: the sum of 1/(size - 1) over the baskets that hold both"`
-	NeighbourRank     int64     `json:"neighbour_rank" doc:"the other's place among the item's kept neighbours by affinity, from 1; 0 when it is not kept"`
-	BuildID           int64     `json:"build_id"`
-	BuiltAt           time.Time `json:"built_at"`
+	Item               string     `json:"item"`
+	Other              string     `json:"other"`
+	Reason             string     `json:"reason"`
+	OrdersTogether     int64      `json:"orders_together" doc:"c: counted baskets that hold both"`
+	ItemOrders         int64      `json:"item_orders" doc:"orders that hold the item"`
+	OtherOrders        int64      `json:"other_orders"`
+	ItemBaskets        int64      `json:"item_baskets" doc:"n_i: counted baskets that hold the item"`
+	OtherBaskets       int64      `json:"other_baskets" doc:"n_j"`
+	Baskets            int64      `json:"baskets" doc:"N: all counted baskets"`
+	Support            float64    `json:"support" doc:"c / N"`
+	Confidence         float64    `json:"confidence" doc:"c / n_i: of the other, given the item"`
+	ReverseConfidence  float64    `json:"reverse_confidence" doc:"c / n_j: of the item, given the other"`
+	Lift               float64    `json:"lift" doc:"c N / (n_i n_j)"`
+	Cosine             float64    `json:"cosine" doc:"c / sqrt(n_i n_j)"`
+	Jaccard            float64    `json:"jaccard" doc:"c / (n_i + n_j - c)"`
+	Affinity           float64    `json:"affinity" doc:"shrink_factor * reach / popularity_divisor"`
+	ShrinkFactor       float64    `json:"shrink_factor" doc:"c / (c + shrinkage): rare pairs count less"`
+	Reach              float64    `json:"reach" doc:"w / m_i: the chance to come from the item to the other by a random basket and a random other item of it"`
+	PopularityDivisor  float64    `json:"popularity_divisor" doc:"m_j ^ popularity_exponent: bestsellers count less"`
+	Weight             float64    `json:"weight" doc:"w: the sum of 1/(size - 1) over the baskets that hold both"`
+	ItemMass           float64    `json:"item_mass" doc:"m_i: n_i, or less if the build lets old baskets weigh less"`
+	OtherMass          float64    `json:"other_mass" doc:"m_j"`
+	Shrinkage          float64    `json:"shrinkage" doc:"a setting of the build"`
+	PopularityExponent float64    `json:"popularity_exponent" doc:"a setting of the build"`
+	NeighbourRank      int64      `json:"neighbour_rank" doc:"the other's place among the item's kept neighbours by affinity, from 1; 0 when it is not kept"`
+	Overlap            float64    `json:"overlap" doc:"what the item says of the other by way of its closest neighbours; taken off the affinity when a basket is asked about"`
+	NewestOrders       []OrderRef `json:"newest_orders" doc:"the newest orders that hold both, ten at most: those that are there now"`
+	BuildID            int64      `json:"build_id"`
+	BuiltAt            time.Time  `json:"built_at"`
 }
 
-// Explain shows the counts and every measure behind two items. Either unknown is ErrUnknownItem; two that never met are all zeros.
-func (r *Recommender) Explain(ctx context.Context, item, other string) (Explanation, error) {
+// OrderRef is an order that proves a pair.
+type OrderRef struct {
+	OrderID   string     `json:"order_id"`
+	OrderedAt *time.Time `json:"ordered_at"`
+}
+
+// Explain shows the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is
+// ErrUnknownItem; two that never met are all zeros.
+func (r *Recommender) Explain(ctx context.Context, item, other string, buildID int64) (Explanation, error) {
 	if item == other {
 		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
 	}
-	return fromActive(ctx, r, func(build db.Build) (Explanation, error) {
+	return fromBuild(ctx, r, buildID, func(build db.Build) (Explanation, error) {
 		return r.explain(ctx, build, item, other)
 	})
 }
@@ -50,27 +67,35 @@ func (r *Recommender) explain(ctx context.Context, build db.Build, item, other s
 			return Explanation{}, err
 		}
 		if len(unknown) > 0 {
-			return Explanation{}, fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, name, build.BuildID)
+			return Explanation{}, unknownItem(name, build)
 		}
 		ids[i] = known[0]
 	}
-	p, err := r.of(build).PairExplain(ctx, ids[0], ids[1], build.BuildID)
+	p, err := r.of(build).PairExplain(ctx, build.BuildID, ids[0], ids[1])
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain: %w", err)
 	}
-	return explanation(item, other, p, build), nil
+	return explanation(item, other, p, build)
 }
 
-func explanation(item, other string, p db.PairExplainRow, build db.Build) Explanation {
-	return Explanation{
-		Item: item, Other: other,
-		Reason:         "bought together in " + grouped(p.OrdersTogether) + " of " + grouped(p.ItemOrders) + " orders with " + item,
-		OrdersTogether: p.OrdersTogether, Weight: p.Weight,
+func explanation(item, other string, p db.PairExplainRow, build db.Build) (Explanation, error) {
+	e := Explanation{
+		Item: item, Other: other, Reason: p.Reason, OrdersTogether: p.OrdersTogether,
 		ItemOrders: p.ItemOrders, OtherOrders: p.OtherOrders,
-		ItemBaskets: p.ItemBaskets, OtherBaskets: p.OtherBaskets, Baskets: p.Baskets,
-		Support:    float64(p.OrdersTogether) / float64(max(p.Baskets, 1)),
-		Confidence: p.Confidence, ReverseConfidence: p.ReverseConfidence,
-		Lift: p.Lift, Cosine: p.Cosine, Jaccard: p.Jaccard, Affinity: p.Affinity, NeighbourRank: p.NeighbourRank,
+		ItemBaskets: p.ItemBaskets, OtherBaskets: p.OtherBaskets, Baskets: p.Baskets, Support: p.Support,
+		Confidence: p.Confidence, ReverseConfidence: p.ReverseConfidence, Lift: p.Lift, Cosine: p.Cosine, Jaccard: p.Jaccard,
+		Affinity: p.Affinity, ShrinkFactor: p.ShrinkFactor, Reach: p.Reach, PopularityDivisor: p.PopularityDivisor,
+		Weight: p.Weight, ItemMass: p.ItemMass, OtherMass: p.OtherMass,
+		Shrinkage: p.Shrinkage, PopularityExponent: p.PopularityExponent, NeighbourRank: p.NeighbourRank, Overlap: p.Overlap,
 		BuildID: build.BuildID, BuiltAt: build.BuiltAt.UTC(),
 	}
+	if err := json.Unmarshal(p.NewestOrders, &e.NewestOrders); err != nil {
+		return Explanation{}, fmt.Errorf("newest orders: %w", err)
+	}
+	for _, o := range e.NewestOrders {
+		if o.OrderedAt != nil {
+			*o.OrderedAt = o.OrderedAt.UTC()
+		}
+	}
+	return e, nil
 }

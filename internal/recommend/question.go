@@ -12,6 +12,9 @@ const (
 	MaxLimit     = 100
 	MaxBasket    = 100
 	MaxExclude   = 100
+	MaxCategory  = 100
+	MaxDays      = 365
+	MaxBatch     = 1000
 	PopularLimit = 20
 	SimilarLimit = 5
 	BasketLimit  = 10
@@ -43,7 +46,10 @@ type Options struct {
 	MinSupport    int64    // orders together that a pair needs to count; 0 and 1 are no threshold
 	MinConfidence float64  // confidence that a pair needs to count, 0 to 1
 	Exclude       []string // items not to recommend, at most MaxExclude; unknown ones do no harm
+	Categories    []string // recommend items of these categories only, at most MaxCategory; none is no filter
 	Strict        bool     // leave places empty instead of filling them up by popularity
+	BuildID       int64    // the kept build to ask; 0 is the active one
+	Days          int      // popular items only: popularity of the last days before the newest order, at most MaxDays; 0 is of all orders
 }
 
 // InvalidError says which field of a question is wrong and what it may be.
@@ -83,6 +89,15 @@ func (o Options) validate() error {
 	}
 	if len(o.Exclude) > MaxExclude {
 		return &InvalidError{"exclude", fmt.Sprintf("names %d items: at most %d are possible", len(o.Exclude), MaxExclude)}
+	}
+	if len(o.Categories) > MaxCategory {
+		return &InvalidError{"category", fmt.Sprintf("names %d categories: at most %d are possible", len(o.Categories), MaxCategory)}
+	}
+	if o.BuildID < 0 {
+		return &InvalidError{"build_id", fmt.Sprintf("is %d: choose one of alsobought builds list", o.BuildID)}
+	}
+	if o.Days < 0 || o.Days > MaxDays {
+		return &InvalidError{"days", fmt.Sprintf("is %d: choose 1 to %d", o.Days, MaxDays)}
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ var (
 	ErrNoBuild      = errors.New("there is no active build yet: load orders first (alsobought load FILE)")
 	ErrUnknownItem  = errors.New("unknown item")
 	ErrUnknownOrder = errors.New("unknown order")
+	ErrUnknownBuild = errors.New("unknown build")
 )
 
 // Recommender answers questions from the active build of one database.
@@ -38,12 +39,18 @@ func New(database db.DBTX) *Recommender {
 
 // Popular answers with the items in the most orders. Measure, MinSupport, MinConfidence and Strict have no meaning here.
 func (r *Recommender) Popular(ctx context.Context, opts Options) (Answer, error) {
-	opts = Options{Limit: opts.Limit, Exclude: opts.Exclude}.withDefaults(PopularLimit)
+	opts = Options{
+		Limit: opts.Limit, Exclude: opts.Exclude, Categories: opts.Categories, BuildID: opts.BuildID, Days: opts.Days,
+	}.withDefaults(PopularLimit)
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
-	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
-		return r.ask(ctx, build, []int64{}, false, opts)
+	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
+		answer, err := r.ask(ctx, build, []int64{}, false, opts)
+		if opts.Days > 0 && build.NewestOrderedAt == nil {
+			answer.Metadata.Note = fmt.Sprintf("no order of build %d has a time, so that it has no last days", build.BuildID)
+		}
+		return answer, err
 	})
 }
 
@@ -53,13 +60,13 @@ func (r *Recommender) Similar(ctx context.Context, item string, opts Options) (A
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
-	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
+	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
 		known, unknown, err := r.find(ctx, build, []string{item})
 		if err != nil {
 			return Answer{}, err
 		}
 		if len(unknown) > 0 {
-			return Answer{}, fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, item, build.BuildID)
+			return Answer{}, unknownItem(item, build)
 		}
 		answer, err := r.ask(ctx, build, known, true, opts)
 		answer.Metadata.ItemName = item
@@ -77,7 +84,7 @@ func (r *Recommender) Basket(ctx context.Context, items []string, opts Options) 
 	if len(items) < 1 || len(items) > MaxBasket {
 		return Answer{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBasket)}
 	}
-	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
+	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
 		answer, err := r.basket(ctx, build, items, opts)
 		answer.Metadata.BasketItems = items
 		return answer, err
@@ -90,7 +97,7 @@ func (r *Recommender) Order(ctx context.Context, orderID string, opts Options) (
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
-	return fromActive(ctx, r, func(build db.Build) (Answer, error) {
+	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
 		return r.order(ctx, build, orderID, opts)
 	})
 }
@@ -122,6 +129,10 @@ func (r *Recommender) basket(ctx context.Context, build db.Build, items []string
 	}
 	answer, err := r.ask(ctx, build, known, false, opts)
 	answer.Metadata.UnknownItems = unknown
+	if len(known) == 0 {
+		answer.Metadata.Note = fmt.Sprintf("nothing of what was asked about is in any order of build %d: ", build.BuildID) +
+			"there is nothing to recommend with it, but what is popular"
+	}
 	return answer, err
 }
 
@@ -139,38 +150,24 @@ func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, bo
 		MinSupport:    opts.MinSupport,
 		MinConfidence: opts.MinConfidence,
 		Excluded:      excluded,
+		Categories:    texts(opts.Categories),
+		Days:          int32(opts.Days),
 		Fill:          !opts.Strict,
 		Lim:           int64(opts.Limit),
 	})
 	if err != nil {
 		return Answer{}, fmt.Errorf("recommend: %w", err)
 	}
-	answer := Answer{
-		Recommendations: make([]Recommendation, 0, len(rows)),
-		Metadata: Metadata{
-			Limit:                opts.Limit,
-			TotalRecommendations: len(rows),
-			BuildID:              build.BuildID,
-			BuiltAt:              build.BuiltAt.UTC(),
-			Measure:              opts.Measure,
-		},
-	}
-	for _, row := range rows {
-		if row.Source == SourcePopular {
-			answer.Metadata.FilledByPopularity++
-		}
-		answer.Recommendations = append(answer.Recommendations, recommendation(row, build, len(asked) > 0))
-	}
-	return answer, nil
+	return newAnswer(rows, build, opts)
 }
 
-// fromActive asks the active build. The statements of one question are no transaction: between two of them the build can be replaced and its
-// rows removed, which would look like an item that nobody ever bought. An answer of a build that is gone is thrown away, and the one that
-// replaced it is asked.
-func fromActive[A any](ctx context.Context, r *Recommender, ask func(db.Build) (A, error)) (A, error) {
+// fromBuild asks the build of the id, or the active one for 0. The statements of one question are no transaction: between two of them the build
+// can be replaced and its rows removed, which would look like an item that nobody ever bought. An answer of a build that is gone is thrown
+// away, and the one that replaced it is asked.
+func fromBuild[A any](ctx context.Context, r *Recommender, id int64, ask func(db.Build) (A, error)) (A, error) {
 	var none A
 	for {
-		build, err := r.active(ctx)
+		build, err := r.build(ctx, id)
 		if err != nil {
 			return none, err
 		}
@@ -188,15 +185,25 @@ func fromActive[A any](ctx context.Context, r *Recommender, ask func(db.Build) (
 	}
 }
 
-func (r *Recommender) active(ctx context.Context) (db.Build, error) {
-	build, err := r.queries.BuildActive(ctx)
+func (r *Recommender) build(ctx context.Context, id int64) (build db.Build, err error) {
+	none := ErrNoBuild
+	if id == 0 {
+		build, err = r.queries.BuildActive(ctx)
+	} else {
+		build, err = r.queries.BuildReady(ctx, id)
+		none = fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrUnknownBuild, id)
+	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return db.Build{}, ErrNoBuild
+		return db.Build{}, none
 	}
 	if err != nil {
-		return db.Build{}, fmt.Errorf("find active build: %w", err)
+		return db.Build{}, fmt.Errorf("find build: %w", err)
 	}
 	return build, nil
+}
+
+func unknownItem(name string, build db.Build) error {
+	return fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, name, build.BuildID)
 }
 
 // find returns the ids of the names that the build knows, each once, and the names that it does not, in the order given.
@@ -205,7 +212,7 @@ func (r *Recommender) find(ctx context.Context, build db.Build, names []string) 
 	if len(names) == 0 {
 		return known, nil, nil
 	}
-	items, err := r.of(build).ItemListKnown(ctx, build.BuildID, slices.DeleteFunc(slices.Clone(names), isNoText))
+	items, err := r.of(build).ItemListKnown(ctx, build.BuildID, texts(names))
 	if err != nil {
 		return nil, nil, fmt.Errorf("find items: %w", err)
 	}
@@ -220,6 +227,11 @@ func (r *Recommender) find(ctx context.Context, build db.Build, names []string) 
 		}
 	}
 	return known, unknown, nil
+}
+
+// texts are the names that PostgreSQL can hold: the others name nothing.
+func texts(names []string) []string {
+	return slices.DeleteFunc(append([]string{}, names...), isNoText)
 }
 
 // isNoText reports whether PostgreSQL cannot hold s: then it is unknown, and asking would be an error.

@@ -3,10 +3,24 @@
 -- +goose Up
 CREATE SCHEMA reporting;
 
+-- A measure that there is; anything else is an error, not an answer by nothing.
+-- +goose StatementBegin
+CREATE FUNCTION checked_measure(measure text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    IF pair_value(measure, 1, 1, 1, 1, 1, 1, 1, 1, 1) IS NULL THEN
+        RAISE EXCEPTION 'measure is %: choose one of affinity, count, confidence, cosine, jaccard, lift', coalesce(quote_literal(measure), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN measure;
+END
+$$;
+-- +goose StatementEnd
+
 CREATE VIEW reporting.builds AS
 SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours,
-       b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent,
-       b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.error
+       b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.overlap_discount, b.window_days,
+       b.half_life_days, b.newest_ordered_at, b.grades, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.error
 FROM builds b;
 
 CREATE VIEW reporting.loads AS
@@ -100,6 +114,16 @@ CREATE VIEW reporting.order_deletions AS
 SELECT d.deletion_id, d.deleted_at, d.orders, d.lines, d.rejects, d.reason, d.deleted_by, d.version
 FROM order_deletions d;
 
+CREATE VIEW reporting.items AS
+SELECT i.name AS item_name, a.category, a.label, a.url, a.image_url, a.price, a.active, a.source, a.changed_at, a.changed_by
+FROM item_attributes a
+JOIN items i ON i.item_id = a.item_id;
+
+CREATE VIEW reporting.rules AS
+SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.valid_until, r.created_at, r.ended_by,
+       r.valid_from <= now() AND (r.valid_until IS NULL OR now() < r.valid_until) AS in_force
+FROM rules r;
+
 CREATE VIEW reporting.popular_items AS
 SELECT s.popularity_rank, i.name AS item_name, s.orders, s.orders::float8 / b.orders AS share_of_orders, s.baskets, b.build_id, b.built_at
 FROM builds b
@@ -112,15 +136,8 @@ WHERE b.active;
 CREATE VIEW reporting.item_pairs AS
 SELECT a.name AS item_a, b.name AS item_b, p.orders_together,
        sa.orders AS orders_a, sb.orders AS orders_b, sa.baskets AS baskets_a, sb.baskets AS baskets_b,
-       p.orders_together::float8 / t.baskets AS support,
-       pair_value('confidence', p.orders_together, p.weight, sa.baskets, sb.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS confidence_ab,
-       pair_value('confidence', p.orders_together, p.weight, sb.baskets, sa.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS confidence_ba,
-       pair_value('lift', p.orders_together, p.weight, sa.baskets, sb.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS lift,
-       pair_value('cosine', p.orders_together, p.weight, sa.baskets, sb.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS cosine,
-       pair_value('jaccard', p.orders_together, p.weight, sa.baskets, sb.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS jaccard,
-       pair_value('affinity', p.orders_together, p.weight, sa.baskets, sb.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS affinity_ab,
-       pair_value('affinity', p.orders_together, p.weight, sb.baskets, sa.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS affinity_ba,
-       p.weight, t.build_id, t.built_at
+       m.support, m.confidence AS confidence_ab, m.reverse_confidence AS confidence_ba, m.lift, m.cosine, m.jaccard,
+       m.affinity AS affinity_ab, m.reverse_affinity AS affinity_ba, p.weight, t.build_id, t.built_at
 FROM builds t
 JOIN item_pairs p ON p.build_id = t.build_id
 JOIN items x ON x.item_id = p.item_a
@@ -133,35 +150,45 @@ CROSS JOIN LATERAL (
 ) b
 JOIN item_stats sa ON sa.build_id = t.build_id AND sa.item_id = a.item_id
 JOIN item_stats sb ON sb.build_id = t.build_id AND sb.item_id = b.item_id
+CROSS JOIN LATERAL pair_measures(
+    p.orders_together, p.weight, sa.baskets, sb.baskets, sa.mass, sb.mass, t.baskets, t.shrinkage, t.popularity_exponent
+) AS m(support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, reverse_affinity)
 WHERE t.active;
 
--- The answers of the API's defaults, from the same recommend(). An item that the active build does not know has no rows.
+-- The answers of the API, from the same recommend(), whose parameters they take by the API's names. build is a kept build, NULL the active one.
+-- An item that the build does not know has no rows. exclude and items name items; unknown names do no harm.
 -- SECURITY DEFINER, because a reader of reports may not read the tables behind them. Without jit, which compiles for longer than the answer takes.
 -- +goose StatementBegin
-CREATE FUNCTION reporting.similar_items(item text, lim integer DEFAULT 5)
-RETURNS TABLE (
-    item_name text, similarity_score float8, source text, popularity_rank bigint, orders_together bigint, confidence float8, lift float8,
-    build_id bigint, built_at timestamptz
+CREATE FUNCTION reporting.similar_items(
+    item text, lim integer DEFAULT 5, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0, min_confidence float8 DEFAULT 0,
+    exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
+) RETURNS TABLE (
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
+    lift float8, build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
-SELECT r.item_name, r.score, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b
 JOIN items i ON i.name = item
 JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
-CROSS JOIN LATERAL recommend(b.build_id, ARRAY[i.item_id], true, 'affinity', 1, 0, '{}', true, lim) r
-WHERE b.active
+CROSS JOIN LATERAL recommend(
+    b.build_id, ARRAY[i.item_id], true, checked_measure(measure), min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
+) r
+WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
 ORDER BY r.place
 $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE FUNCTION reporting.basket_recommendations(items text[], lim integer DEFAULT 10)
-RETURNS TABLE (
-    item_name text, similarity_score float8, source text, popularity_rank bigint, orders_together bigint, confidence float8, lift float8,
-    build_id bigint, built_at timestamptz
+CREATE FUNCTION reporting.basket_recommendations(
+    items text[], lim integer DEFAULT 10, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0, min_confidence float8 DEFAULT 0,
+    exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
+) RETURNS TABLE (
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
+    lift float8, build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
-SELECT r.item_name, r.score, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(i.item_id), '{}') AS asked
@@ -169,9 +196,30 @@ CROSS JOIN LATERAL (
     JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
     WHERE i.name = ANY (basket_recommendations.items)
 ) k
-CROSS JOIN LATERAL recommend(b.build_id, k.asked, false, 'affinity', 1, 0, '{}', true, lim) r
-WHERE b.active
+CROSS JOIN LATERAL recommend(
+    b.build_id, k.asked, false, checked_measure(measure), min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
+) r
+WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
 ORDER BY r.place
+$$;
+-- +goose StatementEnd
+
+-- The counts and measures behind two items. Either unknown: no row. reporting.item_pairs has the same of all pairs.
+-- +goose StatementBegin
+CREATE FUNCTION reporting.explain(item text, other text, build bigint DEFAULT NULL)
+RETURNS TABLE (
+    reason text, orders_together bigint, item_orders bigint, other_orders bigint, item_baskets bigint, other_baskets bigint, baskets bigint,
+    support float8, confidence float8, reverse_confidence float8, lift float8, cosine float8, jaccard float8,
+    affinity float8, shrink_factor float8, reach float8, popularity_divisor float8, weight float8, item_mass float8, other_mass float8,
+    shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8, newest_orders jsonb, build_id bigint, built_at timestamptz
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+AS $$
+SELECT e.*, b.build_id, b.built_at
+FROM builds b
+JOIN items i ON i.name = item
+JOIN items o ON o.name = other AND o.item_id <> i.item_id
+CROSS JOIN LATERAL explain_pair(b.build_id, i.item_id, o.item_id) e
+WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
 $$;
 -- +goose StatementEnd
 
@@ -198,3 +246,4 @@ $$;
 
 -- +goose Down
 DROP SCHEMA reporting CASCADE;
+DROP FUNCTION checked_measure;
