@@ -14,25 +14,59 @@ import (
 	"github.com/alsobought/alsobought/internal/build"
 )
 
-// buildCommand's settings are pointers: those not given stay as the active build has them, so that a load does not forget them.
-type buildCommand struct {
+// settingsFlags are pointers: those not given stay as the active build has them, so that a load does not forget them.
+type settingsFlags struct {
 	MaxBasket          *int32   `placeholder:"ITEMS" help:"Largest order that counts for pairs (100)."`
 	Neighbours         *int32   `placeholder:"N" help:"Neighbours kept per item (50)."`
 	Shrinkage          *float64 `placeholder:"ORDERS" help:"How much rare pairs are shrunk (20)."`
 	PopularityExponent *float64 `placeholder:"0..1" help:"How much bestsellers are curbed (0.3)."`
 	SimilarExponent    *float64 `placeholder:"0..1" help:"How much of that similar items give back (0.1)."`
+	OverlapDiscount    *float64 `placeholder:"0..1" help:"How much of what basket items say by way of each other is taken off (1)."`
+	WindowDays         *int32   `placeholder:"DAYS" help:"Count only orders of so many days before the newest; 0 for all (0)."`
+	HalfLifeDays       *float64 `placeholder:"DAYS" help:"Let an order weigh half at this age; 0 for no decay (0)."`
 	Defaults           bool     `help:"Begin from the default settings instead of those of the active build."`
-	Keep               *int32   `placeholder:"N" help:"Builds to keep for rollback beside the new one (2)."`
-	JSON               bool     `name:"json" help:"Print JSON."`
+}
+
+// settings changes base by what is given.
+func (f *settingsFlags) settings(base build.Settings) (build.Settings, error) {
+	set(&base.MaxBasket, f.MaxBasket)
+	set(&base.NeighboursKept, f.Neighbours)
+	set(&base.Shrinkage, f.Shrinkage)
+	set(&base.PopularityExponent, f.PopularityExponent)
+	set(&base.SimilarExponent, f.SimilarExponent)
+	set(&base.OverlapDiscount, f.OverlapDiscount)
+	set(&base.WindowDays, f.WindowDays)
+	set(&base.HalfLifeDays, f.HalfLifeDays)
+	if err := base.Validate(); err != nil {
+		return base, usageError{err}
+	}
+	return base, nil
+}
+
+type buildCommand struct {
+	settingsFlags
+	Keep   *int32   `placeholder:"N" help:"Builds to keep for rollback beside the new one (2)."`
+	Guard  bool     `help:"Grade the new build, and do not switch to it if it is worse than the active one."`
+	Margin *float64 `placeholder:"0..1" help:"How much worse by HR@10 --guard lets pass (0.01)."`
+	JSON   bool     `name:"json" help:"Print JSON."`
 }
 
 func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	guard, err := c.guard()
+	if err != nil {
+		return err
+	}
 	pool, closeAll, err := d.openToWrite(ctx, term)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	built, err := c.build(ctx, pool)
+	var built db.Build
+	if guard != nil {
+		built, err = guard.build(ctx, term, pool, c)
+	} else {
+		built, err = c.build(ctx, pool, false)
+	}
 	if err != nil {
 		return err
 	}
@@ -43,8 +77,19 @@ func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) err
 	return nil
 }
 
-func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
-	settings, err := c.settings(ctx, pool)
+// build makes a build, and switches to it unless it is to stay inactive.
+func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive bool) (db.Build, error) {
+	base := build.DefaultSettings()
+	if !c.Defaults {
+		active, err := activeBuild(ctx, pool)
+		if err != nil {
+			return db.Build{}, err
+		}
+		if active.BuildID != 0 {
+			base = build.SettingsOf(active)
+		}
+	}
+	settings, err := c.settings(base)
 	if err != nil {
 		return db.Build{}, err
 	}
@@ -53,28 +98,16 @@ func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool) (db.Build,
 	if keep < 0 || keep > 100 {
 		return db.Build{}, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", keep)}
 	}
-	return build.Run(ctx, pool, build.Options{Settings: settings, Keep: keep, BuiltBy: whoami(), Version: version})
+	return build.Run(ctx, pool, build.Options{Settings: settings, Keep: keep, Inactive: inactive, BuiltBy: whoami(), Version: version})
 }
 
-func (c *buildCommand) settings(ctx context.Context, pool *pgxpool.Pool) (build.Settings, error) {
-	s := build.DefaultSettings()
-	if !c.Defaults {
-		switch active, err := db.New(pool).BuildActive(ctx); {
-		case err == nil:
-			s = build.SettingsOf(active)
-		case !errors.Is(err, pgx.ErrNoRows):
-			return s, fmt.Errorf("find active build: %w", err)
-		}
+// activeBuild returns the zero value when there is none yet.
+func activeBuild(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
+	active, err := db.New(pool).BuildActive(ctx)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return active, fmt.Errorf("find active build: %w", err)
 	}
-	set(&s.MaxBasket, c.MaxBasket)
-	set(&s.NeighboursKept, c.Neighbours)
-	set(&s.Shrinkage, c.Shrinkage)
-	set(&s.PopularityExponent, c.PopularityExponent)
-	set(&s.SimilarExponent, c.SimilarExponent)
-	if err := s.Validate(); err != nil {
-		return s, usageError{err}
-	}
-	return s, nil
+	return active, nil
 }
 
 func set[T any](field, given *T) {

@@ -112,7 +112,7 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 // build makes the build that follows the load.
 func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, loadID int64) (db.Build, error) {
 	shown := watch(term, c.JSON, "building", 0)
-	built, err := (&buildCommand{}).build(ctx, pool)
+	built, err := (&buildCommand{}).build(ctx, pool, false)
 	shown.stop()
 	if err != nil {
 		return built, fmt.Errorf("load %d is done, but the build after it failed, run alsobought build: %w", loadID, err)

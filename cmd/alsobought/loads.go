@@ -251,7 +251,7 @@ func buildAfter(ctx context.Context, term *terminal, pool *pgxpool.Pool, noBuild
 		fmt.Fprintln(term.stdout, "the answers are as before until alsobought build")
 		return nil
 	}
-	built, err := (&buildCommand{}).build(ctx, pool)
+	built, err := (&buildCommand{}).build(ctx, pool, false)
 	if err != nil {
 		return fmt.Errorf("that is done, but the build after it failed, run alsobought build: %w", err)
 	}

@@ -37,6 +37,7 @@ type program struct {
 	Basket   basketCommand   `cmd:"" help:"What goes with all of a basket's items."`
 	Order    orderCommand    `cmd:"" help:"What goes with the items of an order."`
 	Explain  explainCommand  `cmd:"" help:"The counts and measures behind two items."`
+	Evaluate evaluateCommand `cmd:"" help:"Grade the answers on orders that are held out."`
 	Serve    serveCommand    `cmd:"" help:"Serve the API."`
 	Health   healthCommand   `cmd:"" help:"Ask the API whether it is healthy, as container health checks do."`
 	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`

@@ -38,6 +38,18 @@ const (
 // Measures lists every measure, the default first.
 func Measures() []Measure { return []Measure{Affinity, Count, Confidence, Cosine, Jaccard, Lift} }
 
+// Validate returns an InvalidError for a measure that there is not.
+func (m Measure) Validate() error {
+	if slices.Contains(Measures(), m) {
+		return nil
+	}
+	names := make([]string, 0, len(Measures()))
+	for _, known := range Measures() {
+		names = append(names, string(known))
+	}
+	return &InvalidError{"measure", fmt.Sprintf("is %q: choose one of %s", m, strings.Join(names, ", "))}
+}
+
 // Options of a question. The zero value asks for the default: as many answers as the question's default limit, by affinity, with no
 // threshold, filled up by popularity.
 type Options struct {
@@ -74,12 +86,8 @@ func (o Options) validate() error {
 	if o.Limit < 1 || o.Limit > MaxLimit {
 		return &InvalidError{"limit", fmt.Sprintf("is %d: choose 1 to %d", o.Limit, MaxLimit)}
 	}
-	if !slices.Contains(Measures(), o.Measure) {
-		names := make([]string, 0, len(Measures()))
-		for _, m := range Measures() {
-			names = append(names, string(m))
-		}
-		return &InvalidError{"measure", fmt.Sprintf("is %q: choose one of %s", o.Measure, strings.Join(names, ", "))}
+	if err := o.Measure.Validate(); err != nil {
+		return err
 	}
 	if o.MinSupport < 0 {
 		return &InvalidError{"min_support", fmt.Sprintf("is %d: choose 0 or more orders together", o.MinSupport)}

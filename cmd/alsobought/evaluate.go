@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/evaluate"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// protocolFlags say how orders are held out.
+type protocolFlags struct {
+	Split string  `default:"random" enum:"random,time" help:"Which orders are held out: random ones, or the newest (${enum})."`
+	Share float64 `default:"0.2" placeholder:"0..1" help:"How many of them (${default})."`
+	Seed  string  `default:"1" help:"What is drawn; the same seed draws the same (${default})."`
+	Cases int     `default:"5000" placeholder:"N" help:"How many held-out orders are asked about, 0 for all (${default})."`
+}
+
+func (f *protocolFlags) protocol() (evaluate.Protocol, error) {
+	p := evaluate.Protocol{Split: f.Split, Share: f.Share, Seed: f.Seed, Cases: f.Cases}
+	if err := p.Validate(); err != nil {
+		return p, usageError{err}
+	}
+	return p, nil
+}
+
+type evaluateCommand struct {
+	protocolFlags
+	settingsFlags
+	Build   int64    `placeholder:"ID" help:"Grade the settings of this build (the active one)."`
+	Measure []string `placeholder:"NAME" help:"Grade answers by these measures (affinity, count); may be given more than once."`
+	JSON    bool     `name:"json" help:"Print JSON."`
+}
+
+func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	protocol, err := c.protocol()
+	if err != nil {
+		return err
+	}
+	measures := make([]recommend.Measure, 0, len(c.Measure))
+	for _, name := range c.Measure {
+		m := recommend.Measure(name)
+		if err := m.Validate(); err != nil {
+			return err
+		}
+		measures = append(measures, m)
+	}
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	graded, err := c.graded(ctx, pool)
+	if err != nil {
+		return err
+	}
+	base := build.DefaultSettings()
+	if graded.BuildID != 0 && !c.Defaults {
+		base = build.SettingsOf(graded)
+	}
+	settings, err := c.settings(base)
+	if err != nil {
+		return err
+	}
+	report, err := runEvaluation(ctx, term, pool, evaluate.Options{Protocol: protocol, Settings: settings, Measures: measures}, c.JSON)
+	if err != nil {
+		return err
+	}
+	// Grades of other settings, or by other measures, are not the build's.
+	stored := graded.BuildID != 0 && settings == build.SettingsOf(graded) && len(measures) == 0
+	if stored {
+		if err := storeGrades(ctx, pool, graded.BuildID, report); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return printJSON(term.stdout, report)
+	}
+	printReport(term.stdout, report)
+	if stored {
+		fmt.Fprintf(term.stdout, "kept with build %d\n", graded.BuildID)
+	}
+	return nil
+}
+
+// graded is the build whose settings are graded, the zero value when there is none yet.
+func (c *evaluateCommand) graded(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
+	if c.Build == 0 {
+		return activeBuild(ctx, pool)
+	}
+	b, err := db.New(pool).BuildGet(ctx, c.Build)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return b, fmt.Errorf("there is no build %d: see alsobought builds list", c.Build)
+	}
+	if err != nil {
+		return b, fmt.Errorf("find build: %w", err)
+	}
+	return b, nil
+}
+
+func runEvaluation(ctx context.Context, term *terminal, pool *pgxpool.Pool, opts evaluate.Options, quiet bool) (evaluate.Report, error) {
+	shown := watch(term, quiet, "evaluating", 0)
+	defer shown.stop()
+	return evaluate.Run(ctx, pool, opts)
+}
+
+func storeGrades(ctx context.Context, pool *pgxpool.Pool, buildID int64, report evaluate.Report) error {
+	grades, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("keep grades: %w", err)
+	}
+	if err := db.New(pool).BuildGrade(ctx, grades, buildID); err != nil {
+		return fmt.Errorf("keep grades: %w", err)
+	}
+	return nil
+}
+
+func printReport(w io.Writer, r evaluate.Report) {
+	split := "held out at random"
+	if r.Protocol.Split == evaluate.Time {
+		split = "held out as the newest"
+	}
+	fmt.Fprintf(w, "%s orders %s, %s of them asked about\n", grouped(r.HeldOut), split, grouped(r.Cases))
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) }
+	t := newTable(w)
+	t.row("METHOD", "HR@5", "HR@10", "+-", "MRR@10", "NDCG@10", "MPR", "COVERAGE", "POPULARITY SHARE")
+	for _, g := range r.Grades {
+		t.row(g.Method, number(g.HR5), number(g.HR10), number(g.HR10Error), number(g.MRR10), number(g.NDCG10), number(g.MPR), number(g.Coverage),
+			number(g.PopularityShare))
+	}
+	t.flush()
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/evaluate"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// guard switches to a new build only if it is not worse than the active one.
+type guard struct {
+	margin float64 // of HR@10
+}
+
+// guard returns nil where none is wanted.
+func (c *buildCommand) guard() (*guard, error) {
+	if !c.Guard {
+		if c.Margin != nil {
+			return nil, usageError{fmt.Errorf("--margin is for --guard: name both")}
+		}
+		return nil, nil
+	}
+	g := &guard{margin: 0.01}
+	set(&g.margin, c.Margin)
+	if !(g.margin >= 0 && g.margin <= 1) {
+		return nil, usageError{fmt.Errorf("--margin is %v: choose 0 to 1", g.margin)}
+	}
+	return g, nil
+}
+
+// build makes the build beside the active one, grades it, and compares its grade with that kept with the active one: other orders or other
+// settings, either may have made it worse. An active build without a grade of the same protocol is graded by today's orders.
+func (g *guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c *buildCommand) (db.Build, error) {
+	active, err := activeBuild(ctx, pool)
+	if err != nil {
+		return db.Build{}, err
+	}
+	built, err := c.build(ctx, pool, true)
+	if err != nil {
+		return db.Build{}, err
+	}
+	now, err := g.grade(ctx, term, pool, built, c.JSON)
+	if err != nil {
+		return db.Build{}, fmt.Errorf("build %d is whole, but could not be graded and is not active: %w", built.BuildID, err)
+	}
+	if active.BuildID != 0 {
+		before, err := g.grade(ctx, term, pool, active, c.JSON)
+		if err != nil {
+			return db.Build{}, fmt.Errorf("build %d is whole, but the active build could not be graded: %w", built.BuildID, err)
+		}
+		if now < before-g.margin {
+			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+
+				"alsobought builds activate %d does it anyway", built.BuildID, active.BuildID, now, before, g.margin, built.BuildID)
+		}
+	}
+	return build.Activate(ctx, pool, built.BuildID)
+}
+
+// grade returns the HR@10 of a build by affinity, that kept with it if there is one.
+func (g *guard) grade(ctx context.Context, term *terminal, pool *pgxpool.Pool, b db.Build, quiet bool) (float64, error) {
+	var report evaluate.Report
+	if b.Grades != nil {
+		if err := json.Unmarshal(b.Grades, &report); err != nil {
+			return 0, fmt.Errorf("read grades of build %d: %w", b.BuildID, err)
+		}
+	}
+	if report.Protocol != evaluate.DefaultProtocol() {
+		var err error
+		report, err = runEvaluation(ctx, term, pool, evaluate.Options{
+			Protocol: evaluate.DefaultProtocol(), Settings: build.SettingsOf(b), Measures: []recommend.Measure{recommend.Affinity},
+		}, quiet)
+		if err != nil {
+			return 0, err
+		}
+		if err := storeGrades(ctx, pool, b.BuildID, report); err != nil {
+			return 0, err
+		}
+	}
+	grade, _ := report.Of(string(recommend.Affinity))
+	return grade.HR10, nil
+}

@@ -1,0 +1,200 @@
+// Package evaluate grades the settings of a build by hold-out: some orders are held out, a build is made of the others, one item of each held-out
+// order is hidden, and the rest of the order is asked what goes with it. How high the hidden item comes is the grade.
+//
+// The build is a trial (package build): it is made and asked in a transaction that is rolled back, by the SQL that serves, and the active build
+// goes on answering. Rules and the catalogue have no part in it: counting is graded, not what people decide over it. The package ranks nothing
+// itself. The measures are those of the field, see docs/scoring.md.
+package evaluate
+
+import (
+	"context"
+	_ "embed" // the tables
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+//go:embed tables.sql
+var tables string
+
+// ErrNoCases says that nothing can be graded.
+var ErrNoCases = errors.New("nothing to grade")
+
+// How orders are held out.
+const (
+	Random = "random" // drawn
+	Time   = "time"   // the newest
+)
+
+// Popularity is the method that recommends what is popular, whatever is asked.
+const Popularity = "popularity"
+
+// Protocol is how orders are held out and asked about. Equal orders and an equal protocol make equal grades.
+type Protocol struct {
+	Split string  `json:"split"` // Random or Time
+	Share float64 `json:"share"` // of the orders that are held out, 0 to 1, exclusive
+	Seed  string  `json:"seed"`  // what is drawn
+	Cases int     `json:"cases"` // held-out orders that are asked about, at most; 0 is all of them
+}
+
+// DefaultProtocol holds out every fifth order.
+func DefaultProtocol() Protocol {
+	return Protocol{Split: Random, Share: 0.2, Seed: "1", Cases: 5000}
+}
+
+// Validate returns all that is wrong with the protocol at once.
+func (p Protocol) Validate() error {
+	var errs []error
+	if p.Split != Random && p.Split != Time {
+		errs = append(errs, fmt.Errorf("split is %q: choose %s or %s", p.Split, Random, Time))
+	}
+	if !(p.Share >= 0.01 && p.Share <= 0.9) {
+		errs = append(errs, fmt.Errorf("share is %v: choose 0.01 to 0.9", p.Share))
+	}
+	if p.Cases < 0 || p.Cases > math.MaxInt32 {
+		errs = append(errs, fmt.Errorf("cases are %d: choose 1 and more, or 0 for all", p.Cases))
+	}
+	return errors.Join(errs...)
+}
+
+// Options of an evaluation.
+type Options struct {
+	Protocol Protocol
+	Settings build.Settings
+	Measures []recommend.Measure // that are graded, beside Popularity; none is Affinity and Count
+
+	// Progress is told what is done of the asking, 0 to 1.
+	Progress func(done float64)
+}
+
+// Grade says how good one method is. Every value is a mean over the cases.
+type Grade struct {
+	Method string `json:"method"`
+	// HR5 and HR10 are the shares of cases whose hidden item is among the first five, or ten, and HR10Error the standard error of the latter.
+	HR5       float64 `json:"hr_5"`
+	HR10      float64 `json:"hr_10"`
+	HR10Error float64 `json:"hr_10_error"`
+	// MRR10 is the mean of 1/place within the first ten, NDCG10 that of 1/log2(1 + place).
+	MRR10  float64 `json:"mrr_10"`
+	NDCG10 float64 `json:"ndcg_10"`
+	// MPR is the mean percentile rank of the hidden item among all items: 0 is first, 0.5 is chance, 1 is last or unknown.
+	MPR float64 `json:"mpr"`
+	// Coverage is the share of all items that were recommended to anybody, PopularityShare the share of places that went to the most popular
+	// hundredth of them, ten at least.
+	Coverage        float64 `json:"coverage"`
+	PopularityShare float64 `json:"popularity_share"`
+}
+
+// Report is what an evaluation found. It is kept with a build as it is.
+type Report struct {
+	Protocol Protocol       `json:"protocol"`
+	Settings build.Settings `json:"settings"`
+	HeldOut  int64          `json:"held_out"` // orders
+	Cases    int64          `json:"cases"`    // of them that were asked about
+	Grades   []Grade        `json:"grades"`   // in the order of the measures, Popularity last
+}
+
+// Of returns the grade of a method, and whether there is one.
+func (r Report) Of(method string) (Grade, bool) {
+	i := slices.IndexFunc(r.Grades, func(g Grade) bool { return g.Method == method })
+	if i < 0 {
+		return Grade{}, false
+	}
+	return r.Grades[i], true
+}
+
+// Run evaluates. It waits for builds that run, and lets others wait. Too few orders are ErrNoCases.
+func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Report, error) {
+	if len(opts.Measures) == 0 {
+		opts.Measures = []recommend.Measure{recommend.Affinity, recommend.Count}
+	}
+	if err := opts.Protocol.Validate(); err != nil {
+		return Report{}, err
+	}
+	report := Report{Protocol: opts.Protocol, Settings: opts.Settings}
+	err := build.Trial(ctx, pool, build.Options{Settings: opts.Settings, BuiltBy: "evaluate", Version: "trial"},
+		func(tx pgx.Tx) (err error) {
+			report.HeldOut, err = holdOut(ctx, tx, opts.Protocol)
+			return err
+		},
+		func(tx pgx.Tx, _ db.Build) error { return grade(ctx, tx, opts, &report) })
+	return report, err
+}
+
+func holdOut(ctx context.Context, tx pgx.Tx, p Protocol) (orders int64, err error) {
+	if _, err := tx.Exec(ctx, tables); err != nil {
+		return 0, fmt.Errorf("make tables: %w", err)
+	}
+	if p.Split == Time {
+		orders, err = db.New(tx).HeldOutTakeNewest(ctx, p.Share)
+	} else {
+		orders, err = db.New(tx).HeldOutDraw(ctx, p.Seed, fmt.Sprintf("%08x", uint32(p.Share*(1<<32))))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("hold out: %w", err)
+	}
+	if orders == 0 && p.Split == Time {
+		return 0, fmt.Errorf("%w: no order has a time, so that none is the newest", ErrNoCases)
+	}
+	if _, err := tx.Exec(ctx, "ANALYZE held_out"); err != nil {
+		return 0, fmt.Errorf("analyze: %w", err)
+	}
+	return orders, nil
+}
+
+// grade draws the cases, has each method rank for each, and reads the grades off.
+func grade(ctx context.Context, tx pgx.Tx, opts Options, report *Report) error {
+	const step = 100 // cases a statement
+	q := db.New(tx)
+	most := opts.Protocol.Cases
+	if most == 0 {
+		most = math.MaxInt32
+	}
+	var err error
+	if report.Cases, err = q.CaseDraw(ctx, opts.Protocol.Seed, int32(most)); err != nil {
+		return fmt.Errorf("draw cases: %w", err)
+	}
+	if report.Cases == 0 {
+		return fmt.Errorf("%w: no held-out order has two items; load more orders", ErrNoCases)
+	}
+	for n, measure := range opts.Measures {
+		for first := int64(1); first <= report.Cases; first += step {
+			if _, err := q.CaseRank(ctx, string(measure), first, first+step-1); err != nil {
+				return fmt.Errorf("rank by %s: %w", measure, err)
+			}
+			if opts.Progress != nil {
+				part := float64(min(first+step-1, report.Cases)) / float64(report.Cases)
+				opts.Progress((float64(n) + part) / float64(len(opts.Measures)))
+			}
+		}
+	}
+	if _, err := q.CaseRankByPopularity(ctx); err != nil {
+		return fmt.Errorf("rank by popularity: %w", err)
+	}
+	rows, err := q.GradeList(ctx)
+	if err != nil {
+		return fmt.Errorf("read grades: %w", err)
+	}
+	for _, r := range rows {
+		report.Grades = append(report.Grades, Grade{
+			Method: r.Method, HR5: r.Hr5, HR10: r.Hr10, HR10Error: math.Sqrt(r.Hr10 * (1 - r.Hr10) / float64(r.Cases)),
+			MRR10: r.Mrr10, NDCG10: r.Ndcg10, MPR: r.Mpr, Coverage: r.Coverage, PopularityShare: r.PopularityShare,
+		})
+	}
+	place := func(g Grade) int {
+		if i := slices.Index(opts.Measures, recommend.Measure(g.Method)); i >= 0 {
+			return i
+		}
+		return len(opts.Measures)
+	}
+	slices.SortFunc(report.Grades, func(a, b Grade) int { return place(a) - place(b) })
+	return nil
+}

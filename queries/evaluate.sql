@@ -1,0 +1,105 @@
+-- name: HeldOutDraw :execrows
+-- below is eight hexadecimal digits: the share as a fraction of 2^32.
+INSERT INTO held_out (order_id)
+SELECT o.order_id
+FROM orders AS o
+WHERE left(md5(concat_ws('/', @seed::text, o.external_id)), 8) COLLATE "C" < @below::text
+ORDER BY o.order_id;
+
+-- name: HeldOutTakeNewest :execrows
+-- The newest orders. Those without a time are never held out.
+INSERT INTO held_out (order_id)
+SELECT n.order_id
+FROM (
+    SELECT o.order_id, row_number() OVER (ORDER BY o.ordered_at DESC, o.external_id) AS place, count(*) OVER () AS orders
+    FROM orders AS o
+    WHERE o.ordered_at IS NOT NULL
+) AS n
+WHERE n.place <= round(n.orders * @share::float8)
+ORDER BY n.order_id;
+
+-- name: CaseDraw :execrows
+-- Held-out orders of two items and more, at most @most of them.
+WITH lines AS (
+    SELECT o.external_id, i.item_id, row_number() OVER (PARTITION BY l.order_id ORDER BY md5(concat_ws('/', @seed::text, o.external_id, i.name)), i.name) AS draw,
+           count(*) OVER (PARTITION BY l.order_id) AS size
+    FROM held_out AS h
+    JOIN orders AS o ON o.order_id = h.order_id
+    JOIN order_lines AS l ON l.order_id = h.order_id
+    JOIN items AS i ON i.item_id = l.item_id
+), drawn AS (
+    SELECT n.external_id, min(n.item_id) FILTER (WHERE n.draw = 1) AS hidden_id,
+           coalesce(array_agg(n.item_id ORDER BY n.draw) FILTER (WHERE n.draw > 1 AND s.item_id IS NOT NULL), '{}') AS basket
+    FROM lines AS n
+    LEFT JOIN item_stats AS s ON s.build_id = 0 AND s.item_id = n.item_id
+    WHERE n.size >= 2
+    GROUP BY n.external_id
+)
+INSERT INTO cases (case_id, hidden_id, basket)
+SELECT row_number() OVER (ORDER BY md5(concat_ws('/', @seed::text, 'case', d.external_id)), d.external_id), d.hidden_id, d.basket
+FROM drawn AS d
+ORDER BY 1
+LIMIT @most;
+
+-- name: CaseRank :execrows
+-- What is served, as far as it goes, for some of the cases.
+INSERT INTO case_rankings (method, case_id, items)
+SELECT @measure::text, c.case_id, ARRAY(
+    SELECT r.item_id FROM ranked(0, c.basket, false, @measure::text, 0, 0, '{}', NULL, 0, false, 1000000) AS r(place, item_id) ORDER BY r.place
+)
+FROM cases AS c
+WHERE c.case_id BETWEEN @first AND @last;
+
+-- name: CaseRankByPopularity :execrows
+-- Nothing goes with anything: all is filled.
+INSERT INTO case_rankings (method, case_id, items)
+SELECT 'popularity', c.case_id, '{}' FROM cases AS c;
+
+-- name: GradeList :many
+-- place is where the hidden item stands: in the ranking, or behind it among all others by popularity, as places are filled. NULL when the build
+-- does not know it.
+WITH catalogue AS (
+    SELECT count(*) AS items, greatest(10, ceil(count(*) / 100.0)) AS head FROM item_stats AS s WHERE s.build_id = 0
+), placed AS (
+    SELECT r.method, r.case_id, r.items || c.basket AS spoken_for, r.items[1:10] AS first_items, cardinality(c.basket) AS asked,
+           CASE WHEN array_position(r.items, c.hidden_id) IS NOT NULL THEN array_position(r.items, c.hidden_id)::bigint
+                ELSE cardinality(r.items) + s.popularity_rank - (
+                    SELECT count(*) FROM item_stats AS m
+                    WHERE m.build_id = 0 AND m.popularity_rank < s.popularity_rank AND m.item_id IN (SELECT unnest(r.items || c.basket))
+                ) END AS place
+    FROM case_rankings AS r
+    JOIN cases AS c ON c.case_id = r.case_id
+    LEFT JOIN item_stats AS s ON s.build_id = 0 AND s.item_id = c.hidden_id
+), shown AS (
+    SELECT p.method, f.item_id, f.popularity_rank
+    FROM placed AS p
+    CROSS JOIN LATERAL (
+        SELECT s.item_id, s.popularity_rank FROM item_stats AS s WHERE s.build_id = 0 AND s.item_id = ANY (p.first_items)
+        UNION ALL
+        SELECT z.item_id, z.popularity_rank FROM (
+            SELECT s.item_id, s.popularity_rank
+            FROM item_stats AS s
+            WHERE s.build_id = 0 AND s.item_id <> ALL (p.spoken_for)
+            ORDER BY s.popularity_rank
+            LIMIT 10 - cardinality(p.first_items)
+        ) AS z
+    ) AS f
+), variety AS (
+    SELECT s.method, count(DISTINCT s.item_id) / min(c.items)::float8 AS coverage, avg((s.popularity_rank <= c.head)::integer) AS popularity_share
+    FROM shown AS s
+    CROSS JOIN catalogue AS c
+    GROUP BY s.method
+)
+SELECT p.method, count(*) AS cases,
+       avg((coalesce(p.place <= 5, false))::integer)::float8 AS hr_5,
+       avg((coalesce(p.place <= 10, false))::integer)::float8 AS hr_10,
+       avg(CASE WHEN p.place <= 10 THEN 1.0::float8 / p.place ELSE 0 END)::float8 AS mrr_10,
+       avg(CASE WHEN p.place <= 10 THEN ln(2::float8) / ln(1 + p.place::float8) ELSE 0 END)::float8 AS ndcg_10,
+       avg(CASE WHEN p.place IS NULL THEN 1 ELSE (p.place - 1) / greatest(c.items - p.asked - 1, 1)::float8 END)::float8 AS mpr,
+       coalesce(min(v.coverage), 0)::float8 AS coverage, coalesce(min(v.popularity_share), 0)::float8 AS popularity_share
+FROM placed AS p
+CROSS JOIN catalogue AS c
+LEFT JOIN variety AS v ON v.method = p.method
+GROUP BY p.method
+ORDER BY p.method
+LIMIT 100;
