@@ -88,6 +88,16 @@ func orOneOf(known map[string]*huma.Schema) string {
 	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
+// withBody makes the operation one with a JSON body, no larger than bodies may be.
+func (a *api) withBody(routes huma.API, op huma.Operation) huma.Operation {
+	op.MaxBodyBytes = a.MaxBody + 1 // huma takes a body of the limit's size for one too large; readBody has seen to it
+	op.BodyReadTimeout = -1
+	op.Middlewares = append(op.Middlewares, a.readBody(routes))
+	op.Errors = append(op.Errors,
+		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	return op
+}
+
 // readBody reads a JSON body whole before huma sees it, so that what can go wrong on the way is told apart here.
 func (a *api) readBody(routes huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {

@@ -104,19 +104,14 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
 		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
 	})
-	register(routes, question(huma.Operation{
-		OperationID:     "basket-recommendations",
-		Method:          http.MethodPost,
-		Path:            basketPath,
-		Summary:         "What goes with a basket",
-		Description:     "The items that go with all of the basket's items together, none of them in it.",
-		MaxBodyBytes:    a.MaxBody + 1, // huma takes a body of the limit's size for one too large; readBody has seen to it
-		BodyReadTimeout: -1,
-		Middlewares:     huma.Middlewares{a.readBody(routes)},
-		Errors: []int{
-			http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, later,
-		},
-	}), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
+	register(routes, a.withBody(routes, question(huma.Operation{
+		OperationID: "basket-recommendations",
+		Method:      http.MethodPost,
+		Path:        basketPath,
+		Summary:     "What goes with a basket",
+		Description: "The items that go with all of the basket's items together, none of them in it.",
+		Errors:      []int{later},
+	})), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
 		return answered(a.recommender.Basket(ctx, in.Body.Items, in.Body.with(in.Body.Limit)))
 	})
 	register(routes, question(huma.Operation{
