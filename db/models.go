@@ -125,3 +125,22 @@ type OrderDeletion struct {
 	DeletedBy  string    `json:"deleted_by"`
 	Version    string    `json:"version"`
 }
+
+// What people decide about answers: docs/rules.md. A row is in force as soon as it is committed.
+type Rule struct {
+	RuleID int64 `json:"rule_id"`
+	// hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together.
+	Kind string `json:"kind"`
+	// The rule is for questions about this item, or about a basket or order that holds it. NULL: for all questions.
+	Item      *string   `json:"item"`
+	Items     []string  `json:"items"`
+	Reason    string    `json:"reason"`
+	Author    string    `json:"author"`
+	ValidFrom time.Time `json:"valid_from"`
+	// The rule has ended from then on. NULL: it stays in force.
+	ValidUntil *time.Time `json:"valid_until"`
+	CreatedAt  time.Time  `json:"created_at"`
+	// When somebody ended it early. A rule is never deleted: the table is the audit.
+	EndedAt *time.Time `json:"ended_at"`
+	EndedBy *string    `json:"ended_by"`
+}

@@ -14,6 +14,7 @@ CREATE TABLE rules (
     valid_from  timestamptz NOT NULL DEFAULT now(),
     valid_until timestamptz,
     created_at  timestamptz NOT NULL DEFAULT now(),
+    ended_at    timestamptz,
     ended_by    text,
     CONSTRAINT rules_kind_check CHECK (kind IN ('hide', 'allow', 'pin', 'apart')),
     CONSTRAINT rules_item_check CHECK (octet_length(item) BETWEEN 1 AND 2000),
@@ -21,12 +22,16 @@ CREATE TABLE rules (
         AND array_ndims(items) = 1 AND array_position(items, NULL) IS NULL AND array_position(items, '') IS NULL),
     CONSTRAINT rules_apart_check CHECK (kind <> 'apart' OR item IS NULL),
     CONSTRAINT rules_texts_check CHECK (octet_length(reason) BETWEEN 1 AND 2000 AND octet_length(author) BETWEEN 1 AND 2000),
-    CONSTRAINT rules_valid_check CHECK (valid_until >= valid_from)
+    CONSTRAINT rules_valid_check CHECK (valid_until >= valid_from),
+    CONSTRAINT rules_times_check CHECK (valid_from >= '2000-01-01 00:00:00+00' AND greatest(valid_from, valid_until) < '10000-01-01 00:00:00+00'),
+    CONSTRAINT rules_ended_check CHECK ((ended_at IS NULL) = (ended_by IS NULL) AND (ended_at IS NULL OR valid_until IS NOT NULL)
+        AND octet_length(ended_by) BETWEEN 1 AND 2000)
 );
 COMMENT ON TABLE rules IS 'What people decide about answers: docs/rules.md. A row is in force as soon as it is committed.';
 COMMENT ON COLUMN rules.kind IS 'hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together.';
 COMMENT ON COLUMN rules.item IS 'The rule is for questions about this item, or about a basket or order that holds it. NULL: for all questions.';
 COMMENT ON COLUMN rules.valid_until IS 'The rule has ended from then on. NULL: it stays in force.';
+COMMENT ON COLUMN rules.ended_at IS 'When somebody ended it early. A rule is never deleted: the table is the audit.';
 
 -- +goose Down
 DROP TABLE rules;

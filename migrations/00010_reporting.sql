@@ -120,7 +120,8 @@ FROM item_attributes a
 JOIN items i ON i.item_id = a.item_id;
 
 CREATE VIEW reporting.rules AS
-SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.valid_until, r.created_at, r.ended_by,
+SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.valid_until, r.created_at,
+       r.ended_at, r.ended_by,
        r.valid_from <= now() AND (r.valid_until IS NULL OR now() < r.valid_until) AS in_force
 FROM rules r;
 

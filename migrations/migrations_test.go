@@ -116,6 +116,8 @@ var fixtures = []string{
 	`INSERT INTO item_stats VALUES (1, 1, 1, 1, 1, 1), (1, 2, 1, 1, 2, 2)`,
 	`INSERT INTO item_pairs VALUES (1, 1, 2, 1, 1)`,
 	`INSERT INTO item_neighbours VALUES (1, 1, 1, 2, 0.5, 1, 2), (1, 2, 1, 1, 0.5, 1, 1)`,
+	`INSERT INTO rules (kind, item, items, reason, author, valid_until) VALUES ('pin', 'a', ARRAY['b', 'c'], 'offer', 'tester', now() + interval '1 day')`,
+	`INSERT INTO api_keys (name, scope, hint, sha256, expires_at, created_by) VALUES ('shop', 'write', 'ab_1234', sha256('x'), now() + interval '1 day', 'tester')`,
 }
 
 // Down takes tables that hold rows, too.

@@ -50,6 +50,8 @@ func TestConstraintsAreNamed(t *testing.T) {
 const (
 	newLoad  = `INSERT INTO loads (source, loaded_by, version, status, finished_at, error, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated) VALUES ('s', 'b', 'v', `
 	newBuild = `INSERT INTO builds (built_by, version, status, active, built_at, error, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent) VALUES ('b', 'v', `
+	newRule  = `INSERT INTO rules (kind, item, items, reason, author, valid_from, valid_until) VALUES (`
+	newKey   = `INSERT INTO api_keys (name, scope, hint, sha256, created_by) VALUES (`
 )
 
 // violations are the statements that the constraints refuse, after the fixtures.
@@ -103,6 +105,40 @@ var violations = map[string][]string{
 	"item_stats_popularity_rank_key": {`INSERT INTO item_stats VALUES (1, 3, 1, 1, 1, 3)`},
 	"item_pairs_pkey":                {`INSERT INTO item_pairs VALUES (1, 1, 2, 2, 2)`},
 	"item_neighbours_pkey":           {`INSERT INTO item_neighbours VALUES (1, 1, 1, 3, 0.5, 1, 3)`},
+
+	"rules_pkey":       {`INSERT INTO rules (rule_id, kind, items, reason, author) OVERRIDING SYSTEM VALUE VALUES (1, 'hide', '{a}', 'r', 'a')`},
+	"rules_kind_check": {newRule + `'boost', NULL, '{a}', 'r', 'a', now(), NULL)`},
+	"rules_item_check": {newRule + `'hide', '', '{a}', 'r', 'a', now(), NULL)`, newRule + `'hide', repeat('é', 1001), '{a}', 'r', 'a', now(), NULL)`},
+	"rules_items_check": {
+		newRule + `'hide', NULL, '{}', 'r', 'a', now(), NULL)`, newRule + `'apart', NULL, '{a}', 'r', 'a', now(), NULL)`,
+		newRule + `'hide', NULL, '{a,NULL}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a,""}', 'r', 'a', now(), NULL)`,
+		newRule + `'hide', NULL, '{{a},{b}}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, array_fill('a'::text, '{1001}'), 'r', 'a', now(), NULL)`,
+	},
+	"rules_apart_check": {newRule + `'apart', 'a', '{a,b}', 'r', 'a', now(), NULL)`},
+	"rules_texts_check": {
+		newRule + `'hide', NULL, '{a}', '', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a}', repeat('x', 2001), 'a', now(), NULL)`,
+		newRule + `'hide', NULL, '{a}', 'r', '', now(), NULL)`, newRule + `'hide', NULL, '{a}', 'r', repeat('x', 2001), now(), NULL)`,
+	},
+	"rules_valid_check": {newRule + `'hide', NULL, '{a}', 'r', 'a', now(), now() - interval '1 second')`},
+	"rules_times_check": {
+		newRule + `'hide', NULL, '{a}', 'r', 'a', '-infinity', NULL)`, newRule + `'hide', NULL, '{a}', 'r', 'a', 'infinity', NULL)`,
+		newRule + `'hide', NULL, '{a}', 'r', 'a', now(), 'infinity')`, newRule + `'hide', NULL, '{a}', 'r', 'a', '1999-12-31 23:59:59+00', NULL)`,
+	},
+	"rules_ended_check": {
+		`UPDATE rules SET ended_at = now()`, `UPDATE rules SET ended_by = 'me'`, `UPDATE rules SET ended_at = now(), ended_by = ''`,
+		`UPDATE rules SET ended_at = now(), ended_by = 'me', valid_until = NULL`,
+	},
+
+	"api_keys_pkey":         {`INSERT INTO api_keys (key_id, name, scope, hint, sha256, created_by) OVERRIDING SYSTEM VALUE VALUES (1, 'n', 'write', '', sha256('y'), '')`},
+	"api_keys_sha256_key":   {newKey + `'other', 'write', '', sha256('x'), '')`},
+	"api_keys_name_idx":     {newKey + `'shop', 'write', '', sha256('y'), '')`},
+	"api_keys_name_check":   {newKey + `'', 'write', '', sha256('y'), '')`, newKey + `repeat('é', 101), 'write', '', sha256('y'), '')`},
+	"api_keys_scope_check":  {newKey + `'n', 'admin', '', sha256('y'), '')`},
+	"api_keys_sha256_check": {newKey + `'n', 'write', '', '\x00', '')`},
+	"api_keys_expires_check": {
+		`UPDATE api_keys SET expires_at = created_at`, `UPDATE api_keys SET expires_at = 'infinity'`,
+	},
+	"api_keys_revoked_check": {`UPDATE api_keys SET revoked_at = now()`, `UPDATE api_keys SET revoked_by = 'me'`},
 }
 
 // plain indexes refuse nothing.
@@ -150,6 +186,8 @@ func TestColumns(t *testing.T) {
 		"public.item_stats":      "build_id item_id orders baskets popularity_rank",
 		"public.item_pairs":      "build_id item_a item_b orders_together weight",
 		"public.item_neighbours": "build_id item_id neighbour_rank other_id affinity",
+		"public.rules":           "rule_id kind item items reason author valid_from valid_until created_at ended_at ended_by",
+		"public.api_keys":        "key_id name scope hint sha256 created_at created_by expires_at revoked_at revoked_by last_used_at",
 
 		"reporting.popular_items": "popularity_rank item_name orders build_id built_at",
 		"reporting.item_pairs": "item_a item_b orders_together orders_a orders_b support confidence_ab confidence_ba lift cosine jaccard affinity_ab affinity_ba " +

@@ -11,9 +11,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/orderfile"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
+	"github.com/alsobought/alsobought/internal/rules"
 )
 
 // Exit statuses.
@@ -38,8 +40,10 @@ type program struct {
 	Order    orderCommand    `cmd:"" help:"What goes with the items of an order."`
 	Explain  explainCommand  `cmd:"" help:"The counts and measures behind two items."`
 	Evaluate evaluateCommand `cmd:"" help:"Grade the answers on orders that are held out."`
+	Rules    rulesCommand    `cmd:"" help:"What people decide about answers: hide, allow, pin items, keep them apart."`
 	Serve    serveCommand    `cmd:"" help:"Serve the API."`
 	Health   healthCommand   `cmd:"" help:"Ask the API whether it is healthy, as container health checks do."`
+	Keys     keysCommand     `cmd:"" help:"Keys of the API: list, create, revoke."`
 	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the schema up to date, or take it back."`
 	Doctor   doctorCommand   `cmd:"" help:"Check every invariant of the data."`
@@ -144,8 +148,8 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func isUsage(err error) bool {
-	usage, invalid := usageError{}, new(recommend.InvalidError)
-	return errors.As(err, &usage) || errors.As(err, &invalid)
+	usage, question, rule, key := usageError{}, new(recommend.InvalidError), rules.InvalidError{}, new(apikey.InvalidError)
+	return errors.As(err, &usage) || errors.As(err, &question) || errors.As(err, &rule) || errors.As(err, &key)
 }
 
 // message is what to say of an error: one line that says what to do next.

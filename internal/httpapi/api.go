@@ -1,8 +1,8 @@
-// Package httpapi answers the questions of package recommend over HTTP: routes, what a request may say, errors as RFC 9457 problems, health,
-// the OpenAPI document made from the same definitions, and a page for people.
+// Package httpapi answers the questions of package recommend and manages rules over HTTP: routes, keys, what a request may say, errors as
+// RFC 9457 problems, health, the OpenAPI document made from the same definitions, and a page for people.
 //
 // It is the only package that knows statuses, and it never ranks: every answer is what package recommend returned, byte for byte what the
-// command line prints. It writes nothing to the database.
+// command line prints. It writes to the database by the packages whose subject that is, and only for requests with a key: see keyed.
 package httpapi
 
 import (
@@ -77,6 +77,7 @@ func New(cfg Config) http.Handler {
 
 	routes := humachi.New(router, documentConfig(cfg.Version))
 	a.questions(routes)
+	a.rules(routes)
 	a.health(routes)
 	a.pages(routes, router)
 	return router
@@ -85,8 +86,11 @@ func New(cfg Config) http.Handler {
 // register adds an operation whose errors become problems, and says in the document which ones.
 func register[I, O any](routes huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	where := "query"
-	if op.Method == http.MethodPost {
+	switch op.Method {
+	case http.MethodPost:
 		where = "body"
+	case http.MethodDelete:
+		where = "path"
 	}
 	huma.Register(routes, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)

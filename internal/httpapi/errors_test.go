@@ -212,6 +212,12 @@ func TestNoBuildAndNoSchema(t *testing.T) {
 					t.Error("no Retry-After")
 				}
 			}
+			if test.name == "no schema" {
+				a := s.do(t, http.MethodGet, rulesPath, "", http.Header{"Authorization": {"Bearer ab_x"}})
+				if detail := problemDetail(t, a, http.StatusServiceUnavailable); !strings.Contains(detail, test.detail) || a.header.Get("Retry-After") == "" {
+					t.Errorf("%v %s", a.header, a.body)
+				}
+			}
 			if a := s.get(t, "/health"); a.status != http.StatusOK {
 				t.Errorf("/health: %d %s", a.status, a.body)
 			}

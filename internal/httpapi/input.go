@@ -92,7 +92,7 @@ func orOneOf(known map[string]*huma.Schema) string {
 	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
-// withBody lets an operation read a JSON body.
+// withBody makes the operation one with a JSON body, no larger than bodies may be.
 func (a *api) withBody(routes huma.API, op huma.Operation) huma.Operation {
 	op.MaxBodyBytes = a.MaxBody + 1 // huma takes a body of the limit's size for one too large; readBody has seen to it
 	op.BodyReadTimeout = -1

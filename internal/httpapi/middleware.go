@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/alsobought/alsobought/internal/apikey"
 )
 
 const requestIDHeader = "X-Request-ID"
@@ -20,7 +22,8 @@ const requestIDHeader = "X-Request-ID"
 // exchange is what the log will say of one request beside what its response shows.
 type exchange struct {
 	id    string
-	err   error // the cause of a problem that the client is not told
+	key   apikey.Key // that came with it, if its route needs one
+	err   error      // the cause of a problem that the client is not told
 	stack []byte
 }
 
@@ -76,6 +79,9 @@ func (a *api) log(ctx context.Context, r *http.Request, w *recorder, x *exchange
 	attributes := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", route), slog.Int("status", status),
 		slog.Duration("duration", took), slog.Int64("bytes", w.bytes), slog.String("request_id", x.id),
+	}
+	if x.key.KeyID != 0 {
+		attributes = append(attributes, slog.Int64("key_id", x.key.KeyID))
 	}
 	level := slog.LevelInfo
 	if x.err != nil {
@@ -198,7 +204,7 @@ func methodNotAllowed(router *chi.Mux) http.HandlerFunc {
 			path = r.URL.Path
 		}
 		var allowed []string
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 			if router.Match(chi.NewRouteContext(), method, path) {
 				allowed = append(allowed, method)
 				if method == http.MethodGet {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -24,7 +25,8 @@ const about = `Customers also bought: recommendations counted from the orders yo
 
 Every answer names the build that gave it, the counts behind each item, and where it comes from: ` + "`pair`" + ` shares orders with
 what was asked, ` + "`popular`" + ` fills a place. Equal requests to one build give equal bytes. Errors are RFC 9457 problems; unknown
-parameters and fields are errors. Every answer carries ` + "`X-Request-Id`" + `, yours if you sent one.`
+parameters and fields are errors. Questions are open to everybody; what changes something needs a key. Every answer carries
+` + "`X-Request-Id`" + `, yours if you sent one.`
 
 // encode writes v as the command line does.
 func encode(w io.Writer, v any) {
@@ -62,10 +64,14 @@ func documentConfig(version string) huma.Config {
 			},
 			Tags: []*huma.Tag{
 				{Name: "questions", Description: "What goes with what."},
+				{Name: "rules", Description: "What people decide about answers, over what was counted. With a key."},
 				{Name: "health", Description: "For orchestrators and monitors."},
 				{Name: "pages", Description: "For people."},
 			},
-			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
+			Components: &huma.Components{
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{keyScheme: {Type: "http", Scheme: "bearer", Description: aboutKeys}},
+			},
 		},
 		// huma looks application/problem+json up by its suffix.
 		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
@@ -79,6 +85,15 @@ func question(op huma.Operation) huma.Operation {
 	op.Method = cmp.Or(op.Method, http.MethodGet)
 	op.Tags = []string{"questions"}
 	op.Responses = map[string]*huma.Response{"200": jsonResponse("The answer.", op.OperationID)}
+	return op
+}
+
+// managed does so for those that manage something; status is that of success.
+func managed(op huma.Operation, status int, tag string) huma.Operation {
+	op.Tags = []string{tag}
+	op.DefaultStatus = status
+	op.Responses = map[string]*huma.Response{strconv.Itoa(status): jsonResponse("The answer.", op.OperationID)}
+	op.Errors = append(op.Errors, http.StatusServiceUnavailable)
 	return op
 }
 

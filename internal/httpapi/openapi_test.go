@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/alsobought/alsobought/internal/recommend"
+	"github.com/alsobought/alsobought/internal/rules"
 )
 
 // document is what the tests read of an OpenAPI document.
@@ -22,12 +23,16 @@ type document struct {
 	Info    struct{ Title, Version, Description string }
 	Paths   map[string]map[string]*operation
 
-	Components struct{ Schemas map[string]*schema }
+	Components struct {
+		Schemas         map[string]*schema
+		SecuritySchemes map[string]struct{ Type, Scheme, Description string }
+	}
 }
 
 type operation struct {
 	OperationID, Summary string
 	Tags                 []string
+	Security             []map[string][]string
 	Parameters           []struct {
 		Name, In, Description string
 		Required, Explode     bool
@@ -57,6 +62,7 @@ type schema struct {
 	Default              any
 	Minimum, Maximum     *float64
 	MinItems, MaxItems   *int
+	Description          string
 }
 
 func readDocument(t *testing.T, s *server) document {
@@ -176,7 +182,7 @@ func TestDocumentIsWhole(t *testing.T) {
 					if response.Description == "" || c.Schema == nil && strings.HasSuffix(mediaType, "json") && path != "/openapi.json" {
 						t.Errorf("%s %s: %s %s has no description or schema", method, path, status, mediaType)
 					}
-					if problem := mediaType == "application/problem+json"; problem == (status == "200" || op.Tags[0] == "health" && status == "503") {
+					if problem := mediaType == "application/problem+json"; problem == (strings.HasPrefix(status, "2") || op.Tags[0] == "health" && status == "503") {
 						t.Errorf("%s %s: %s is %s", method, path, status, mediaType)
 					}
 					if c.Example != nil {
@@ -189,7 +195,11 @@ func TestDocumentIsWhole(t *testing.T) {
 				}
 			}
 			if strings.HasPrefix(path, "/api/") {
-				for _, status := range []string{"200", "422", "500", "503"} {
+				good := "200"
+				if op.OperationID == "rules-add" {
+					good = "201"
+				}
+				for _, status := range []string{good, "422", "500", "503"} {
 					if _, there := op.Responses[status]; !there {
 						t.Errorf("%s %s: %s is not documented", method, path, status)
 					}
@@ -199,16 +209,43 @@ func TestDocumentIsWhole(t *testing.T) {
 	}
 }
 
-// The bounds and defaults of the document are those that package recommend enforces.
+// What changes something needs a key, and the document says so; questions are open.
+func TestDocumentHasTheKeys(t *testing.T) {
+	t.Parallel()
+	d := readDocument(t, newServer(t))
+	if s := d.Components.SecuritySchemes[keyScheme]; s.Type != "http" || s.Scheme != "bearer" || !strings.Contains(s.Description, "alsobought keys create") {
+		t.Errorf("%+v", d.Components.SecuritySchemes)
+	}
+	for path, operations := range d.Paths {
+		for method, op := range operations {
+			open := op.Tags[0] == "questions" || op.Tags[0] == "health" || op.Tags[0] == "pages"
+			want := []map[string][]string{{keyScheme: {}}}
+			if open {
+				want = nil
+			}
+			if diff := cmp.Diff(want, op.Security); diff != "" {
+				t.Errorf("%s %s (-want +got):\n%s", method, path, diff)
+			}
+			if _, there := op.Responses["401"]; there == open {
+				t.Errorf("%s %s: 401 is documented: %t", method, path, there)
+			}
+			if open && method != "get" && op.OperationID != "basket-recommendations" {
+				t.Errorf("%s %s is open to everybody", method, path)
+			}
+		}
+	}
+}
+
+// The bounds and defaults of the document are those that packages recommend and rules enforce.
 func TestDocumentHasTheBounds(t *testing.T) {
 	t.Parallel()
 	d := readDocument(t, newServer(t))
 	fields := map[string]map[string]*schema{"body": d.Components.Schemas["BasketBody"].Properties}
 	for path, operations := range d.Paths {
 		for _, op := range operations {
-			fields[path] = map[string]*schema{}
+			fields[path], fields[op.OperationID] = map[string]*schema{}, map[string]*schema{}
 			for _, p := range op.Parameters {
-				fields[path][p.Name] = p.Schema
+				fields[path][p.Name], fields[op.OperationID][p.Name] = p.Schema, p.Schema
 				if p.Name == "exclude" && !p.Explode {
 					t.Errorf("%s: exclude is not repeatable", path)
 				}
@@ -246,6 +283,23 @@ func TestDocumentHasTheBounds(t *testing.T) {
 		if s := f["strict"]; s.Default != false {
 			t.Errorf("%s: strict %+v", where, s)
 		}
+	}
+	var kinds []any
+	for _, k := range rules.Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	rule := d.Components.Schemas["RuleBody"].Properties
+	if s := rule["kind"]; !cmp.Equal(s.Enum, kinds) {
+		t.Errorf("kind %+v", s)
+	}
+	if s := rule["items"]; *s.MinItems != 1 || *s.MaxItems != rules.MaxItems {
+		t.Errorf("items of a rule %+v", s)
+	}
+	if s := rule["reason"]; !strings.Contains(s.Description, fmt.Sprint(rules.MaxText)) {
+		t.Errorf("reason %+v", s)
+	}
+	if s := fields["rules-list"]["limit"]; *s.Minimum != 1 || *s.Maximum != rules.MaxList || s.Default != float64(rules.ListLimit) {
+		t.Errorf("limit of rules %+v", s)
 	}
 	if s := fields["body"]["items"]; *s.MinItems != 1 || *s.MaxItems != recommend.MaxBasket {
 		t.Errorf("items %+v", s)

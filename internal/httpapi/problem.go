@@ -12,8 +12,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
+	"github.com/alsobought/alsobought/internal/rules"
 )
 
 // statusClientGone is what the log says of a request whose client went away; nobody receives it. (nginx's number.)
@@ -29,7 +31,7 @@ const shownErrors = 5
 // goes to the log. where is the part of the request that holds its fields.
 func problem(ctx context.Context, err error, where string) error {
 	exchange := exchangeOf(ctx)
-	invalid := new(recommend.InvalidError)
+	invalid, invalidRule := new(recommend.InvalidError), rules.InvalidError{}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return newProblem(statusClientGone, "the client went away")
@@ -37,7 +39,17 @@ func problem(ctx context.Context, err error, where string) error {
 		p := newProblem(http.StatusUnprocessableEntity, "")
 		p.Errors = []*huma.ErrorDetail{{Location: where + "." + invalid.Field, Message: invalid.Problem}}
 		return p
-	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownOrder), errors.Is(err, recommend.ErrUnknownBuild):
+	case errors.As(err, &invalidRule):
+		p := newProblem(http.StatusUnprocessableEntity, "")
+		for _, f := range invalidRule {
+			p.Errors = append(p.Errors, &huma.ErrorDetail{Location: where + "." + f.Field, Message: f.Problem})
+		}
+		return p
+	case errors.Is(err, apikey.ErrRefused):
+		exchange.err = err
+		return unauthorized(err)
+	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownOrder), errors.Is(err, recommend.ErrUnknownBuild),
+		errors.Is(err, rules.ErrNotFound):
 		return newProblem(http.StatusNotFound, err.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return unavailable(recommend.ErrNoBuild.Error())
@@ -67,6 +79,15 @@ func internalError(requestID string) *huma.ErrorModel {
 
 func unavailable(detail string) error {
 	return huma.ErrorWithHeaders(newProblem(http.StatusServiceUnavailable, detail), http.Header{"Retry-After": {retrySeconds}})
+}
+
+// unauthorized says the same of every key that is not good, and only what anybody may know of why.
+func unauthorized(err error) error {
+	detail := "this needs a key: send it as Authorization: Bearer KEY"
+	if errors.Is(err, apikey.ErrNoKeys) {
+		detail = "this needs a key, and " + apikey.ErrNoKeys.Error() + ", and send it as Authorization: Bearer KEY"
+	}
+	return huma.ErrorWithHeaders(newProblem(http.StatusUnauthorized, detail), http.Header{"Www-Authenticate": {"Bearer"}})
 }
 
 // polish finishes every problem that huma writes, those of its own validation included: fields in one order, so that equal requests give

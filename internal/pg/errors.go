@@ -49,6 +49,13 @@ func IsUnreachable(err error) bool {
 	return errors.As(err, &connect)
 }
 
+// Violates reports whether err says that a statement would break the constraint, or the unique index, of that name.
+func Violates(err error, constraint string) bool {
+	server := new(pgconn.PgError)
+	// Class 23: integrity constraint violation.
+	return errors.As(err, &server) && strings.HasPrefix(server.Code, "23") && server.ConstraintName == constraint
+}
+
 // IsMissingSchema reports whether err says that a table of ours is not there: the database was never migrated.
 func IsMissingSchema(err error) bool {
 	server := new(pgconn.PgError)

@@ -27,6 +27,7 @@ func TestErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		provoke                    func(t *testing.T) error
 		unavailable, missing, full bool
+		violates                   string
 	}{
 		"none":                     {provoke: func(*testing.T) error { return nil }},
 		"nobody listens there":     {provoke: nobodyListens, unavailable: true},
@@ -48,8 +49,8 @@ func TestErrors(t *testing.T) {
 		"missing column":           {provoke: sql("SELECT not_there FROM items")},
 		"missing function":         {provoke: sql("SELECT not_there()")},
 		"syntax":                   {provoke: sql("SELEKT")},
-		"unique violation":         {provoke: sql("INSERT INTO items (name) VALUES ('a'), ('a')")},
-		"check violation":          {provoke: sql("INSERT INTO items (name) VALUES ('')")},
+		"unique violation":         {provoke: sql("INSERT INTO items (name) VALUES ('a'), ('a')"), violates: "items_name_key"},
+		"check violation":          {provoke: sql("INSERT INTO items (name) VALUES ('')"), violates: "items_name_check"},
 		"division by zero":         {provoke: sql("SELECT 1/0")},
 		"no rows":                  {provoke: func(*testing.T) error { return pgx.ErrNoRows }},
 		"an error of another kind": {provoke: func(*testing.T) error { _, err := os.Open("not there"); return err }},
@@ -73,6 +74,11 @@ func TestErrors(t *testing.T) {
 				}
 				if got := pg.IsFull(e); got != c.full {
 					t.Errorf("IsFull is %t for %v", got, e)
+				}
+				for _, constraint := range []string{"items_name_key", "items_name_check", ""} {
+					if got := pg.Violates(e, constraint); got != (constraint != "" && constraint == c.violates) {
+						t.Errorf("Violates %q is %t for %v", constraint, got, e)
+					}
 				}
 			}
 		})

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alsobought/alsobought/internal/apikey"
+)
+
+type keysCommand struct {
+	List   keysListCommand   `cmd:"" default:"withargs" help:"Every key of the API, newest first. The keys themselves are kept nowhere."`
+	Create keysCreateCommand `cmd:"" help:"Make a key and print it, once."`
+	Revoke keysRevokeCommand `cmd:"" help:"End a key for good."`
+}
+
+type keysListCommand struct {
+	Limit int32 `default:"100" help:"How many (default ${default})."`
+	JSON  bool  `name:"json" help:"Print JSON."`
+}
+
+func (c *keysListCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	keys, err := apikey.List(ctx, pool, c.Limit)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(term.stdout, keys)
+	}
+	t := newTable(term.stdout)
+	t.row("KEY", "NAME", "BEGINS", "STATE", "CREATED (UTC)", "EXPIRES (UTC)", "LAST USED (UTC)")
+	for _, k := range keys {
+		t.row(strconv.FormatInt(k.KeyID, 10), k.Name, k.Hint, k.State(time.Now()), instant(&k.CreatedAt), instant(k.ExpiresAt), instant(k.LastUsedAt))
+	}
+	t.flush()
+	return nil
+}
+
+type keysCreateCommand struct {
+	Name    string  `arg:"" help:"Who or what the key is for: it signs what is changed with it."`
+	Expires *moment `placeholder:"TIME" help:"When it ends: how long from now (12h, 90d), 2027-01-31 or 2027-01-31T12:00:00Z. Without it, never."`
+	JSON    bool    `name:"json" help:"Print JSON."`
+}
+
+// createdKey is what keys create --json prints: the only place where a key stands.
+type createdKey struct {
+	apikey.Key
+
+	Secret string `json:"key"`
+}
+
+func (c *keysCreateCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	secret, key, err := apikey.Create(ctx, pool, c.Name, c.Expires.value(), whoami())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(term.stdout, createdKey{key, secret})
+	} else {
+		_, err = fmt.Fprintln(term.stdout, secret)
+	}
+	if err != nil {
+		return fmt.Errorf("key %d was made, but could not be printed (%w): revoke it and make another", key.KeyID, err)
+	}
+	fmt.Fprintf(term.stderr, "alsobought: this is key %d, %s: keep it now, it is not shown again\n", key.KeyID, printable(key.Name))
+	return nil
+}
+
+type keysRevokeCommand struct {
+	ID int64 `arg:"" help:"The key."`
+}
+
+func (c *keysRevokeCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	revoked, err := apikey.Revoke(ctx, pool, c.ID, whoami())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(term.stdout, "key %d, %s, is revoked\n", revoked.KeyID, printable(revoked.Name))
+	return nil
+}
+
+// moment is a time on the command line: in full as RFC 3339 says, a day, which begins at midnight UTC, or how long from now.
+type moment time.Time
+
+// UnmarshalText is called when the flags are read.
+func (m *moment) UnmarshalText(text []byte) error {
+	t, err := parseMoment(string(text), time.Now())
+	*m = moment(t)
+	return err
+}
+
+func (m *moment) value() *time.Time { return (*time.Time)(m) }
+
+func parseMoment(text string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.Add(time.Duration(n) * 24 * time.Hour), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(d), nil
+	}
+	return time.Time{}, errors.New("choose a time like 2027-01-31T12:00:00Z, a day like 2027-01-31, or how long from now like 12h or 90d")
+}

@@ -1,0 +1,229 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alsobought/alsobought/internal/apikey"
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+func mustCreateKey(t *testing.T, pool *pg.Pool, name string) string {
+	t.Helper()
+	key, _, err := apikey.Create(t.Context(), pool, name, nil, "tester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func withKey(key string) http.Header {
+	return http.Header{"Authorization": {"Bearer " + key}, "Content-Type": {"application/json"}}
+}
+
+// keyedRoutes are all that need a key, each with a request that would be good.
+var keyedRoutes = []struct{ method, path, body string }{
+	{http.MethodGet, rulesPath, ""},
+	{http.MethodPost, rulesPath, `{"kind":"hide","items":["PID"],"reason":"recalled"}`},
+	{http.MethodDelete, rulesPath + "/1", ""},
+}
+
+// Whatever is wrong with a key, and wherever else it is put, the answer is the same, and nothing is done.
+func TestKeysRefused(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	s := serveAPI(t, Config{Pool: pool})
+	good := mustCreateKey(t, pool, "good")
+	expired, revoked := mustCreateKey(t, pool, "expired"), mustCreateKey(t, pool, "revoked")
+	for _, statement := range []string{
+		"UPDATE api_keys SET created_at = now() - interval '1 day', expires_at = now() WHERE name = 'expired'",
+		"UPDATE api_keys SET revoked_at = now(), revoked_by = 'tester' WHERE name = 'revoked'",
+		"INSERT INTO rules (kind, items, reason, author) VALUES ('hide', '{a}', 'kept', 'tester')",
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	authorization := func(values ...string) http.Header { return http.Header{"Authorization": values} }
+	tests := []struct {
+		name   string
+		header http.Header
+		query  string
+		logged string // of why
+	}{
+		{"none", nil, "", "none was sent"},
+		{"empty", authorization(""), "", "none was sent"},
+		{"only a scheme", authorization("Bearer"), "", "none was sent"},
+		{"only a scheme and a blank", authorization("Bearer "), "", "none was sent"},
+		{"only a key", authorization(good), "", "none was sent"},
+		{"another scheme", authorization("Basic " + good), "", "none was sent"},
+		{"a scheme that begins like it", authorization("Bearers " + good), "", "none was sent"},
+		{"a tab between", authorization("Bearer\t" + good), "", "none was sent"},
+		{"a colon", authorization("Bearer: " + good), "", "none was sent"},
+		{"twice", authorization("Bearer "+good, "Bearer "+good), "", "none was sent"},
+		{"two keys", authorization("Bearer "+good, "Bearer ab_x"), "", "none was sent"},
+		{"two in one", authorization("Bearer " + good + ", Bearer " + good), "", "nobody made it"},
+		{"in quotes", authorization(`Bearer "` + good + `"`), "", "nobody made it"},
+		{"in other headers", http.Header{"X-Api-Key": {good}, "Cookie": {"key=" + good}, "Proxy-Authorization": {"Bearer " + good}}, "", "none was sent"},
+		{"in the query", nil, "?key=" + good + "&access_token=" + good + "&authorization=Bearer+" + good, "none was sent"},
+		{"unknown", authorization("Bearer ab_" + strings.Repeat("A", 30)), "", "nobody made it"},
+		{"other case", authorization("Bearer " + strings.ToLower(good)), "", "nobody made it"},
+		{"cut", authorization("Bearer " + good[:len(good)-1]), "", "nobody made it"},
+		{"no text", authorization("Bearer \xff\xfe"), "", "nobody made it"},
+		{"oversized", authorization("Bearer " + strings.Repeat("x", 32<<10)), "", "nobody made it"},
+		{"expired", authorization("Bearer " + expired), "", "has expired"},
+		{"revoked", authorization("Bearer " + revoked), "", "was revoked"},
+	}
+	const want = "this needs a key: send it as Authorization: Bearer KEY"
+	for i, test := range tests {
+		for j, route := range keyedRoutes {
+			id := fmt.Sprint("refused-", i, "-", j)
+			header := http.Header{requestIDHeader: {id}, "Content-Type": {"application/json"}}
+			maps.Copy(header, test.header)
+			a := s.do(t, route.method, route.path+test.query, route.body, header)
+			if detail := problemDetail(t, a, http.StatusUnauthorized); detail != want {
+				t.Errorf("%s: %s %s: detail %q", test.name, route.method, route.path, detail)
+			}
+			if got := a.header.Values("WWW-Authenticate"); len(got) != 1 || got[0] != "Bearer" {
+				t.Errorf("%s: %s %s: WWW-Authenticate %q", test.name, route.method, route.path, got)
+			}
+			l := s.log.of(t, id)
+			if l["level"] != "WARN" || !strings.Contains(fmt.Sprint(l["error"]), test.logged) || l["key_id"] != nil {
+				t.Errorf("%s: log %v", test.name, l)
+			}
+			for _, secret := range []string{good[7:], expired[7:], revoked[7:]} {
+				if strings.Contains(fmt.Sprint(l), secret) || strings.Contains(string(a.body), secret) {
+					t.Errorf("%s: a key is shown: %v %s", test.name, l, a.body)
+				}
+			}
+		}
+	}
+	var rules, ended int
+	err := pool.QueryRow(t.Context(), "SELECT count(*), count(r.ended_at) FROM rules AS r").Scan(&rules, &ended)
+	if err != nil || rules != 1 || ended != 0 {
+		t.Errorf("%d rules, %d ended, error %v", rules, ended, err)
+	}
+}
+
+// The scheme is taken in any case, as RFC 9110 says, with any number of blanks behind it.
+func TestKeysTaken(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	s := serveAPI(t, Config{Pool: pool})
+	key := mustCreateKey(t, pool, "good")
+	for i, value := range []string{"Bearer " + key, "bearer " + key, "BEARER " + key, "Bearer   " + key, "  Bearer " + key + "  "} {
+		id := fmt.Sprint("taken-", i)
+		a := s.do(t, http.MethodGet, rulesPath, "", http.Header{"Authorization": {value}, requestIDHeader: {id}})
+		if a.status != http.StatusOK || a.header.Get("WWW-Authenticate") != "" {
+			t.Errorf("%q: %d %s", value, a.status, a.body)
+		}
+		if l := s.log.of(t, id); l["level"] != "INFO" || l["key_id"] != 1.0 || strings.Contains(strings.ToLower(fmt.Sprint(l)), strings.ToLower(key[7:])) {
+			t.Errorf("log %v", l)
+		}
+	}
+	if a := s.do(t, http.MethodHead, rulesPath, "", withKey(key)); a.status != http.StatusOK || len(a.body) > 0 {
+		t.Errorf("HEAD: %d", a.status)
+	}
+	// Questions do not mind what is sent along.
+	if a := s.do(t, http.MethodGet, "/livez", "", withKey("wrong")); a.status != http.StatusOK {
+		t.Errorf("an open route: %d %s", a.status, a.body)
+	}
+}
+
+// While there is no key, the answer says how to make one; a revoked key is none.
+func TestNoKeysYet(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	s := serveAPI(t, Config{Pool: pool})
+	refused := func(header http.Header) {
+		t.Helper()
+		for _, route := range keyedRoutes {
+			a := s.do(t, route.method, route.path, route.body, header)
+			if detail := problemDetail(t, a, http.StatusUnauthorized); !strings.Contains(detail, "alsobought keys create") ||
+				a.header.Get("WWW-Authenticate") != "Bearer" {
+				t.Errorf("%v %s", a.header, a.body)
+			}
+		}
+	}
+	refused(nil)
+	refused(withKey("ab_x"))
+	key, row, err := apikey.Create(t.Context(), pool, "only", nil, "tester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := s.do(t, http.MethodGet, rulesPath, "", withKey(key)); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if _, err := apikey.Revoke(t.Context(), pool, row.KeyID, "tester"); err != nil {
+		t.Fatal(err)
+	}
+	refused(withKey(key))
+}
+
+// Without a key no body is read: who sends none is answered before any of it has come.
+func TestKeysBeforeBodies(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t, Config{Pool: dbtest.New(t)})
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n", rulesPath)
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "401") {
+		t.Errorf("%q, %v", line, err)
+	}
+}
+
+// A database that does not answer is 503 here, too, never a wrong key.
+func TestKeysWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	key := mustCreateKey(t, pool, "good")
+	lock, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback(context.Background())
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	s := serveAPI(t, Config{Pool: pool, Timeout: 50 * time.Millisecond})
+	a := s.do(t, http.MethodGet, rulesPath, "", withKey(key))
+	if detail := problemDetail(t, a, http.StatusServiceUnavailable); !strings.Contains(detail, "too long") || a.header.Get("Retry-After") == "" ||
+		a.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("%v %s", a.header, a.body)
+	}
+}
+
+// What is taken for a key is one whole value of one header, or nothing.
+func FuzzBearer(f *testing.F) {
+	for _, seed := range []string{"", "Bearer x", "bearer  x ", "Bearer", "Basic x", "Bearer x y", "Bearer\u00a0x", "Bearer \x00"} {
+		f.Add(seed, false)
+		f.Add(seed, true)
+	}
+	f.Fuzz(func(t *testing.T, value string, twice bool) {
+		header := http.Header{"Authorization": {value}}
+		if twice {
+			header.Add("Authorization", value)
+		}
+		key := bearer(header)
+		if key == "" {
+			return
+		}
+		if twice || !strings.EqualFold(value[:7], "Bearer ") || strings.Trim(value[7:], " ") != key {
+			t.Errorf("%q (twice: %t) has the key %q", value, twice, key)
+		}
+	})
+}

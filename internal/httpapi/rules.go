@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/alsobought/alsobought/internal/rules"
+)
+
+const rulesPath = "/api/v1/rules"
+
+// The bounds and defaults in the tags are those of package rules; a test compares them.
+type (
+	rulesInput struct {
+		strictQuery
+
+		All    bool  `query:"all" default:"false" doc:"Those that have ended or are to come, too."`
+		Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many rules."`
+		Before int64 `query:"before" minimum:"1" doc:"Only rules with a smaller id: the last one of a page asks for the next."`
+	}
+
+	ruleInput struct {
+		strictQuery
+
+		Body ruleBody
+	}
+
+	//nolint:lll // tags cannot be broken
+	ruleBody struct {
+		Kind       rules.Kind `json:"kind" enum:"hide,allow,pin,apart" doc:"hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together."`
+		Item       *string    `json:"item,omitempty" doc:"The rule is for questions about this item, or about a basket or order that holds it. Without it, for all questions. Not for apart." example:"PID"`
+		Items      []string   `json:"items" minItems:"1" maxItems:"1000" doc:"The names of the items, two at least for apart. They need not be known yet." example:"[\"Gloves\"]"`
+		Reason     string     `json:"reason" doc:"Why, for those who find the rule later: at most 2000 bytes." example:"spring offer"`
+		ValidFrom  *time.Time `json:"valid_from,omitempty" doc:"In force from then on (RFC 3339). Without it, now."`
+		ValidUntil *time.Time `json:"valid_until,omitempty" doc:"Not in force any more from then on (RFC 3339). Without it, until it is ended."`
+	}
+
+	endInput struct {
+		strictQuery
+
+		RuleID int64 `path:"rule_id" minimum:"1" doc:"The rule." example:"7"`
+	}
+
+	rulesOutput struct{ Body rulesBody }
+	rulesBody   struct {
+		Rules []rules.Rule `json:"rules" doc:"Newest first."`
+	}
+	addedOutput struct{ Body rules.Added }
+	ruleOutput  struct{ Body rules.Rule }
+)
+
+func (a *api) rules(routes huma.API) {
+	register(routes, a.keyed(routes, managed(huma.Operation{
+		OperationID: "rules-list",
+		Method:      http.MethodGet,
+		Path:        rulesPath,
+		Summary:     "The rules",
+		Description: "Those in force now, or all that ever were: rules are ended, never deleted.",
+	}, http.StatusOK, "rules")), func(ctx context.Context, in *rulesInput) (*rulesOutput, error) {
+		list, err := rules.List(ctx, a.Pool, rules.ListOptions{All: in.All, Limit: in.Limit, Before: in.Before})
+		return &rulesOutput{rulesBody{list}}, err
+	})
+	register(routes, a.keyed(routes, a.withBody(routes, managed(huma.Operation{
+		OperationID: "rules-add",
+		Method:      http.MethodPost,
+		Path:        rulesPath,
+		Summary:     "Add a rule",
+		Description: "Answers follow it as soon as it is valid. Names that no item has are taken and reported.",
+	}, http.StatusCreated, "rules"))), func(ctx context.Context, in *ruleInput) (*addedOutput, error) {
+		added, err := rules.Add(ctx, a.Pool, rules.Draft{
+			Kind: in.Body.Kind, Item: in.Body.Item, Items: in.Body.Items, Reason: in.Body.Reason, Author: signer(ctx),
+			ValidFrom: in.Body.ValidFrom, ValidUntil: in.Body.ValidUntil,
+		})
+		return &addedOutput{added}, err
+	})
+	register(routes, a.keyed(routes, managed(huma.Operation{
+		OperationID: "rules-end",
+		Method:      http.MethodDelete,
+		Path:        rulesPath + "/{rule_id}",
+		Summary:     "End a rule",
+		Description: "From now on answers do not follow it. It stays in the list of all rules, with who ended it.",
+		Errors:      []int{http.StatusNotFound},
+	}, http.StatusOK, "rules")), func(ctx context.Context, in *endInput) (*ruleOutput, error) {
+		ended, err := rules.End(ctx, a.Pool, in.RuleID, signer(ctx))
+		return &ruleOutput{ended}, err
+	})
+}

@@ -1,0 +1,39 @@
+-- name: APIKeyInsert :one
+INSERT INTO api_keys (name, scope, hint, sha256, expires_at, created_by)
+VALUES (@name, @scope, @hint, @sha256, sqlc.narg(expires_at), @created_by)
+RETURNING key_id, name, scope, hint, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at;
+
+-- name: APIKeyList :many
+-- All but the hashes, which are nobody's business.
+SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+FROM api_keys AS k
+ORDER BY k.key_id DESC
+LIMIT @lim;
+
+-- name: APIKeyRevoke :one
+UPDATE api_keys AS k
+SET revoked_at = now(), revoked_by = @revoked_by::text
+WHERE k.key_id = @key_id AND k.revoked_at IS NULL
+RETURNING k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at;
+
+-- name: APIKeyGet :one
+SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+FROM api_keys AS k
+WHERE k.key_id = @key_id;
+
+-- name: APIKeyFind :one
+-- The key of a hash, and what the database's clock says of it. used_lately: last_used_at need not be written again.
+SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
+       coalesce(k.expires_at <= now(), false)::boolean AS expired,
+       coalesce(k.last_used_at > now() - make_interval(secs => @resolution::float8), false)::boolean AS used_lately
+FROM api_keys AS k
+WHERE k.sha256 = @sha256;
+
+-- name: APIKeyUse :exec
+-- Of many requests at once, the first writes.
+UPDATE api_keys AS k
+SET last_used_at = now()
+WHERE k.key_id = @key_id AND (k.last_used_at IS NULL OR k.last_used_at <= now() - make_interval(secs => @resolution::float8));
+
+-- name: APIKeyExistsUsable :one
+SELECT EXISTS (SELECT FROM api_keys AS k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))::boolean AS some;
