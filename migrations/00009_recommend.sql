@@ -428,7 +428,7 @@ SELECT 'bought together in ' || grouped(c.orders_together) || ' of ' || grouped(
        m.support, m.confidence, m.reverse_confidence, m.lift, m.cosine, m.jaccard,
        m.affinity, coalesce(c.orders_together / nullif(c.orders_together + b.shrinkage, 0), 0), coalesce(c.weight / nullif(i.mass, 0), 0),
        power(o.mass, b.popularity_exponent), c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent, coalesce(n.neighbour_rank, 0), coalesce(n.overlap, 0),
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', z.external_id, 'ordered_at', z.ordered_at) ORDER BY z.ordered_at DESC NULLS LAST, z.external_id), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('order_id', z.external_id, 'ordered_at', z.ordered_at)) ORDER BY z.ordered_at DESC NULLS LAST, z.external_id), '[]')
         FROM (
             SELECT r.external_id, r.ordered_at
             FROM order_lines l

@@ -79,7 +79,7 @@ func TestAnswersAreThoseOfRecommend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	explanation, err := r.Explain(t.Context(), "Horiba", item)
+	explanation, err := r.Explain(t.Context(), "Horiba", item, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,8 @@ type Explanation struct {
 
 // OrderRef is an order that proves a pair.
 type OrderRef struct {
-	OrderID   string     `json:"order_id"`
-	OrderedAt *time.Time `json:"ordered_at"`
+	OrderID   string     `json:"order_id" doc:"as the business knows it"`
+	OrderedAt *time.Time `json:"ordered_at,omitempty" doc:"left out if the order has no time"`
 }
 
 // Explain shows the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is
