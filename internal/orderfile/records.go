@@ -18,7 +18,7 @@ type Records struct {
 
 // records is what there is one of for tables and one for JSON lines. next fills in all but the values that are not said.
 type records interface {
-	next(*Record) (*Reject, error)
+	next(record *Record) (*Reject, error)
 }
 
 // Record is one row.
@@ -72,7 +72,7 @@ func (r *Records) Read(record *Record) (*Reject, error) {
 	for i, value := range record.Values {
 		record.Values[i] = trim(value)
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // nothing to refuse
 }
 
 // Shape returns how the text of the source was understood.
@@ -91,7 +91,7 @@ func (t *tableRecords) next(record *Record) (*Reject, error) {
 	}
 	record.Number = row.line
 	t.table.read(row, record.Values)
-	return nil, nil
+	return nil, nil //nolint:nilnil // nothing to refuse
 }
 
 // objectRecords reads JSON lines; see cast for their keys.

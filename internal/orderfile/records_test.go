@@ -98,7 +98,7 @@ func TestRecords(t *testing.T) {
 				"5: not_utf8: byte 0xFF at byte 3 of the row is not UTF-8\n6: \"f\" - \"caf\\u00e9\"\ncsv [\"item\" \"\" \"used\"]\n",
 		},
 		{
-			name: "JSON lines: null is empty, no key is nothing, and true is a word",
+			name:  "JSON lines: null is empty, no key is nothing, and true is a word",
 			input: `{"sku":"a","title":null,"used":true}` + "\n" + `{"sku":7,"used":false}` + "\n\n" + `{"sku":"b","other":{}}` + "\n",
 			want:  "1: \"a\" \"\" \"true\"\n2: \"7\" - \"false\"\n4: \"b\" - -\njsonl [\"sku\" \"title\" \"used\"]\n",
 		},
