@@ -104,23 +104,26 @@ func TestCheck(t *testing.T) {
 // Every role finds a column of its own, and that of the item is the one that a load of orders would take.
 func TestColumnsAreFound(t *testing.T) {
 	t.Parallel()
-	for header, want := range map[string][roles]string{
-		"item_name,category,label,url,image_url,price,active":      {"item_name", "category", "label", "url", "image_url", "price", "active"},
-		"SKU,Department,Title,Link,Image Link,Unit Price,In-Stock": {"SKU", "Department", "Title", "Link", "Image Link", "Unit Price", "In-Stock"},
-		"title,group":                     {itemRole: "title", categoryRole: "group"},
-		"product_name,product_id,price":   {itemRole: "product_name", priceRole: "price"},
-		"name,stock_code,picture,enabled": {itemRole: "stock_code", labelRole: "name", imageURLRole: "picture", activeRole: "enabled"},
-		"product,product_category,product_url,available,display_name":      {"product", "product_category", "display_name", "product_url", "", "", "available"},
-		"title,label,description,image":                                    {itemRole: "description", labelRole: "label", imageURLRole: "image"},
-		"item,category,category_name,link,url,quantity,order_id,customer,": {itemRole: "item", categoryRole: "category", urlRole: "url"},
+	for _, c := range []struct {
+		header string
+		want   [roles]string
+	}{
+		{"item_name,category,label,url,image_url,price,active", [roles]string{"item_name", "category", "label", "url", "image_url", "price", "active"}},
+		{"SKU,Department,Title,Link,Image Link,Unit Price,In-Stock", [roles]string{"SKU", "Department", "Title", "Link", "Image Link", "Unit Price", "In-Stock"}},
+		{"title,group", [roles]string{itemRole: "title", categoryRole: "group"}},
+		{"product_name,product_id,price", [roles]string{itemRole: "product_name", priceRole: "price"}},
+		{"name,stock_code,picture,enabled", [roles]string{itemRole: "stock_code", labelRole: "name", imageURLRole: "picture", activeRole: "enabled"}},
+		{"product,product_category,product_url,available,display_name", [roles]string{"product", "product_category", "display_name", "product_url", "", "", "available"}},
+		{"title,label,description,image", [roles]string{itemRole: "description", labelRole: "label", imageURLRole: "image"}},
+		{"item,category,category_name,link,url,quantity,order_id,customer,", [roles]string{itemRole: "item", categoryRole: "category", urlRole: "url"}},
 	} {
-		r, err := orderfile.OpenRecords(strings.NewReader(header+"\n"), orderfile.Options{}, kind(Columns{}))
+		r, err := orderfile.OpenRecords(strings.NewReader(c.header+"\n"), orderfile.Options{}, kind(Columns{}))
 		if err != nil {
-			t.Errorf("%s: %v", header, err)
+			t.Errorf("%s: %v", c.header, err)
 			continue
 		}
-		if diff := cmp.Diff(want[:], r.Found()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", header, diff)
+		if diff := cmp.Diff(c.want[:], r.Found()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.header, diff)
 		}
 	}
 	for _, header := range []string{"name,category", "id,label", "label,price"} {
