@@ -39,6 +39,39 @@ func (q *Queries) DoctorActiveBuild(ctx context.Context) ([]DoctorActiveBuildRow
 	return items, nil
 }
 
+const doctorAttributesWithoutItem = `-- name: DoctorAttributesWithoutItem :many
+SELECT ('attributes of item ' || a.item_id)::text AS subject, 'the item is missing'::text AS problem
+FROM item_attributes AS a
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = a.item_id)
+ORDER BY a.item_id
+LIMIT 20
+`
+
+type DoctorAttributesWithoutItemRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorAttributesWithoutItem(ctx context.Context) ([]DoctorAttributesWithoutItemRow, error) {
+	rows, err := q.db.Query(ctx, doctorAttributesWithoutItem)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorAttributesWithoutItemRow{}
+	for rows.Next() {
+		var i DoctorAttributesWithoutItemRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorBuildCounts = `-- name: DoctorBuildCounts :many
 SELECT ('build ' || b.build_id)::text AS subject,
        ('says ' || b.items || ' items, ' || b.pairs || ' pairs, ' || b.neighbours || ' neighbours; there are ' ||

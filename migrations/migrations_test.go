@@ -102,6 +102,7 @@ var fixtures = []string{
 	`INSERT INTO load_files VALUES (1, 1, 'orders.csv', 10, sha256('x'), '{}', 2, 1)`,
 	`INSERT INTO load_rejects VALUES (1, 1, 1, 2, 'missing_item', 'no item', '\x00ff')`,
 	`INSERT INTO items (name) VALUES ('a'), ('b')`,
+	`INSERT INTO item_attributes (item_id, category, source, changed_by) VALUES (1, 'c', 'items.csv', 'tester')`,
 	`INSERT INTO orders (external_id, ordered_at, customer_id, load_id) VALUES ('o1', now(), 'c', 1)`,
 	`INSERT INTO order_lines VALUES (1, 1, 1, 1), (1, 2, 0.5, 1)`,
 	`INSERT INTO known_orders VALUES (1, 2)`,

@@ -70,20 +70,30 @@ var violations = map[string][]string{
 	"load_files_load_id_fkey": {
 		`INSERT INTO load_files VALUES (1000, 1, 'f', 0, sha256(''), '{}', 0, 0)`, `DELETE FROM loads`,
 	},
-	"load_files_sha256_check":    {`UPDATE load_files SET sha256 = '\x00'`},
-	"load_files_rows_check":      {`UPDATE load_files SET rows_rejected = 3`, `UPDATE load_files SET rows_rejected = -1`},
-	"load_rejects_pkey":          {`INSERT INTO load_rejects SELECT * FROM load_rejects`},
-	"items_pkey":                 {`INSERT INTO items (item_id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'c')`},
-	"items_name_key":             {`INSERT INTO items (name) VALUES ('a')`},
-	"items_name_check":           {`INSERT INTO items (name) VALUES ('')`, `INSERT INTO items (name) VALUES (repeat('é', 1001))`},
-	"orders_pkey":                {`INSERT INTO orders (order_id, external_id, load_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 1)`},
-	"orders_external_id_key":     {`INSERT INTO orders (external_id, load_id) VALUES ('o1', 1)`},
-	"orders_external_id_check":   {`INSERT INTO orders (external_id, load_id) VALUES ('', 1)`, `INSERT INTO orders (external_id, load_id) VALUES (repeat('x', 2001), 1)`},
-	"order_lines_pkey":           {`INSERT INTO order_lines VALUES (1, 1, 5, 1)`},
-	"order_lines_quantity_check": {`UPDATE order_lines SET quantity = 0`, `UPDATE order_lines SET quantity = -0.000001`},
-	"known_orders_pkey":          {`INSERT INTO known_orders VALUES (1, 2)`},
-	"known_lines_pkey":           {`INSERT INTO known_lines VALUES (1, 1, 2, 4)`},
-	"known_lines_quantity_check": {`UPDATE known_lines SET quantity = 0`},
+	"load_files_sha256_check": {`UPDATE load_files SET sha256 = '\x00'`},
+	"load_files_rows_check":   {`UPDATE load_files SET rows_rejected = 3`, `UPDATE load_files SET rows_rejected = -1`},
+	"load_rejects_pkey":       {`INSERT INTO load_rejects SELECT * FROM load_rejects`},
+	"items_pkey":              {`INSERT INTO items (item_id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'c')`},
+	"items_name_key":          {`INSERT INTO items (name) VALUES ('a')`},
+	"items_name_check":        {`INSERT INTO items (name) VALUES ('')`, `INSERT INTO items (name) VALUES (repeat('é', 1001))`},
+	"item_attributes_pkey":    {`INSERT INTO item_attributes (item_id, source, changed_by) VALUES (1, '', '')`},
+	"item_attributes_texts_check": {
+		`UPDATE item_attributes SET category = ''`, `UPDATE item_attributes SET label = ''`, `UPDATE item_attributes SET label = repeat('é', 1001)`,
+		`UPDATE item_attributes SET url = 'https://' || repeat('x', 1993)`, `UPDATE item_attributes SET category = NULL, image_url = 'https://' || repeat('x', 1993)`,
+	},
+	"item_attributes_urls_check": {
+		`UPDATE item_attributes SET url = 'javascript:alert(1)'`, `UPDATE item_attributes SET url = NULL, image_url = 'ftp://x'`,
+		`UPDATE item_attributes SET url = E'java\nhttps://x'`, `UPDATE item_attributes SET url = 'https:// '`,
+	},
+	"item_attributes_price_check": {`UPDATE item_attributes SET price = -0.01`, `UPDATE item_attributes SET price = 1e15`, `UPDATE item_attributes SET price = 'NaN'`},
+	"orders_pkey":                 {`INSERT INTO orders (order_id, external_id, load_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 1)`},
+	"orders_external_id_key":      {`INSERT INTO orders (external_id, load_id) VALUES ('o1', 1)`},
+	"orders_external_id_check":    {`INSERT INTO orders (external_id, load_id) VALUES ('', 1)`, `INSERT INTO orders (external_id, load_id) VALUES (repeat('x', 2001), 1)`},
+	"order_lines_pkey":            {`INSERT INTO order_lines VALUES (1, 1, 5, 1)`},
+	"order_lines_quantity_check":  {`UPDATE order_lines SET quantity = 0`, `UPDATE order_lines SET quantity = -0.000001`},
+	"known_orders_pkey":           {`INSERT INTO known_orders VALUES (1, 2)`},
+	"known_lines_pkey":            {`INSERT INTO known_lines VALUES (1, 1, 2, 4)`},
+	"known_lines_quantity_check":  {`UPDATE known_lines SET quantity = 0`},
 	"order_deletions_pkey": {
 		`INSERT INTO order_deletions (deletion_id, orders, lines, reason, deleted_by, version) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, '', '', '')`,
 	},
@@ -142,7 +152,7 @@ var violations = map[string][]string{
 }
 
 // plain indexes refuse nothing.
-var plain = []string{"item_pairs_item_b_idx", "load_files_sha256_idx"}
+var plain = []string{"item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx"}
 
 // Every constraint refuses what it is there for.
 func TestConstraintsHold(t *testing.T) {
@@ -174,6 +184,7 @@ func TestColumns(t *testing.T) {
 	pool := dbtest.New(t)
 	for relation, columns := range map[string]string{
 		"public.items":           "item_id name",
+		"public.item_attributes": "item_id category label url image_url price active source changed_at changed_by",
 		"public.orders":          "order_id external_id ordered_at customer_id load_id",
 		"public.order_lines":     "order_id item_id quantity",
 		"public.loads":           "load_id source status error started_at finished_at copy_seconds merge_seconds rows_read rows_loaded rows_duplicate rows_rejected loaded_by version",

@@ -16,6 +16,13 @@ WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = l.order_id)
 ORDER BY l.order_id, l.item_id
 LIMIT 20;
 
+-- name: DoctorAttributesWithoutItem :many
+SELECT ('attributes of item ' || a.item_id)::text AS subject, 'the item is missing'::text AS problem
+FROM item_attributes AS a
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = a.item_id)
+ORDER BY a.item_id
+LIMIT 20;
+
 -- name: DoctorLoadCounts :many
 -- Lines and orders in force or known from earlier loads; none of a load that was reverted.
 WITH said AS (

@@ -50,6 +50,7 @@ func checksOf(q *db.Queries) []check {
 	return []check{
 		{"every order has lines", wrap(q.DoctorOrderWithoutLines)},
 		{"every line has its order and its item", wrap(q.DoctorLineWithoutOrder)},
+		{"every item with attributes has its name", wrap(q.DoctorAttributesWithoutItem)},
 		{"every load's counts are those of its rows", wrap(q.DoctorLoadCounts)},
 		{"every row belongs to a load", wrap(q.DoctorRowOfUnknownLoad)},
 		{"every row that is known from an earlier load is there", wrap(q.DoctorKnownRows)},

@@ -79,6 +79,11 @@ func breakages() []breakage {
 			"line of order 1 and item 1000", "its order or its item is missing",
 		},
 		{
+			"every item with attributes has its name", "attributes without item",
+			`INSERT INTO item_attributes (item_id, source, changed_by) VALUES (1000, '', '')`,
+			"attributes of item 1000", "the item is missing",
+		},
+		{
 			"every load's counts are those of its rows", "lines",
 			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
 			"load 2", "says 4 lines, 2 orders, 1 rejects; there are 3, 2, 1",
