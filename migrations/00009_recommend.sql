@@ -303,7 +303,8 @@ BEGIN
             SELECT f.item_id, array_agg(DISTINCT f.rule_id) AS rules FROM unnest(law) f WHERE f.hides GROUP BY f.item_id
         ), allowing AS (
             SELECT f.rule_id, array_remove(array_agg(f.item_id), NULL) AS items FROM unnest(law) f WHERE f.kind = 'allow' GROUP BY f.rule_id
-        ), judged AS (
+        ), judged AS MATERIALIZED (
+            -- materialized: PostgreSQL 15 cannot count what a subquery says of rows until there are enough
             SELECT r.place, coalesce(h.rules, '{}') || ARRAY(SELECT a.rule_id FROM allowing a WHERE r.item_id <> ALL (a.items) ORDER BY a.rule_id) AS rules,
                    x.item_id IS NOT NULL AS inactive
             FROM ranked(build, asked, boosted, measure, min_support, min_confidence, excluded, in_category, days, fill, 2 * lim + 100) r
