@@ -102,6 +102,9 @@ func newAnswer(rows []db.RecommendRow, build db.Build, opts Options) (Answer, er
 		answer.Recommendations = append(answer.Recommendations, r)
 	}
 	m.TotalRecommendations = len(answer.Recommendations)
+	if m.TotalRecommendations == 0 && len(opts.Categories) > 0 {
+		m.Note = "nothing of the categories asked for can be recommended"
+	}
 	slices.Sort(m.Rules)
 	m.Rules = slices.Compact(m.Rules)
 	return answer, nil

@@ -186,20 +186,26 @@ func fromBuild[A any](ctx context.Context, r *Recommender, id int64, ask func(db
 }
 
 func (r *Recommender) build(ctx context.Context, id int64) (build db.Build, err error) {
-	none := ErrNoBuild
 	if id == 0 {
 		build, err = r.queries.BuildActive(ctx)
 	} else {
 		build, err = r.queries.BuildReady(ctx, id)
-		none = fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrUnknownBuild, id)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return db.Build{}, none
+		return db.Build{}, noBuild(id)
 	}
 	if err != nil {
 		return db.Build{}, fmt.Errorf("find build: %w", err)
 	}
 	return build, nil
+}
+
+// noBuild says that the build of the id is not there, or for 0 that none is active.
+func noBuild(id int64) error {
+	if id == 0 {
+		return ErrNoBuild
+	}
+	return fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrUnknownBuild, id)
 }
 
 func unknownItem(name string, build db.Build) error {
