@@ -17,11 +17,11 @@ $$;
 
 -- The default measure (SCORING.md): the chance w/m_i of reaching j by taking a random basket with i and then a random other item of it,
 -- shrunk for rare pairs and curbed for bestsellers. In [0, 1]. See docs/scoring.md. The mass m of an item is its counted baskets n, unless old
--- baskets weigh less.
+-- baskets weigh less: then it may be below 1, and is no bestseller's.
 CREATE FUNCTION affinity(
     orders_together bigint, weight float8, mass_i float8, mass_j float8, shrinkage float8, popularity_exponent float8
 ) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * power(mass_j, popularity_exponent));
+RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * power(greatest(mass_j, 1), popularity_exponent));
 
 -- What one asked item i says for another item j, under the measure named. Symbols as in SCORING.md.
 -- +goose StatementBegin
@@ -87,8 +87,8 @@ $$;
 --   * Nothing asked is the empty rule of association mining: everything is filled by popularity and the score is the share of all orders.
 --     With days above 0 popularity is that of the last days before the newest order of the build: recent_orders.
 --
--- score lies in [0, 1] and never rises down the list: the mean of pair_value over the asked items; for count the share of their baskets;
--- for lift, which has no upper bound, m / (1 + m) of the mean m.
+-- score lies in [0, 1] and never rises down the list: the mean of pair_value over the asked items, at most 1 (boosted it may be more where old
+-- baskets weigh less); for count the share of their baskets; for lift, which has no upper bound, m / (1 + m) of the mean m.
 --
 -- In PL/pgSQL, because one plan for all that may be asked takes longer to set up than the usual question takes to answer; and with plans for any
 -- question, because to plan for one takes longer, too.
@@ -176,7 +176,7 @@ BEGIN
         INTO best, totals, divisor
         FROM summed s;
         RETURN QUERY
-            SELECT b.n, b.id, CASE measure WHEN 'lift' THEN b.total / (divisor + b.total) ELSE b.total / divisor END, 'pair', NULL::bigint
+            SELECT b.n, b.id, CASE measure WHEN 'lift' THEN b.total / (divisor + b.total) ELSE least(b.total / divisor, 1) END, 'pair', NULL::bigint
             FROM unnest(best, totals) WITH ORDINALITY AS b(id, total, n);
     END IF;
     IF NOT fill OR cardinality(best) >= lim THEN
@@ -427,7 +427,7 @@ SELECT 'bought together in ' || grouped(c.orders_together) || ' of ' || grouped(
        c.orders_together, i.orders, o.orders, i.baskets, o.baskets, b.baskets,
        m.support, m.confidence, m.reverse_confidence, m.lift, m.cosine, m.jaccard,
        m.affinity, coalesce(c.orders_together / nullif(c.orders_together + b.shrinkage, 0), 0), coalesce(c.weight / nullif(i.mass, 0), 0),
-       power(o.mass, b.popularity_exponent), c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent, coalesce(n.neighbour_rank, 0), coalesce(n.overlap, 0),
+       power(greatest(o.mass, 1), b.popularity_exponent), c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent, coalesce(n.neighbour_rank, 0), coalesce(n.overlap, 0),
        (SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', z.external_id, 'ordered_at', z.ordered_at) ORDER BY z.ordered_at DESC NULLS LAST, z.external_id), '[]')
         FROM (
             SELECT r.external_id, r.ordered_at
