@@ -59,6 +59,11 @@ END;
 -- may not be recommended, because the rule says so, or keeps it apart from an asked item. place: where the item stands in the rule.
 CREATE TYPE rule_item AS (rule_id bigint, kind text, asked_only boolean, hides boolean, item_id bigint, place bigint);
 
+-- Of two items pinned the one with the larger pin_order comes first: pinned for an asked item before pinned everywhere, later rules first. An
+-- item that several rules pin stands where the first of them puts it.
+CREATE FUNCTION pin_order(pin rule_item) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY[(pin).asked_only::integer, (pin).rule_id, -(pin).place];
+
 -- All that rules in force say of a question about the asked items. Names are looked up one by one: the planner expects thousands of rules in an
 -- empty table, and would read all items for them.
 -- +goose StatementBegin
@@ -270,7 +275,7 @@ BEGIN
     FOR listed IN
         SELECT p.* FROM (
             SELECT f.item_id, 1::float8 AS score, 'pinned' AS source, NULL::bigint AS recent_orders, array_agg(f.rule_id ORDER BY f.rule_id) AS rules,
-                   row_number() OVER (ORDER BY bool_or(f.asked_only) DESC, max(f.rule_id) DESC, min(f.place)) - cardinality(pins) AS turn
+                   row_number() OVER (ORDER BY max(pin_order(f)) DESC) - cardinality(pins) AS turn
             FROM unnest(law) f
             WHERE f.kind = 'pin' AND f.item_id = ANY (pins)
             GROUP BY f.item_id
@@ -453,5 +458,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION explain_pair, pair_measures, item_ids, recommend, ranking, ranked, rules_in_force, orders_counted, grouped, pair_value, affinity;
+DROP FUNCTION explain_pair, pair_measures, item_ids, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
 DROP TYPE rule_item;
