@@ -224,7 +224,8 @@ $$;
 --   * Of items that a rule keeps apart the first one is shown.
 --
 -- Beside the answers it returns, with place NULL and no item, how many items rules left out of them: left_out, by rules, which are '{}' for
--- items that are not active. rules of an answer pinned it.
+-- items that are not active. rules of an answer pinned it. A rule is told that way exactly when the answer would be another without it, as long
+-- as no other rule, nor the catalogue, does the same to the same item: then they are told together.
 -- +goose StatementBegin
 CREATE FUNCTION ranking(
     build bigint, asked bigint[], boosted boolean, measure text, min_support bigint, min_confidence float8, excluded bigint[],
@@ -239,7 +240,9 @@ DECLARE
     in_category bigint[];
     hidden      bigint[];
     allowed     bigint[];
-    pins        bigint[];
+    wished      bigint[]; -- what rules put first
+    pins        bigint[]; -- those of them that may be recommended
+    answered    bigint[] := '{}';
     spoken      bigint[] := '{}'; -- rules that keep items apart, of which one is shown
     told_apart  bigint[] := '{}'; -- those of them that kept others out
     more        bigint;
@@ -263,8 +266,12 @@ BEGIN
     FOR listed IN SELECT array_remove(array_agg(f.item_id), NULL) AS items FROM unnest(law) f WHERE f.kind = 'allow' GROUP BY f.rule_id LOOP
         allowed := CASE WHEN allowed IS NULL THEN listed.items ELSE ARRAY(SELECT unnest(allowed) INTERSECT SELECT unnest(listed.items)) END;
     END LOOP;
-    pins := ARRAY(SELECT f.item_id FROM unnest(law) f JOIN item_stats s ON s.build_id = build AND s.item_id = f.item_id WHERE f.kind = 'pin'
-                  EXCEPT SELECT unnest(asked || excluded || hidden));
+    wished := ARRAY(SELECT f.item_id FROM unnest(law) f JOIN item_stats s ON s.build_id = build AND s.item_id = f.item_id WHERE f.kind = 'pin'
+                    EXCEPT SELECT unnest(asked || excluded));
+    IF in_category IS NOT NULL THEN
+        wished := ARRAY(SELECT unnest(wished) INTERSECT SELECT unnest(in_category));
+    END IF;
+    pins := ARRAY(SELECT unnest(wished) EXCEPT SELECT unnest(hidden));
     IF allowed IS NOT NULL THEN
         pins := ARRAY(SELECT unnest(pins) INTERSECT SELECT unnest(allowed));
     END IF;
@@ -274,7 +281,7 @@ BEGIN
     left_out := 0;
     FOR listed IN
         SELECT p.* FROM (
-            SELECT f.item_id, 1::float8 AS score, 'pinned' AS source, NULL::bigint AS recent_orders, array_agg(f.rule_id ORDER BY f.rule_id) AS rules,
+            SELECT f.item_id, 1::float8 AS score, 'pinned' AS source, NULL::bigint AS recent_orders, array_agg(DISTINCT f.rule_id) AS rules,
                    row_number() OVER (ORDER BY max(pin_order(f)) DESC) - cardinality(pins) AS turn
             FROM unnest(law) f
             WHERE f.kind = 'pin' AND f.item_id = ANY (pins)
@@ -293,6 +300,7 @@ BEGIN
             CONTINUE;
         END IF;
         spoken := spoken || met;
+        answered := answered || listed.item_id;
         place := place + 1;
         item_id := listed.item_id;
         score := listed.score;
@@ -302,25 +310,44 @@ BEGIN
         RETURN NEXT;
     END LOOP;
 
-    -- What would be there without them, as far down as places are filled then. It is looked for as far as answers usually reach.
+    -- What would be there without what is against it: what comes, in the order without rules, before the last of the answers, or on a place that
+    -- is left empty, and is not kept apart from one of them. It is looked for as far as answers usually reach.
     RETURN QUERY
         WITH hiding AS (
             SELECT f.item_id, array_agg(DISTINCT f.rule_id) AS rules FROM unnest(law) f WHERE f.hides GROUP BY f.item_id
         ), allowing AS (
             SELECT f.rule_id, array_remove(array_agg(f.item_id), NULL) AS items FROM unnest(law) f WHERE f.kind = 'allow' GROUP BY f.rule_id
-        ), judged AS (
-            SELECT r.place, coalesce(h.rules, '{}') || ARRAY(SELECT a.rule_id FROM allowing a WHERE r.item_id <> ALL (a.items) ORDER BY a.rule_id) AS rules,
-                   x.item_id IS NOT NULL AS inactive
+        ), speaking AS (
+            SELECT f.rule_id, min(array_position(answered, f.item_id)) AS place FROM unnest(law) f WHERE f.kind = 'apart' GROUP BY f.rule_id
+        ), company AS (
+            SELECT f.item_id, min(s.place) AS place
+            FROM unnest(law) f
+            JOIN speaking s ON s.rule_id = f.rule_id
+            WHERE f.kind = 'apart'
+            GROUP BY f.item_id
+        ), open AS (
+            SELECT f.item_id, row_number() OVER (ORDER BY max(pin_order(f)) DESC) - cardinality(wished) AS turn
+            FROM unnest(law) f
+            WHERE f.kind = 'pin' AND f.item_id = ANY (wished)
+            GROUP BY f.item_id
+            UNION ALL
+            SELECT r.item_id, r.place
             FROM ranked(build, asked, boosted, measure, min_support, min_confidence, excluded, in_category, days, fill, 2 * lim + 100) r
-            LEFT JOIN hiding h ON h.item_id = r.item_id
-            LEFT JOIN item_attributes x ON x.item_id = r.item_id AND NOT x.active
-        ), counted AS (
-            SELECT j.rules, j.rules = '{}' AND NOT j.inactive AS free, count(*) FILTER (WHERE j.rules = '{}' AND NOT j.inactive) OVER (ORDER BY j.place) AS shown
-            FROM judged j
+            WHERE r.item_id <> ALL (wished)
+        ), judged AS (
+            SELECT coalesce(h.rules, '{}') || ARRAY(SELECT a.rule_id FROM allowing a WHERE o.item_id <> ALL (a.items) ORDER BY a.rule_id) AS rules,
+                   x.item_id IS NOT NULL AS inactive, c.place AS spoken_at,
+                   count(*) FILTER (WHERE o.item_id = ANY (answered)) OVER (ORDER BY o.turn) AS answers_before
+            FROM open o
+            LEFT JOIN hiding h ON h.item_id = o.item_id
+            LEFT JOIN company c ON c.item_id = o.item_id
+            LEFT JOIN item_attributes x ON x.item_id = o.item_id AND NOT x.active
         )
         SELECT NULL::bigint, NULL::bigint, NULL::float8, NULL, NULL::bigint, o.rules, count(*)
         FROM (
-            SELECT c.rules FROM counted c WHERE NOT c.free AND c.shown < lim
+            SELECT j.rules
+            FROM judged j
+            WHERE (j.rules <> '{}' OR j.inactive) AND j.answers_before < lim AND (j.spoken_at IS NULL OR j.spoken_at > j.answers_before)
             UNION ALL
             SELECT ARRAY[t] FROM unnest(told_apart) t
         ) o
