@@ -281,7 +281,14 @@ BEGIN
     left_out := 0;
     FOR listed IN
         SELECT p.* FROM (
-            SELECT f.item_id, 1::float8 AS score, 'pinned' AS source, NULL::bigint AS recent_orders, array_agg(DISTINCT f.rule_id) AS rules,
+            SELECT f.item_id, 1::float8 AS score, 'pinned' AS source,
+                   CASE WHEN days > 0
+                        THEN (SELECT coalesce(sum(d.orders), 0)::bigint
+                              FROM item_days d
+                              JOIN builds b ON b.build_id = d.build_id
+                              WHERE d.build_id = build AND d.item_id = f.item_id AND d.day > (b.newest_ordered_at AT TIME ZONE 'UTC')::date - days)
+                   END AS recent_orders,
+                   array_agg(DISTINCT f.rule_id) AS rules,
                    row_number() OVER (ORDER BY max(pin_order(f)) DESC) - cardinality(pins) AS turn
             FROM unnest(law) f
             WHERE f.kind = 'pin' AND f.item_id = ANY (pins)
@@ -387,7 +394,7 @@ SELECT r.place, r.item_id, i.name, r.score,
           END,
        r.source, o.popularity_rank,
        CASE WHEN cardinality(asked) = 0 THEN coalesce(r.recent_orders, o.orders) ELSE coalesce(e.orders_together, 0) END,
-       CASE WHEN cardinality(asked) = 0 THEN coalesce(r.recent_orders, o.orders)::float8 / orders_counted(build, days)
+       CASE WHEN cardinality(asked) = 0 THEN coalesce(coalesce(r.recent_orders, o.orders)::float8 / nullif(orders_counted(build, days), 0), 0)
             ELSE coalesce(e.orders_together::float8 / e.asked_baskets, 0) END,
        CASE WHEN cardinality(asked) = 0 THEN 1
             ELSE coalesce(e.orders_together::float8 * t.baskets / (e.asked_baskets::float8 * o.baskets), 0) END,

@@ -23,7 +23,7 @@ type BatchMetadata struct {
 // SimilarBatch answers what Similar does for each of 1 to MaxBatch items, all by one statement and from one build. An item that is unknown is no
 // error here: its answer is empty and says so.
 func (r *Recommender) SimilarBatch(ctx context.Context, items []string, opts Options) (Batch, error) {
-	opts = opts.withDefaults(SimilarLimit)
+	opts = opts.aboutItems(SimilarLimit)
 	if err := opts.validate(); err != nil {
 		return Batch{}, err
 	}
