@@ -53,8 +53,12 @@ type Pair struct {
 	sizes  uint64  // a fingerprint of their sizes and ages: equal ones make equal weights in any arithmetic
 }
 
-// one is the weight of an order that has no age. Weights are whole parts of it, at least one: docs/architecture.md says why.
-const one = 1 << 38
+// one is the weight of an order that has no age. Weights are whole parts of it: docs/architecture.md says why. After the oldest half-lives an
+// order ages no more.
+const (
+	one    = 1 << 38
+	oldest = 28
+)
 
 // basket is a counted one.
 type basket struct {
@@ -145,7 +149,7 @@ func (c *Counts) units(at time.Time, known bool) int64 {
 	case c.Settings.WindowDays > 0 && age >= float64(c.Settings.WindowDays):
 		return 0
 	case c.Settings.HalfLifeDays > 0:
-		return max(1, int64(math.RoundToEven(one*math.Pow(0.5, age/c.Settings.HalfLifeDays))))
+		return int64(math.RoundToEven(one * math.Pow(0.5, min(age/c.Settings.HalfLifeDays, oldest))))
 	}
 	return one
 }
@@ -168,6 +172,26 @@ func (c *Counts) recent(days int) (all int64, perItem map[string]int64) {
 		}
 	}
 	return all, perItem
+}
+
+// LastYear counts the orders of each of the last 365 days, numbered from 1970 on, and those of them that hold an item.
+func (c *Counts) LastYear() (orders map[int64]int64, perItem map[string]map[int64]int64) {
+	orders, perItem = map[int64]int64{}, map[string]map[int64]int64{}
+	for day, all := range c.days {
+		if day <= dayOf(c.Newest)-365 {
+			continue
+		}
+		orders[day] = int64(len(all))
+		for _, items := range all {
+			for _, name := range items {
+				if perItem[name] == nil {
+					perItem[name] = map[int64]int64{}
+				}
+				perItem[name][day]++
+			}
+		}
+	}
+	return orders, perItem
 }
 
 func (c *Counts) rank() {

@@ -11,12 +11,12 @@ SELECT l.order_id, l.item_id, l.day, l.line = 1 AS first_of_order, l.size BETWEE
        CASE WHEN b.half_life_days IS NOT NULL THEN l.units END AS mass
 FROM (
     SELECT o.order_id, n.item_id, (o.ordered_at AT TIME ZONE 'UTC')::date AS day,
-           -- what its age leaves of an order, never nothing: masses are divided by. After 40 half-lives there is nothing left to halve, and
-           -- after 1100 PostgreSQL would refuse to.
+           -- What its age leaves of an order. After 28 half-lives it ages no more: 1024 units are left, so that no pair's weight is nothing, for
+           -- weights are divided by. (After 1100 PostgreSQL would refuse to halve.)
            CASE WHEN s.half_life_days IS NULL THEN 274877906944
-                ELSE greatest(1, (274877906944 * power(
-                    0.5, least(40, extract(epoch FROM s.newest_ordered_at - o.ordered_at) / 86400 / s.half_life_days)
-                ))::bigint)
+                ELSE (274877906944 * power(
+                    0.5, least(28, extract(epoch FROM s.newest_ordered_at - o.ordered_at) / 86400 / s.half_life_days)
+                ))::bigint
            END AS units,
            count(*) OVER basket AS size, row_number() OVER basket AS line
     FROM order_lines AS n
