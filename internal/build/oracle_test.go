@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/build"
@@ -57,7 +56,7 @@ type neighbour struct {
 }
 
 // wantCounts compares every row of a build with the oracle.
-func wantCounts(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.Counts) {
+func wantCounts(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts) {
 	t.Helper()
 	if got := oracle.Settings(build.SettingsOf(built)); got != want.Settings {
 		t.Errorf("build %d has settings %+v, want %+v", built.BuildID, got, want.Settings)
@@ -100,7 +99,7 @@ func wantCounts(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.C
 }
 
 // wantStats compares item_stats and returns the names of the items.
-func wantStats(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.Counts) map[int64]string {
+func wantStats(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts) map[int64]string {
 	t.Helper()
 	names := map[int64]string{}
 	got := map[string]oracle.Item{}
@@ -132,7 +131,7 @@ func near(got, want float64) bool {
 }
 
 // wantDays compares order_days and item_days.
-func wantDays(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.Counts) {
+func wantDays(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts) {
 	t.Helper()
 	orders, perItem := want.LastYear()
 	got, gotPerItem := map[int64]int64{}, map[string]map[int64]int64{}
@@ -155,7 +154,7 @@ func wantDays(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.Cou
 	}
 }
 
-func readPairs(t *testing.T, pool *pgxpool.Pool, built db.Build) map[int64][]pair {
+func readPairs(t *testing.T, pool db.DBTX, built db.Build) map[int64][]pair {
 	t.Helper()
 	pairs := map[int64][]pair{}
 	var a int64
@@ -165,7 +164,7 @@ func readPairs(t *testing.T, pool *pgxpool.Pool, built db.Build) map[int64][]pai
 	return pairs
 }
 
-func readNeighbours(t *testing.T, pool *pgxpool.Pool, built db.Build) map[int64][]neighbour {
+func readNeighbours(t *testing.T, pool db.DBTX, built db.Build) map[int64][]neighbour {
 	t.Helper()
 	neighbours := map[int64][]neighbour{}
 	var n neighbour
@@ -176,7 +175,7 @@ func readNeighbours(t *testing.T, pool *pgxpool.Pool, built db.Build) map[int64]
 	return neighbours
 }
 
-func each(t *testing.T, pool *pgxpool.Pool, sql string, id int64, row []any, do func()) {
+func each(t *testing.T, pool db.DBTX, sql string, id int64, row []any, do func()) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), sql, id)
 	if err != nil {
