@@ -41,7 +41,7 @@ func TestExplain(t *testing.T) {
 			if item == other {
 				continue
 			}
-			got, err := s.Explain(t.Context(), item, other)
+			got, err := s.Explain(t.Context(), item, other, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestExplain(t *testing.T) {
 }
 
 // wantExplained compares every measure with the oracle.
-func (s scene) wantExplained(t *testing.T, got recommend.Explanation) {
+func (s *scene) wantExplained(t *testing.T, got recommend.Explanation) {
 	t.Helper()
 	p := s.counts.With(got.Item)[got.Other]
 	value := func(measure string) float64 {
@@ -150,7 +150,7 @@ func TestBuildGoesWhileAsked(t *testing.T) {
 			return r.Order(ctx, "1", recommend.Options{})
 		},
 		"explain": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
-			e, err := r.Explain(ctx, "bread", "butter")
+			e, err := r.Explain(ctx, "bread", "butter", 0)
 			return recommend.Answer{Metadata: recommend.Metadata{BuildID: e.BuildID, TotalRecommendations: int(e.OrdersTogether)}}, err
 		},
 	} {

@@ -28,7 +28,7 @@ func TestNoBuild(t *testing.T) {
 	t.Parallel()
 	r := recommend.New(dbtest.New(t))
 	errs := all(t, r, "bread", recommend.Options{})
-	_, errs["explain"] = r.Explain(t.Context(), "bread", "butter")
+	_, errs["explain"] = r.Explain(t.Context(), "bread", "butter", 0)
 	for name, err := range errs {
 		if !errors.Is(err, recommend.ErrNoBuild) {
 			t.Errorf("%s: %v", name, err)
@@ -78,7 +78,7 @@ func TestInvalid(t *testing.T) {
 		}
 	}
 	invalid := new(recommend.InvalidError)
-	if _, err := s.Explain(t.Context(), "bread", "bread"); !errors.As(err, &invalid) || invalid.Field != "other" {
+	if _, err := s.Explain(t.Context(), "bread", "bread", 0); !errors.As(err, &invalid) || invalid.Field != "other" {
 		t.Errorf("explain of one item: %v", err)
 	}
 }
@@ -140,10 +140,10 @@ func TestUnknown(t *testing.T) {
 		if _, err := s.Similar(t.Context(), name, recommend.Options{}); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("similar to %q: %v", name, err)
 		}
-		if _, err := s.Explain(t.Context(), "bread", name); !errors.Is(err, recommend.ErrUnknownItem) {
+		if _, err := s.Explain(t.Context(), "bread", name, 0); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("explain bread with %q: %v", name, err)
 		}
-		if _, err := s.Explain(t.Context(), name, "bread"); !errors.Is(err, recommend.ErrUnknownItem) {
+		if _, err := s.Explain(t.Context(), name, "bread", 0); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("explain %q with bread: %v", name, err)
 		}
 		if _, err := s.Order(t.Context(), name, recommend.Options{}); !errors.Is(err, recommend.ErrUnknownOrder) {

@@ -18,7 +18,7 @@ import (
 )
 
 // reporter is a connection as a role that has nothing but alsobought_reporting.
-func (s scene) reporter(t *testing.T) pgx.Tx {
+func (s *scene) reporter(t *testing.T) pgx.Tx {
 	t.Helper()
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
@@ -101,7 +101,7 @@ func TestReportingEqualsAnswers(t *testing.T) {
 }
 
 // wantPairs compares every row of reporting.item_pairs with what Explain says.
-func (s scene) wantPairs(t *testing.T, tx pgx.Tx) {
+func (s *scene) wantPairs(t *testing.T, tx pgx.Tx) {
 	t.Helper()
 	rows, err := tx.Query(t.Context(), `SELECT item_a, item_b, orders_together, orders_a, orders_b, baskets_a, baskets_b, support,
 		confidence_ab, confidence_ba, lift, cosine, jaccard, affinity_ab, affinity_ba, weight, build_id, built_at
@@ -121,11 +121,11 @@ func (s scene) wantPairs(t *testing.T, tx pgx.Tx) {
 		t.Fatal(err)
 	}
 	for i, got := range list {
-		want, err := s.Explain(t.Context(), got.Item, got.Other)
+		want, err := s.Explain(t.Context(), got.Item, got.Other, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := s.Explain(t.Context(), got.Other, got.Item)
+		other, err := s.Explain(t.Context(), got.Other, got.Item, 0)
 		if err != nil || other.Affinity != back[i] {
 			t.Fatalf("affinity of %q for %q: %v, want %v (%v)", got.Other, got.Item, back[i], other.Affinity, err)
 		}
