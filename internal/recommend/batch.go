@@ -36,20 +36,14 @@ func (r *Recommender) SimilarBatch(ctx context.Context, items []string, opts Opt
 }
 
 func (r *Recommender) similarBatch(ctx context.Context, build db.Build, items []string, opts Options) (Batch, error) {
-	names := make([]string, len(items))
-	for i, name := range items {
-		if !isNoText(name) {
-			names[i] = name // the others stay "", which no item is called
-		}
-	}
 	rows, err := r.of(build).RecommendPerItem(ctx, db.RecommendPerItemParams{
-		Names:         names,
+		Names:         orNothing(items),
 		BuildID:       build.BuildID,
 		Measure:       string(opts.Measure),
 		MinSupport:    opts.MinSupport,
 		MinConfidence: opts.MinConfidence,
 		Exclude:       texts(opts.Exclude),
-		Categories:    texts(opts.Categories),
+		Categories:    orNothing(opts.Categories),
 		Fill:          !opts.Strict,
 		Lim:           int64(opts.Limit),
 	})

@@ -150,7 +150,7 @@ func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, bo
 		MinSupport:    opts.MinSupport,
 		MinConfidence: opts.MinConfidence,
 		Excluded:      excluded,
-		Categories:    texts(opts.Categories),
+		Categories:    orNothing(opts.Categories),
 		Days:          int32(opts.Days),
 		Fill:          !opts.Strict,
 		Lim:           int64(opts.Limit),
@@ -232,6 +232,17 @@ func (r *Recommender) find(ctx context.Context, build db.Build, names []string) 
 // texts are the names that PostgreSQL can hold: the others name nothing.
 func texts(names []string) []string {
 	return slices.DeleteFunc(append([]string{}, names...), isNoText)
+}
+
+// orNothing are the names, "" in the place of those that PostgreSQL cannot hold: nothing is called that, and to leave them out could leave none.
+func orNothing(names []string) []string {
+	list := append([]string{}, names...)
+	for i, name := range list {
+		if isNoText(name) {
+			list[i] = ""
+		}
+	}
+	return list
 }
 
 // isNoText reports whether PostgreSQL cannot hold s: then it is unknown, and asking would be an error.
