@@ -55,6 +55,8 @@ func TestInvalid(t *testing.T) {
 		"confidence is no value": {recommend.Options{MinConfidence: math.NaN()}, "min_confidence", false},
 		"confidence is endless":  {recommend.Options{MinConfidence: math.Inf(1)}, "min_confidence", false},
 		"exclude":                {recommend.Options{Exclude: names}, "exclude", true},
+		"category":               {recommend.Options{Categories: names}, "category", true},
+		"build below":            {recommend.Options{BuildID: -1}, "build_id", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,6 +96,7 @@ func TestBoundsAreInside(t *testing.T) {
 	for _, opts := range []recommend.Options{
 		{Limit: 1},
 		{Limit: 100, Exclude: names},
+		{Categories: names, Days: 365},
 		{MinSupport: math.MaxInt64, MinConfidence: 1},
 	} {
 		for question, err := range all(t, s.Recommender, "bread", opts) {
