@@ -10,10 +10,11 @@ ORDER BY i.item_id;
 SELECT o.* FROM orders AS o WHERE o.external_id = @external_id;
 
 -- name: OrderItemList :many
--- All items of one order; an order has as many as it has, so there is no limit.
+-- All items of one order; an order has as many as it has, so there is no limit. LIMIT 1 makes it look up each of them: before order lines have
+-- statistics the planner expects hundreds, and would read all items to join them.
 SELECT i.name
 FROM order_lines AS l
-JOIN items AS i ON i.item_id = l.item_id
+CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = l.item_id LIMIT 1) AS i
 WHERE l.order_id = @order_id
 ORDER BY i.name;
 

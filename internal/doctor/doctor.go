@@ -60,6 +60,9 @@ func checksOf(q *db.Queries) []check {
 		{"every item of a build has its name", wrap(q.DoctorBuildItems)},
 		{"every pair is possible", wrap(q.DoctorPairs)},
 		{"every neighbour is a pair", wrap(q.DoctorNeighbours)},
+		{"every overlap is a share", wrap(q.DoctorOverlaps)},
+		{"no item is in more orders of a day than there are", wrap(q.DoctorItemDays)},
+		{"every day is one of a build that is kept", wrap(q.DoctorOrderDays)},
 		{"no tables are left over", wrap(q.DoctorLeftoverTables)},
 	}
 }

@@ -26,27 +26,21 @@ type BatchMetadata struct {
 // SimilarBatch answers what Similar does for each of 1 to MaxBatch items, all by one statement and from one build. An item that is unknown is no
 // error here: its answer is empty and says so.
 func (r *Recommender) SimilarBatch(ctx context.Context, items []string, opts Options) (Batch, error) {
-	opts = opts.withDefaults(SimilarLimit)
+	opts = opts.aboutItems(SimilarLimit)
 	if err := opts.validate(); err != nil {
 		return Batch{}, err
 	}
 	if len(items) < 1 || len(items) > MaxBatch {
 		return Batch{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBatch)}
 	}
-	names := make([]string, len(items))
-	for i, name := range items {
-		if !isNoText(name) {
-			names[i] = name // the others stay "", which no item is called
-		}
-	}
 	rows, err := db.New(planned{r.database}).RecommendPerItem(ctx, db.RecommendPerItemParams{
-		Names:         names,
+		Names:         orNothing(items),
 		BuildID:       opts.BuildID,
 		Measure:       string(opts.Measure),
 		MinSupport:    opts.MinSupport,
 		MinConfidence: opts.MinConfidence,
 		Exclude:       texts(opts.Exclude),
-		Categories:    texts(opts.Categories),
+		Categories:    orNothing(opts.Categories),
 		Fill:          !opts.Strict,
 		Lim:           int64(opts.Limit),
 	})

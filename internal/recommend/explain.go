@@ -29,7 +29,7 @@ type Explanation struct {
 	Affinity           float64    `json:"affinity" doc:"shrink_factor * reach / popularity_divisor"`
 	ShrinkFactor       float64    `json:"shrink_factor" doc:"c / (c + shrinkage): rare pairs count less"`
 	Reach              float64    `json:"reach" doc:"w / m_i: the chance to come from the item to the other by a random basket and a random other item of it"`
-	PopularityDivisor  float64    `json:"popularity_divisor" doc:"m_j ^ popularity_exponent: bestsellers count less"`
+	PopularityDivisor  float64    `json:"popularity_divisor" doc:"m_j ^ popularity_exponent, and at least 1: bestsellers count less"`
 	Weight             float64    `json:"weight" doc:"w: the sum of 1/(size - 1) over the baskets that hold both"`
 	ItemMass           float64    `json:"item_mass" doc:"m_i: n_i, or less if the build lets old baskets weigh less"`
 	OtherMass          float64    `json:"other_mass" doc:"m_j"`
