@@ -34,14 +34,15 @@ func namesOf(list []pg.Migration) []string {
 	return names
 }
 
-// retired are numbers of earlier migrations that are none any more: no other may take them.
+// retired are numbers of earlier migrations that are none any more, in order: no other may take them.
 var retired = []int64{3, 4}
 
 // version is the number of the migration at a place, which is the next one that is not retired.
 func version(place int) int64 {
-	v := int64(0)
-	for range place + 1 {
-		for v++; slices.Contains(retired, v); v++ {
+	v := int64(place + 1)
+	for _, r := range retired {
+		if r <= v {
+			v++
 		}
 	}
 	return v

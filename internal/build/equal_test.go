@@ -43,8 +43,8 @@ func TestEqualOrdersMakeEqualBytes(t *testing.T) {
 	aged := defaults()
 	aged.Settings.WindowDays, aged.Settings.HalfLifeDays = 30, 9.5
 	for _, shape := range oracle.Shapes() {
-		for name, opts := range map[string]build.Options{"": defaults(), " in a window": aged} {
-			t.Run(shape.Name+name, func(t *testing.T) {
+		for name, opts := range map[string]build.Options{"of all orders": defaults(), "in a window": aged} {
+			t.Run(shape.Name+" "+name, func(t *testing.T) {
 				t.Parallel()
 				orders := oracle.Random(random(12), shape)
 				times := oracle.RandomTimes(random(12), orders)

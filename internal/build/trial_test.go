@@ -52,16 +52,22 @@ func remains(t *testing.T, pool *pgxpool.Pool) []string {
 // basket is what a trial is asked about.
 var basket = []string{asked, "item 2", "item 3"}
 
-// timed is a database of random orders with times and one build of them.
-func timed(t *testing.T, seed uint64) (string, *pgxpool.Pool, oracle.Orders, oracle.Times) {
+// dated is a database of random orders with times and one build of them.
+type dated struct {
+	url    string
+	pool   *pgxpool.Pool
+	orders oracle.Orders
+	times  oracle.Times
+}
+
+func newDated(t *testing.T, seed uint64) dated {
 	t.Helper()
-	url := dbtest.NewURL(t)
-	pool := open(t, url)
-	orders := oracle.Random(random(seed), oracle.Shapes()[1])
-	times := oracle.RandomTimes(random(seed), orders)
-	loadText(t, pool, orders.TimedCSV(random(seed), times))
-	mustBuild(t, pool, defaults())
-	return url, pool, orders, times
+	d := dated{url: dbtest.NewURL(t), orders: oracle.Random(random(seed), oracle.Shapes()[1])}
+	d.pool = open(t, d.url)
+	d.times = oracle.RandomTimes(random(seed), d.orders)
+	loadText(t, d.pool, d.orders.TimedCSV(random(seed), d.times))
+	mustBuild(t, d.pool, defaults())
+	return d
 }
 
 // TestTrial: a trial counts what is not held out, under its own settings, can be asked within its transaction, and leaves nothing. Readers see
@@ -73,7 +79,8 @@ func TestTrial(t *testing.T) {
 	for name, settings := range map[string]build.Settings{"defaults": build.DefaultSettings(), "in a window": aged} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url, pool, orders, times := timed(t, 31)
+			d := newDated(t, 31)
+			pool, orders, times := d.pool, d.orders, d.times
 			before := remains(t, pool)
 			all := oracle.CountTimed(orders, times, oracle.Settings(build.DefaultSettings()))
 			some := oracle.Orders{}
@@ -106,7 +113,7 @@ func TestTrial(t *testing.T) {
 				if err := want.Check(oracle.Question{Asked: basket, Measure: "affinity", Limit: 10}, got); err != nil {
 					t.Errorf("the trial answers: %v", err)
 				}
-				wantAnswers(t, impatient(t, url), 1, all)
+				wantAnswers(t, impatient(t, d.url), 1, all)
 				wantStates(t, pool, map[int64]string{1: "active"})
 				return nil
 			})
@@ -142,7 +149,7 @@ func TestTrialFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, pool, _, _ := timed(t, 32)
+			pool := newDated(t, 32).pool
 			before := remains(t, pool)
 			opts := defaults()
 			if c.change != nil {
@@ -165,7 +172,7 @@ func TestInterruptedTrialLeavesNothing(t *testing.T) {
 		for _, how := range []string{"cancelled", "terminated"} {
 			t.Run(how+" in "+phase, func(t *testing.T) {
 				t.Parallel()
-				_, pool, _, _ := timed(t, 33)
+				pool := newDated(t, 33).pool
 				before := remains(t, pool)
 				release := holdUp(t, pool, lock)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -191,7 +198,7 @@ func TestInterruptedTrialLeavesNothing(t *testing.T) {
 	for _, how := range []string{"cancelled", "terminated"} {
 		t.Run(how+" while judged", func(t *testing.T) {
 			t.Parallel()
-			_, pool, _, _ := timed(t, 34)
+			pool := newDated(t, 34).pool
 			before := remains(t, pool)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -232,7 +239,7 @@ func wantNothingLeft(t *testing.T, pool *pgxpool.Pool, before []string) {
 // TestBuildsWaitForATrial: one at a time.
 func TestBuildsWaitForATrial(t *testing.T) {
 	t.Parallel()
-	_, pool, _, _ := timed(t, 35)
+	pool := newDated(t, 35).pool
 	var done <-chan error
 	err := build.Trial(t.Context(), pool, defaults(), holdOut, func(pgx.Tx, db.Build) error {
 		done = begin(t.Context(), pool)
@@ -279,7 +286,7 @@ func TestInactive(t *testing.T) {
 // TestPrunedDays: the days of a build go with it, also when its prune was killed midway.
 func TestPrunedDays(t *testing.T) {
 	t.Parallel()
-	_, pool, _, _ := timed(t, 37)
+	pool := newDated(t, 37).pool
 	mustBuild(t, pool, defaults())
 	days := func() (builds string) {
 		query(t, pool, &builds, `SELECT coalesce(string_agg(DISTINCT d.build_id::text, ' '), '') FROM order_days AS d`)

@@ -43,51 +43,47 @@ func TestPlans(t *testing.T) {
 		return slices.DeleteFunc(slices.Clone(spared), func(s string) bool { return s == table })
 	}
 	basket := []string{"PID", calKit, "Gloves"}
+	laws := []law{everywhere("hide", "nobody ever bought it", "PID"), about("Gloves", "pin", "Water Level Meter"), everywhere("apart", "PID", "Gloves")}
 	for name, c := range map[string]struct {
 		ask    func(context.Context, *recommend.Recommender) error
 		read   []string // by an index
 		spared []string // not whole
+		laws   []law
 	}{
-		"similar":     {similar("PID", recommend.Options{}), neighbours, spared},
-		"basket":      {together(basket, recommend.Options{}), neighbours, spared},
-		"order":       {orderOf(first, recommend.Options{}), neighbours, spared},
-		"min support": {similar("PID", recommend.Options{MinSupport: 5}), pairs, except("item_stats_1")},
-		"exclude":     {together(basket, recommend.Options{Exclude: []string{"Water Level Meter"}}), pairs, except("item_stats_1")},
+		"similar":     {similar("PID", recommend.Options{}), neighbours, spared, nil},
+		"basket":      {together(basket, recommend.Options{}), neighbours, spared, nil},
+		"order":       {orderOf(first, recommend.Options{}), neighbours, spared, nil},
+		"min support": {similar("PID", recommend.Options{MinSupport: 5}), pairs, except("item_stats_1"), nil},
+		"exclude":     {together(basket, recommend.Options{Exclude: []string{"Water Level Meter"}}), pairs, except("item_stats_1"), nil},
 		"exclude what is no neighbour": {
-			similar("PID", recommend.Options{Exclude: []string{"PID", "nobody ever bought it"}}), neighbours, spared,
+			similar("PID", recommend.Options{Exclude: []string{"PID", "nobody ever bought it"}}), neighbours, spared, nil,
 		},
-		"count":      {similar("PID", recommend.Options{Measure: recommend.Count}), pairs, except("item_stats_1")},
-		"confidence": {similar("PID", recommend.Options{Measure: recommend.Confidence}), pairs, except("item_stats_1")},
-		"cosine":     {together(basket, recommend.Options{Measure: recommend.Cosine}), pairs, except("item_stats_1")},
-		"jaccard":    {similar("PID", recommend.Options{Measure: recommend.Jaccard}), pairs, except("item_stats_1")},
-		"lift":       {similar("PID", recommend.Options{Measure: recommend.Lift}), pairs, except("item_stats_1")},
+		"count":      {similar("PID", recommend.Options{Measure: recommend.Count}), pairs, except("item_stats_1"), nil},
+		"confidence": {similar("PID", recommend.Options{Measure: recommend.Confidence}), pairs, except("item_stats_1"), nil},
+		"cosine":     {together(basket, recommend.Options{Measure: recommend.Cosine}), pairs, except("item_stats_1"), nil},
+		"jaccard":    {similar("PID", recommend.Options{Measure: recommend.Jaccard}), pairs, except("item_stats_1"), nil},
+		"lift":       {similar("PID", recommend.Options{Measure: recommend.Lift}), pairs, except("item_stats_1"), nil},
 		"popular": {func(ctx context.Context, r *recommend.Recommender) error {
 			_, err := r.Popular(ctx, recommend.Options{})
 			return err
-		}, []string{"item_stats_1"}, spared},
+		}, []string{"item_stats_1"}, spared, nil},
 		"batch": {func(ctx context.Context, r *recommend.Recommender) error {
 			_, err := r.SimilarBatch(ctx, basket, recommend.Options{})
 			return err
-		}, neighbours, spared},
+		}, neighbours, spared, nil},
 		"explain": {func(ctx context.Context, r *recommend.Recommender) error {
 			_, err := r.Explain(ctx, "Gloves", "Water Level Meter", 0)
 			return err
-		}, pairs, spared},
+		}, pairs, spared, nil},
+		// Rules look their items up by name, and what is left out at twice the limit and a hundred places.
+		"rules":                         {similar("Gloves", recommend.Options{}), pairs, except("item_stats_1"), laws},
+		"rules that touch no neighbour": {similar("PID", recommend.Options{}), neighbours, except("item_pairs_1"), laws},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.wantIndexed(t, c.ask, c.read, c.spared)
+			t.Parallel()
+			s.wantIndexed(t, c.ask, c.read, c.spared, c.laws)
 		})
 	}
-	// Rules look their items up by name, and what is left out at twice the limit and a hundred places.
-	s.rule(t, "hide", "", "nobody ever bought it", "PID")
-	s.rule(t, "pin", "Gloves", "Water Level Meter")
-	s.rule(t, "apart", "", "PID", "Gloves")
-	t.Run("rules", func(t *testing.T) {
-		s.wantIndexed(t, similar("Gloves", recommend.Options{}), pairs, except("item_stats_1"))
-	})
-	t.Run("rules that touch no neighbour", func(t *testing.T) {
-		s.wantIndexed(t, similar("PID", recommend.Options{}), neighbours, except("item_pairs_1"))
-	})
 }
 
 func similar(item string, opts recommend.Options) func(context.Context, *recommend.Recommender) error {
@@ -112,13 +108,19 @@ func orderOf(id string, opts recommend.Options) func(context.Context, *recommend
 }
 
 // wantIndexed asks as often as it takes PostgreSQL to go over to plans for any question, and some more.
-func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.Recommender) error, read, spared []string) {
+func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.Recommender) error, read, spared []string, laws []law) {
 	t.Helper()
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(t.Context())
+	for _, l := range laws {
+		_, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, item, items, reason, author) VALUES ($1, nullif($2, ''), $3, 'why', 'tester')", l.kind, l.item, l.items)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := scansOf(t, tx)
 	for range 8 {
 		if err := ask(t.Context(), recommend.New(tx)); err != nil {

@@ -106,28 +106,26 @@ func TestRules(t *testing.T) {
 		"not active behind the end": {inactive: "milk", opts: recommend.Options{Limit: 3}, want: "butter, jam/red, jam"},
 	} {
 		// One after the other: rules are for all who ask.
-		t.Run(name, func(t *testing.T) {
-			s.exec(t, "TRUNCATE rules, item_attributes RESTART IDENTITY")
-			for _, l := range c.laws {
-				s.rule(t, l.kind, l.item, l.items...)
-			}
-			if c.inactive != "" {
-				s.describe(t, c.inactive, oracle.Attributes{Inactive: true})
-			}
-			answer, err := s.Similar(t.Context(), "bread", c.opts)
-			if c.basket != nil {
-				answer, err = s.Basket(t.Context(), c.basket, c.opts)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := marked(answer); got != c.want {
-				t.Errorf("%s, want %s", got, c.want)
-			}
-			if m := answer.Metadata; !slices.Equal(m.Rules, c.rules) || m.InactiveLeftOut != c.leftOut {
-				t.Errorf("rules %d and %d inactive left out, want %d and %d", m.Rules, m.InactiveLeftOut, c.rules, c.leftOut)
-			}
-		})
+		s.exec(t, "TRUNCATE rules, item_attributes RESTART IDENTITY")
+		for _, l := range c.laws {
+			s.rule(t, l.kind, l.item, l.items...)
+		}
+		if c.inactive != "" {
+			s.describe(t, c.inactive, oracle.Attributes{Inactive: true})
+		}
+		answer, err := s.Similar(t.Context(), "bread", c.opts)
+		if c.basket != nil {
+			answer, err = s.Basket(t.Context(), c.basket, c.opts)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := marked(answer); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if m := answer.Metadata; !slices.Equal(m.Rules, c.rules) || m.InactiveLeftOut != c.leftOut {
+			t.Errorf("%s: rules %d and %d inactive left out, want %d and %d", name, m.Rules, m.InactiveLeftOut, c.rules, c.leftOut)
+		}
 	}
 }
 
