@@ -12,7 +12,7 @@ import (
 
 // Batch is the answer to many questions about one item each.
 type Batch struct {
-	Answers  []Answer      `json:"answers" doc:"one for each item, in the order asked: what similar-items answers. An item that is unknown has no recommendations."`
+	Answers  []Answer      `json:"answers" doc:"one for each item, in the order asked: what similar-items answers; an unknown item has no recommendations"`
 	Metadata BatchMetadata `json:"metadata"`
 }
 

@@ -36,7 +36,7 @@ type Explanation struct {
 	Shrinkage          float64    `json:"shrinkage" doc:"a setting of the build"`
 	PopularityExponent float64    `json:"popularity_exponent" doc:"a setting of the build"`
 	NeighbourRank      int64      `json:"neighbour_rank" doc:"the other's place among the item's kept neighbours by affinity, from 1; 0 when it is not kept"`
-	Overlap            float64    `json:"overlap" doc:"what the item says of the other by way of its closest neighbours; taken off the affinity when a basket is asked about"`
+	Overlap            float64    `json:"overlap" doc:"what the item says of the other by way of its closest neighbours: taken off when a basket is asked about"`
 	NewestOrders       []OrderRef `json:"newest_orders" doc:"the newest orders that hold both, ten at most: those that are there now"`
 	BuildID            int64      `json:"build_id"`
 	BuiltAt            time.Time  `json:"built_at"`
