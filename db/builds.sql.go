@@ -11,7 +11,7 @@ import (
 )
 
 const buildActivate = `-- name: BuildActivate :one
-UPDATE builds AS b SET active = true WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, newest_ordered_at, grades
+UPDATE builds AS b SET active = true WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, newest_ordered_at, grades
 `
 
 func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, error) {
@@ -43,6 +43,9 @@ func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, erro
 		&i.WindowDays,
 		&i.HalfLifeDays,
 		&i.OverlapDiscount,
+		&i.PopularityPrior,
+		&i.BasketLines,
+		&i.ChanceShare,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -65,7 +68,7 @@ func (q *Queries) BuildActivateNewest(ctx context.Context) (int64, error) {
 }
 
 const buildActive = `-- name: BuildActive :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.active
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.active
 `
 
 func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
@@ -97,6 +100,9 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 		&i.WindowDays,
 		&i.HalfLifeDays,
 		&i.OverlapDiscount,
+		&i.PopularityPrior,
+		&i.BasketLines,
+		&i.ChanceShare,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -104,7 +110,7 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 }
 
 const buildBefore = `-- name: BuildBefore :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades
 FROM builds AS b
 WHERE b.status = 'ready' AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
@@ -141,6 +147,9 @@ func (q *Queries) BuildBefore(ctx context.Context) (Build, error) {
 		&i.WindowDays,
 		&i.HalfLifeDays,
 		&i.OverlapDiscount,
+		&i.PopularityPrior,
+		&i.BasketLines,
+		&i.ChanceShare,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -190,7 +199,7 @@ SET status             = 'ready',
     pairs_seconds      = $3,
     neighbours_seconds = $4
 WHERE b.build_id = $1
-RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, newest_ordered_at, grades
+RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, newest_ordered_at, grades
 `
 
 type BuildFinishParams struct {
@@ -235,6 +244,9 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 		&i.WindowDays,
 		&i.HalfLifeDays,
 		&i.OverlapDiscount,
+		&i.PopularityPrior,
+		&i.BasketLines,
+		&i.ChanceShare,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -242,7 +254,7 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 }
 
 const buildGet = `-- name: BuildGet :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1
 `
 
 func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
@@ -274,6 +286,9 @@ func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
 		&i.WindowDays,
 		&i.HalfLifeDays,
 		&i.OverlapDiscount,
+		&i.PopularityPrior,
+		&i.BasketLines,
+		&i.ChanceShare,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -302,7 +317,7 @@ func (q *Queries) BuildKept(ctx context.Context, buildID int64) (bool, error) {
 }
 
 const buildList = `-- name: BuildList :many
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `
 
 func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
@@ -340,6 +355,9 @@ func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
 			&i.WindowDays,
 			&i.HalfLifeDays,
 			&i.OverlapDiscount,
+			&i.PopularityPrior,
+			&i.BasketLines,
+			&i.ChanceShare,
 			&i.NewestOrderedAt,
 			&i.Grades,
 		); err != nil {
@@ -392,7 +410,7 @@ func (q *Queries) BuildPruned(ctx context.Context, buildID int64) error {
 }
 
 const buildReady = `-- name: BuildReady :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
 `
 
 // A build that can be asked: it is whole, and kept.
@@ -425,6 +443,9 @@ func (q *Queries) BuildReady(ctx context.Context, buildID int64) (Build, error) 
 		&i.WindowDays,
 		&i.HalfLifeDays,
 		&i.OverlapDiscount,
+		&i.PopularityPrior,
+		&i.BasketLines,
+		&i.ChanceShare,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -448,12 +469,12 @@ func (q *Queries) BuildRecover(ctx context.Context) (int64, error) {
 
 const buildStart = `-- name: BuildStart :one
 INSERT INTO builds (
-    max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, popularity_prior, window_days, half_life_days, built_by,
     version
 )
 VALUES (
-    $1, $2, $3, $4, $5, $6, nullif($7::integer, 0),
-    nullif($8::float8, 0), $9, $10
+    $1, $2, $3, $4, $5, $6, $7, nullif($8::integer, 0),
+    nullif($9::float8, 0), $10, $11
 )
 RETURNING build_id
 `
@@ -465,6 +486,7 @@ type BuildStartParams struct {
 	PopularityExponent float64 `json:"popularity_exponent"`
 	SimilarExponent    float64 `json:"similar_exponent"`
 	OverlapDiscount    float64 `json:"overlap_discount"`
+	PopularityPrior    float64 `json:"popularity_prior"`
 	WindowDays         int32   `json:"window_days"`
 	HalfLifeDays       float64 `json:"half_life_days"`
 	BuiltBy            string  `json:"built_by"`
@@ -479,6 +501,7 @@ func (q *Queries) BuildStart(ctx context.Context, arg BuildStartParams) (int64, 
 		arg.PopularityExponent,
 		arg.SimilarExponent,
 		arg.OverlapDiscount,
+		arg.PopularityPrior,
 		arg.WindowDays,
 		arg.HalfLifeDays,
 		arg.BuiltBy,
@@ -491,13 +514,13 @@ func (q *Queries) BuildStart(ctx context.Context, arg BuildStartParams) (int64, 
 
 const buildStartTrial = `-- name: BuildStartTrial :exec
 INSERT INTO builds (
-    build_id, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    build_id, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, popularity_prior, window_days, half_life_days, built_by,
     version
 )
 OVERRIDING SYSTEM VALUE
 VALUES (
-    0, $1, $2, $3, $4, $5, $6, nullif($7::integer, 0),
-    nullif($8::float8, 0), $9, $10
+    0, $1, $2, $3, $4, $5, $6, $7, nullif($8::integer, 0),
+    nullif($9::float8, 0), $10, $11
 )
 `
 
@@ -508,6 +531,7 @@ type BuildStartTrialParams struct {
 	PopularityExponent float64 `json:"popularity_exponent"`
 	SimilarExponent    float64 `json:"similar_exponent"`
 	OverlapDiscount    float64 `json:"overlap_discount"`
+	PopularityPrior    float64 `json:"popularity_prior"`
 	WindowDays         int32   `json:"window_days"`
 	HalfLifeDays       float64 `json:"half_life_days"`
 	BuiltBy            string  `json:"built_by"`
@@ -523,6 +547,7 @@ func (q *Queries) BuildStartTrial(ctx context.Context, arg BuildStartTrialParams
 		arg.PopularityExponent,
 		arg.SimilarExponent,
 		arg.OverlapDiscount,
+		arg.PopularityPrior,
 		arg.WindowDays,
 		arg.HalfLifeDays,
 		arg.BuiltBy,

@@ -39,6 +39,12 @@ type Build struct {
 	HalfLifeDays *float64 `json:"half_life_days"`
 	// How much of what basket items say of an item by way of each other is taken off: 0 for nothing, 1 for all of it.
 	OverlapDiscount float64 `json:"overlap_discount"`
+	// How much popularity says of what goes with a basket whose items are in few others: 0 for nothing.
+	PopularityPrior float64 `json:"popularity_prior"`
+	// Lines of counted baskets: the baskets of all items added up.
+	BasketLines int64 `json:"basket_lines"`
+	// How much of what shares baskets does so by chance, popularity being what it is: 0 to 1, see docs/scoring.md.
+	ChanceShare float64 `json:"chance_share"`
 	// The time of the newest order that was counted. NULL: no order has a time.
 	NewestOrderedAt *time.Time `json:"newest_ordered_at"`
 	// What alsobought evaluate said of the build's settings: docs/scoring.md.

@@ -5,14 +5,22 @@ ALTER TABLE builds
     ADD COLUMN window_days       integer,
     ADD COLUMN half_life_days    float8,
     ADD COLUMN overlap_discount  float8 NOT NULL DEFAULT 0,
+    ADD COLUMN popularity_prior  float8 NOT NULL DEFAULT 0,
+    ADD COLUMN basket_lines      bigint NOT NULL DEFAULT 0,
+    ADD COLUMN chance_share      float8 NOT NULL DEFAULT 0,
     ADD COLUMN newest_ordered_at timestamptz,
     ADD COLUMN grades            jsonb,
     ADD CONSTRAINT builds_window_days_check CHECK (window_days BETWEEN 1 AND 36500),
     ADD CONSTRAINT builds_overlap_discount_check CHECK (overlap_discount BETWEEN 0 AND 1),
+    ADD CONSTRAINT builds_popularity_prior_check CHECK (popularity_prior BETWEEN 0 AND 1e6),
+    ADD CONSTRAINT builds_chance_share_check CHECK (chance_share BETWEEN 0 AND 1),
     ADD CONSTRAINT builds_half_life_days_check CHECK (half_life_days BETWEEN 0.01 AND 36500);
 COMMENT ON COLUMN builds.window_days IS 'Only orders of so many days, back from the newest order, were counted. NULL: all orders.';
 COMMENT ON COLUMN builds.half_life_days IS 'An order''s weight in affinity halves with so many days of age, counted from the newest order. NULL: all weigh the same.';
 COMMENT ON COLUMN builds.overlap_discount IS 'How much of what basket items say of an item by way of each other is taken off: 0 for nothing, 1 for all of it.';
+COMMENT ON COLUMN builds.popularity_prior IS 'How much popularity says of what goes with a basket whose items are in few others: 0 for nothing.';
+COMMENT ON COLUMN builds.basket_lines IS 'Lines of counted baskets: the baskets of all items added up.';
+COMMENT ON COLUMN builds.chance_share IS 'How much of what shares baskets does so by chance, popularity being what it is: 0 to 1, see docs/scoring.md.';
 COMMENT ON COLUMN builds.newest_ordered_at IS 'The time of the newest order that was counted. NULL: no order has a time.';
 COMMENT ON COLUMN builds.grades IS 'What alsobought evaluate said of the build''s settings: docs/scoring.md.';
 
@@ -52,4 +60,5 @@ DROP INDEX order_lines_item_id_idx;
 DROP TABLE order_days, item_days;
 ALTER TABLE item_neighbours DROP COLUMN step, DROP COLUMN overlap;
 ALTER TABLE item_stats DROP COLUMN mass;
-ALTER TABLE builds DROP COLUMN window_days, DROP COLUMN half_life_days, DROP COLUMN overlap_discount, DROP COLUMN newest_ordered_at, DROP COLUMN grades;
+ALTER TABLE builds DROP COLUMN window_days, DROP COLUMN half_life_days, DROP COLUMN overlap_discount, DROP COLUMN popularity_prior,
+    DROP COLUMN basket_lines, DROP COLUMN chance_share, DROP COLUMN newest_ordered_at, DROP COLUMN grades;

@@ -84,7 +84,7 @@ $$;
 --   * The best are those with the largest sum, over the asked items, of pair_value; ties by baskets_rank. Affinity sums the
 --     neighbours_kept best rows of each asked item, every other measure all of its pairs.
 --   * Of several asked items, affinity leaves out what one says only by way of others: its overlap, the more the larger the basket. See
---     docs/scoring.md.
+--     docs/scoring.md. Where little is known of the asked items, popularity stands in: the prior.
 --   * boosted multiplies affinity by other_baskets^similar_exponent (similar items: SCORING.md).
 --   * min_support, min_confidence, excluded and allowed (NULL: all) take pairs out before anything is ranked, so that the best of what remains
 --     is exact.
@@ -112,6 +112,7 @@ DECLARE
     totals   float8[] := '{}';
     divisor  float8 := cardinality(asked);
     discount float8;
+    prior    float8 := 0;
 BEGIN
     SELECT b.* INTO STRICT settings FROM builds b WHERE b.build_id = build;
     discount := CASE WHEN measure = 'affinity' AND divisor > 1 THEN settings.overlap_discount * (divisor - 1) / (divisor + 4) ELSE 0 END;
@@ -119,6 +120,13 @@ BEGIN
         plain := NOT EXISTS (
             SELECT FROM item_neighbours n WHERE n.build_id = build AND n.item_id = ANY (asked) AND n.other_id = ANY (excluded)
         );
+    END IF;
+    IF measure = 'affinity' AND NOT boosted AND asked <> '{}' AND settings.basket_lines > 0 THEN
+        SELECT settings.popularity_prior * power(settings.chance_share, 3) / settings.basket_lines
+               * sum(1::float8 / (s.baskets + 1) ORDER BY s.baskets_rank) / divisor
+        INTO prior
+        FROM item_stats s
+        WHERE s.build_id = build AND s.item_id = ANY (asked);
     END IF;
     IF asked <> '{}' THEN
         WITH asked_items AS (
@@ -168,7 +176,8 @@ BEGIN
             -- summed in the order of the tie rule: the same bits whatever the plan, and whatever ids the items got when they were loaded
             SELECT c.other_id, min(c.other_baskets_rank) AS tie,
                    sum(greatest(c.value - discount * c.overlap, 0) ORDER BY a.baskets_rank)
-                       * CASE WHEN boosted AND measure = 'affinity' THEN power(min(c.other_baskets), settings.similar_exponent) ELSE 1 END AS total
+                       * CASE WHEN boosted AND measure = 'affinity' THEN power(min(c.other_baskets), settings.similar_exponent) ELSE 1 END
+                       + prior * power(min(c.other_baskets), 1 - settings.popularity_exponent) AS total
             FROM candidates c
             JOIN asked_items a ON a.item_id = c.asked_id
             WHERE c.other_id <> ALL (asked)

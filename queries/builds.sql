@@ -1,10 +1,10 @@
 -- name: BuildStart :one
 INSERT INTO builds (
-    max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, popularity_prior, window_days, half_life_days, built_by,
     version
 )
 VALUES (
-    @max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @overlap_discount, nullif(@window_days::integer, 0),
+    @max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @overlap_discount, @popularity_prior, nullif(@window_days::integer, 0),
     nullif(@half_life_days::float8, 0), @built_by, @version
 )
 RETURNING build_id;
@@ -12,12 +12,12 @@ RETURNING build_id;
 -- name: BuildStartTrial :exec
 -- A build that is taken back again. Its id is none that the sequence gives, so that it leaves no gap.
 INSERT INTO builds (
-    build_id, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, window_days, half_life_days, built_by,
+    build_id, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, overlap_discount, popularity_prior, window_days, half_life_days, built_by,
     version
 )
 OVERRIDING SYSTEM VALUE
 VALUES (
-    0, @max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @overlap_discount, nullif(@window_days::integer, 0),
+    0, @max_basket, @neighbours_kept, @shrinkage, @popularity_exponent, @similar_exponent, @overlap_discount, @popularity_prior, nullif(@window_days::integer, 0),
     nullif(@half_life_days::float8, 0), @built_by, @version
 );
 

@@ -22,6 +22,7 @@ type settingsFlags struct {
 	PopularityExponent *float64 `placeholder:"0..1" help:"How much bestsellers are curbed (0.3)."`
 	SimilarExponent    *float64 `placeholder:"0..1" help:"How much of that similar items give back (0.1)."`
 	OverlapDiscount    *float64 `placeholder:"0..1" help:"How much of what basket items say by way of each other is taken off (1)."`
+	PopularityPrior    *float64 `placeholder:"N" help:"How much popularity says of baskets whose items are in few others (20)."`
 	WindowDays         *int32   `placeholder:"DAYS" help:"Count only orders of so many days before the newest; 0 for all (0)."`
 	HalfLifeDays       *float64 `placeholder:"DAYS" help:"Let an order weigh half at this age; 0 for no decay (0)."`
 	Defaults           bool     `help:"Begin from the default settings instead of those of the active build."`
@@ -35,6 +36,7 @@ func (f *settingsFlags) settings(base build.Settings) (build.Settings, error) {
 	set(&base.PopularityExponent, f.PopularityExponent)
 	set(&base.SimilarExponent, f.SimilarExponent)
 	set(&base.OverlapDiscount, f.OverlapDiscount)
+	set(&base.PopularityPrior, f.PopularityPrior)
 	set(&base.WindowDays, f.WindowDays)
 	set(&base.HalfLifeDays, f.HalfLifeDays)
 	if err := base.Validate(); err != nil {

@@ -120,6 +120,7 @@ func start(opts Options) db.BuildStartParams {
 		PopularityExponent: s.PopularityExponent,
 		SimilarExponent:    s.SimilarExponent,
 		OverlapDiscount:    s.OverlapDiscount,
+		PopularityPrior:    s.PopularityPrior,
 		WindowDays:         s.WindowDays,
 		HalfLifeDays:       s.HalfLifeDays,
 		BuiltBy:            opts.BuiltBy,
@@ -135,7 +136,7 @@ func run(ctx context.Context, tx pgx.Tx, id int64, heldOut string) (db.Build, er
 	// Names of tables cannot be parameters. The id is a number of ours.
 	fillIn := strings.NewReplacer(":build", strconv.FormatInt(id, 10), ":held_out", heldOut)
 	seconds := map[string]float64{}
-	for _, phase := range []string{"stats", "pairs", "neighbours", "attach"} {
+	for _, phase := range []string{"stats", "pairs", "chance", "neighbours", "attach"} {
 		began := time.Now()
 		statement, err := statements.ReadFile("sql/" + phase + ".sql")
 		if err != nil {
@@ -150,7 +151,7 @@ func run(ctx context.Context, tx pgx.Tx, id int64, heldOut string) (db.Build, er
 		BuildID:           id,
 		StatsSeconds:      seconds["stats"],
 		PairsSeconds:      seconds["pairs"],
-		NeighboursSeconds: seconds["neighbours"] + seconds["attach"],
+		NeighboursSeconds: seconds["chance"] + seconds["neighbours"] + seconds["attach"],
 	})
 	if err != nil {
 		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)

@@ -65,6 +65,10 @@ func wantCounts(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts)
 		t.Errorf("build %d counted %d orders, %d lines, %d baskets, want %d, %d, %d",
 			built.BuildID, built.Orders, built.OrderLines, built.Baskets, want.Orders, want.Lines, want.Baskets)
 	}
+	if built.BasketLines != want.BasketLines() || built.ChanceShare != want.ChanceShare() {
+		t.Errorf("build %d has %d lines in baskets, %v of what they share by chance, want %d, %v",
+			built.BuildID, built.BasketLines, built.ChanceShare, want.BasketLines(), want.ChanceShare())
+	}
 	if newest := built.NewestOrderedAt; (newest == nil) != want.Newest.IsZero() || newest != nil && !newest.Equal(want.Newest) {
 		t.Errorf("build %d says the newest order is of %v, want %v", built.BuildID, newest, want.Newest)
 	}

@@ -16,13 +16,17 @@ type Settings struct {
 	PopularityExponent float64 `json:"popularity_exponent"` // how much bestsellers are curbed; 0 (not at all) to 1
 	SimilarExponent    float64 `json:"similar_exponent"`    // how much of that similar items give back; 0 to PopularityExponent
 	OverlapDiscount    float64 `json:"overlap_discount"`    // how much of what basket items say by way of each other is taken off; 0 (nothing) to 1
+	PopularityPrior    float64 `json:"popularity_prior"`    // how much popularity says of a basket whose items are in few others; 0 (nothing) to 1,000,000
 	WindowDays         int32   `json:"window_days"`         // only orders of so many days, back from the newest order; 0 is all orders, else 1 to 36,500
 	HalfLifeDays       float64 `json:"half_life_days"`      // age at which an order weighs half in affinity; 0 is no decay, else 0.01 to 36,500
 }
 
 // DefaultSettings are the ones that were measured to be good on twelve data sets.
 func DefaultSettings() Settings {
-	return Settings{MaxBasket: 100, NeighboursKept: 50, Shrinkage: 20, PopularityExponent: 0.3, SimilarExponent: 0.1, OverlapDiscount: 1}
+	return Settings{
+		MaxBasket: 100, NeighboursKept: 50, Shrinkage: 20, PopularityExponent: 0.3, SimilarExponent: 0.1, OverlapDiscount: 1,
+		PopularityPrior: 20,
+	}
 }
 
 // Validate returns all that is wrong with the settings at once.
@@ -46,6 +50,9 @@ func (s Settings) Validate() error {
 	if !(s.OverlapDiscount >= 0 && s.OverlapDiscount <= 1) {
 		errs = append(errs, fmt.Errorf("overlap discount is %v: choose 0 to 1", s.OverlapDiscount))
 	}
+	if !(s.PopularityPrior >= 0 && s.PopularityPrior <= 1e6) {
+		errs = append(errs, fmt.Errorf("popularity prior is %v: choose 0 to 1000000", s.PopularityPrior))
+	}
 	if s.WindowDays < 0 || s.WindowDays > 36500 {
 		errs = append(errs, fmt.Errorf("window is %d days: choose 1 to 36500, or 0 for all orders", s.WindowDays))
 	}
@@ -64,6 +71,7 @@ func SettingsOf(b db.Build) Settings {
 		PopularityExponent: b.PopularityExponent,
 		SimilarExponent:    b.SimilarExponent,
 		OverlapDiscount:    b.OverlapDiscount,
+		PopularityPrior:    b.PopularityPrior,
 	}
 	if b.WindowDays != nil {
 		s.WindowDays = *b.WindowDays

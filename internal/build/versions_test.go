@@ -139,7 +139,7 @@ func TestSettingsAreStored(t *testing.T) {
 	opts := defaults()
 	opts.Settings = build.Settings{
 		MaxBasket: 3, NeighboursKept: 2, Shrinkage: 0.125, PopularityExponent: 0.1 + 0.2, SimilarExponent: 0.1,
-		OverlapDiscount: 0.7, WindowDays: 14, HalfLifeDays: 0.1 + 0.2,
+		OverlapDiscount: 0.7, PopularityPrior: 2.5, WindowDays: 14, HalfLifeDays: 0.1 + 0.2,
 	}
 	opts.BuiltBy, opts.Version = "somebody", "v1"
 	first := mustBuild(t, pool, opts)
@@ -165,7 +165,7 @@ func TestSettingsValidate(t *testing.T) {
 	}{
 		"defaults":                  {func(*build.Settings) {}, ""},
 		"smallest":                  {func(s *build.Settings) { *s = build.Settings{MaxBasket: 2, NeighboursKept: 1} }, ""},
-		"largest":                   {func(s *build.Settings) { *s = build.Settings{1000, 1000, 1e6, 1, 1, 1, 36500, 36500} }, ""},
+		"largest":                   {func(s *build.Settings) { *s = build.Settings{1000, 1000, 1e6, 1, 1, 1, 1e6, 36500, 36500} }, ""},
 		"shortest times":            {func(s *build.Settings) { s.WindowDays, s.HalfLifeDays = 1, 0.01 }, ""},
 		"max basket below":          {func(s *build.Settings) { s.MaxBasket = 1 }, "max basket is 1"},
 		"max basket above":          {func(s *build.Settings) { s.MaxBasket = 1001 }, "max basket is 1001"},
@@ -182,6 +182,9 @@ func TestSettingsValidate(t *testing.T) {
 		"similar is no number":      {func(s *build.Settings) { s.SimilarExponent = math.NaN() }, "similar exponent is NaN"},
 		"overlap below":             {func(s *build.Settings) { s.OverlapDiscount = -0.1 }, "overlap discount is -0.1"},
 		"overlap above":             {func(s *build.Settings) { s.OverlapDiscount = 1.1 }, "overlap discount is 1.1"},
+		"prior below":               {func(s *build.Settings) { s.PopularityPrior = -0.1 }, "popularity prior is -0.1"},
+		"prior above":               {func(s *build.Settings) { s.PopularityPrior = 1e6 + 1 }, "popularity prior is 1.000001e+06"},
+		"prior is no number":        {func(s *build.Settings) { s.PopularityPrior = math.NaN() }, "popularity prior is NaN"},
 		"overlap is no number":      {func(s *build.Settings) { s.OverlapDiscount = math.NaN() }, "overlap discount is NaN"},
 		"window below":              {func(s *build.Settings) { s.WindowDays = -1 }, "window is -1 days"},
 		"window above":              {func(s *build.Settings) { s.WindowDays = 36501 }, "window is 36501 days"},

@@ -19,6 +19,7 @@ type Settings struct {
 	PopularityExponent float64
 	SimilarExponent    float64
 	OverlapDiscount    float64
+	PopularityPrior    float64
 	WindowDays         int32
 	HalfLifeDays       float64
 }
@@ -83,6 +84,7 @@ type Counts struct {
 	mu         sync.Mutex
 	neighbours map[string][]Candidate
 	overlaps   map[string]map[string]overlap
+	chance     float64
 }
 
 // Count counts orders of which nobody knows when they were made.

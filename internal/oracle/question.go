@@ -114,6 +114,11 @@ func (c *Counts) Candidates(q Question) []Candidate {
 			ranked[i].said *= boost
 		}
 	}
+	if prior := c.prior(q, asked); prior > 0 {
+		for i, r := range ranked {
+			ranked[i] = r.plus(prior*math.Pow(float64(r.baskets), 1-c.Settings.PopularityExponent), scatter(uint64(r.baskets)))
+		}
+	}
 	slices.SortFunc(ranked, Candidate.compare)
 	return ranked
 }

@@ -126,6 +126,7 @@ func RandomSettings(rnd *rand.Rand) Settings {
 		PopularityExponent: exponent,
 		SimilarExponent:    exponent * pick(0, 0.5, 1),
 		OverlapDiscount:    pick(0, 0.5, 1, 1),
+		PopularityPrior:    pick(0, 1, 20, 1e6),
 		WindowDays:         int32(pick(0, 0, 1, 30, 36500)),
 		HalfLifeDays:       pick(0, 0, 0.01, 7, 365),
 	}

@@ -94,6 +94,8 @@ func (c *testCase) set(t *testing.T, field []string) {
 		c.settings.PopularityExponent = value
 	case "similar_exponent":
 		c.settings.SimilarExponent = value
+	case "popularity_prior":
+		c.settings.PopularityPrior = value
 	case "overlap_discount":
 		c.settings.OverlapDiscount = value
 	case "window_days":

@@ -24,8 +24,8 @@ SELECT r.item_id, r.neighbour_rank, r.other_id, r.affinity, r.other_baskets, r.o
             ELSE 0 END AS step
 FROM ranked AS r
 WHERE r.neighbour_rank <= (SELECT b.neighbours_kept FROM builds AS b WHERE b.build_id = :build)
--- in one order, so that equal orders give equal bytes
-WINDOW closest AS (PARTITION BY r.item_id ORDER BY r.neighbour_rank ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
+-- in one order, so that equal orders give equal bytes; in this one, because the rows come in it
+WINDOW closest AS (PARTITION BY r.item_id ORDER BY r.affinity DESC, r.other_baskets_rank ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
 
 ANALYZE kept_neighbours;
 
