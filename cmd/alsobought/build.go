@@ -97,12 +97,18 @@ func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive b
 	if err != nil {
 		return db.Build{}, err
 	}
-	keep := int32(build.DefaultKeep)
-	set(&keep, c.Keep)
+	keep := c.kept()
 	if keep < 0 || keep > 100 {
 		return db.Build{}, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", keep)}
 	}
 	return build.Run(ctx, pool, build.Options{Settings: settings, Keep: keep, Inactive: inactive, BuiltBy: whoami(), Version: version})
+}
+
+// kept is how many builds stay beside the new one.
+func (c *buildCommand) kept() int32 {
+	keep := int32(build.DefaultKeep)
+	set(&keep, c.Keep)
+	return keep
 }
 
 // activeBuild returns the zero value when there is none yet.

@@ -78,7 +78,7 @@ func compare(ctx context.Context, tx pgx.Tx, before, after int64, limit int32) (
 		return Diff{}, err
 	}
 	diff := Diff{Before: countedOf(old), After: countedOf(young), Settings: settingChanges(SettingsOf(old), SettingsOf(young))}
-	counts, err := q.BuildDiffCount(ctx, before, after)
+	counts, err := q.BuildDiffCount(ctx, after, before)
 	if err != nil {
 		return Diff{}, fmt.Errorf("count differences: %w", err)
 	}
