@@ -309,7 +309,8 @@ BEGIN
             FROM ranked(build, asked, boosted, measure, min_support, min_confidence, excluded, in_category, days, fill, 2 * lim + 100) r
             LEFT JOIN hiding h ON h.item_id = r.item_id
             LEFT JOIN item_attributes x ON x.item_id = r.item_id AND NOT x.active
-        ), counted AS (
+        ), counted AS MATERIALIZED (
+            -- else PostgreSQL 15 stops counting early and then misses the count: "WindowFunc not found in subplan target lists"
             SELECT j.rules, j.rules = '{}' AND NOT j.inactive AS free, count(*) FILTER (WHERE j.rules = '{}' AND NOT j.inactive) OVER (ORDER BY j.place) AS shown
             FROM judged j
         )
