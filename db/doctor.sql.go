@@ -39,6 +39,39 @@ func (q *Queries) DoctorActiveBuild(ctx context.Context) ([]DoctorActiveBuildRow
 	return items, nil
 }
 
+const doctorAttributesWithoutItem = `-- name: DoctorAttributesWithoutItem :many
+SELECT ('attributes of item ' || a.item_id)::text AS subject, 'the item is missing'::text AS problem
+FROM item_attributes AS a
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = a.item_id)
+ORDER BY a.item_id
+LIMIT 20
+`
+
+type DoctorAttributesWithoutItemRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorAttributesWithoutItem(ctx context.Context) ([]DoctorAttributesWithoutItemRow, error) {
+	rows, err := q.db.Query(ctx, doctorAttributesWithoutItem)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorAttributesWithoutItemRow{}
+	for rows.Next() {
+		var i DoctorAttributesWithoutItemRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorBuildCounts = `-- name: DoctorBuildCounts :many
 SELECT ('build ' || b.build_id)::text AS subject,
        ('says ' || b.items || ' items, ' || b.pairs || ' pairs, ' || b.neighbours || ' neighbours; there are ' ||
@@ -146,6 +179,41 @@ func (q *Queries) DoctorBuildSums(ctx context.Context) ([]DoctorBuildSumsRow, er
 	return items, nil
 }
 
+const doctorItemDays = `-- name: DoctorItemDays :many
+SELECT ('build ' || d.build_id || ', ' || d.day)::text AS subject,
+       ('an item is in ' || d.orders || ' orders, of ' || coalesce(o.orders, 0) || ' in all')::text AS problem
+FROM (SELECT x.build_id, x.day, max(x.orders) AS orders FROM item_days AS x GROUP BY x.build_id, x.day) AS d
+LEFT JOIN order_days AS o ON o.build_id = d.build_id AND o.day = d.day
+WHERE d.orders > coalesce(o.orders, 0)
+ORDER BY d.build_id, d.day
+LIMIT 20
+`
+
+type DoctorItemDaysRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorItemDays(ctx context.Context) ([]DoctorItemDaysRow, error) {
+	rows, err := q.db.Query(ctx, doctorItemDays)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorItemDaysRow{}
+	for rows.Next() {
+		var i DoctorItemDaysRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorKnownRows = `-- name: DoctorKnownRows :many
 SELECT ('load ' || x.load_id || ', order ' || x.order_id)::text AS subject,
        'is known from an earlier load, but there is none, or it is the same'::text AS problem
@@ -188,7 +256,7 @@ func (q *Queries) DoctorKnownRows(ctx context.Context) ([]DoctorKnownRowsRow, er
 const doctorLeftoverTables = `-- name: DoctorLeftoverTables :many
 SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
 FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^item_(stats|pairs|neighbours)_[0-9]+$'
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^item_(stats|pairs|neighbours|days)_[0-9]+$'
   AND NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id)
 ORDER BY c.relname
 LIMIT 20
@@ -344,6 +412,39 @@ func (q *Queries) DoctorNeighbours(ctx context.Context) ([]DoctorNeighboursRow, 
 	return items, nil
 }
 
+const doctorOrderDays = `-- name: DoctorOrderDays :many
+SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'is a day of no build that is kept: alsobought builds prune removes it'::text AS problem
+FROM order_days AS o
+WHERE NOT EXISTS (SELECT FROM builds AS b WHERE b.build_id = o.build_id AND b.status = 'ready')
+ORDER BY o.build_id, o.day
+LIMIT 20
+`
+
+type DoctorOrderDaysRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorOrderDays(ctx context.Context) ([]DoctorOrderDaysRow, error) {
+	rows, err := q.db.Query(ctx, doctorOrderDays)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorOrderDaysRow{}
+	for rows.Next() {
+		var i DoctorOrderDaysRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorOrderWithoutLines = `-- name: DoctorOrderWithoutLines :many
 
 SELECT ('order ' || o.external_id)::text AS subject, 'has no lines'::text AS problem
@@ -380,14 +481,49 @@ func (q *Queries) DoctorOrderWithoutLines(ctx context.Context) ([]DoctorOrderWit
 	return items, nil
 }
 
+const doctorOverlaps = `-- name: DoctorOverlaps :many
+SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text AS subject,
+       'has a step or an overlap that is no share'::text AS problem
+FROM item_neighbours AS n
+WHERE NOT (n.step BETWEEN 0 AND 1 AND n.overlap BETWEEN 0 AND 1)
+ORDER BY n.build_id, n.item_id, n.neighbour_rank
+LIMIT 20
+`
+
+type DoctorOverlapsRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorOverlaps(ctx context.Context) ([]DoctorOverlapsRow, error) {
+	rows, err := q.db.Query(ctx, doctorOverlaps)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorOverlapsRow{}
+	for rows.Next() {
+		var i DoctorOverlapsRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorPairs = `-- name: DoctorPairs :many
 SELECT ('build ' || p.build_id || ', pair of items ' || p.item_a || ' and ' || p.item_b)::text AS subject,
        'is not possible by the statistics of its items'::text AS problem
 FROM item_pairs AS p
 LEFT JOIN item_stats AS a ON a.build_id = p.build_id AND a.item_id = p.item_a
 LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
+LEFT JOIN builds AS t ON t.build_id = p.build_id
 WHERE p.item_a >= p.item_b OR p.orders_together < 1 OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
-   OR NOT p.weight BETWEEN p.orders_together / 1000.0 AND p.orders_together
+   OR NOT p.weight BETWEEN p.orders_together / CASE WHEN t.half_life_days IS NULL THEN 1000.0 ELSE 274877906944 END AND p.orders_together
 ORDER BY p.build_id, p.item_a, p.item_b
 LIMIT 20
 `
@@ -397,6 +533,7 @@ type DoctorPairsRow struct {
 	Problem string `json:"problem"`
 }
 
+// A basket of 1000 gives a pair a weight of 1/999; where old baskets weigh less, at least a part of 2^38 that is not nothing.
 func (q *Queries) DoctorPairs(ctx context.Context) ([]DoctorPairsRow, error) {
 	rows, err := q.db.Query(ctx, doctorPairs)
 	if err != nil {

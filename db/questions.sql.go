@@ -8,6 +8,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 const itemListKnown = `-- name: ItemListKnown :many
@@ -59,12 +60,13 @@ func (q *Queries) OrderGet(ctx context.Context, externalID string) (Order, error
 const orderItemList = `-- name: OrderItemList :many
 SELECT i.name
 FROM order_lines AS l
-JOIN items AS i ON i.item_id = l.item_id
+CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = l.item_id LIMIT 1) AS i
 WHERE l.order_id = $1
 ORDER BY i.name
 `
 
-// All items of one order; an order has as many as it has, so there is no limit.
+// All items of one order; an order has as many as it has, so there is no limit. LIMIT 1 makes it look up each of them: before order lines have
+// statistics the planner expects hundreds, and would read all items to join them.
 func (q *Queries) OrderItemList(ctx context.Context, orderID int64) ([]string, error) {
 	rows, err := q.db.Query(ctx, orderItemList, orderID)
 	if err != nil {
@@ -255,31 +257,32 @@ func (q *Queries) Recommend(ctx context.Context, arg RecommendParams) ([]Recomme
 }
 
 const recommendPerItem = `-- name: RecommendPerItem :many
-SELECT a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
+SELECT b.build_id, b.built_at, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
        coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
        coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
        coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,
        coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
        coalesce(r.left_out, 0)::bigint AS left_out, coalesce(r.attributes, '{}')::jsonb AS attributes
-FROM unnest($1::text[]) WITH ORDINALITY AS a(name, position)
+FROM builds AS b
+CROSS JOIN unnest($1::text[]) WITH ORDINALITY AS a(name, position)
 LEFT JOIN LATERAL (
     SELECT x.item_id
     FROM items AS x
-    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = $2
+    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = b.build_id
     WHERE x.name = a.name
     LIMIT 1
 ) AS i ON true
 LEFT JOIN LATERAL recommend(
-    $2, ARRAY[i.item_id], true, $3, $4, $5, item_ids($6::text[]), $7::text[], 0, $8, $9
+    b.build_id, ARRAY[i.item_id], true, $2, $3, $4, item_ids($5::text[]), $6::text[], 0, $7, $8
 ) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
        attributes) ON i.item_id IS NOT NULL
+WHERE b.status = 'ready' AND CASE WHEN $9::bigint = 0 THEN b.active ELSE b.build_id = $9::bigint END
 ORDER BY a.position, r.place, r.rules
 LIMIT 1000000
 `
 
 type RecommendPerItemParams struct {
 	Names         []string `json:"names"`
-	BuildID       int64    `json:"build_id"`
 	Measure       string   `json:"measure"`
 	MinSupport    int64    `json:"min_support"`
 	MinConfidence float64  `json:"min_confidence"`
@@ -287,9 +290,12 @@ type RecommendPerItemParams struct {
 	Categories    []string `json:"categories"`
 	Fill          bool     `json:"fill"`
 	Lim           int64    `json:"lim"`
+	BuildID       int64    `json:"build_id"`
 }
 
 type RecommendPerItemRow struct {
+	BuildID        int64           `json:"build_id"`
+	BuiltAt        *time.Time      `json:"built_at"`
 	Position       int64           `json:"position"`
 	Known          bool            `json:"known"`
 	Place          int64           `json:"place"`
@@ -306,11 +312,11 @@ type RecommendPerItemRow struct {
 	Attributes     json.RawMessage `json:"attributes"`
 }
 
-// The answers to many questions about one item each, asked by position; one row of zeros for a question that has none.
+// The answers to many questions about one item each, by position, from the active build or that of an id: all that there is to ask, at once. One
+// row of zeros for a question that has no answer; no row at all where there is no such build.
 func (q *Queries) RecommendPerItem(ctx context.Context, arg RecommendPerItemParams) ([]RecommendPerItemRow, error) {
 	rows, err := q.db.Query(ctx, recommendPerItem,
 		arg.Names,
-		arg.BuildID,
 		arg.Measure,
 		arg.MinSupport,
 		arg.MinConfidence,
@@ -318,6 +324,7 @@ func (q *Queries) RecommendPerItem(ctx context.Context, arg RecommendPerItemPara
 		arg.Categories,
 		arg.Fill,
 		arg.Lim,
+		arg.BuildID,
 	)
 	if err != nil {
 		return nil, err
@@ -327,6 +334,8 @@ func (q *Queries) RecommendPerItem(ctx context.Context, arg RecommendPerItemPara
 	for rows.Next() {
 		var i RecommendPerItemRow
 		if err := rows.Scan(
+			&i.BuildID,
+			&i.BuiltAt,
 			&i.Position,
 			&i.Known,
 			&i.Place,

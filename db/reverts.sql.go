@@ -13,9 +13,10 @@ const itemDeleteUnused = `-- name: ItemDeleteUnused :execrows
 DELETE FROM items AS i
 WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.item_id = i.item_id)
   AND NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = i.item_id)
+  AND NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = i.item_id)
 `
 
-// Items that no order holds any more and no kept build speaks of.
+// Items that no order holds any more, no kept build speaks of and the catalogue does not name.
 func (q *Queries) ItemDeleteUnused(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, itemDeleteUnused)
 	if err != nil {
@@ -25,9 +26,18 @@ func (q *Queries) ItemDeleteUnused(ctx context.Context) (int64, error) {
 }
 
 const itemMayBeUnused = `-- name: ItemMayBeUnused :one
-SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM builds AS b WHERE b.active) AS more
+SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM builds AS b WHERE b.active) + (
+    SELECT count(*)
+    FROM item_attributes AS a
+    WHERE NOT EXISTS (
+        SELECT FROM item_stats AS s
+        JOIN builds AS b ON b.build_id = s.build_id
+        WHERE s.item_id = a.item_id AND b.active
+    )
+) AS more
 `
 
+// Whether there are more items than those that the active build counted and those that only the catalogue names.
 func (q *Queries) ItemMayBeUnused(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, itemMayBeUnused)
 	var more bool

@@ -17,11 +17,11 @@ $$;
 
 -- The default measure (SCORING.md): the chance w/m_i of reaching j by taking a random basket with i and then a random other item of it,
 -- shrunk for rare pairs and curbed for bestsellers. In [0, 1]. See docs/scoring.md. The mass m of an item is its counted baskets n, unless old
--- baskets weigh less.
+-- baskets weigh less: then it may be below 1, and is no bestseller's.
 CREATE FUNCTION affinity(
     orders_together bigint, weight float8, mass_i float8, mass_j float8, shrinkage float8, popularity_exponent float8
 ) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * power(mass_j, popularity_exponent));
+RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * power(greatest(mass_j, 1), popularity_exponent));
 
 -- What one asked item i says for another item j, under the measure named. Symbols as in SCORING.md.
 -- +goose StatementBegin
@@ -59,6 +59,11 @@ END;
 -- may not be recommended, because the rule says so, or keeps it apart from an asked item. place: where the item stands in the rule.
 CREATE TYPE rule_item AS (rule_id bigint, kind text, asked_only boolean, hides boolean, item_id bigint, place bigint);
 
+-- Of two items pinned the one with the larger pin_order comes first: pinned for an asked item before pinned everywhere, later rules first. An
+-- item that several rules pin stands where the first of them puts it.
+CREATE FUNCTION pin_order(pin rule_item) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY[(pin).asked_only::integer, (pin).rule_id, -(pin).place];
+
 -- All that rules in force say of a question about the asked items. Names are looked up one by one: the planner expects thousands of rules in an
 -- empty table, and would read all items for them.
 -- +goose StatementBegin
@@ -87,8 +92,8 @@ $$;
 --   * Nothing asked is the empty rule of association mining: everything is filled by popularity and the score is the share of all orders.
 --     With days above 0 popularity is that of the last days before the newest order of the build: recent_orders.
 --
--- score lies in [0, 1] and never rises down the list: the mean of pair_value over the asked items; for count the share of their baskets;
--- for lift, which has no upper bound, m / (1 + m) of the mean m.
+-- score lies in [0, 1] and never rises down the list: the mean of pair_value over the asked items, at most 1 (boosted it may be more where old
+-- baskets weigh less); for count the share of their baskets; for lift, which has no upper bound, m / (1 + m) of the mean m.
 --
 -- In PL/pgSQL, because one plan for all that may be asked takes longer to set up than the usual question takes to answer; and with plans for any
 -- question, because to plan for one takes longer, too.
@@ -176,7 +181,7 @@ BEGIN
         INTO best, totals, divisor
         FROM summed s;
         RETURN QUERY
-            SELECT b.n, b.id, CASE measure WHEN 'lift' THEN b.total / (divisor + b.total) ELSE b.total / divisor END, 'pair', NULL::bigint
+            SELECT b.n, b.id, CASE measure WHEN 'lift' THEN b.total / (divisor + b.total) ELSE least(b.total / divisor, 1) END, 'pair', NULL::bigint
             FROM unnest(best, totals) WITH ORDINALITY AS b(id, total, n);
     END IF;
     IF NOT fill OR cardinality(best) >= lim THEN
@@ -219,7 +224,8 @@ $$;
 --   * Of items that a rule keeps apart the first one is shown.
 --
 -- Beside the answers it returns, with place NULL and no item, how many items rules left out of them: left_out, by rules, which are '{}' for
--- items that are not active. rules of an answer pinned it.
+-- items that are not active. rules of an answer pinned it. A rule is told that way exactly when the answer would be another without it, as long
+-- as no other rule, nor the catalogue, does the same to the same item: then they are told together.
 -- +goose StatementBegin
 CREATE FUNCTION ranking(
     build bigint, asked bigint[], boosted boolean, measure text, min_support bigint, min_confidence float8, excluded bigint[],
@@ -234,7 +240,9 @@ DECLARE
     in_category bigint[];
     hidden      bigint[];
     allowed     bigint[];
-    pins        bigint[];
+    wished      bigint[]; -- what rules put first
+    pins        bigint[]; -- those of them that may be recommended
+    answered    bigint[] := '{}';
     spoken      bigint[] := '{}'; -- rules that keep items apart, of which one is shown
     told_apart  bigint[] := '{}'; -- those of them that kept others out
     more        bigint;
@@ -258,8 +266,12 @@ BEGIN
     FOR listed IN SELECT array_remove(array_agg(f.item_id), NULL) AS items FROM unnest(law) f WHERE f.kind = 'allow' GROUP BY f.rule_id LOOP
         allowed := CASE WHEN allowed IS NULL THEN listed.items ELSE ARRAY(SELECT unnest(allowed) INTERSECT SELECT unnest(listed.items)) END;
     END LOOP;
-    pins := ARRAY(SELECT f.item_id FROM unnest(law) f JOIN item_stats s ON s.build_id = build AND s.item_id = f.item_id WHERE f.kind = 'pin'
-                  EXCEPT SELECT unnest(asked || excluded || hidden));
+    wished := ARRAY(SELECT f.item_id FROM unnest(law) f JOIN item_stats s ON s.build_id = build AND s.item_id = f.item_id WHERE f.kind = 'pin'
+                    EXCEPT SELECT unnest(asked || excluded));
+    IF in_category IS NOT NULL THEN
+        wished := ARRAY(SELECT unnest(wished) INTERSECT SELECT unnest(in_category));
+    END IF;
+    pins := ARRAY(SELECT unnest(wished) EXCEPT SELECT unnest(hidden));
     IF allowed IS NOT NULL THEN
         pins := ARRAY(SELECT unnest(pins) INTERSECT SELECT unnest(allowed));
     END IF;
@@ -269,8 +281,15 @@ BEGIN
     left_out := 0;
     FOR listed IN
         SELECT p.* FROM (
-            SELECT f.item_id, 1::float8 AS score, 'pinned' AS source, NULL::bigint AS recent_orders, array_agg(f.rule_id ORDER BY f.rule_id) AS rules,
-                   row_number() OVER (ORDER BY bool_or(f.asked_only) DESC, max(f.rule_id) DESC, min(f.place)) - cardinality(pins) AS turn
+            SELECT f.item_id, 1::float8 AS score, 'pinned' AS source,
+                   CASE WHEN days > 0
+                        THEN (SELECT coalesce(sum(d.orders), 0)::bigint
+                              FROM item_days d
+                              JOIN builds b ON b.build_id = d.build_id
+                              WHERE d.build_id = build AND d.item_id = f.item_id AND d.day > (b.newest_ordered_at AT TIME ZONE 'UTC')::date - days)
+                   END AS recent_orders,
+                   array_agg(DISTINCT f.rule_id) AS rules,
+                   row_number() OVER (ORDER BY max(pin_order(f)) DESC) - cardinality(pins) AS turn
             FROM unnest(law) f
             WHERE f.kind = 'pin' AND f.item_id = ANY (pins)
             GROUP BY f.item_id
@@ -288,6 +307,7 @@ BEGIN
             CONTINUE;
         END IF;
         spoken := spoken || met;
+        answered := answered || listed.item_id;
         place := place + 1;
         item_id := listed.item_id;
         score := listed.score;
@@ -297,26 +317,44 @@ BEGIN
         RETURN NEXT;
     END LOOP;
 
-    -- What would be there without them, as far down as places are filled then. It is looked for as far as answers usually reach.
+    -- What would be there without what is against it: what comes, in the order without rules, before the last of the answers, or on a place that
+    -- is left empty, and is not kept apart from one of them. It is looked for as far as answers usually reach.
     RETURN QUERY
         WITH hiding AS (
             SELECT f.item_id, array_agg(DISTINCT f.rule_id) AS rules FROM unnest(law) f WHERE f.hides GROUP BY f.item_id
         ), allowing AS (
             SELECT f.rule_id, array_remove(array_agg(f.item_id), NULL) AS items FROM unnest(law) f WHERE f.kind = 'allow' GROUP BY f.rule_id
-        ), judged AS (
-            SELECT r.place, coalesce(h.rules, '{}') || ARRAY(SELECT a.rule_id FROM allowing a WHERE r.item_id <> ALL (a.items) ORDER BY a.rule_id) AS rules,
-                   x.item_id IS NOT NULL AS inactive
+        ), speaking AS (
+            SELECT f.rule_id, min(array_position(answered, f.item_id)) AS place FROM unnest(law) f WHERE f.kind = 'apart' GROUP BY f.rule_id
+        ), company AS (
+            SELECT f.item_id, min(s.place) AS place
+            FROM unnest(law) f
+            JOIN speaking s ON s.rule_id = f.rule_id
+            WHERE f.kind = 'apart'
+            GROUP BY f.item_id
+        ), open AS (
+            SELECT f.item_id, row_number() OVER (ORDER BY max(pin_order(f)) DESC) - cardinality(wished) AS turn
+            FROM unnest(law) f
+            WHERE f.kind = 'pin' AND f.item_id = ANY (wished)
+            GROUP BY f.item_id
+            UNION ALL
+            SELECT r.item_id, r.place
             FROM ranked(build, asked, boosted, measure, min_support, min_confidence, excluded, in_category, days, fill, 2 * lim + 100) r
-            LEFT JOIN hiding h ON h.item_id = r.item_id
-            LEFT JOIN item_attributes x ON x.item_id = r.item_id AND NOT x.active
-        ), counted AS MATERIALIZED (
-            -- else PostgreSQL 15 stops counting early and then misses the count: "WindowFunc not found in subplan target lists"
-            SELECT j.rules, j.rules = '{}' AND NOT j.inactive AS free, count(*) FILTER (WHERE j.rules = '{}' AND NOT j.inactive) OVER (ORDER BY j.place) AS shown
-            FROM judged j
+            WHERE r.item_id <> ALL (wished)
+        ), judged AS (
+            SELECT coalesce(h.rules, '{}') || ARRAY(SELECT a.rule_id FROM allowing a WHERE o.item_id <> ALL (a.items) ORDER BY a.rule_id) AS rules,
+                   x.item_id IS NOT NULL AS inactive, c.place AS spoken_at,
+                   count(*) FILTER (WHERE o.item_id = ANY (answered)) OVER (ORDER BY o.turn) AS answers_before
+            FROM open o
+            LEFT JOIN hiding h ON h.item_id = o.item_id
+            LEFT JOIN company c ON c.item_id = o.item_id
+            LEFT JOIN item_attributes x ON x.item_id = o.item_id AND NOT x.active
         )
         SELECT NULL::bigint, NULL::bigint, NULL::float8, NULL, NULL::bigint, o.rules, count(*)
         FROM (
-            SELECT c.rules FROM counted c WHERE NOT c.free AND c.shown < lim
+            SELECT j.rules
+            FROM judged j
+            WHERE (j.rules <> '{}' OR j.inactive) AND j.answers_before < lim AND (j.spoken_at IS NULL OR j.spoken_at > j.answers_before)
             UNION ALL
             SELECT ARRAY[t] FROM unnest(told_apart) t
         ) o
@@ -356,7 +394,7 @@ SELECT r.place, r.item_id, i.name, r.score,
           END,
        r.source, o.popularity_rank,
        CASE WHEN cardinality(asked) = 0 THEN coalesce(r.recent_orders, o.orders) ELSE coalesce(e.orders_together, 0) END,
-       CASE WHEN cardinality(asked) = 0 THEN coalesce(r.recent_orders, o.orders)::float8 / orders_counted(build, days)
+       CASE WHEN cardinality(asked) = 0 THEN coalesce(coalesce(r.recent_orders, o.orders)::float8 / nullif(orders_counted(build, days), 0), 0)
             ELSE coalesce(e.orders_together::float8 / e.asked_baskets, 0) END,
        CASE WHEN cardinality(asked) = 0 THEN 1
             ELSE coalesce(e.orders_together::float8 * t.baskets / (e.asked_baskets::float8 * o.baskets), 0) END,
@@ -428,8 +466,8 @@ SELECT 'bought together in ' || grouped(c.orders_together) || ' of ' || grouped(
        c.orders_together, i.orders, o.orders, i.baskets, o.baskets, b.baskets,
        m.support, m.confidence, m.reverse_confidence, m.lift, m.cosine, m.jaccard,
        m.affinity, coalesce(c.orders_together / nullif(c.orders_together + b.shrinkage, 0), 0), coalesce(c.weight / nullif(i.mass, 0), 0),
-       power(o.mass, b.popularity_exponent), c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent, coalesce(n.neighbour_rank, 0), coalesce(n.overlap, 0),
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', z.external_id, 'ordered_at', z.ordered_at) ORDER BY z.ordered_at DESC NULLS LAST, z.external_id), '[]')
+       power(greatest(o.mass, 1), b.popularity_exponent), c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent, coalesce(n.neighbour_rank, 0), coalesce(n.overlap, 0),
+       (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('order_id', z.external_id, 'ordered_at', z.ordered_at)) ORDER BY z.ordered_at DESC NULLS LAST, z.external_id), '[]')
         FROM (
             SELECT r.external_id, r.ordered_at
             FROM order_lines l
@@ -454,5 +492,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION explain_pair, pair_measures, item_ids, recommend, ranking, ranked, rules_in_force, orders_counted, grouped, pair_value, affinity;
+DROP FUNCTION explain_pair, pair_measures, item_ids, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
 DROP TYPE rule_item;

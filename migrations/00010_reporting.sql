@@ -205,6 +205,23 @@ ORDER BY r.place
 $$;
 -- +goose StatementEnd
 
+-- What popular-items?days= answers: the most popular items of so many days, back from the newest order of the build.
+-- +goose StatementBegin
+CREATE FUNCTION reporting.recent_popular_items(
+    days integer, lim integer DEFAULT 20, exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', build bigint DEFAULT NULL
+) RETURNS TABLE (
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
+    lift float8, build_id bigint, built_at timestamptz
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+AS $$
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
+FROM builds b
+CROSS JOIN LATERAL recommend(b.build_id, '{}', false, 'affinity', 1, 0, item_ids(exclude), categories, greatest(days, 1), true, lim) r
+WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
+ORDER BY r.place
+$$;
+-- +goose StatementEnd
+
 -- The counts and measures behind two items. Either unknown: no row. reporting.item_pairs has the same of all pairs.
 -- +goose StatementBegin
 CREATE FUNCTION reporting.explain(item text, other text, build bigint DEFAULT NULL)

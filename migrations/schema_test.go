@@ -70,20 +70,30 @@ var violations = map[string][]string{
 	"load_files_load_id_fkey": {
 		`INSERT INTO load_files VALUES (1000, 1, 'f', 0, sha256(''), '{}', 0, 0)`, `DELETE FROM loads`,
 	},
-	"load_files_sha256_check":    {`UPDATE load_files SET sha256 = '\x00'`},
-	"load_files_rows_check":      {`UPDATE load_files SET rows_rejected = 3`, `UPDATE load_files SET rows_rejected = -1`},
-	"load_rejects_pkey":          {`INSERT INTO load_rejects SELECT * FROM load_rejects`},
-	"items_pkey":                 {`INSERT INTO items (item_id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'c')`},
-	"items_name_key":             {`INSERT INTO items (name) VALUES ('a')`},
-	"items_name_check":           {`INSERT INTO items (name) VALUES ('')`, `INSERT INTO items (name) VALUES (repeat('é', 1001))`},
-	"orders_pkey":                {`INSERT INTO orders (order_id, external_id, load_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 1)`},
-	"orders_external_id_key":     {`INSERT INTO orders (external_id, load_id) VALUES ('o1', 1)`},
-	"orders_external_id_check":   {`INSERT INTO orders (external_id, load_id) VALUES ('', 1)`, `INSERT INTO orders (external_id, load_id) VALUES (repeat('x', 2001), 1)`},
-	"order_lines_pkey":           {`INSERT INTO order_lines VALUES (1, 1, 5, 1)`},
-	"order_lines_quantity_check": {`UPDATE order_lines SET quantity = 0`, `UPDATE order_lines SET quantity = -0.000001`},
-	"known_orders_pkey":          {`INSERT INTO known_orders VALUES (1, 2)`},
-	"known_lines_pkey":           {`INSERT INTO known_lines VALUES (1, 1, 2, 4)`},
-	"known_lines_quantity_check": {`UPDATE known_lines SET quantity = 0`},
+	"load_files_sha256_check": {`UPDATE load_files SET sha256 = '\x00'`},
+	"load_files_rows_check":   {`UPDATE load_files SET rows_rejected = 3`, `UPDATE load_files SET rows_rejected = -1`},
+	"load_rejects_pkey":       {`INSERT INTO load_rejects SELECT * FROM load_rejects`},
+	"items_pkey":              {`INSERT INTO items (item_id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'c')`},
+	"items_name_key":          {`INSERT INTO items (name) VALUES ('a')`},
+	"items_name_check":        {`INSERT INTO items (name) VALUES ('')`, `INSERT INTO items (name) VALUES (repeat('é', 1001))`},
+	"item_attributes_pkey":    {`INSERT INTO item_attributes (item_id, source, changed_by) VALUES (1, '', '')`},
+	"item_attributes_texts_check": {
+		`UPDATE item_attributes SET category = ''`, `UPDATE item_attributes SET label = ''`, `UPDATE item_attributes SET label = repeat('é', 1001)`,
+		`UPDATE item_attributes SET url = 'https://' || repeat('x', 1993)`, `UPDATE item_attributes SET category = NULL, image_url = 'https://' || repeat('x', 1993)`,
+	},
+	"item_attributes_urls_check": {
+		`UPDATE item_attributes SET url = 'javascript:alert(1)'`, `UPDATE item_attributes SET url = NULL, image_url = 'ftp://x'`,
+		`UPDATE item_attributes SET url = E'java\nhttps://x'`, `UPDATE item_attributes SET url = 'https:// '`,
+	},
+	"item_attributes_price_check": {`UPDATE item_attributes SET price = -0.01`, `UPDATE item_attributes SET price = 1e15`, `UPDATE item_attributes SET price = 'NaN'`},
+	"orders_pkey":                 {`INSERT INTO orders (order_id, external_id, load_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 1)`},
+	"orders_external_id_key":      {`INSERT INTO orders (external_id, load_id) VALUES ('o1', 1)`},
+	"orders_external_id_check":    {`INSERT INTO orders (external_id, load_id) VALUES ('', 1)`, `INSERT INTO orders (external_id, load_id) VALUES (repeat('x', 2001), 1)`},
+	"order_lines_pkey":            {`INSERT INTO order_lines VALUES (1, 1, 5, 1)`},
+	"order_lines_quantity_check":  {`UPDATE order_lines SET quantity = 0`, `UPDATE order_lines SET quantity = -0.000001`},
+	"known_orders_pkey":           {`INSERT INTO known_orders VALUES (1, 2)`},
+	"known_lines_pkey":            {`INSERT INTO known_lines VALUES (1, 1, 2, 4)`},
+	"known_lines_quantity_check":  {`UPDATE known_lines SET quantity = 0`},
 	"order_deletions_pkey": {
 		`INSERT INTO order_deletions (deletion_id, orders, lines, reason, deleted_by, version) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, '', '', '')`,
 	},
@@ -101,10 +111,15 @@ var violations = map[string][]string{
 		newBuild + `'running', false, NULL, NULL, 100, 50, 20, 0.3, 0.4)`, newBuild + `'running', false, NULL, NULL, 100, 50, 'NaN', 0.3, 0.1)`,
 	},
 	"builds_one_active_idx":          {newBuild + `'ready', true, now(), NULL, 100, 50, 20, 0.3, 0.1)`},
-	"item_stats_pkey":                {`INSERT INTO item_stats VALUES (1, 1, 1, 1, 3, 3)`},
-	"item_stats_popularity_rank_key": {`INSERT INTO item_stats VALUES (1, 3, 1, 1, 1, 3)`},
+	"builds_window_days_check":       {`UPDATE builds SET window_days = 0`, `UPDATE builds SET window_days = 36501`},
+	"builds_half_life_days_check":    {`UPDATE builds SET half_life_days = 0`, `UPDATE builds SET half_life_days = 36501`, `UPDATE builds SET half_life_days = 'NaN'`},
+	"builds_overlap_discount_check":  {`UPDATE builds SET overlap_discount = -0.1`, `UPDATE builds SET overlap_discount = 1.1`, `UPDATE builds SET overlap_discount = 'NaN'`},
+	"item_stats_pkey":                {`INSERT INTO item_stats VALUES (1, 1, 1, 1, 3, 3, 1)`},
+	"item_stats_popularity_rank_key": {`INSERT INTO item_stats VALUES (1, 3, 1, 1, 1, 3, 1)`},
 	"item_pairs_pkey":                {`INSERT INTO item_pairs VALUES (1, 1, 2, 2, 2)`},
-	"item_neighbours_pkey":           {`INSERT INTO item_neighbours VALUES (1, 1, 1, 3, 0.5, 1, 3)`},
+	"item_neighbours_pkey":           {`INSERT INTO item_neighbours VALUES (1, 1, 1, 3, 0.5, 1, 3, 0, 0)`},
+	"item_days_pkey":                 {`INSERT INTO item_days VALUES (1, '2024-02-29', 1, 2)`},
+	"order_days_pkey":                {`INSERT INTO order_days VALUES (1, '2024-02-29', 2)`},
 
 	"rules_pkey":       {`INSERT INTO rules (rule_id, kind, items, reason, author) OVERRIDING SYSTEM VALUE VALUES (1, 'hide', '{a}', 'r', 'a')`},
 	"rules_kind_check": {newRule + `'boost', NULL, '{a}', 'r', 'a', now(), NULL)`},
@@ -142,7 +157,7 @@ var violations = map[string][]string{
 }
 
 // plain indexes refuse nothing.
-var plain = []string{"item_pairs_item_b_idx", "load_files_sha256_idx"}
+var plain = []string{"item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx"}
 
 // Every constraint refuses what it is there for.
 func TestConstraintsHold(t *testing.T) {
@@ -174,6 +189,7 @@ func TestColumns(t *testing.T) {
 	pool := dbtest.New(t)
 	for relation, columns := range map[string]string{
 		"public.items":           "item_id name",
+		"public.item_attributes": "item_id category label url image_url price active source changed_at changed_by",
 		"public.orders":          "order_id external_id ordered_at customer_id load_id",
 		"public.order_lines":     "order_id item_id quantity",
 		"public.loads":           "load_id source status error started_at finished_at copy_seconds merge_seconds rows_read rows_loaded rows_duplicate rows_rejected loaded_by version",
@@ -182,10 +198,12 @@ func TestColumns(t *testing.T) {
 		"public.known_orders":    "order_id load_id ordered_at customer_id",
 		"public.known_lines":     "order_id item_id load_id quantity",
 		"public.order_deletions": "deletion_id deleted_at orders lines reason deleted_by version",
-		"public.builds":          "build_id status active error started_at built_at max_basket neighbours_kept shrinkage popularity_exponent similar_exponent orders order_lines baskets items pairs stats_seconds pairs_seconds neighbours_seconds built_by version",
-		"public.item_stats":      "build_id item_id orders baskets popularity_rank",
+		"public.builds":          "build_id status active error started_at built_at max_basket neighbours_kept shrinkage popularity_exponent similar_exponent overlap_discount window_days half_life_days newest_ordered_at grades orders order_lines baskets items pairs stats_seconds pairs_seconds neighbours_seconds built_by version",
+		"public.item_stats":      "build_id item_id orders baskets popularity_rank mass",
 		"public.item_pairs":      "build_id item_a item_b orders_together weight",
-		"public.item_neighbours": "build_id item_id neighbour_rank other_id affinity",
+		"public.item_neighbours": "build_id item_id neighbour_rank other_id affinity step overlap",
+		"public.item_days":       "build_id day item_id orders",
+		"public.order_days":      "build_id day orders",
 		"public.rules":           "rule_id kind item items reason author valid_from valid_until created_at ended_at ended_by",
 		"public.api_keys":        "key_id name scope hint sha256 created_at created_by expires_at revoked_at revoked_by last_used_at",
 
@@ -194,7 +212,9 @@ func TestColumns(t *testing.T) {
 			"build_id built_at",
 		"reporting.loads":        "load_id source status error rows_read rows_loaded rows_duplicate rows_rejected",
 		"reporting.load_rejects": "load_id file line_number reason detail raw",
-		"reporting.builds":       "build_id status active built_at",
+		"reporting.builds":       "build_id status active built_at overlap_discount window_days half_life_days newest_ordered_at grades",
+		"reporting.items":        "item_name category label url image_url price active source changed_at changed_by",
+		"reporting.rules":        "rule_id kind item items reason author valid_from valid_until created_at ended_at ended_by in_force",
 		"reporting.data_quality": "load_id rows_read rows_loaded rows_duplicate rows_rejected rejected_by_reason orders items one_item_share items_seen_once " +
 			"basket_sizes largest_orders near_duplicate_names first_ordered_at last_ordered_at rows_per_second copy_seconds merge_seconds",
 		"reporting.order_deletions": "deleted_at orders lines reason deleted_by",
@@ -206,7 +226,15 @@ func TestColumns(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"reporting.basket_recommendations(items text[], lim integer DEFAULT 10)", "reporting.load_quality(load bigint)", "reporting.similar_items(item text, lim integer DEFAULT 5)"}
+	const parameters = "measure text DEFAULT 'affinity'::text, min_support bigint DEFAULT 0, min_confidence double precision DEFAULT 0, " +
+		"exclude text[] DEFAULT '{}'::text[], categories text[] DEFAULT '{}'::text[], strict boolean DEFAULT false, build bigint DEFAULT NULL::bigint)"
+	want := []string{
+		"reporting.basket_recommendations(items text[], lim integer DEFAULT 10, " + parameters,
+		"reporting.explain(item text, other text, build bigint DEFAULT NULL::bigint)",
+		"reporting.load_quality(load bigint)",
+		"reporting.recent_popular_items(days integer, lim integer DEFAULT 20, exclude text[] DEFAULT '{}'::text[], categories text[] DEFAULT '{}'::text[], build bigint DEFAULT NULL::bigint)",
+		"reporting.similar_items(item text, lim integer DEFAULT 5, " + parameters,
+	}
 	got := texts(t, pool, `SELECT p.pronamespace::regnamespace || '.' || p.proname || '(' || pg_get_function_arguments(p.oid) || ')'
 		FROM pg_proc AS p WHERE p.pronamespace = 'reporting'::regnamespace ORDER BY 1`)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -269,13 +297,19 @@ func TestReportingRole(t *testing.T) {
 	if reporting < 6 {
 		t.Errorf("%d views: %q", reporting, relations)
 	}
-	for _, question := range []string{"SELECT * FROM reporting.similar_items('a')", "SELECT * FROM reporting.basket_recommendations(ARRAY['a', 'unknown'], 3)"} {
+	for _, question := range []string{
+		"SELECT * FROM reporting.similar_items('a')", "SELECT * FROM reporting.basket_recommendations(ARRAY['a', 'unknown'], 3)",
+		"SELECT * FROM reporting.similar_items('a', measure => 'lift', exclude => '{b}', categories => '{c}', strict => true, build => 1)",
+		"SELECT * FROM reporting.explain('a', 'b')", "SELECT * FROM reporting.load_quality(1)",
+	} {
 		if err := as(question); err != nil {
 			t.Errorf("%s: %v", question, err)
 		}
 	}
 	for _, other := range []string{
-		"SELECT * FROM recommend(1, ARRAY[1]::bigint[], true, 'affinity', 1, 0, '{}', true, 5)",
+		"SELECT * FROM recommend(1, ARRAY[1]::bigint[], true, 'affinity', 1, 0, '{}', '{}', 0, true, 5)",
+		"SELECT * FROM ranked(1, ARRAY[1]::bigint[], true, 'affinity', 1, 0, '{}', NULL, 0, true, 5)",
+		"SELECT * FROM explain_pair(1, 1, 2)", "SELECT item_ids('{a}')",
 		"INSERT INTO loads (source, loaded_by, version) VALUES ('', '', '')", "CREATE TABLE reporting.mine (a int)",
 		"UPDATE reporting.builds SET version = ''", "SELECT nextval('loads_load_id_seq')",
 	} {

@@ -16,6 +16,13 @@ WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = l.order_id)
 ORDER BY l.order_id, l.item_id
 LIMIT 20;
 
+-- name: DoctorAttributesWithoutItem :many
+SELECT ('attributes of item ' || a.item_id)::text AS subject, 'the item is missing'::text AS problem
+FROM item_attributes AS a
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = a.item_id)
+ORDER BY a.item_id
+LIMIT 20;
+
 -- name: DoctorLoadCounts :many
 -- Lines and orders in force or known from earlier loads; none of a load that was reverted.
 WITH said AS (
@@ -102,13 +109,15 @@ WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = s.item_id)
 ORDER BY s.build_id, s.item_id
 LIMIT 20;
 -- name: DoctorPairs :many
+-- A basket of 1000 gives a pair a weight of 1/999; where old baskets weigh less, at least a part of 2^38 that is not nothing.
 SELECT ('build ' || p.build_id || ', pair of items ' || p.item_a || ' and ' || p.item_b)::text AS subject,
        'is not possible by the statistics of its items'::text AS problem
 FROM item_pairs AS p
 LEFT JOIN item_stats AS a ON a.build_id = p.build_id AND a.item_id = p.item_a
 LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
+LEFT JOIN builds AS t ON t.build_id = p.build_id
 WHERE p.item_a >= p.item_b OR p.orders_together < 1 OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
-   OR NOT p.weight BETWEEN p.orders_together / 1000.0 AND p.orders_together
+   OR NOT p.weight BETWEEN p.orders_together / CASE WHEN t.half_life_days IS NULL THEN 1000.0 ELSE 274877906944 END AND p.orders_together
 ORDER BY p.build_id, p.item_a, p.item_b
 LIMIT 20;
 
@@ -123,10 +132,34 @@ WHERE NOT EXISTS (
 ORDER BY n.build_id, n.item_id, n.neighbour_rank
 LIMIT 20;
 
+-- name: DoctorOverlaps :many
+SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text AS subject,
+       'has a step or an overlap that is no share'::text AS problem
+FROM item_neighbours AS n
+WHERE NOT (n.step BETWEEN 0 AND 1 AND n.overlap BETWEEN 0 AND 1)
+ORDER BY n.build_id, n.item_id, n.neighbour_rank
+LIMIT 20;
+
+-- name: DoctorItemDays :many
+SELECT ('build ' || d.build_id || ', ' || d.day)::text AS subject,
+       ('an item is in ' || d.orders || ' orders, of ' || coalesce(o.orders, 0) || ' in all')::text AS problem
+FROM (SELECT x.build_id, x.day, max(x.orders) AS orders FROM item_days AS x GROUP BY x.build_id, x.day) AS d
+LEFT JOIN order_days AS o ON o.build_id = d.build_id AND o.day = d.day
+WHERE d.orders > coalesce(o.orders, 0)
+ORDER BY d.build_id, d.day
+LIMIT 20;
+
+-- name: DoctorOrderDays :many
+SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'is a day of no build that is kept: alsobought builds prune removes it'::text AS problem
+FROM order_days AS o
+WHERE NOT EXISTS (SELECT FROM builds AS b WHERE b.build_id = o.build_id AND b.status = 'ready')
+ORDER BY o.build_id, o.day
+LIMIT 20;
+
 -- name: DoctorLeftoverTables :many
 SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
 FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^item_(stats|pairs|neighbours)_[0-9]+$'
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^item_(stats|pairs|neighbours|days)_[0-9]+$'
   AND NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id)
 ORDER BY c.relname
 LIMIT 20;

@@ -10,10 +10,11 @@ ORDER BY i.item_id;
 SELECT o.* FROM orders AS o WHERE o.external_id = @external_id;
 
 -- name: OrderItemList :many
--- All items of one order; an order has as many as it has, so there is no limit.
+-- All items of one order; an order has as many as it has, so there is no limit. LIMIT 1 makes it look up each of them: before order lines have
+-- statistics the planner expects hundreds, and would read all items to join them.
 SELECT i.name
 FROM order_lines AS l
-JOIN items AS i ON i.item_id = l.item_id
+CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = l.item_id LIMIT 1) AS i
 WHERE l.order_id = @order_id
 ORDER BY i.name;
 
@@ -34,25 +35,28 @@ ORDER BY r.place, r.rules
 LIMIT 1000000;
 
 -- name: RecommendPerItem :many
--- The answers to many questions about one item each, asked by position; one row of zeros for a question that has none.
-SELECT a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
+-- The answers to many questions about one item each, by position, from the active build or that of an id: all that there is to ask, at once. One
+-- row of zeros for a question that has no answer; no row at all where there is no such build.
+SELECT b.build_id, b.built_at, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
        coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
        coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
        coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,
        coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
        coalesce(r.left_out, 0)::bigint AS left_out, coalesce(r.attributes, '{}')::jsonb AS attributes
-FROM unnest(@names::text[]) WITH ORDINALITY AS a(name, position)
+FROM builds AS b
+CROSS JOIN unnest(@names::text[]) WITH ORDINALITY AS a(name, position)
 LEFT JOIN LATERAL (
     SELECT x.item_id
     FROM items AS x
-    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = @build_id
+    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = b.build_id
     WHERE x.name = a.name
     LIMIT 1
 ) AS i ON true
 LEFT JOIN LATERAL recommend(
-    @build_id, ARRAY[i.item_id], true, @measure, @min_support, @min_confidence, item_ids(@exclude::text[]), @categories::text[], 0, @fill, @lim
+    b.build_id, ARRAY[i.item_id], true, @measure, @min_support, @min_confidence, item_ids(@exclude::text[]), @categories::text[], 0, @fill, @lim
 ) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
        attributes) ON i.item_id IS NOT NULL
+WHERE b.status = 'ready' AND CASE WHEN @build_id::bigint = 0 THEN b.active ELSE b.build_id = @build_id::bigint END
 ORDER BY a.position, r.place, r.rules
 LIMIT 1000000;
 

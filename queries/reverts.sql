@@ -55,13 +55,23 @@ DELETE FROM known_lines AS k WHERE k.load_id = @load_id;
 DELETE FROM known_orders AS k WHERE k.load_id = @load_id;
 
 -- name: ItemMayBeUnused :one
-SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM builds AS b WHERE b.active) AS more;
+-- Whether there are more items than those that the active build counted and those that only the catalogue names.
+SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM builds AS b WHERE b.active) + (
+    SELECT count(*)
+    FROM item_attributes AS a
+    WHERE NOT EXISTS (
+        SELECT FROM item_stats AS s
+        JOIN builds AS b ON b.build_id = s.build_id
+        WHERE s.item_id = a.item_id AND b.active
+    )
+) AS more;
 
 -- name: ItemDeleteUnused :execrows
--- Items that no order holds any more and no kept build speaks of.
+-- Items that no order holds any more, no kept build speaks of and the catalogue does not name.
 DELETE FROM items AS i
 WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.item_id = i.item_id)
-  AND NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = i.item_id);
+  AND NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = i.item_id)
+  AND NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = i.item_id);
 
 -- name: OrderListByExternalID :many
 SELECT o.order_id, o.external_id

@@ -66,7 +66,7 @@ func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) err
 	}
 	defer closeAll()
 	var built db.Build
-	if guard != nil {
+	if c.Guard {
 		built, err = guard.build(ctx, term, pool, c)
 	} else {
 		built, err = c.build(ctx, pool, false)

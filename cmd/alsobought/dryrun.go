@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -137,7 +136,7 @@ func (r *rehearsal) read(ctx context.Context, source load.Source, options orderf
 		return "", err
 	}
 	defer func() { _ = src.Close() }() // read only
-	before := state(src)
+	before := orderfile.StateOf(src)
 	reader, err := orderfile.Open(src, options)
 	if err != nil {
 		return "", err
@@ -167,27 +166,12 @@ func (r *rehearsal) read(ctx context.Context, source load.Source, options orderf
 			report(reader.Bytes())
 		}
 	}
-	if state(src) != before {
+	if orderfile.StateOf(src) != before {
 		return "", fmt.Errorf("%s changed while it was read: load it when it is complete", source.Name)
 	}
 	file.Bytes, file.Mapping = reader.Bytes(), reader.Mapping()
 	r.Files = append(r.Files, file)
 	return string(reader.SHA256()), nil
-}
-
-// fileState is what is different of a regular file that somebody writes to.
-type fileState struct {
-	size     int64
-	modified time.Time
-}
-
-func state(src io.Reader) (s fileState) {
-	if f, ok := src.(fs.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			return fileState{info.Size(), info.ModTime()}
-		}
-	}
-	return s
 }
 
 func (r *rehearsal) reject(fileNumber int, reject *orderfile.Reject) {
@@ -252,18 +236,14 @@ func (r *rehearsal) reasons() []string {
 
 func (f *rehearsedFile) print(w io.Writer) {
 	m := f.Mapping
-	fmt.Fprintf(w, "%s: %s\n", printable(f.Name), strings.Join(shape(m), ", "))
-	t := newTable(w)
-	roles := []string{m.Order, m.Item, m.Quantity, m.Time, m.Customer}
-	for i, role := range []string{"order", "item", "quantity", "time", "customer"} {
-		if roles[i] != "" {
-			t.row("  "+role, roles[i])
-		}
+	description := shape(m.Shape)
+	if m.TimeFormat != "" {
+		description = append(description, "times as "+m.TimeFormat)
 	}
-	unused := slices.DeleteFunc(slices.Clone(m.Columns), func(name string) bool { return slices.Contains(roles, name) })
-	if len(unused) > 0 {
-		t.row("  not used", shortened(strings.Join(unused, ", ")))
-	}
+	fmt.Fprintf(w, "%s: %s\n", printable(f.Name), strings.Join(description, ", "))
+	t := printColumns(w, m.Columns, [][2]string{
+		{"order", m.Order}, {"item", m.Item}, {"quantity", m.Quantity}, {"time", m.Time}, {"customer", m.Customer},
+	})
 	t.row("  rows", fmt.Sprintf("%s, %s of them rejected", grouped(f.RowsRead), grouped(f.RowsRejected)))
 	t.flush()
 	fmt.Fprintln(w)
@@ -284,7 +264,7 @@ func (f *rehearsedFile) print(w io.Writer) {
 }
 
 // shape says in words what kind of file it is.
-func shape(m orderfile.Mapping) []string {
+func shape(m orderfile.Shape) []string {
 	words := []string{string(m.Format)}
 	if m.Compression != "" {
 		words = append(words, m.Compression)
@@ -298,9 +278,6 @@ func shape(m orderfile.Mapping) []string {
 		words = append(words, "with a header")
 	case m.Format != orderfile.JSONLines && m.Format != orderfile.Baskets:
 		words = append(words, "without a header")
-	}
-	if m.TimeFormat != "" {
-		words = append(words, "times as "+m.TimeFormat)
 	}
 	return words
 }

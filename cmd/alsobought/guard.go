@@ -19,25 +19,22 @@ type guard struct {
 	margin float64 // of HR@10
 }
 
-// guard returns nil where none is wanted.
-func (c *buildCommand) guard() (*guard, error) {
-	if !c.Guard {
-		if c.Margin != nil {
-			return nil, usageError{fmt.Errorf("--margin is for --guard: name both")}
-		}
-		return nil, nil
-	}
-	g := &guard{margin: 0.01}
+// guard checks its flags.
+func (c *buildCommand) guard() (guard, error) {
+	g := guard{margin: 0.01}
 	set(&g.margin, c.Margin)
-	if !(g.margin >= 0 && g.margin <= 1) {
-		return nil, usageError{fmt.Errorf("--margin is %v: choose 0 to 1", g.margin)}
+	switch {
+	case !c.Guard && c.Margin != nil:
+		return g, usageError{errors.New("--margin is for --guard: name both")}
+	case !(g.margin >= 0 && g.margin <= 1):
+		return g, usageError{fmt.Errorf("--margin is %v: choose 0 to 1", g.margin)}
 	}
 	return g, nil
 }
 
 // build makes the build beside the active one, grades it, and compares its grade with that kept with the active one: other orders or other
 // settings, either may have made it worse. An active build without a grade of the same protocol is graded by today's orders.
-func (g *guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c *buildCommand) (db.Build, error) {
+func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c *buildCommand) (db.Build, error) {
 	active, err := activeBuild(ctx, pool)
 	if err != nil {
 		return db.Build{}, err
@@ -75,7 +72,7 @@ func (g *guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c
 }
 
 // grade returns the HR@10 of a build by affinity, that kept with it if there is one.
-func (g *guard) grade(ctx context.Context, term *terminal, pool *pgxpool.Pool, b db.Build, quiet bool) (float64, error) {
+func (g guard) grade(ctx context.Context, term *terminal, pool *pgxpool.Pool, b db.Build, quiet bool) (float64, error) {
 	var report evaluate.Report
 	if b.Grades != nil {
 		if err := json.Unmarshal(b.Grades, &report); err != nil {

@@ -61,7 +61,10 @@ type loadSummary struct {
 
 func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	began := time.Now()
-	sources, total, err := c.sources(ctx, term)
+	if err := c.options().Validate(); err != nil {
+		return usageError{err}
+	}
+	sources, total, err := sources(ctx, term, c.Files)
 	if err != nil {
 		return err
 	}
@@ -138,16 +141,13 @@ func (c *loadCommand) options() orderfile.Options {
 	}
 }
 
-// sources checks what can be checked before a database is started for it. total is the bytes of the sources if they are all regular files.
-func (c *loadCommand) sources(ctx context.Context, term *terminal) (sources []load.Source, total int64, err error) {
-	if err := c.options().Validate(); err != nil {
-		return nil, 0, usageError{err}
-	}
+// sources checks what can be checked of files before a database is started for them. total is the bytes of the sources if they are all regular files.
+func sources(ctx context.Context, term *terminal, names []string) (list []load.Source, total int64, err error) {
 	known := true
-	for _, name := range c.Files {
+	for _, name := range names {
 		if name == "-" {
 			known = false
-			sources = append(sources, load.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
+			list = append(list, load.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
 				return interruptible(ctx, func() (io.ReadCloser, error) { return io.NopCloser(term.stdin), nil }), nil
 			}})
 			continue
@@ -161,18 +161,18 @@ func (c *loadCommand) sources(ctx context.Context, term *terminal) (sources []lo
 		}
 		if info.Mode().IsRegular() {
 			total += info.Size()
-			sources = append(sources, load.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+			list = append(list, load.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
 			continue
 		}
 		known = false
-		sources = append(sources, load.Source{Name: name, Open: func() (io.ReadCloser, error) {
+		list = append(list, load.Source{Name: name, Open: func() (io.ReadCloser, error) {
 			return interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
 		}})
 	}
 	if !known {
 		total = 0
 	}
-	return sources, total, nil
+	return list, total, nil
 }
 
 // rejectLimit is how many rows may be rejected, or what share of them; the zero value is no limit.

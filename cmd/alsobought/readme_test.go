@@ -11,11 +11,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReadme runs every command of the README's sessions, in their order, and wants to see what the README shows. The API that it speaks of
-// runs on another port here.
+// TestReadme runs every command of the README's sessions, in their order, and wants to see what the README shows; and those of other pages.
+// The API that they speak of runs on another port here.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	for page, least := range map[string]int{"README.md": 8, "docs/catalogue.md": 4} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			replay(t, page, least)
+		})
+	}
+}
+
+// replay runs the commands of a page, at least so many.
+func replay(t *testing.T, page string, least int) {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join("../..", page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,11 +47,11 @@ func TestReadme(t *testing.T) {
 				printed = inShell(t, strings.ReplaceAll(line, "bin/alsobought", "alsobought"), dir)
 			}
 			if diff := cmp.Diff(withoutTimes(shown), withoutTimes(printed)); diff != "" {
-				t.Errorf("$ %s\n(-README +printed):\n%s", line, diff)
+				t.Errorf("$ %s\n(-%s +printed):\n%s", line, page, diff)
 			}
 		}
 	}
-	if commands < 8 {
+	if commands < least {
 		t.Errorf("only %d commands were found", commands)
 	}
 }

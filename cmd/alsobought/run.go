@@ -32,6 +32,7 @@ type program struct {
 	Load     loadCommand     `cmd:"" help:"Load order files, then build."`
 	Loads    loadsCommand    `cmd:"" help:"What was loaded: the audit."`
 	Orders   ordersCommand   `cmd:"" help:"Delete orders."`
+	Items    itemsCommand    `cmd:"" help:"The catalogue: attributes of items."`
 	Build    buildCommand    `cmd:"" help:"Count all orders into a new build and switch to it."`
 	Builds   buildsCommand   `cmd:"" help:"List builds, switch between them, remove old ones."`
 	Popular  popularCommand  `cmd:"" help:"The items in the most orders."`

@@ -84,6 +84,7 @@ func contents(t testing.TB, url string) map[string]string {
 		"SELECT * FROM items", "SELECT * FROM orders", "SELECT * FROM order_lines", "SELECT * FROM load_files", "SELECT * FROM load_rejects",
 		"SELECT * FROM builds", "SELECT * FROM item_stats", "SELECT * FROM item_pairs", "SELECT * FROM item_neighbours",
 		"SELECT * FROM loads WHERE status <> 'failed'",
+		"SELECT * FROM item_attributes",
 	} {
 		var rows string
 		err := conn.QueryRow(t.Context(), "SELECT coalesce(string_agg(q::text, chr(10) ORDER BY q::text), '') FROM ("+query+") AS q").Scan(&rows)

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/build"
@@ -23,15 +23,17 @@ func TestRandomOrders(t *testing.T) {
 				t.Parallel()
 				pool := dbtest.New(t)
 				orders := oracle.Random(random(seed), shape)
-				loadText(t, pool, orders.CSV(random(seed)))
+				times := oracle.RandomTimes(random(seed), orders)
+				loadText(t, pool, orders.TimedCSV(random(seed), times))
 				rnd := random(seed)
 				for _, settings := range []oracle.Settings{
 					oracle.Settings(build.DefaultSettings()), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd),
+					oracle.RandomSettings(rnd),
 				} {
 					opts := defaults()
 					opts.Settings = build.Settings(settings)
 					built := mustBuild(t, pool, opts)
-					wantCounts(t, pool, built, oracle.Count(orders, settings))
+					wantCounts(t, pool, built, oracle.CountTimed(orders, times, settings))
 				}
 				wantHealthy(t, pool)
 			})
@@ -49,12 +51,12 @@ type pair struct {
 // neighbour is one row of item_neighbours.
 type neighbour struct {
 	ItemID, Rank, OtherID      int64
-	Affinity                   float64
+	Affinity, Step, Overlap    float64
 	OtherBaskets, OtherRanking int64
 }
 
 // wantCounts compares every row of a build with the oracle.
-func wantCounts(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.Counts) {
+func wantCounts(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts) {
 	t.Helper()
 	if got := oracle.Settings(build.SettingsOf(built)); got != want.Settings {
 		t.Errorf("build %d has settings %+v, want %+v", built.BuildID, got, want.Settings)
@@ -63,7 +65,11 @@ func wantCounts(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.C
 		t.Errorf("build %d counted %d orders, %d lines, %d baskets, want %d, %d, %d",
 			built.BuildID, built.Orders, built.OrderLines, built.Baskets, want.Orders, want.Lines, want.Baskets)
 	}
+	if newest := built.NewestOrderedAt; (newest == nil) != want.Newest.IsZero() || newest != nil && !newest.Equal(want.Newest) {
+		t.Errorf("build %d says the newest order is of %v, want %v", built.BuildID, newest, want.Newest)
+	}
 	names := wantStats(t, pool, built, want)
+	wantDays(t, pool, built, want)
 	pairs := readPairs(t, pool, built)
 	neighbours := readNeighbours(t, pool, built)
 	var directed, kept int64
@@ -75,7 +81,7 @@ func wantCounts(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.C
 		if err := comparePairs(names, pairs[id], with); err != nil {
 			t.Fatalf("build %d, pairs of %q: %v", built.BuildID, name, err)
 		}
-		if err := compareNeighbours(names, neighbours[id], ranked, want); err != nil {
+		if err := compareNeighbours(names, name, neighbours[id], want); err != nil {
 			t.Fatalf("build %d, neighbours of %q: %v", built.BuildID, name, err)
 		}
 	}
@@ -93,29 +99,62 @@ func wantCounts(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.C
 }
 
 // wantStats compares item_stats and returns the names of the items.
-func wantStats(t *testing.T, pool *pgxpool.Pool, built db.Build, want *oracle.Counts) map[int64]string {
+func wantStats(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts) map[int64]string {
 	t.Helper()
 	names := map[int64]string{}
 	got := map[string]oracle.Item{}
 	var id int64
 	var name string
 	var item oracle.Item
-	each(t, pool, `SELECT s.item_id, i.name, s.orders, s.baskets, s.popularity_rank, s.baskets_rank
+	each(t, pool, `SELECT s.item_id, i.name, s.orders, s.baskets, s.popularity_rank, s.baskets_rank, s.mass
 		FROM item_stats AS s JOIN items AS i USING (item_id) WHERE s.build_id = $1`,
-		built.BuildID, []any{&id, &name, &item.Orders, &item.Baskets, &item.PopularityRank, &item.BasketsRank},
+		built.BuildID, []any{&id, &name, &item.Orders, &item.Baskets, &item.PopularityRank, &item.BasketsRank, &item.Mass},
 		func() { names[id], got[name] = name, item })
 	if len(got) != len(want.Items) {
 		t.Fatalf("build %d has statistics of %d items, want %d", built.BuildID, len(got), len(want.Items))
 	}
 	for name, item := range want.Items {
-		if got[name] != item {
-			t.Fatalf("build %d, %q: %+v, want %+v", built.BuildID, name, got[name], item)
+		stored := got[name]
+		if oracle.Near(stored.Mass, item.Mass) {
+			stored.Mass = item.Mass
+		}
+		if stored != item {
+			t.Fatalf("build %d, %q: %+v, want %+v", built.BuildID, name, stored, item)
 		}
 	}
 	return names
 }
 
-func readPairs(t *testing.T, pool *pgxpool.Pool, built db.Build) map[int64][]pair {
+// near is oracle.Near for overlaps, which are sums of whole numbers of 2^-58.
+func near(got, want float64) bool {
+	return oracle.Near(got, want) || math.Abs(got-want) <= 20*0x1p-58
+}
+
+// wantDays compares order_days and item_days.
+func wantDays(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts) {
+	t.Helper()
+	orders, perItem := want.LastYear()
+	got, gotPerItem := map[int64]int64{}, map[string]map[int64]int64{}
+	var day, n int64
+	var name string
+	each(t, pool, "SELECT day - date '1970-01-01', orders FROM order_days WHERE build_id = $1", built.BuildID, []any{&day, &n},
+		func() { got[day] = n })
+	each(t, pool, "SELECT d.day - date '1970-01-01', i.name, d.orders FROM item_days AS d JOIN items AS i USING (item_id) WHERE d.build_id = $1",
+		built.BuildID, []any{&day, &name, &n}, func() {
+			if gotPerItem[name] == nil {
+				gotPerItem[name] = map[int64]int64{}
+			}
+			gotPerItem[name][day] = n
+		})
+	if diff := cmp.Diff(orders, got); diff != "" {
+		t.Fatalf("build %d, orders by day (-want +got):\n%s", built.BuildID, diff)
+	}
+	if diff := cmp.Diff(perItem, gotPerItem); diff != "" {
+		t.Fatalf("build %d, items by day (-want +got):\n%s", built.BuildID, diff)
+	}
+}
+
+func readPairs(t *testing.T, pool db.DBTX, built db.Build) map[int64][]pair {
 	t.Helper()
 	pairs := map[int64][]pair{}
 	var a int64
@@ -125,18 +164,18 @@ func readPairs(t *testing.T, pool *pgxpool.Pool, built db.Build) map[int64][]pai
 	return pairs
 }
 
-func readNeighbours(t *testing.T, pool *pgxpool.Pool, built db.Build) map[int64][]neighbour {
+func readNeighbours(t *testing.T, pool db.DBTX, built db.Build) map[int64][]neighbour {
 	t.Helper()
 	neighbours := map[int64][]neighbour{}
 	var n neighbour
-	each(t, pool, `SELECT item_id, neighbour_rank, other_id, affinity, other_baskets, other_baskets_rank
+	each(t, pool, `SELECT item_id, neighbour_rank, other_id, affinity, step, overlap, other_baskets, other_baskets_rank
 		FROM item_neighbours WHERE build_id = $1 ORDER BY item_id, neighbour_rank`, built.BuildID,
-		[]any{&n.ItemID, &n.Rank, &n.OtherID, &n.Affinity, &n.OtherBaskets, &n.OtherRanking},
+		[]any{&n.ItemID, &n.Rank, &n.OtherID, &n.Affinity, &n.Step, &n.Overlap, &n.OtherBaskets, &n.OtherRanking},
 		func() { neighbours[n.ItemID] = append(neighbours[n.ItemID], n) })
 	return neighbours
 }
 
-func each(t *testing.T, pool *pgxpool.Pool, sql string, id int64, row []any, do func()) {
+func each(t *testing.T, pool db.DBTX, sql string, id int64, row []any, do func()) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), sql, id)
 	if err != nil {
@@ -160,7 +199,8 @@ func comparePairs(names map[int64]string, got []pair, want map[string]oracle.Pai
 	return nil
 }
 
-func compareNeighbours(names map[int64]string, got []neighbour, ranked []oracle.Candidate, want *oracle.Counts) error {
+func compareNeighbours(names map[int64]string, name string, got []neighbour, want *oracle.Counts) error {
+	ranked := want.Neighbours(name)
 	others := make([]string, len(got))
 	for i, n := range got {
 		others[i] = names[n.OtherID]
@@ -172,6 +212,9 @@ func compareNeighbours(names map[int64]string, got []neighbour, ranked []oracle.
 		if n.Rank != int64(i+1) || n.OtherBaskets != item.Baskets || n.OtherRanking != item.BasketsRank ||
 			!oracle.Near(n.Affinity, ranked[place].Total) || math.IsNaN(n.Affinity) {
 			return fmt.Errorf("place %d: %+v, want affinity %v and %+v", i+1, n, ranked[place].Total, item)
+		}
+		if step, overlap := want.Step(name, others[i]), want.Overlap(name, others[i]); !oracle.Near(n.Step, step) || !near(n.Overlap, overlap) {
+			return fmt.Errorf("place %d: %+v, want step %v and overlap %v", i+1, n, step, overlap)
 		}
 	}
 	return oracle.CheckRanking(others, ranked, int(want.Settings.NeighboursKept))

@@ -40,7 +40,8 @@ func TestRealOrders(t *testing.T) {
 			if got := (figures{built.OrderLines, built.Pairs, built.Neighbours}); got != want {
 				t.Errorf("%+v, want %+v", got, want)
 			}
-			wantCounts(t, pool, built, oracle.Count(realOrders(t, name), oracle.Settings(build.DefaultSettings())))
+			orders, times := realOrders(t, name)
+			wantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(build.DefaultSettings())))
 			wantHealthy(t, pool)
 		})
 	}
@@ -57,21 +58,24 @@ func realFile(t *testing.T, name string) *os.File {
 	return f
 }
 
-func realOrders(t *testing.T, name string) oracle.Orders {
+func realOrders(t *testing.T, name string) (oracle.Orders, oracle.Times) {
 	t.Helper()
 	r, err := orderfile.Open(realFile(t, name), orderfile.Options{Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders := oracle.Orders{}
+	orders, times := oracle.Orders{}, oracle.Times{}
 	for {
 		line, reject, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			return orders
+			return orders, times
 		}
 		if err != nil || reject != nil {
 			t.Fatalf("%v, %+v", err, reject)
 		}
 		orders.Add(line.Order, line.Item)
+		if _, said := times[line.Order]; !said && !line.OrderedAt.IsZero() {
+			times[line.Order] = line.OrderedAt
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -28,17 +29,23 @@ func TestSample(t *testing.T) {
 	}
 	pool := dbtest.New(t)
 	loadText(t, pool, text.String())
-	orders := oracle.Orders{}
+	orders, times := oracle.Orders{}, oracle.Times{}
 	records, err := csv.NewReader(strings.NewReader(text.String())).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range records[1:] {
 		orders.Add(line[0], line[1])
+		if times[line[0]], err = time.Parse(time.RFC3339, line[3]); err != nil {
+			t.Fatal(err)
+		}
 	}
 
+	aged := defaults()
+	aged.Settings.WindowDays, aged.Settings.HalfLifeDays = 400, 90
+	wantCounts(t, pool, mustBuild(t, pool, aged), oracle.CountTimed(orders, times, oracle.Settings(aged.Settings)))
 	built := mustBuild(t, pool, defaults())
-	wantCounts(t, pool, built, oracle.Count(orders, oracle.Settings(build.DefaultSettings())))
+	wantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(build.DefaultSettings())))
 	got := fmt.Sprintf("orders %d, lines %d, items %d, pairs %d", built.Orders, built.OrderLines, built.Items, built.Pairs)
 	if want := "orders 154167, lines 486620, items 15105, pairs 133632"; got != want {
 		t.Errorf("%s, want %s", got, want)

@@ -10,14 +10,14 @@ import (
 // Settings of a build, stored with it. The symbols are SCORING's (docs/scoring.md). The zero value of a field is not a setting: start from
 // DefaultSettings.
 type Settings struct {
-	MaxBasket          int32   // largest order that counts for pairs, in distinct items; 2 to 1000
-	NeighboursKept     int32   // neighbours kept per item; 1 to 1000
-	Shrinkage          float64 // orders together by which rare pairs are shrunk; 0 to 1,000,000
-	PopularityExponent float64 // how much bestsellers are curbed; 0 (not at all) to 1
-	SimilarExponent    float64 // how much of that similar items give back; 0 to PopularityExponent
-	OverlapDiscount    float64 // how much of what basket items say by way of each other is taken off; 0 (nothing) to 1
-	WindowDays         int32   // only orders of so many days, back from the newest order; 0 is all orders, else 1 to 36,500
-	HalfLifeDays       float64 // age at which an order weighs half in affinity, counted from the newest; 0 is no decay, else 0.01 to 36,500
+	MaxBasket          int32   `json:"max_basket"`          // largest order that counts for pairs, in distinct items; 2 to 1000
+	NeighboursKept     int32   `json:"neighbours_kept"`     // neighbours kept per item; 1 to 1000
+	Shrinkage          float64 `json:"shrinkage"`           // orders together by which rare pairs are shrunk; 0 to 1,000,000
+	PopularityExponent float64 `json:"popularity_exponent"` // how much bestsellers are curbed; 0 (not at all) to 1
+	SimilarExponent    float64 `json:"similar_exponent"`    // how much of that similar items give back; 0 to PopularityExponent
+	OverlapDiscount    float64 `json:"overlap_discount"`    // how much of what basket items say by way of each other is taken off; 0 (nothing) to 1
+	WindowDays         int32   `json:"window_days"`         // only orders of so many days, back from the newest order; 0 is all orders, else 1 to 36,500
+	HalfLifeDays       float64 `json:"half_life_days"`      // age at which an order weighs half in affinity; 0 is no decay, else 0.01 to 36,500
 }
 
 // DefaultSettings are the ones that were measured to be good on twelve data sets.

@@ -29,9 +29,9 @@ func TestRunKeepsTwoForRollback(t *testing.T) {
 		wantStates(t, pool, w)
 	}
 	var tables int
-	query(t, pool, &tables, `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^item_(stats|pairs|neighbours)_\d+$'`)
-	if tables != 3*3 {
-		t.Errorf("%d tables of builds, want 3 each of 3 builds", tables)
+	query(t, pool, &tables, `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^item_(stats|pairs|neighbours|days)_\d+$'`)
+	if tables != 3*4 {
+		t.Errorf("%d tables of builds, want 4 each of 3 builds", tables)
 	}
 	wantHealthy(t, pool)
 }
@@ -137,7 +137,10 @@ func TestSettingsAreStored(t *testing.T) {
 	t.Parallel()
 	pool, orders := small(t, 4)
 	opts := defaults()
-	opts.Settings = build.Settings{MaxBasket: 3, NeighboursKept: 2, Shrinkage: 0.125, PopularityExponent: 0.1 + 0.2, SimilarExponent: 0.1}
+	opts.Settings = build.Settings{
+		MaxBasket: 3, NeighboursKept: 2, Shrinkage: 0.125, PopularityExponent: 0.1 + 0.2, SimilarExponent: 0.1,
+		OverlapDiscount: 0.7, WindowDays: 14, HalfLifeDays: 0.1 + 0.2,
+	}
 	opts.BuiltBy, opts.Version = "somebody", "v1"
 	first := mustBuild(t, pool, opts)
 	if first.BuiltBy != "somebody" || first.Version != "v1" || first.Status != "ready" || !first.Active || first.BuiltAt == nil {
@@ -162,7 +165,8 @@ func TestSettingsValidate(t *testing.T) {
 	}{
 		"defaults":                  {func(*build.Settings) {}, ""},
 		"smallest":                  {func(s *build.Settings) { *s = build.Settings{MaxBasket: 2, NeighboursKept: 1} }, ""},
-		"largest":                   {func(s *build.Settings) { *s = build.Settings{1000, 1000, 1e6, 1, 1} }, ""},
+		"largest":                   {func(s *build.Settings) { *s = build.Settings{1000, 1000, 1e6, 1, 1, 1, 36500, 36500} }, ""},
+		"shortest times":            {func(s *build.Settings) { s.WindowDays, s.HalfLifeDays = 1, 0.01 }, ""},
 		"max basket below":          {func(s *build.Settings) { s.MaxBasket = 1 }, "max basket is 1"},
 		"max basket above":          {func(s *build.Settings) { s.MaxBasket = 1001 }, "max basket is 1001"},
 		"neighbours below":          {func(s *build.Settings) { s.NeighboursKept = 0 }, "neighbours kept are 0"},
@@ -176,6 +180,15 @@ func TestSettingsValidate(t *testing.T) {
 		"similar below":             {func(s *build.Settings) { s.SimilarExponent = -0.1 }, "similar exponent is -0.1"},
 		"similar above popularity":  {func(s *build.Settings) { s.SimilarExponent = 0.31 }, "similar exponent is 0.31"},
 		"similar is no number":      {func(s *build.Settings) { s.SimilarExponent = math.NaN() }, "similar exponent is NaN"},
+		"overlap below":             {func(s *build.Settings) { s.OverlapDiscount = -0.1 }, "overlap discount is -0.1"},
+		"overlap above":             {func(s *build.Settings) { s.OverlapDiscount = 1.1 }, "overlap discount is 1.1"},
+		"overlap is no number":      {func(s *build.Settings) { s.OverlapDiscount = math.NaN() }, "overlap discount is NaN"},
+		"window below":              {func(s *build.Settings) { s.WindowDays = -1 }, "window is -1 days"},
+		"window above":              {func(s *build.Settings) { s.WindowDays = 36501 }, "window is 36501 days"},
+		"half-life below zero":      {func(s *build.Settings) { s.HalfLifeDays = -1 }, "half-life is -1 days"},
+		"half-life below":           {func(s *build.Settings) { s.HalfLifeDays = 0.009 }, "half-life is 0.009 days"},
+		"half-life above":           {func(s *build.Settings) { s.HalfLifeDays = 36501 }, "half-life is 36501 days"},
+		"half-life is no number":    {func(s *build.Settings) { s.HalfLifeDays = math.NaN() }, "half-life is NaN days"},
 		"all is said, not one only": {func(s *build.Settings) { *s = build.Settings{Shrinkage: -1} }, "max basket is 0: choose 2 to 1000\nneighbours kept are 0: choose 1 to 1000\nshrinkage is -1"},
 	} {
 		t.Run(name, func(t *testing.T) {

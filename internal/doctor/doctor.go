@@ -50,6 +50,7 @@ func checksOf(q *db.Queries) []check {
 	return []check{
 		{"every order has lines", wrap(q.DoctorOrderWithoutLines)},
 		{"every line has its order and its item", wrap(q.DoctorLineWithoutOrder)},
+		{"every item with attributes has its name", wrap(q.DoctorAttributesWithoutItem)},
 		{"every load's counts are those of its rows", wrap(q.DoctorLoadCounts)},
 		{"every row belongs to a load", wrap(q.DoctorRowOfUnknownLoad)},
 		{"every row that is known from an earlier load is there", wrap(q.DoctorKnownRows)},
@@ -59,6 +60,9 @@ func checksOf(q *db.Queries) []check {
 		{"every item of a build has its name", wrap(q.DoctorBuildItems)},
 		{"every pair is possible", wrap(q.DoctorPairs)},
 		{"every neighbour is a pair", wrap(q.DoctorNeighbours)},
+		{"every overlap is a share", wrap(q.DoctorOverlaps)},
+		{"no item is in more orders of a day than there are", wrap(q.DoctorItemDays)},
+		{"every day is one of a build that is kept", wrap(q.DoctorOrderDays)},
 		{"no tables are left over", wrap(q.DoctorLeftoverTables)},
 	}
 }

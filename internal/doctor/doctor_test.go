@@ -26,8 +26,9 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func healthy(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
-	mustLoad(t, pool, "order,item,quantity\n"+
-		"o1,a,1\no1,b,2\no1,c,1\no2,a,1\no2,b,1\no3,a,1\no3,c,1\no3,a,5\no4,d,1\no5,,1\no5,a,0\no6,b,1\no6,c,1\n")
+	mustLoad(t, pool, "order,item,quantity,ordered_at\n"+
+		"o1,a,1,2024-02-29\no1,b,2,2024-02-29\no1,c,1,2024-02-29\no2,a,1,2024-02-29\no2,b,1,2024-02-29\n"+
+		"o3,a,1,\no3,c,1,\no3,a,5,\no4,d,1,\no5,,1,\no5,a,0,\no6,b,1,\no6,c,1,\n")
 	mustBuild(t, pool)
 	mustLoad(t, pool, "order,item,quantity\no1,a,1\no7,a,1\no7,d,1\n,x,1\n")
 	for range 3 {
@@ -79,6 +80,11 @@ func breakages() []breakage {
 			"line of order 1 and item 1000", "its order or its item is missing",
 		},
 		{
+			"every item with attributes has its name", "attributes without item",
+			`INSERT INTO item_attributes (item_id, source, changed_by) VALUES (1000, '', '')`,
+			"attributes of item 1000", "the item is missing",
+		},
+		{
 			"every load's counts are those of its rows", "lines",
 			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
 			"load 2", "says 4 lines, 2 orders, 1 rejects; there are 3, 2, 1",
@@ -120,7 +126,7 @@ func breakages() []breakage {
 		},
 		{
 			"every item of a build has its name", "an item that is gone",
-			`INSERT INTO item_stats VALUES (4, 1000, 1, 0, 5, 5); UPDATE builds SET items = items + 1, order_lines = order_lines + 1 WHERE build_id = 4`,
+			`INSERT INTO item_stats VALUES (4, 1000, 1, 0, 5, 5, 0); UPDATE builds SET items = items + 1, order_lines = order_lines + 1 WHERE build_id = 4`,
 			"build 4, item 1000", "is not in items",
 		},
 		{
@@ -177,6 +183,11 @@ func breakages() []breakage {
 			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
 		},
 		{
+			"every pair is possible", "too light for its age",
+			`UPDATE builds SET half_life_days = 1 WHERE build_id = 4;
+			 UPDATE item_pairs SET weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+		},
+		{
 			"every pair is possible", "the wrong way round",
 			`DELETE FROM item_neighbours WHERE build_id = 4 AND least(item_id, other_id) = 1 AND greatest(item_id, other_id) = 2;
 			 UPDATE builds SET neighbours = neighbours - 2 WHERE active;
@@ -191,6 +202,43 @@ func breakages() []breakage {
 			"every neighbour is a pair", "a stranger",
 			`UPDATE item_neighbours SET other_id = 1000 WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
 			"build 4, neighbour 1 of item 4", "has no pair behind it",
+		},
+		{
+			"every overlap is a share", "more than all",
+			`UPDATE item_neighbours SET overlap = 1.001 WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
+			"build 4, neighbour 1 of item 4", "is no share",
+		},
+		{
+			"every overlap is a share", "less than nothing",
+			`UPDATE item_neighbours SET step = -0.001 WHERE build_id = 3 AND item_id = 4 AND neighbour_rank = 1`,
+			"build 3, neighbour 1 of item 4", "is no share",
+		},
+		{
+			"every overlap is a share", "no number",
+			`UPDATE item_neighbours SET overlap = 'NaN' WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
+			"build 4, neighbour 1 of item 4", "is no share",
+		},
+		{
+			"no item is in more orders of a day than there are", "more",
+			`UPDATE item_days SET orders = 3 WHERE build_id = 4 AND day = '2024-02-29' AND item_id = 1`,
+			"build 4, 2024-02-29", "an item is in 3 orders, of 2 in all",
+		},
+		{
+			"no item is in more orders of a day than there are", "a day without orders",
+			`DELETE FROM order_days WHERE build_id = 3 AND day = '2024-02-29'`,
+			"build 3, 2024-02-29", "an item is in 2 orders, of 0 in all",
+		},
+		{
+			"every day is one of a build that is kept", "of a pruned one", `INSERT INTO order_days VALUES (1, '2024-02-29', 2)`,
+			"build 1, 2024-02-29", "is a day of no build that is kept",
+		},
+		{
+			"every day is one of a build that is kept", "of a build that never was", `INSERT INTO order_days VALUES (1000, '2024-02-29', 2)`,
+			"build 1000, 2024-02-29", "is a day of no build that is kept",
+		},
+		{
+			"no tables are left over", "days of a pruned build", `CREATE TABLE item_days_1 (LIKE item_days)`,
+			"table item_days_1", "alsobought builds prune removes it",
 		},
 		{
 			"no tables are left over", "of a build that never was", `CREATE TABLE item_pairs_1000 (LIKE item_pairs)`,
@@ -213,6 +261,16 @@ func TestHealthy(t *testing.T) {
 		"loaded and not built": func(t *testing.T) *pg.Pool {
 			pool := dbtest.New(t)
 			mustLoad(t, pool, "order,item\n1,a\n")
+			return pool
+		},
+		"old orders weigh next to nothing": func(t *testing.T) *pg.Pool {
+			pool := healthy(t)
+			mustLoad(t, pool, "order,item,ordered_at\no8,a,2024-12-31\no8,d,2024-12-31\n")
+			settings := build.DefaultSettings()
+			settings.HalfLifeDays = 0.01
+			if _, err := build.Run(t.Context(), pool, build.Options{Settings: settings}); err != nil {
+				t.Fatal(err)
+			}
 			return pool
 		},
 		"a failed build": func(t *testing.T) *pg.Pool {

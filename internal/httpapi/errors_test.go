@@ -53,7 +53,7 @@ func TestProblems(t *testing.T) {
 		{name: "too many excluded", path: "/api/v1/popular-items?" + strings.Repeat("exclude=x&", 101), status: 422, locations: []string{"query.exclude"}},
 		{name: "broken escape", path: "/api/v1/popular-items?limit=%zz", status: 422, locations: []string{"query"}, detail: "invalid URL escape"},
 		{name: "semicolon", path: "/api/v1/popular-items?exclude=a;b", status: 422, locations: []string{"query"}, detail: "semicolon"},
-		{name: "unknown parameter", path: "/api/v1/popular-items?measure=count", status: 422, locations: []string{"query.measure"}, detail: "choose from exclude, limit"},
+		{name: "unknown parameter", path: "/api/v1/popular-items?measure=count", status: 422, locations: []string{"query.measure"}, detail: "choose from build_id, category, days, exclude, limit"},
 		{name: "unknown parameter of a post", path: "/api/v1/basket-recommendations?limit=1", body: `{"items":["PID"]}`, status: 422, locations: []string{"query.limit"}},
 		{name: "other case", path: "/api/v1/popular-items?Limit=1", status: 422, locations: []string{"query.Limit"}},
 		{name: "no item", path: "/api/v1/similar-items", status: 422, locations: []string{"query.item"}, detail: "missing"},

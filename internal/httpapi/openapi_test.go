@@ -229,7 +229,7 @@ func TestDocumentHasTheKeys(t *testing.T) {
 			if _, there := op.Responses["401"]; there == open {
 				t.Errorf("%s %s: 401 is documented: %t", method, path, there)
 			}
-			if open && method != "get" && op.OperationID != "basket-recommendations" {
+			if open && method != "get" && op.OperationID != "basket-recommendations" && op.OperationID != "similar-items-batch" {
 				t.Errorf("%s %s is open to everybody", method, path)
 			}
 		}
@@ -240,21 +240,23 @@ func TestDocumentHasTheKeys(t *testing.T) {
 func TestDocumentHasTheBounds(t *testing.T) {
 	t.Parallel()
 	d := readDocument(t, newServer(t))
-	fields := map[string]map[string]*schema{"body": d.Components.Schemas["BasketBody"].Properties}
+	fields := map[string]map[string]*schema{
+		"body": d.Components.Schemas["BasketBody"].Properties, "batch": d.Components.Schemas["BatchBody"].Properties,
+	}
 	for path, operations := range d.Paths {
 		for _, op := range operations {
 			fields[path], fields[op.OperationID] = map[string]*schema{}, map[string]*schema{}
 			for _, p := range op.Parameters {
 				fields[path][p.Name], fields[op.OperationID][p.Name] = p.Schema, p.Schema
-				if p.Name == "exclude" && !p.Explode {
-					t.Errorf("%s: exclude is not repeatable", path)
+				if (p.Name == "exclude" || p.Name == "category") && !p.Explode {
+					t.Errorf("%s: %s is not repeatable", path, p.Name)
 				}
 			}
 		}
 	}
 	limits := map[string]int{
 		popularPath: recommend.PopularLimit, similarPath: recommend.SimilarLimit, similarPath + "/{item_name}": recommend.SimilarLimit,
-		"body": recommend.BasketLimit, orderPath + "/{order_id}": recommend.OrderLimit,
+		"body": recommend.BasketLimit, "batch": recommend.SimilarLimit, orderPath + "/{order_id}": recommend.OrderLimit,
 	}
 	for where, limit := range limits {
 		f := fields[where]
@@ -264,7 +266,16 @@ func TestDocumentHasTheBounds(t *testing.T) {
 		if s := f["exclude"]; *s.MaxItems != recommend.MaxExclude {
 			t.Errorf("%s: exclude %+v", where, s)
 		}
+		if s := f["category"]; *s.MaxItems != recommend.MaxCategory {
+			t.Errorf("%s: category %+v", where, s)
+		}
+		if s := f["build_id"]; *s.Minimum != 0 || s.Default != 0.0 {
+			t.Errorf("%s: build_id %+v", where, s)
+		}
 		if where == popularPath {
+			if s := f["days"]; *s.Minimum != 1 || *s.Maximum != recommend.MaxDays || s.Default != nil {
+				t.Errorf("days %+v", s)
+			}
 			continue
 		}
 		var measures []any
@@ -301,6 +312,9 @@ func TestDocumentHasTheBounds(t *testing.T) {
 	if s := fields["rules-list"]["limit"]; *s.Minimum != 1 || *s.Maximum != rules.MaxList || s.Default != float64(rules.ListLimit) {
 		t.Errorf("limit of rules %+v", s)
 	}
+	if s := fields["batch"]["items"]; *s.MinItems != 1 || *s.MaxItems != recommend.MaxBatch {
+		t.Errorf("items of a batch %+v", s)
+	}
 	if s := fields["body"]["items"]; *s.MinItems != 1 || *s.MaxItems != recommend.MaxBasket {
 		t.Errorf("items %+v", s)
 	}
@@ -319,6 +333,10 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		{"/livez", "/livez", ""},
 		{"/api/v1/popular-items", popularPath, ""},
 		{"/api/v1/popular-items?limit=0&x=1", popularPath, ""},
+		{"/api/v1/popular-items?days=30&category=none&build_id=1", popularPath, ""},
+		{"/api/v1/popular-items?build_id=99", popularPath, ""},
+		{"/api/v1/similar-items:batch", batchPath, `{"items":["PID","nothing","PID"],"limit":2,"measure":"lift","exclude":["Gloves"]}`},
+		{"/api/v1/similar-items:batch", batchPath, `{"items":[]}`},
 		{"/api/v1/similar-items/PID?limit=10", similarPath + "/{item_name}", ""},
 		{"/api/v1/similar-items?item=PID", similarPath, ""},
 		{"/api/v1/similar-items?item=nothing", similarPath, ""},

@@ -37,20 +37,28 @@ async function ask() {
 
 function show(answer, problem, popular) {
   const { recommendations, metadata } = answer;
-  const unknown = metadata.unknown_items || [];
-  $("note").textContent = problem || (unknown.length > 0 ? "Not in any order: " + unknown.join(", ") :
-    recommendations.length === 0 ? "Nothing yet." : "");
+  const unknown = metadata.unknown_items || [], rules = metadata.rules || [];
+  $("note").textContent = problem || [
+    unknown.length > 0 && "Not in any order: " + unknown.join(", ") + ".",
+    rules.length > 0 && "Changed by rule " + rules.join(", ") + ".",
+    recommendations.length === 0 && "Nothing yet.",
+  ].filter(Boolean).join(" ");
+  const best = recommendations.find(r => r.source !== "pinned");
   // An item that was asked about is the first in the basket that its answers begin.
   const state = asked(), others = state.has("item") ? state.getAll("item") : state.getAll("basket");
   $("items").replaceChildren(...recommendations.map(r => {
     const row = make("li", "", { className: popular ? "" : r.source });
     const add = make("button", "+ basket", { title: "put into the basket", onclick: () => go([...others, r.item_name].map(name => ["basket", name])) });
     row.append(
-      make("a", r.item_name, { href: "#" + new URLSearchParams({ item: r.item_name }) }), add,
+      make("a", r.label || r.item_name, { href: "#" + new URLSearchParams({ item: r.item_name }), title: r.item_name }), add,
       make("p", r.reason),
-      make("small", popular ? percent(r.confidence) + " of orders" :
-        "confidence " + percent(r.confidence) + " · lift " + r.lift.toFixed(1) + " · popularity rank " + r.popularity_rank.toLocaleString("en")),
-      make("meter", "", { value: r.similarity_score, max: recommendations[0].similarity_score || 1, title: "score " + r.similarity_score.toPrecision(3) }));
+      make("small", [
+        popular ? percent(r.confidence) + " of orders" : "confidence " + percent(r.confidence) + " · lift " + r.lift.toFixed(1),
+        "popularity rank " + r.popularity_rank.toLocaleString("en"), r.category, r.price,
+      ].filter(known => known !== undefined).join(" · ")));
+    if (r.source !== "pinned") {
+      row.append(make("meter", "", { value: r.similarity_score, max: best.similarity_score || 1, title: "score " + r.similarity_score.toPrecision(3) }));
+    }
     return row;
   }));
   $("build").textContent = metadata.build_id ? "· build " + metadata.build_id + " of " + new Date(metadata.built_at).toLocaleString() : "";

@@ -26,6 +26,11 @@ func TestAnswers(t *testing.T) {
 		{"similar-options", "/api/v1/similar-items/PID?limit=3&measure=count&min_support=2&min_confidence=0.4&exclude=Horiba&strict=true", ""},
 		{"similar-strict-empty", "/api/v1/similar-items/Tripod?strict=true", ""},
 		{"similar-alone", "/api/v1/similar-items/Tripod?limit=1", ""},
+		{"similar-build", "/api/v1/similar-items/PID?limit=1&build_id=1", ""},
+		{"batch", "/api/v1/similar-items:batch", `{"items":["PID","nothing","Tripod","PID"],"limit":2}`},
+		{"batch-options", "/api/v1/similar-items:batch", `{"items":["PID"],"limit":3,"measure":"count","min_support":2,"exclude":["Horiba"],"strict":true,"build_id":1}`},
+		{"popular-days-undated", "/api/v1/popular-items?days=30", ""},
+		{"popular-category", "/api/v1/popular-items?category=none", ""},
 		{"basket", "/api/v1/basket-recommendations", `{"items":["PID","Gloves"]}`},
 		{"basket-unknown", "/api/v1/basket-recommendations", `{"items":["PID","nothing","PID"],"limit":1,"measure":"jaccard"}`},
 		{"basket-options", "/api/v1/basket-recommendations", `{"items":["PID"],"limit":4,"min_support":2,"min_confidence":0.1,"exclude":["Gloves"],"strict":true}`},
@@ -79,7 +84,7 @@ func TestAnswersAreThoseOfRecommend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	explanation, err := r.Explain(t.Context(), "Horiba", item)
+	explanation, err := r.Explain(t.Context(), "Horiba", item, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/big"
 
 	"github.com/jackc/pgx/v5"
@@ -32,7 +31,7 @@ type stage struct {
 
 	files    []db.LoadFile // finished, and the current one last
 	file     io.ReadCloser
-	opened   fs.FileInfo // the current file's, as it was opened; nil when it is no regular file
+	opened   orderfile.State // the current file's, as it was opened
 	reader   *orderfile.Reader
 	bytes    int64 // of the sources that are finished
 	rows     int64 // read so far, over all sources
@@ -140,7 +139,7 @@ func (s *stage) open() error {
 	if err != nil {
 		return err
 	}
-	s.file, s.opened = file, regular(file)
+	s.file, s.opened = file, orderfile.StateOf(file)
 	options := s.options.File
 	options.Name = source.Name
 	if s.reader, err = orderfile.Open(file, options); err != nil {
@@ -157,26 +156,13 @@ func (s *stage) finish() error {
 		return fmt.Errorf("mapping of %s: %w", s.files[len(s.files)-1].Name, err)
 	}
 	f := &s.files[len(s.files)-1]
-	if now := regular(s.file); s.opened != nil && now != nil && (now.Size() != s.opened.Size() || !now.ModTime().Equal(s.opened.ModTime())) {
+	if orderfile.StateOf(s.file) != s.opened {
 		return fmt.Errorf("%s changed while it was read: load it again when it is complete", f.Name)
 	}
 	f.Bytes, f.SHA256, f.Mapping = s.reader.Bytes(), s.reader.SHA256(), mapping
 	s.bytes += f.Bytes
 	s.close()
 	return nil
-}
-
-// regular returns what the file system says of a regular file, nil of anything else.
-func regular(file io.Reader) fs.FileInfo {
-	f, ok := file.(fs.File)
-	if !ok {
-		return nil
-	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
-	return info
 }
 
 func (s *stage) close() {

@@ -18,7 +18,7 @@ func Near(a, b float64) bool {
 // Row is one recommendation of an answer.
 type Row struct {
 	Item           string
-	Source         string // pair or popular
+	Source         string // pinned, pair or popular
 	Score          float64
 	PopularityRank int64
 	OrdersTogether int64
@@ -44,7 +44,7 @@ func CheckRanking(got []string, ranked []Candidate, limit int) error {
 		switch {
 		case !found:
 			return fmt.Errorf("place %d: %q is no candidate, or is named twice", place+1, name)
-		case !Near(r.Total, want[place].Total):
+		case !r.near(want[place]):
 			return fmt.Errorf("place %d: %q with %v, want %q with %v", place+1, name, r.Total, want[place].Item, want[place].Total)
 		}
 		delete(byName, name)
@@ -67,29 +67,29 @@ func CheckRanking(got []string, ranked []Candidate, limit int) error {
 
 // Check returns everything in which got is not the answer to q.
 func (c *Counts) Check(q Question, got []Row) error {
-	paired := slices.IndexFunc(got, func(r Row) bool { return r.Source != "pair" })
-	if paired < 0 {
-		paired = len(got)
-	}
-	names := make([]string, len(got))
+	pinned, ranked, filled, _ := c.answer(q)
+	names, per := make([]string, len(got)), map[string]int{}
 	for i, r := range got {
 		names[i] = r.Item
+		per[r.Source]++
 	}
-	errs := []error{CheckRanking(names[:paired], c.Candidates(q), q.Limit)}
-
-	filled := []string(nil)
-	if !q.Strict && paired < q.Limit {
-		filled = c.fill(q, names[:paired])
+	first, paired := per["pinned"], per["pinned"]+per["pair"]
+	errs := []error{CheckRanking(names[first:paired], ranked, q.Limit-len(pinned))}
+	if !slices.Equal(names[:first], pinned) {
+		errs = append(errs, fmt.Errorf("pinned are %q, want %q", names[:first], pinned))
 	}
 	if !slices.Equal(names[paired:], filled) {
 		errs = append(errs, fmt.Errorf("filled with %q, want %q", names[paired:], filled))
 	}
-	totals := map[string]float64{}
-	for _, one := range c.Candidates(q) {
-		totals[one.Item] = one.Total
+	totals := map[string]Candidate{}
+	for _, r := range ranked {
+		totals[r.Item] = r
 	}
 	last := 1.0
-	for _, r := range got {
+	for i, r := range got {
+		if want := []string{"pinned", "pair", "popular"}[btoi(i >= first)+btoi(i >= paired)]; r.Source != want {
+			errs = append(errs, fmt.Errorf("%q: source %q, want %q", r.Item, r.Source, want))
+		}
 		if err := c.checkRow(q, r, totals[r.Item]); err != nil {
 			errs = append(errs, fmt.Errorf("%q: %w", r.Item, err))
 		}
@@ -101,27 +101,54 @@ func (c *Counts) Check(q Question, got []Row) error {
 	return errors.Join(errs...)
 }
 
-func (c *Counts) checkRow(q Question, r Row, total float64) error {
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (c *Counts) checkRow(q Question, r Row, ranked Candidate) error {
 	item := c.Items[r.Item]
 	if r.PopularityRank != item.PopularityRank {
 		return fmt.Errorf("popularity rank %d, want %d", r.PopularityRank, item.PopularityRank)
 	}
 	if len(c.known(q.Asked)) == 0 {
-		// Nothing asked: the empty rule, whose confidence is the share of all orders.
-		share := float64(item.Orders) / float64(c.Orders)
-		if r.Source != "popular" || !Near(r.Score, share) || r.OrdersTogether != item.Orders || !Near(r.Confidence, share) || r.Lift != 1 {
-			return fmt.Errorf("%+v, want the share of all orders %v", r, share)
-		}
-		return nil
+		return c.checkPopular(q, r, item)
 	}
-	score := 0.0
-	if r.Source == "pair" {
-		score = c.score(q, total)
+	score, exact := 0.0, 0.0
+	switch r.Source {
+	case "pinned":
+		score = 1
+	case "pair":
+		score, exact = c.score(q, ranked.Total), c.score(q, ranked.said)
 	}
-	if !Near(r.Score, score) {
+	if math.Abs(r.Score-score) > Tolerance*exact {
 		return fmt.Errorf("score %v, want %v", r.Score, score)
 	}
 	return c.checkEvidence(q, r)
+}
+
+// checkPopular checks a row of an answer to nothing asked: the empty rule, whose confidence is the share of all orders.
+func (c *Counts) checkPopular(q Question, r Row, item Item) error {
+	all, orders := c.Orders, item.Orders
+	if q.Days > 0 {
+		var recent map[string]int64
+		all, recent = c.recent(q.Days)
+		orders = recent[r.Item]
+	}
+	share := 0.0
+	if all > 0 {
+		share = float64(orders) / float64(all)
+	}
+	score := share
+	if r.Source == "pinned" {
+		score = 1
+	}
+	if r.Source == "pair" || !Near(r.Score, score) || r.OrdersTogether != orders || !Near(r.Confidence, share) || r.Lift != 1 {
+		return fmt.Errorf("%+v, want %d orders, the share %v of all", r, orders, share)
+	}
+	return nil
 }
 
 func (c *Counts) checkEvidence(q Question, r Row) error {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync"
+	"time"
 )
 
 // Settings are those of a build, field by field, so that one converts to the other.
@@ -16,10 +18,16 @@ type Settings struct {
 	Shrinkage          float64
 	PopularityExponent float64
 	SimilarExponent    float64
+	OverlapDiscount    float64
+	WindowDays         int32
+	HalfLifeDays       float64
 }
 
 // Orders are sets of items by order id.
 type Orders map[string]map[string]bool
+
+// Times are when orders were made, by order id. An order need not have one.
+type Times map[string]time.Time
 
 // Add puts one line into its order. A repeat changes nothing.
 func (o Orders) Add(order, item string) {
@@ -31,17 +39,31 @@ func (o Orders) Add(order, item string) {
 
 // Item is what one item counts for.
 type Item struct {
-	Orders         int64 // orders that hold it
-	Baskets        int64 // counted baskets that hold it: n
-	PopularityRank int64 // by orders, then by the bytes of the name
-	BasketsRank    int64 // by baskets, then by the bytes of the name: the tie rule of every ranking
+	Orders         int64   // orders that hold it
+	Baskets        int64   // counted baskets that hold it: n
+	PopularityRank int64   // by orders, then by the bytes of the name
+	BasketsRank    int64   // by baskets, then by the bytes of the name: the tie rule of every ranking
+	Mass           float64 // what the age of its baskets leaves of them: m
 }
 
 // Pair is what two items share.
 type Pair struct {
 	Orders int64   // counted baskets that hold both: c
-	Weight float64 // the sum over them of 1/(size - 1): w
-	sizes  uint64  // a fingerprint of their sizes: equal sizes make equal weights in any arithmetic
+	Weight float64 // the sum over them of what their age leaves of 1/(size - 1): w
+	sizes  uint64  // a fingerprint of their sizes and ages: equal ones make equal weights in any arithmetic
+}
+
+// one is the weight of an order that has no age. Weights are whole parts of it: docs/architecture.md says why. After the oldest half-lives an
+// order ages no more.
+const (
+	one    = 1 << 38
+	oldest = 28
+)
+
+// basket is a counted one.
+type basket struct {
+	items []string
+	units int64 // what its age leaves of one
 }
 
 // Counts are all statistics of some orders under some settings.
@@ -51,42 +73,125 @@ type Counts struct {
 	Lines    int64
 	Baskets  int64 // counted baskets: N
 	Items    map[string]Item
+	Newest   time.Time // of all orders; zero: none has a time
 
 	popular []string         // by PopularityRank
-	baskets [][]string       // the counted ones, smallest first
+	baskets []basket         // the counted ones
 	holding map[string][]int // by item, its places in baskets
+	days    map[int64][][]string
+
+	mu         sync.Mutex
+	neighbours map[string][]Candidate
+	overlaps   map[string]map[string]overlap
 }
 
-// Count counts orders.
-func Count(orders Orders, settings Settings) *Counts {
-	c := &Counts{Settings: settings, Items: map[string]Item{}, holding: map[string][]int{}}
-	for _, order := range orders {
+// Count counts orders of which nobody knows when they were made.
+func Count(orders Orders, settings Settings) *Counts { return CountTimed(orders, nil, settings) }
+
+// CountTimed counts orders.
+func CountTimed(orders Orders, times Times, settings Settings) *Counts {
+	c := &Counts{
+		Settings: settings, Items: map[string]Item{}, holding: map[string][]int{}, days: map[int64][][]string{},
+		neighbours: map[string][]Candidate{}, overlaps: map[string]map[string]overlap{},
+	}
+	for id := range orders {
+		if at, known := times[id]; known && at.After(c.Newest) {
+			c.Newest = at
+		}
+	}
+	masses := map[string]int64{}
+	for id, order := range orders {
+		at, known := times[id]
+		units := c.units(at, known)
+		if units == 0 {
+			continue
+		}
 		items := slices.Collect(maps.Keys(order))
 		counted := len(items) >= 2 && len(items) <= int(settings.MaxBasket)
 		c.Orders++
 		c.Lines += int64(len(items))
+		if known {
+			c.days[dayOf(at)] = append(c.days[dayOf(at)], items)
+		}
 		for _, name := range items {
 			item := c.Items[name]
 			item.Orders++
 			if counted {
 				item.Baskets++
+				masses[name] += units
+				c.holding[name] = append(c.holding[name], len(c.baskets))
 			}
 			c.Items[name] = item
 		}
 		if counted {
 			c.Baskets++
-			c.baskets = append(c.baskets, items)
+			c.baskets = append(c.baskets, basket{items, units})
 		}
 	}
-	// Smallest first, so that equal sizes are summed to equal bits whatever order the map gave.
-	slices.SortFunc(c.baskets, func(a, b []string) int { return cmp.Compare(len(a), len(b)) })
-	for place, basket := range c.baskets {
-		for _, name := range basket {
-			c.holding[name] = append(c.holding[name], place)
-		}
+	for name, item := range c.Items {
+		item.Mass = float64(masses[name]) / one
+		c.Items[name] = item
 	}
 	c.rank()
 	return c
+}
+
+// units are what its age leaves of an order, 0 for one that does not count at all.
+func (c *Counts) units(at time.Time, known bool) int64 {
+	if !known {
+		if c.Settings.WindowDays > 0 || c.Settings.HalfLifeDays > 0 {
+			return 0
+		}
+		return one
+	}
+	age := c.Newest.Sub(at).Hours() / 24
+	switch {
+	case c.Settings.WindowDays > 0 && age >= float64(c.Settings.WindowDays):
+		return 0
+	case c.Settings.HalfLifeDays > 0:
+		return int64(math.RoundToEven(one * math.Pow(0.5, min(age/c.Settings.HalfLifeDays, oldest))))
+	}
+	return one
+}
+
+// dayOf numbers the days in UTC.
+func dayOf(at time.Time) int64 { return at.Unix() / (24 * 60 * 60) }
+
+// recent counts the orders of the last days before the newest one, and those of them that hold an item.
+func (c *Counts) recent(days int) (all int64, perItem map[string]int64) {
+	perItem = map[string]int64{}
+	for day, orders := range c.days {
+		if day <= dayOf(c.Newest)-int64(days) {
+			continue
+		}
+		all += int64(len(orders))
+		for _, items := range orders {
+			for _, name := range items {
+				perItem[name]++
+			}
+		}
+	}
+	return all, perItem
+}
+
+// LastYear counts the orders of each of the last 365 days, numbered from 1970 on, and those of them that hold an item.
+func (c *Counts) LastYear() (orders map[int64]int64, perItem map[string]map[int64]int64) {
+	orders, perItem = map[int64]int64{}, map[string]map[int64]int64{}
+	for day, all := range c.days {
+		if day <= dayOf(c.Newest)-365 {
+			continue
+		}
+		orders[day] = int64(len(all))
+		for _, items := range all {
+			for _, name := range items {
+				if perItem[name] == nil {
+					perItem[name] = map[int64]int64{}
+				}
+				perItem[name][day]++
+			}
+		}
+	}
+	return orders, perItem
 }
 
 func (c *Counts) rank() {
@@ -110,19 +215,23 @@ func (c *Counts) rank() {
 
 // With returns what an item shares with every item that it shares a counted basket with.
 func (c *Counts) With(item string) map[string]Pair {
-	pairs := map[string]Pair{}
+	pairs, units := map[string]Pair{}, map[string]int64{}
 	for _, place := range c.holding[item] {
-		basket := c.baskets[place]
-		for _, other := range basket {
+		b := c.baskets[place]
+		for _, other := range b.items {
 			if other == item {
 				continue
 			}
 			p := pairs[other]
 			p.Orders++
-			p.Weight += 1 / float64(len(basket)-1)
-			p.sizes += scatter(uint64(len(basket)))
+			p.sizes += scatter(scatter(uint64(len(b.items))) + uint64(b.units))
+			units[other] += b.units / int64(len(b.items)-1)
 			pairs[other] = p
 		}
+	}
+	for other, p := range pairs {
+		p.Weight = float64(units[other]) / one
+		pairs[other] = p
 	}
 	return pairs
 }
@@ -133,7 +242,8 @@ func (c *Counts) Value(measure, item, other string, p Pair) float64 {
 	ni, nj := float64(c.Items[item].Baskets), float64(c.Items[other].Baskets)
 	switch measure {
 	case "affinity":
-		return together / (together + c.Settings.Shrinkage) * p.Weight / float64(ni*math.Pow(nj, c.Settings.PopularityExponent))
+		mi, mj := c.Items[item].Mass, max(c.Items[other].Mass, 1)
+		return together / (together + c.Settings.Shrinkage) * p.Weight / float64(mi*math.Pow(mj, c.Settings.PopularityExponent))
 	case "count":
 		return together
 	case "confidence":
@@ -148,17 +258,6 @@ func (c *Counts) Value(measure, item, other string, p Pair) float64 {
 	panic("no such measure: " + measure)
 }
 
-// Neighbours ranks all others of an item by affinity; a build keeps the first Settings.NeighboursKept of them.
-func (c *Counts) Neighbours(item string) []Candidate {
-	candidates := make([]Candidate, 0)
-	for other, p := range c.With(item) {
-		one := Candidate{Item: other, baskets: c.Items[other].Baskets}
-		candidates = append(candidates, one.plus(c.Value("affinity", item, other, p), c.ingredients("affinity", item, other, p)))
-	}
-	slices.SortFunc(candidates, Candidate.compare)
-	return candidates
-}
-
 // ingredients is a fingerprint of all that goes into Value: where it is equal, values are equal in any arithmetic.
 func (c *Counts) ingredients(measure, item, other string, p Pair) uint64 {
 	if measure != "affinity" {
@@ -166,9 +265,9 @@ func (c *Counts) ingredients(measure, item, other string, p Pair) uint64 {
 		return math.Float64bits(c.Value(measure, item, other, p))
 	}
 	f := scatter(scatter(uint64(p.Orders)) + p.sizes)
-	f = scatter(f + uint64(c.Items[item].Baskets))
+	f = scatter(f + math.Float64bits(c.Items[item].Mass))
 	if c.Settings.PopularityExponent != 0 {
-		f = scatter(f + uint64(c.Items[other].Baskets))
+		f = scatter(f + math.Float64bits(max(c.Items[other].Mass, 1)))
 	}
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Shape describes random orders.
@@ -58,21 +59,58 @@ func Random(rnd *rand.Rand, shape Shape) Orders {
 	return orders
 }
 
+// Newest is the time of the newest order of RandomTimes. Half a day before it clocks were changed in Europe.
+var Newest = time.Date(2024, 3, 31, 12, 0, 0, 0, time.UTC)
+
+// RandomTimes says of most orders when they were made: within two years, many of them within a month, some just on the day that a window begins.
+func RandomTimes(rnd *rand.Rand, orders Orders) Times {
+	const day = 24 * time.Hour
+	times := Times{}
+	for _, id := range slices.Sorted(maps.Keys(orders)) {
+		var age time.Duration
+		switch rnd.IntN(7) {
+		case 0:
+			continue
+		case 1:
+			age = time.Duration([]int{0, 1, 30, 31}[rnd.IntN(4)]) * day
+		case 2:
+			age = time.Duration(rnd.Int64N(int64(730 * day)))
+		default:
+			age = time.Duration(rnd.Int64N(int64(40 * day)))
+		}
+		times[id] = Newest.Add(-age.Truncate(time.Second))
+	}
+	return times
+}
+
 // CSV writes the orders as a file with the columns order_id and item_name. The lines are shuffled, and some of them stand there twice.
-func (o Orders) CSV(rnd *rand.Rand) string {
+func (o Orders) CSV(rnd *rand.Rand) string { return o.TimedCSV(rnd, nil) }
+
+// TimedCSV is CSV with the column ordered_at, if there are times. Those are written in different zones.
+func (o Orders) TimedCSV(rnd *rand.Rand, times Times) string {
+	header := []string{"order_id", "item_name"}
+	if times != nil {
+		header = append(header, "ordered_at")
+	}
 	var lines [][]string
 	for _, order := range slices.Sorted(maps.Keys(o)) {
 		for _, item := range slices.Sorted(maps.Keys(o[order])) {
-			lines = append(lines, []string{order, item})
+			line := []string{order, item}
+			if at, known := times[order]; known {
+				line = append(line, at.In(time.FixedZone("", 3600*(len(order)%5-2))).Format(time.RFC3339))
+			} else if times != nil {
+				line = append(line, "")
+			}
+			lines = append(lines, line)
 			if rnd.IntN(5) == 0 {
-				lines = append(lines, []string{order, item})
+				lines = append(lines, line)
 			}
 		}
 	}
 	rnd.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 	var text strings.Builder
 	w := csv.NewWriter(&text)
-	_ = w.Write([]string{"order_id", "item_name"}) // a strings.Builder never fails
+	_ = w.Write(header) // a strings.Builder never fails
 	_ = w.WriteAll(lines)
 	return text.String()
 }
@@ -87,5 +125,8 @@ func RandomSettings(rnd *rand.Rand) Settings {
 		Shrinkage:          pick(0, 1, 20, 1e6),
 		PopularityExponent: exponent,
 		SimilarExponent:    exponent * pick(0, 0.5, 1),
+		OverlapDiscount:    pick(0, 0.5, 1, 1),
+		WindowDays:         int32(pick(0, 0, 1, 30, 36500)),
+		HalfLifeDays:       pick(0, 0, 0.01, 7, 365),
 	}
 }

@@ -53,7 +53,7 @@ func (b *baskets) open() (*Reject, error) {
 		return nil, err
 	}
 	b.row, b.item = row, len(row.fields)
-	if reject := b.checks.row(row); reject != nil {
+	if reject := row.check(); reject != nil {
 		return reject, nil
 	}
 	if !b.firstIDs {

@@ -28,20 +28,6 @@ func newChecks(opts Options) (*checks, error) {
 	return &checks{times: times, items: interner{seed: maphash.MakeSeed()}}, err
 }
 
-// row makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
-func (c *checks) row(r *row) *Reject {
-	switch {
-	case r.bad == BadQuote:
-		return r.reject(BadQuote, "text after a closing quote")
-	case bytes.IndexByte(r.raw, 0) >= 0:
-		return r.reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
-	case !utf8.Valid(r.raw):
-		at := invalidUTF8(r.raw)
-		return r.reject(NotUTF8, "byte 0x%02X at byte %d of the row is not UTF-8", r.raw[at], at+1)
-	}
-	return nil
-}
-
 // line makes the checks of what the row says.
 func (c *checks) line(r *row, v *values) (Line, *Reject) {
 	l := Line{Number: r.line}
@@ -63,14 +49,14 @@ func (c *checks) line(r *row, v *values) (Line, *Reject) {
 	if quantity := v[quantityRole]; quantity != nil {
 		var problem string
 		if l.Quantity, problem = parseQuantity(quantity); problem != "" {
-			return Line{}, v.reject(r, BadQuantity, "quantity %s: %s", excerpt(quantity), problem)
+			return Line{}, v.reject(r, BadQuantity, "quantity %s: %s", Excerpt(quantity), problem)
 		}
 	}
 	if at := v[timeRole]; len(at) > 0 {
 		if !bytes.Equal(at, c.time) {
 			parsed, ok := c.times.parse(at)
 			if !ok {
-				return Line{}, v.reject(r, BadTime, "time %s: %s", excerpt(at), c.times.advice())
+				return Line{}, v.reject(r, BadTime, "time %s: %s", Excerpt(at), c.times.advice())
 			}
 			c.time, c.at = append(c.time[:0], at...), parsed
 		}
@@ -127,6 +113,20 @@ func (f timeFormat) advice() string {
 	return "not in the given time format"
 }
 
+// check makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
+func (r *row) check() *Reject {
+	switch {
+	case r.bad == BadQuote:
+		return r.reject(BadQuote, "text after a closing quote")
+	case bytes.IndexByte(r.raw, 0) >= 0:
+		return r.reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
+	case !utf8.Valid(r.raw):
+		at := invalidUTF8(r.raw)
+		return r.reject(NotUTF8, "byte 0x%02X at byte %d of the row is not UTF-8", r.raw[at], at+1)
+	}
+	return nil
+}
+
 func (r *row) reject(reason Reason, detail string, args ...any) *Reject {
 	raw := []byte{}
 	if r.kept < 16*MaxRaw { // a row of a megabyte may hold items by the hundred thousand, all of them bad
@@ -136,8 +136,8 @@ func (r *row) reject(reason Reason, detail string, args ...any) *Reject {
 	return &Reject{Number: r.line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: raw}
 }
 
-// excerpt quotes a value for a detail.
-func excerpt(b []byte) string {
+// Excerpt quotes a value for an error: on one line, and no more than the first 40 bytes of it.
+func Excerpt(b []byte) string {
 	const most = 40
 	if len(b) <= most {
 		return fmt.Sprintf("%q", b)

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// role is what a column is for.
+// role is what a column is for: a place in the Roles of a Kind. These are those of orders.
 type role int
 
 const (
@@ -71,82 +71,115 @@ func plain(name string) string {
 	return p
 }
 
-// claim is what a name means: a role, and how good a name for it, 0 being the best.
+// claim is what a name may mean: a role, and how good a name for it, 0 being the best.
 type claim struct {
 	role role
 	rank int
 }
 
-// glossary knows what every column name means, after the options have had their say.
-type glossary map[string]claim
+// glossary knows what every column name may mean, after the options have had their say.
+type glossary struct {
+	kind   Kind
+	claims map[string][]claim // by name, as compared; the first role first
+}
 
 func newGlossary(opts Options) glossary {
-	g := glossary{}
-	wanted := opts.columnsWanted()
-	for r, names := range aliases {
-		if wanted[r] != "" {
+	g := glossary{kind: opts.kind(), claims: map[string][]claim{}}
+	for r, wanted := range g.kind.Roles {
+		if wanted.Column != "" {
 			continue
 		}
-		for rank, name := range names {
-			g[plain(name)] = claim{role(r), rank}
+		for rank, name := range wanted.Aliases {
+			g.claims[plain(name)] = append(g.claims[plain(name)], claim{role(r), rank})
 		}
 	}
-	for r, name := range wanted { // last: a column that is asked for serves no other role
-		if name != "" && name != NoColumn {
-			g[plain(name)] = claim{role: role(r)}
+	for r, wanted := range g.kind.Roles { // last: a column that is asked for serves no other role
+		if wanted.Column != "" && wanted.Column != NoColumn {
+			g.claims[plain(wanted.Column)] = []claim{{role: role(r)}}
 		}
 	}
 	return g
 }
 
-func (o Options) columnsWanted() [roles]string {
-	return [roles]string{o.OrderColumn, o.ItemColumn, o.QuantityColumn, o.TimeColumn, o.CustomerColumn}
-}
+func (g glossary) knows(name string) bool { return len(g.claims[plain(name)]) > 0 }
 
 // columns is which column plays which role, -1 for none.
-type columns [roles]int
+type columns []int
 
-// find gives each role its best column.
+// find gives each role its best column, one role after the other: a column that has one is not there for the next.
 func (g glossary) find(header []string) (columns, error) {
-	var found, twin columns
-	var rank [roles]int
-	for r := range found {
-		found[r], twin[r] = -1, -1
-	}
+	type candidate struct{ column, rank int }
+	candidates := make([][]candidate, len(g.kind.Roles))
 	for i, name := range header {
-		c, known := g[plain(name)]
-		switch {
-		case !known:
-		case found[c.role] < 0 || c.rank < rank[c.role]:
-			found[c.role], twin[c.role], rank[c.role] = i, -1, c.rank
-		case c.rank == rank[c.role]:
-			twin[c.role] = i
+		for _, c := range g.claims[plain(name)] {
+			candidates[c.role] = append(candidates[c.role], candidate{i, c.rank})
 		}
 	}
-	for r, i := range twin {
-		if i >= 0 {
-			return found, fmt.Errorf("has two columns called %q, %d and %d: rename one, or name another with --%s-column",
-				header[i], found[r]+1, i+1, role(r))
+	found := make(columns, len(g.kind.Roles))
+	for r, list := range candidates {
+		best, twin := candidate{column: -1}, -1
+		for _, c := range list {
+			switch {
+			case slices.Contains(found[:r], c.column):
+			case best.column < 0 || c.rank < best.rank:
+				best, twin = c, -1
+			case c.rank == best.rank:
+				twin = c.column
+			}
+		}
+		if found[r] = best.column; twin >= 0 {
+			return found, fmt.Errorf("has two columns called %q, %d and %d: rename one, or name another with %s",
+				header[twin], best.column+1, twin+1, g.kind.Roles[r].flag())
 		}
 	}
 	return found, nil
 }
 
-func (c columns) complete() bool { return c[orderRole] >= 0 && c[itemRole] >= 0 }
+// complete reports whether every role is played that has to be.
+func (g glossary) complete(c columns) bool {
+	for r, wanted := range g.kind.Roles {
+		if wanted.Needed && c[r] < 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // missing says in words which column asked for, or needed, is not there; "" when none is.
-func (c columns) missing(opts Options, header []string) string {
-	for r, name := range opts.columnsWanted() {
-		if name != "" && name != NoColumn && c[r] < 0 {
-			return fmt.Sprintf("has no column %q (--%s-column): it has %s", name, role(r), list(header))
+func (g glossary) missing(c columns, header []string) string {
+	for r, wanted := range g.kind.Roles {
+		if wanted.Column != "" && wanted.Column != NoColumn && c[r] < 0 {
+			return fmt.Sprintf("has no column %q (%s): it has %s", wanted.Column, wanted.flag(), list(header))
 		}
 	}
-	for _, r := range []role{orderRole, itemRole} {
-		if c[r] < 0 {
-			return fmt.Sprintf("has no %s column: it has %s; say which one it is with --%s-column", r, list(header), r)
+	for r, wanted := range g.kind.Roles {
+		if wanted.Needed && c[r] < 0 {
+			return fmt.Sprintf("has no %s column: it has %s; say which one it is with %s", wanted.Name, list(header), wanted.flag())
 		}
+	}
+	if others := g.others(c); len(others) > 0 {
+		names := make([]string, len(others))
+		for i, other := range others {
+			names[i] = other.Name
+		}
+		return fmt.Sprintf("has no column of %s: it has %s; say which one is what, as with %s",
+			strings.Join(names, ", "), list(header), others[0].flag())
 	}
 	return ""
+}
+
+// others are the roles of which one has to be played and none is.
+func (g glossary) others(c columns) (others []Role) {
+	for r, wanted := range g.kind.Roles {
+		switch {
+		case wanted.Needed:
+		case !g.kind.OneMore, c[r] >= 0:
+			return nil
+		default:
+			others = append(others, wanted)
+		}
+	}
+	return others
 }
 
 // list writes column names for an error: bounded, on one line.

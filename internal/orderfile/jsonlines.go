@@ -11,17 +11,77 @@ import (
 	"unicode/utf8"
 )
 
-// objects reads JSON lines. A key is matched like the header of a table. Which key plays which role is settled once, so
+// cast is which key of JSON lines plays which role. A key is matched like the header of a table. It is settled once, so
 // that an object without item name does not fall back to its stock code: by the objects of the sample, the best name
-// first, and for a role that none of them fills by the first key that does. null is the same as no key; unknown keys are
-// passed over; a list of items comes before an item.
-type objects struct {
-	scan    *scanner
-	checks  *checks
-	words   glossary
-	ofItem  glossary      // the same within a list of items, where "name" is enough
-	keys    [roles]string // the key that plays each role, as compared; "" while none does
-	mapping *Mapping
+// first, and for a role that none of them fills by the first key that does.
+type cast struct {
+	words glossary
+	keys  []string // the key that plays each role, as compared; "" while none does
+	found func(role, string)
+}
+
+func newCast(opts Options, found func(role, string)) cast {
+	words := newGlossary(opts)
+	return cast{words, make([]string, len(words.kind.Roles)), found}
+}
+
+// sample gives roles to the keys of the sample. That of a list of items stands for the items.
+func (c *cast) sample(text *window, opts Options, s *Shape) error {
+	header, lists, err := sampleKeys(text, opts)
+	if err != nil || header == nil { // without one object in the sample, the rejects will say what is wrong
+		return err
+	}
+	found, err := c.words.find(header)
+	if err != nil {
+		return opts.fail(nil, "%v", err)
+	}
+	for r, i := range found {
+		if i >= 0 {
+			c.play(role(r), header[i])
+		}
+	}
+	if lists != "" {
+		c.found(itemRole, lists)
+		found[itemRole] = 0
+	}
+	s.Columns = bounded(header)
+	if missing := c.words.missing(found, header); missing != "" {
+		return opts.fail(nil, "%s", missing)
+	}
+	return nil
+}
+
+// play gives a role to a key for good.
+func (c *cast) play(r role, key string) {
+	c.keys[r] = plain(key)
+	c.found(r, key)
+}
+
+// role returns the role of a key, which is a new one for the first key that can play one that nobody plays.
+func (c *cast) role(key string) (r role, plays bool) {
+	name := plain(key)
+	claims := c.words.claims[name]
+	for _, claim := range claims {
+		if c.keys[claim.role] == name {
+			return claim.role, true
+		}
+	}
+	for _, claim := range claims {
+		if c.keys[claim.role] == "" {
+			c.play(claim.role, key)
+			return claim.role, true
+		}
+	}
+	return 0, false
+}
+
+// objectLines reads the orders of JSON lines; see cast for their keys. null is the same as no key; unknown keys are passed
+// over; a list of items comes before an item.
+type objectLines struct {
+	scan   *scanner
+	checks *checks
+	cast   cast
+	ofItem glossary // of the keys within a list of items, where "name" is enough
 
 	row   *row
 	head  values // what the order says for all its items
@@ -33,38 +93,18 @@ func isItemList(key string) bool {
 	return slices.Contains([]string{"items", "lines", "lineitems", "orderlines", "products"}, key)
 }
 
-func newObjects(text *window, opts Options, c *checks, m *Mapping) (*objects, error) {
-	o := &objects{scan: newScanner(text, splitLine, opts), checks: c, mapping: m}
-	o.words, o.ofItem = newGlossary(opts), newGlossary(opts)
+func newObjectLines(text *window, opts Options, c *checks, m *Mapping) (*objectLines, error) {
+	o := &objectLines{
+		scan: newScanner(text, splitLine, opts), checks: c, cast: newCast(opts, m.set), ofItem: newGlossary(opts),
+	}
 	if opts.ItemColumn == "" {
-		o.ofItem["name"] = claim{itemRole, -1}
+		o.ofItem.claims["name"] = []claim{{itemRole, -1}}
 	}
-	header, lists, err := sampleKeys(text, opts)
-	if err != nil || header == nil { // without one object in the sample, the rejects will say what is wrong
-		return o, err
-	}
-	found, err := o.words.find(header)
-	if err != nil {
-		return nil, opts.fail(nil, "%v", err)
-	}
-	for r, i := range found {
-		if i >= 0 {
-			o.play(role(r), header[i])
-		}
-	}
-	if lists != "" {
-		m.set(itemRole, lists)
-		found[itemRole] = 0
-	}
-	m.Columns = bounded(header)
-	if missing := found.missing(opts, header); missing != "" {
-		return nil, opts.fail(nil, "%s", missing)
-	}
-	return o, nil
+	return o, o.cast.sample(text, opts, &m.Shape)
 }
 
 // sampleKeys returns the keys of the objects in the sample in the order in which they come, and the key of a list of
-// items if one of them has it.
+// items if one of them has it and is an order.
 func sampleKeys(text *window, opts Options) (header []string, lists string, err error) {
 	scan := newScanner(sampled(text), splitLine, opts)
 	seen := map[string]bool{}
@@ -80,7 +120,7 @@ func sampleKeys(text *window, opts Options) (header []string, lists string, err 
 		}
 		for _, key := range slices.Sorted(maps.Keys(object)) {
 			name := plain(key)
-			if _, isList := object[key].([]any); isList && isItemList(name) {
+			if _, isList := object[key].([]any); isList && opts.records == nil && isItemList(name) {
 				lists = key
 			}
 			if !seen[name] {
@@ -91,20 +131,14 @@ func sampleKeys(text *window, opts Options) (header []string, lists string, err 
 	}
 }
 
-// play gives a role to a key for good.
-func (o *objects) play(r role, key string) {
-	o.keys[r] = plain(key)
-	o.mapping.set(r, key)
-}
-
-func (o *objects) next() (Line, *Reject, error) {
+func (o *objectLines) next() (Line, *Reject, error) {
 	if len(o.items) == 0 {
 		row, err := o.scan.next()
 		if err != nil {
 			return Line{}, nil, err
 		}
 		o.row = row
-		if reject := o.checks.row(row); reject != nil {
+		if reject := row.check(); reject != nil {
 			return Line{}, reject, nil
 		}
 		if reject := o.open(); reject != nil {
@@ -119,7 +153,7 @@ func (o *objects) next() (Line, *Reject, error) {
 			return Line{}, o.row.reject(BadJSON, "%v", err), nil
 		}
 	}
-	if reject := o.unfit(&v); reject != nil {
+	if reject := unfit(o.row, v[:], o.cast.words.kind.Roles); reject != nil {
 		return Line{}, reject, nil
 	}
 	line, reject := o.checks.line(o.row, &v)
@@ -127,7 +161,7 @@ func (o *objects) next() (Line, *Reject, error) {
 }
 
 // open takes apart the object on a line. The reject, if any, is of the line as a whole.
-func (o *objects) open() *Reject {
+func (o *objectLines) open() *Reject {
 	object, err := decodeObject(o.row.raw)
 	if err != nil {
 		return o.row.reject(BadJSON, "%v", err)
@@ -140,21 +174,18 @@ func (o *objects) open() *Reject {
 			list = value
 			continue
 		}
-		c, known := o.words[name]
-		if !known || value == nil {
+		if value == nil {
 			continue
 		}
-		if o.keys[c.role] == "" {
-			o.play(c.role, key)
-		}
-		if o.keys[c.role] != name {
+		r, plays := o.cast.role(key)
+		if !plays {
 			continue
 		}
-		if o.head[c.role] != nil {
-			return o.row.reject(BadJSON, "two keys for the %s, one of them %s", c.role, excerpt([]byte(key)))
+		if o.head[r] != nil {
+			return o.row.reject(BadJSON, "two keys for the %s, one of them %s", r, Excerpt([]byte(key)))
 		}
-		if o.head[c.role], err = scalar(value); err != nil {
-			return o.row.reject(BadJSON, "%s %v", c.role, err)
+		if o.head[r], err = scalar(value); err != nil {
+			return o.row.reject(BadJSON, "%s %v", r, err)
 		}
 	}
 	if list == nil {
@@ -168,7 +199,7 @@ func (o *objects) open() *Reject {
 		return nil
 	}
 	o.head[itemRole], o.head[quantityRole] = nil, nil
-	if reject := o.unfit(&o.head); reject != nil {
+	if reject := unfit(o.row, o.head[:], o.cast.words.kind.Roles); reject != nil {
 		return reject
 	}
 	if reject := o.checks.common(o.row, o.head); reject != nil {
@@ -179,7 +210,7 @@ func (o *objects) open() *Reject {
 }
 
 // item reads one entry of a list of items: a name or an object.
-func (o *objects) item(entry any, v *values) (err error) {
+func (o *objectLines) item(entry any, v *values) (err error) {
 	object, isObject := entry.(map[string]any)
 	if !isObject {
 		v[itemRole], err = scalar(entry)
@@ -187,8 +218,12 @@ func (o *objects) item(entry any, v *values) (err error) {
 	}
 	var rank [roles]int
 	for _, key := range slices.Sorted(maps.Keys(object)) {
-		c, known := o.ofItem[plain(key)]
-		if !known || c.role != itemRole && c.role != quantityRole || v[c.role] != nil && c.rank >= rank[c.role] {
+		claims := o.ofItem.claims[plain(key)]
+		if len(claims) == 0 {
+			continue
+		}
+		c := claims[0]
+		if c.role != itemRole && c.role != quantityRole || v[c.role] != nil && c.rank >= rank[c.role] {
 			continue
 		}
 		rank[c.role] = c.rank
@@ -200,15 +235,15 @@ func (o *objects) item(entry any, v *values) (err error) {
 }
 
 // unfit refuses what JSON can escape and PostgreSQL cannot store.
-func (o *objects) unfit(v *values) *Reject {
+func unfit(row *row, v [][]byte, played []Role) *Reject {
 	for r, text := range v {
 		if bytes.IndexByte(text, 0) >= 0 {
-			return o.row.reject(NULByte, "NUL byte in the %s", role(r))
+			return row.reject(NULByte, "NUL byte in the %s", played[r].Name)
 		}
 		// The decoder puts U+FFFD in place of half a surrogate pair.
-		if bytes.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(o.row.raw, utf8.RuneError) &&
-			!bytes.Contains(bytes.ToLower(o.row.raw), []byte(`\ufffd`)) {
-			return o.row.reject(NotUTF8, "half a surrogate pair in the %s", role(r))
+		if bytes.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(row.raw, utf8.RuneError) &&
+			!bytes.Contains(bytes.ToLower(row.raw), []byte(`\ufffd`)) {
+			return row.reject(NotUTF8, "half a surrogate pair in the %s", played[r].Name)
 		}
 	}
 	return nil

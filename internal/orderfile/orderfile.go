@@ -5,6 +5,8 @@
 // once: as a line, or as a reject with its line number, reason and raw bytes. What a row says arrives exactly as
 // written, except that outer white space is trimmed: NA, null, 007 and backslashes mean themselves.
 //
+// Records reads rows of another kind, those of a catalogue, with the same means: what their values may be is for who asks.
+//
 // The package never repairs a value, never drops a row, never holds more than a few MiB whatever it is given, and knows
 // no database and no load.
 //
@@ -35,6 +37,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -92,6 +95,8 @@ type Options struct {
 	// BasketIDs says where a basket list has its order ids: "line" (or "") makes them of the file's name, without its
 	// directory, and the line number, as in orders.txt:17; "first" takes the first field. Either says that it is one.
 	BasketIDs string
+
+	records *Kind // what the rows are about, when they are no orders
 }
 
 // Line is one order line as understood.
@@ -163,8 +168,8 @@ func (e *FileError) Unwrap() error { return e.Err }
 // Validate returns all that is wrong with the options at once.
 func (o Options) Validate() error {
 	var errs []error
-	if o.Format != "" && !slices.Contains(Formats(), o.Format) {
-		errs = append(errs, fmt.Errorf("unknown format %q: one of csv, tsv, semicolon, pipe, jsonl, baskets", o.Format))
+	if formats := o.formats(); o.Format != "" && !slices.Contains(formats, o.Format) {
+		errs = append(errs, fmt.Errorf("unknown format %q: one of %s", o.Format, listed(formats)))
 	}
 	if o.BasketIDs != "" && o.BasketIDs != "line" && o.BasketIDs != "first" {
 		errs = append(errs, fmt.Errorf("unknown source of basket ids %q: line or first", o.BasketIDs))
@@ -179,6 +184,14 @@ func (o Options) Validate() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+func listed(formats []Format) string {
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (o Options) name() string {

@@ -2,23 +2,25 @@ package orderfile
 
 import (
 	"bytes"
+	"fmt"
 	"unicode/utf8"
 )
 
-const binaryFile = "is a binary file: export the orders as CSV"
+// binaryFile is a problem, with a place for what the file should have been about.
+const binaryFile = "is a binary file: export the %ss as CSV"
 
 // foreign names the kind of a file that is known by its first bytes and is no text, "" for any other.
-func foreign(head []byte) string {
+func foreign(head []byte, thing string) string {
 	for _, known := range []struct{ magic, problem string }{
 		{"PK\x03\x04", "looks like an Excel or zip file: export it as CSV, or unzip it"},
 		{"\xd0\xcf\x11\xe0", "looks like an Excel file: export it as CSV"},
-		{"%PDF-", "is a PDF file: export the orders as CSV"},
+		{"%PDF-", "is a PDF file: export the " + thing + "s as CSV"},
 		{"PAR1", "is a Parquet file: convert it to CSV"},
-		{"SQLite format 3\x00", "is an SQLite database: export the orders as CSV"},
-		{"PGDMP", "is a PostgreSQL dump: export the orders as CSV"},
-		{"\x89PNG", "is a picture, not an order file"},
-		{"\xff\xd8\xff", "is a picture, not an order file"},
-		{"GIF8", "is a picture, not an order file"},
+		{"SQLite format 3\x00", "is an SQLite database: export the " + thing + "s as CSV"},
+		{"PGDMP", "is a PostgreSQL dump: export the " + thing + "s as CSV"},
+		{"\x89PNG", "is a picture, not an " + thing + " file"},
+		{"\xff\xd8\xff", "is a picture, not an " + thing + " file"},
+		{"GIF8", "is a picture, not an " + thing + " file"},
 		{"BZh", "is compressed with bzip2: decompress it first"},
 		{"\xfd7zXZ\x00", "is compressed with xz: decompress it first"},
 		{"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive: unpack it first"},
@@ -37,7 +39,7 @@ func foreign(head []byte) string {
 
 // notText tells a binary file from a text with NUL bytes in some rows, which are rejects and no more. A header with a NUL
 // byte is none; without header, half of the lines have to hold one.
-func notText(sample []byte, header bool) string {
+func notText(sample []byte, header bool, thing string) string {
 	nuls := [2]int{} // at even and odd places
 	for i, b := range sample {
 		if b == 0 {
@@ -63,7 +65,7 @@ func notText(sample []byte, header bool) string {
 	case 5*max(nuls[0], nuls[1]) > 2*len(sample) && 50*min(nuls[0], nuls[1]) < len(sample): // every other byte of Latin letters
 		return "looks like UTF-16 without byte order mark: say --encoding utf-16"
 	}
-	return binaryFile
+	return fmt.Sprintf(binaryFile, thing)
 }
 
 // fewFaults is how many lines a text has for each damaged one before the damage is taken for a matter of rows, not of the file.

@@ -46,7 +46,7 @@ func (s *scanner) advance() error {
 			case found == openQuote && (atEOF || len(data) > MaxRow):
 				return s.opts.failAt(s.line+countLines(data[:s.row.open]), ": a quote opened here is never closed")
 			case found == wholeRow || len(data) > MaxRow:
-				return s.opts.failAt(s.line, " is longer than 1 MiB: this is not an order file")
+				return s.opts.failAt(s.line, " is longer than 1 MiB: this is not an %s file", s.opts.kind().Thing)
 			}
 		}
 		if s.text.err != nil {

@@ -45,7 +45,7 @@ func sniff(text *window, opts Options) (shape, error) {
 			best, fit = format, f
 		}
 	}
-	if fit < headerFound && opts.Columns == nil && bytes.IndexByte(text.bytes(), 0) < 0 {
+	if fit < headerFound && opts.records == nil && opts.Columns == nil && bytes.IndexByte(text.bytes(), 0) < 0 {
 		if separator, sure := looksLikeBaskets(text, opts); sure {
 			return shape{Baskets, separator}, nil
 		}
@@ -56,7 +56,7 @@ func sniff(text *window, opts Options) (shape, error) {
 // headerFound outweighs any number of rows.
 const headerFound = 1 << 30
 
-// fitness says how well a separator takes the sample apart: best with a header that names order and item, then by rows as
+// fitness says how well a separator takes the sample apart: best with a header that names what is needed, then by rows as
 // wide as the header, or as there are columns. A header of one field fits nothing.
 func fitness(text *window, separator byte, opts Options) int {
 	rows := sampleFields(text, splitOn(separator), opts)
@@ -66,7 +66,8 @@ func fitness(text *window, separator byte, opts Options) int {
 			return 0
 		}
 		header, rows = rows[0], rows[1:]
-		if found, _ := newGlossary(opts).find(header); found.complete() {
+		words := newGlossary(opts)
+		if found, _ := words.find(header); words.complete(found) {
 			fit = headerFound
 		}
 	}
@@ -99,11 +100,11 @@ func looksLikeBaskets(text *window, opts Options) (separator byte, sure bool) {
 		return ' ', true
 	}
 	rows := sampleFields(text, splitOn(','), opts)
-	widths := map[int]int{}
+	widths, words := map[int]int{}, newGlossary(opts)
 	for i, row := range rows {
 		widths[len(row)]++
 		for _, field := range row {
-			if _, known := newGlossary(opts)[plain(field)]; known && i == 0 || isNumber(field) {
+			if words.knows(field) && i == 0 || isNumber(field) {
 				return 0, false
 			}
 		}

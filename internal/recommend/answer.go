@@ -31,7 +31,7 @@ type Recommendation struct {
 	OrdersTogether  int64   `json:"orders_together" doc:"orders with it and the asked item that says most for it; orders with it, when nothing was asked about"`
 	Confidence      float64 `json:"confidence" doc:"the share of the asked item's baskets that hold it; of all orders, when nothing was asked about"`
 	Lift            float64 `json:"lift" doc:"how many times more often it is there than without the asked item"`
-	Source          string  `json:"source" enum:"pair,popular,pinned" doc:"pair: shares orders with what was asked; popular: fills a place by popularity; pinned: a rule put it first"`
+	Source          string  `json:"source" enum:"pair,popular,pinned" doc:"pair: shares orders with what was asked; popular: fills a place; pinned: by a rule"`
 	Attributes
 }
 
@@ -58,7 +58,7 @@ type Metadata struct {
 	UnknownItems         []string  `json:"unknown_items,omitempty" doc:"asked about, but not in any order of the build"`
 	FilledByPopularity   int       `json:"filled_by_popularity" doc:"recommendations whose source is popular"`
 	Rules                []int64   `json:"rules,omitempty" doc:"the rules without which the answer would be another"`
-	InactiveLeftOut      int       `json:"inactive_left_out,omitempty" doc:"items that would be in the answer if the catalogue did not say that they are not active"`
+	InactiveLeftOut      int       `json:"inactive_left_out,omitempty" doc:"items that would be in the answer if the catalogue did not call them inactive"`
 	Note                 string    `json:"note,omitempty" doc:"why the answer is not what was asked for"`
 }
 
@@ -102,6 +102,9 @@ func newAnswer(rows []db.RecommendRow, build db.Build, opts Options) (Answer, er
 		answer.Recommendations = append(answer.Recommendations, r)
 	}
 	m.TotalRecommendations = len(answer.Recommendations)
+	if m.TotalRecommendations == 0 && len(opts.Categories) > 0 {
+		m.Note = "nothing of the categories asked for can be recommended"
+	}
 	slices.Sort(m.Rules)
 	m.Rules = slices.Compact(m.Rules)
 	return answer, nil

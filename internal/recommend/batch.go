@@ -3,13 +3,16 @@ package recommend
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/db"
 )
 
 // Batch is the answer to many questions about one item each.
 type Batch struct {
-	Answers  []Answer      `json:"answers" doc:"one for each item, in the order asked: what similar-items answers. An item that is unknown has no recommendations."`
+	Answers  []Answer      `json:"answers" doc:"one for each item, in the order asked: what similar-items answers; an unknown item has no recommendations"`
 	Metadata BatchMetadata `json:"metadata"`
 }
 
@@ -23,39 +26,35 @@ type BatchMetadata struct {
 // SimilarBatch answers what Similar does for each of 1 to MaxBatch items, all by one statement and from one build. An item that is unknown is no
 // error here: its answer is empty and says so.
 func (r *Recommender) SimilarBatch(ctx context.Context, items []string, opts Options) (Batch, error) {
-	opts = opts.withDefaults(SimilarLimit)
+	opts = opts.aboutItems(SimilarLimit)
 	if err := opts.validate(); err != nil {
 		return Batch{}, err
 	}
 	if len(items) < 1 || len(items) > MaxBatch {
 		return Batch{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBatch)}
 	}
-	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Batch, error) {
-		return r.similarBatch(ctx, build, items, opts)
-	})
-}
-
-func (r *Recommender) similarBatch(ctx context.Context, build db.Build, items []string, opts Options) (Batch, error) {
-	names := make([]string, len(items))
-	for i, name := range items {
-		if !isNoText(name) {
-			names[i] = name // the others stay "", which no item is called
-		}
-	}
-	rows, err := r.of(build).RecommendPerItem(ctx, db.RecommendPerItemParams{
-		Names:         names,
-		BuildID:       build.BuildID,
+	rows, err := db.New(planned{r.database}).RecommendPerItem(ctx, db.RecommendPerItemParams{
+		Names:         orNothing(items),
+		BuildID:       opts.BuildID,
 		Measure:       string(opts.Measure),
 		MinSupport:    opts.MinSupport,
 		MinConfidence: opts.MinConfidence,
 		Exclude:       texts(opts.Exclude),
-		Categories:    texts(opts.Categories),
+		Categories:    orNothing(opts.Categories),
 		Fill:          !opts.Strict,
 		Lim:           int64(opts.Limit),
 	})
 	if err != nil {
 		return Batch{}, fmt.Errorf("recommend: %w", err)
 	}
+	if len(rows) == 0 {
+		return Batch{}, noBuild(opts.BuildID)
+	}
+	return newBatch(items, rows, opts)
+}
+
+func newBatch(items []string, rows []db.RecommendPerItemRow, opts Options) (Batch, error) {
+	build := db.Build{BuildID: rows[0].BuildID, BuiltAt: rows[0].BuiltAt}
 	perItem := make([][]db.RecommendRow, len(items))
 	known := make([]bool, len(items))
 	for _, row := range rows {
@@ -83,4 +82,13 @@ func (r *Recommender) similarBatch(ctx context.Context, build db.Build, items []
 		batch.Answers = append(batch.Answers, answer)
 	}
 	return batch, nil
+}
+
+// planned has every statement planned when it is asked, for statements that find their build themselves: see perBuild. What that takes does not
+// matter beside a thousand answers.
+type planned struct{ db.DBTX }
+
+// Query is DBTX's.
+func (p planned) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
+	return p.DBTX.Query(ctx, sql, slices.Insert(arguments, 0, any(pgx.QueryExecModeExec))...)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // TestCases works through the examples of testdata. Each begins with the calculation in words; then come the settings that are not the
-// default, the orders as "id: item, item", and questions with their answers, an item per line: name | score | source | orders together |
+// default, the orders as "id: item, item" or "id time: item, item", and questions with their answers, an item per line: name | score | source | orders together |
 // confidence | lift.
 func TestCases(t *testing.T) {
 	t.Parallel()
@@ -57,11 +57,12 @@ func (c *testCase) section(t *testing.T, name, text string) {
 		}
 	case "orders":
 		var csv strings.Builder
-		csv.WriteString("order_id,item_name\n")
+		csv.WriteString("order_id,item_name,ordered_at\n")
 		for line := range strings.Lines(text) {
 			order, basket, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			order, at, _ := strings.Cut(order, " ")
 			for item := range strings.SplitSeq(basket, ", ") {
-				fmt.Fprintf(&csv, "%s,%s\n", order, item)
+				fmt.Fprintf(&csv, "%s,%s,%s\n", order, item, at)
 			}
 		}
 		pool := dbtest.New(t)
@@ -93,6 +94,12 @@ func (c *testCase) set(t *testing.T, field []string) {
 		c.settings.PopularityExponent = value
 	case "similar_exponent":
 		c.settings.SimilarExponent = value
+	case "overlap_discount":
+		c.settings.OverlapDiscount = value
+	case "window_days":
+		c.settings.WindowDays = int32(value)
+	case "half_life_days":
+		c.settings.HalfLifeDays = value
 	default:
 		t.Fatalf("no such setting: %s", field[0])
 	}
@@ -120,6 +127,8 @@ func (c *testCase) ask(t *testing.T, question string) []string {
 			opts.MinSupport, err = strconv.ParseInt(value, 10, 64)
 		case key == "min_confidence":
 			opts.MinConfidence, err = strconv.ParseFloat(value, 64)
+		case key == "days":
+			opts.Days, err = strconv.Atoi(value)
 		case key == "exclude":
 			opts.Exclude = append(opts.Exclude, value)
 		default:

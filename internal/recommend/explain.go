@@ -29,14 +29,14 @@ type Explanation struct {
 	Affinity           float64    `json:"affinity" doc:"shrink_factor * reach / popularity_divisor"`
 	ShrinkFactor       float64    `json:"shrink_factor" doc:"c / (c + shrinkage): rare pairs count less"`
 	Reach              float64    `json:"reach" doc:"w / m_i: the chance to come from the item to the other by a random basket and a random other item of it"`
-	PopularityDivisor  float64    `json:"popularity_divisor" doc:"m_j ^ popularity_exponent: bestsellers count less"`
+	PopularityDivisor  float64    `json:"popularity_divisor" doc:"m_j ^ popularity_exponent, and at least 1: bestsellers count less"`
 	Weight             float64    `json:"weight" doc:"w: the sum of 1/(size - 1) over the baskets that hold both"`
 	ItemMass           float64    `json:"item_mass" doc:"m_i: n_i, or less if the build lets old baskets weigh less"`
 	OtherMass          float64    `json:"other_mass" doc:"m_j"`
 	Shrinkage          float64    `json:"shrinkage" doc:"a setting of the build"`
 	PopularityExponent float64    `json:"popularity_exponent" doc:"a setting of the build"`
 	NeighbourRank      int64      `json:"neighbour_rank" doc:"the other's place among the item's kept neighbours by affinity, from 1; 0 when it is not kept"`
-	Overlap            float64    `json:"overlap" doc:"what the item says of the other by way of its closest neighbours; taken off the affinity when a basket is asked about"`
+	Overlap            float64    `json:"overlap" doc:"what the item says of the other by way of its closest neighbours: taken off when a basket is asked about"`
 	NewestOrders       []OrderRef `json:"newest_orders" doc:"the newest orders that hold both, ten at most: those that are there now"`
 	BuildID            int64      `json:"build_id"`
 	BuiltAt            time.Time  `json:"built_at"`
@@ -44,8 +44,8 @@ type Explanation struct {
 
 // OrderRef is an order that proves a pair.
 type OrderRef struct {
-	OrderID   string     `json:"order_id"`
-	OrderedAt *time.Time `json:"ordered_at"`
+	OrderID   string     `json:"order_id" doc:"as the business knows it"`
+	OrderedAt *time.Time `json:"ordered_at,omitempty" doc:"left out if the order has no time"`
 }
 
 // Explain shows the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is

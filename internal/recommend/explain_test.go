@@ -1,11 +1,14 @@
 package recommend_test
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,12 +21,14 @@ import (
 
 // counted asks the order lines themselves, without any build.
 const counted = `
-WITH baskets AS (
-    SELECT order_id FROM order_lines GROUP BY order_id HAVING count(*) BETWEEN 2 AND $3
+WITH lines AS (
+    SELECT l.order_id, i.name FROM order_lines AS l JOIN items AS i USING (item_id) JOIN orders AS o USING (order_id) WHERE NOT $4 OR o.ordered_at IS NOT NULL
+), baskets AS (
+    SELECT order_id FROM lines GROUP BY order_id HAVING count(*) BETWEEN 2 AND $3
 ), i AS (
-    SELECT order_id FROM order_lines JOIN items USING (item_id) WHERE name = $1
+    SELECT order_id FROM lines WHERE name = $1
 ), o AS (
-    SELECT order_id FROM order_lines JOIN items USING (item_id) WHERE name = $2
+    SELECT order_id FROM lines WHERE name = $2
 )
 SELECT (SELECT count(*) FROM i), (SELECT count(*) FROM o), (SELECT count(*) FROM baskets),
        (SELECT count(*) FROM i JOIN baskets USING (order_id)), (SELECT count(*) FROM o JOIN baskets USING (order_id)),
@@ -33,20 +38,38 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	settings := build.DefaultSettings()
 	settings.MaxBasket, settings.NeighboursKept = 12, 5
-	s := newScene(t, oracle.Shapes()[3], 1, settings)
-	names := slices.Sorted(maps.Keys(s.counts.Items))[:14]
-	var met, kept int
+	aged := settings
+	aged.HalfLifeDays = 20
+	for name, c := range map[string][]build.Settings{"active build": {settings}, "older build": {settings, aged}, "of a half-life": {aged}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, oracle.Shapes()[3], 1, c...)
+			s.explainAll(t, settings)
+		})
+	}
+}
+
+// explainAll asks the oldest build about many pairs.
+func (s *scene) explainAll(t *testing.T, settings build.Settings) {
+	t.Helper()
+	id := int64(0)
+	if len(s.older) > 0 {
+		id = 1
+	}
+	timed := s.of(id).counts.Settings.HalfLifeDays > 0
+	names := slices.Sorted(maps.Keys(s.of(id).counts.Items))[:14]
+	var met, kept, overlapping int
 	for _, item := range names {
 		for _, other := range names {
 			if item == other {
 				continue
 			}
-			got, err := s.Explain(t.Context(), item, other)
+			got, err := s.Explain(t.Context(), item, other, id)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var want recommend.Explanation
-			err = s.pool.QueryRow(t.Context(), counted, item, other, settings.MaxBasket).Scan(
+			err = s.pool.QueryRow(t.Context(), counted, item, other, settings.MaxBasket, timed).Scan(
 				&want.ItemOrders, &want.OtherOrders, &want.Baskets, &want.ItemBaskets, &want.OtherBaskets, &want.OrdersTogether)
 			if err != nil {
 				t.Fatal(err)
@@ -55,7 +78,10 @@ func TestExplain(t *testing.T) {
 				got.ItemBaskets != want.ItemBaskets || got.OtherBaskets != want.OtherBaskets || got.OrdersTogether != want.OrdersTogether {
 				t.Fatalf("%q and %q:\n%+v\nwant\n%+v", item, other, got, want)
 			}
-			s.wantExplained(t, got)
+			s.wantExplained(t, s.of(id), got)
+			if got.Overlap > 0 {
+				overlapping++
+			}
 			if got.OrdersTogether > 0 {
 				met++
 			}
@@ -64,42 +90,83 @@ func TestExplain(t *testing.T) {
 			}
 		}
 	}
-	if met == 0 || kept == 0 || kept == met || met == len(names)*(len(names)-1) {
-		t.Errorf("%d pairs met, %d are neighbours: the orders show nothing", met, kept)
+	if met == 0 || kept == 0 || kept == met || met == len(names)*(len(names)-1) || overlapping == 0 {
+		t.Errorf("%d pairs met, %d are neighbours, %d overlap: the orders show nothing", met, kept, overlapping)
 	}
 }
 
 // wantExplained compares every measure with the oracle.
-func (s scene) wantExplained(t *testing.T, got recommend.Explanation) {
+func (s *scene) wantExplained(t *testing.T, v version, got recommend.Explanation) {
 	t.Helper()
-	p := s.counts.With(got.Item)[got.Other]
+	counts, i, j := v.counts, v.counts.Items[got.Item], v.counts.Items[got.Other]
+	p := counts.With(got.Item)[got.Other]
 	value := func(measure string) float64 {
 		if p.Orders == 0 {
 			return 0
 		}
-		return s.counts.Value(measure, got.Item, got.Other, p)
+		return counts.Value(measure, got.Item, got.Other, p)
 	}
 	for name, pair := range map[string][2]float64{
-		"weight":     {got.Weight, p.Weight},
-		"support":    {got.Support, float64(p.Orders) / float64(s.counts.Baskets)},
-		"confidence": {got.Confidence, value("confidence")},
-		"lift":       {got.Lift, value("lift")},
-		"cosine":     {got.Cosine, value("cosine")},
-		"jaccard":    {got.Jaccard, value("jaccard")},
-		"affinity":   {got.Affinity, value("affinity")},
-		"reverse":    {got.ReverseConfidence, float64(p.Orders) / float64(max(s.counts.Items[got.Other].Baskets, 1))},
+		"weight":      {got.Weight, p.Weight},
+		"support":     {got.Support, float64(p.Orders) / float64(counts.Baskets)},
+		"confidence":  {got.Confidence, value("confidence")},
+		"lift":        {got.Lift, value("lift")},
+		"cosine":      {got.Cosine, value("cosine")},
+		"jaccard":     {got.Jaccard, value("jaccard")},
+		"affinity":    {got.Affinity, value("affinity")},
+		"reverse":     {got.ReverseConfidence, float64(p.Orders) / float64(max(j.Baskets, 1))},
+		"item's mass": {got.ItemMass, i.Mass},
+		"other mass":  {got.OtherMass, j.Mass},
+		"factors":     {got.ShrinkFactor * got.Reach / got.PopularityDivisor, value("affinity")},
+		"reach":       {got.Reach, p.Weight / max(i.Mass, 0x1p-38)},
+		"divisor":     {got.PopularityDivisor, math.Pow(max(j.Mass, 1), counts.Settings.PopularityExponent)},
+		"shrinkage":   {got.Shrinkage, counts.Settings.Shrinkage},
+		"exponent":    {got.PopularityExponent, counts.Settings.PopularityExponent},
 	} {
 		if !oracle.Near(pair[0], pair[1]) {
 			t.Fatalf("%q and %q: %s %v, want %v", got.Item, got.Other, name, pair[0], pair[1])
 		}
 	}
-	rank := slices.IndexFunc(s.counts.Neighbours(got.Item), func(c oracle.Candidate) bool { return c.Item == got.Other }) + 1
-	if rank > int(s.counts.Settings.NeighboursKept) {
+	rank, overlap := slices.IndexFunc(counts.Neighbours(got.Item), func(c oracle.Candidate) bool { return c.Item == got.Other })+1, 0.0
+	if rank > int(counts.Settings.NeighboursKept) {
 		rank = 0
 	}
-	if got.NeighbourRank != int64(rank) || got.BuildID != s.built.BuildID || !got.BuiltAt.Equal(*s.built.BuiltAt) {
-		t.Fatalf("%q and %q: %+v, want neighbour rank %d", got.Item, got.Other, got, rank)
+	if rank > 0 {
+		overlap = counts.Overlap(got.Item, got.Other)
 	}
+	if got.NeighbourRank != int64(rank) || math.Abs(got.Overlap-overlap) > oracle.Tolerance*got.Affinity ||
+		got.BuildID != v.built.BuildID || !got.BuiltAt.Equal(*v.built.BuiltAt) {
+		t.Fatalf("%q and %q: %+v, want neighbour rank %d and overlap %v", got.Item, got.Other, got, rank, overlap)
+	}
+	if diff := gocmp.Diff(s.newest(got.Item, got.Other), got.NewestOrders); diff != "" {
+		t.Fatalf("%q and %q, newest orders (-want +got):\n%s", got.Item, got.Other, diff)
+	}
+}
+
+// newest are the ten newest orders that hold both items, those without a time last.
+func (s *scene) newest(item, other string) []recommend.OrderRef {
+	both := []recommend.OrderRef{}
+	for id, items := range s.orders {
+		if items[item] && items[other] {
+			ref := recommend.OrderRef{OrderID: id}
+			if at, known := s.times[id]; known {
+				ref.OrderedAt = &at
+			}
+			both = append(both, ref)
+		}
+	}
+	slices.SortFunc(both, func(a, b recommend.OrderRef) int {
+		switch {
+		case a.OrderedAt == nil && b.OrderedAt == nil:
+			return cmp.Compare(a.OrderID, b.OrderID)
+		case a.OrderedAt == nil:
+			return 1
+		case b.OrderedAt == nil:
+			return -1
+		}
+		return cmp.Or(b.OrderedAt.Compare(*a.OrderedAt), cmp.Compare(a.OrderID, b.OrderID))
+	})
+	return both[:min(len(both), 10)]
 }
 
 // hurried replaces and removes the active build as soon as a question has found it: the worst moment.
@@ -150,7 +217,7 @@ func TestBuildGoesWhileAsked(t *testing.T) {
 			return r.Order(ctx, "1", recommend.Options{})
 		},
 		"explain": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
-			e, err := r.Explain(ctx, "bread", "butter")
+			e, err := r.Explain(ctx, "bread", "butter", 0)
 			return recommend.Answer{Metadata: recommend.Metadata{BuildID: e.BuildID, TotalRecommendations: int(e.OrdersTogether)}}, err
 		},
 	} {

@@ -41,29 +41,99 @@ func mustBuild(t *testing.T, pool *pgxpool.Pool, settings build.Settings) db.Bui
 	return built
 }
 
-// scene is a database of random orders with one build of them.
+// scene is a database of random orders with one build of them, or more.
 type scene struct {
-	pool   *pgxpool.Pool
-	orders oracle.Orders
-	counts *oracle.Counts
-	built  db.Build
+	pool      *pgxpool.Pool
+	orders    oracle.Orders
+	times     oracle.Times
+	counts    *oracle.Counts // of built
+	built     db.Build       // the active one
+	older     map[int64]version
+	catalogue map[string]oracle.Attributes
+	rules     []oracle.Rule // in force
 	*recommend.Recommender
 }
 
-func newScene(t *testing.T, shape oracle.Shape, seed uint64, settings build.Settings) scene {
+// version is a build and what the oracle counts under its settings.
+type version struct {
+	built  db.Build
+	counts *oracle.Counts
+}
+
+func newScene(t *testing.T, shape oracle.Shape, seed uint64, settings ...build.Settings) *scene {
 	t.Helper()
-	s := scene{pool: dbtest.New(t), orders: oracle.Random(random(seed), shape)}
-	loadText(t, s.pool, s.orders.CSV(random(seed)))
-	s.built = mustBuild(t, s.pool, settings)
-	s.counts = oracle.Count(s.orders, oracle.Settings(settings))
+	s := &scene{pool: dbtest.New(t), orders: oracle.Random(random(seed), shape), older: map[int64]version{}}
+	s.times = oracle.RandomTimes(random(seed), s.orders)
+	loadText(t, s.pool, s.orders.TimedCSV(random(seed), s.times))
+	for _, of := range settings {
+		if s.counts != nil {
+			s.older[s.built.BuildID] = version{s.built, s.counts}
+		}
+		s.built = mustBuild(t, s.pool, of)
+		s.counts = oracle.CountTimed(s.orders, s.times, oracle.Settings(of))
+	}
 	s.Recommender = recommend.New(s.pool)
 	return s
 }
 
-// bread is a database of five orders that can be counted by hand.
-func bread(t *testing.T) scene {
+// of is the build of an id, 0 being the active one.
+func (s *scene) of(id int64) version {
+	if v, found := s.older[id]; found {
+		return v
+	}
+	return version{s.built, s.counts}
+}
+
+// rule puts a rule in force.
+func (s *scene) rule(t *testing.T, kind, item string, items ...string) int64 {
 	t.Helper()
-	s := scene{pool: dbtest.New(t)}
+	r := oracle.Rule{Kind: kind, Item: item, Items: items}
+	err := s.pool.QueryRow(t.Context(), `INSERT INTO rules (kind, item, items, reason, author) VALUES ($1, nullif($2, ''), $3, 'why', 'tester')
+		RETURNING rule_id`, kind, item, items).Scan(&r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rules = append(s.rules, r)
+	return r.ID
+}
+
+// repeal ends all rules.
+func (s *scene) repeal(t *testing.T) {
+	t.Helper()
+	s.exec(t, "UPDATE rules SET valid_until = greatest(now(), valid_from)")
+	s.rules = nil
+}
+
+// describe says of an item what the catalogue has to say.
+func (s *scene) describe(t *testing.T, item string, a oracle.Attributes) {
+	t.Helper()
+	s.exec(t, `INSERT INTO item_attributes (item_id, category, label, active, source, changed_by)
+		SELECT i.item_id, nullif($2, ''), nullif($3, ''), $4, 'items.csv', 'tester' FROM items AS i WHERE i.name = $1`,
+		item, a.Category, labelOf(a), !a.Inactive)
+	if s.catalogue == nil {
+		s.catalogue = map[string]oracle.Attributes{}
+	}
+	s.catalogue[item] = a
+}
+
+func labelOf(a oracle.Attributes) string {
+	if a.Category == "" {
+		return ""
+	}
+	return "one of " + a.Category
+}
+
+func (s *scene) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := s.pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bread is a database of five orders that can be counted by hand.
+func bread(t *testing.T) *scene {
+	t.Helper()
+	s := &scene{pool: dbtest.New(t)}
 	loadText(t, s.pool, "order_id,item_name\n1,bread\n1,butter\n2,bread\n2,butter\n2,jam\n3,bread\n3,jam/red\n4,milk\n5,bread\n")
 	s.built = mustBuild(t, s.pool, build.DefaultSettings())
 	s.Recommender = recommend.New(s.pool)
@@ -78,7 +148,7 @@ func rowsOf(answer recommend.Answer) []oracle.Row {
 			Item: r.ItemName, Source: r.Source, Score: r.SimilarityScore, PopularityRank: r.PopularityRank,
 			OrdersTogether: r.OrdersTogether, Confidence: r.Confidence, Lift: r.Lift,
 		}
-		if r.Source == recommend.SourcePair {
+		if r.Source != recommend.SourcePopular {
 			_, row.With, _ = strings.Cut(r.Reason, " orders with ")
 		}
 		rows = append(rows, row)

@@ -1,6 +1,7 @@
 package recommend_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -12,8 +13,10 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// drawn draws options: every measure, threshold, limit and fill alike.
-func drawn(rnd *rand.Rand, measure recommend.Measure, names []string) recommend.Options {
+var categories = []string{"tools", "toys", "Tools", "ä/b"}
+
+// drawn draws options: every measure, threshold, limit, fill, category and build alike.
+func (s *scene) drawn(rnd *rand.Rand, measure recommend.Measure, names []string) recommend.Options {
 	opts := recommend.Options{Measure: measure, Limit: []int{1, 2, 5, 17, 100}[rnd.IntN(5)], Strict: rnd.IntN(2) == 0}
 	if rnd.IntN(2) == 0 {
 		opts.MinSupport = []int64{0, 1, 2, 3, 1000}[rnd.IntN(5)]
@@ -27,72 +30,176 @@ func drawn(rnd *rand.Rand, measure recommend.Measure, names []string) recommend.
 		}
 		opts.Exclude = append(opts.Exclude, "nobody ever bought it")
 	}
+	if rnd.IntN(4) == 0 {
+		for range 1 + rnd.IntN(2) {
+			opts.Categories = append(opts.Categories, categories[rnd.IntN(len(categories))])
+		}
+		opts.Categories = append(opts.Categories, "no such category")
+	}
+	if len(s.older) > 0 && rnd.IntN(3) == 0 {
+		opts.BuildID = s.built.BuildID - int64(rnd.IntN(len(s.older)+1))
+	}
 	return opts
 }
 
-// TestRandomQuestions asks random questions of random orders and compares every answer, and what stands behind it, with the oracle.
+// draw draws a catalogue: of a third of the items nothing is known, of the others some are not active.
+func (s *scene) draw(t *testing.T, rnd *rand.Rand, names []string) {
+	t.Helper()
+	for _, name := range names {
+		if rnd.IntN(3) > 0 {
+			a := oracle.Attributes{Inactive: rnd.IntN(8) == 0}
+			if rnd.IntN(4) > 0 {
+				a.Category = categories[rnd.IntN(len(categories))]
+			}
+			s.describe(t, name, a)
+		}
+	}
+}
+
+// drawRule puts a random rule in force: of any kind, for all questions or those about one item, about items that need not be known.
+func (s *scene) drawRule(t *testing.T, rnd *rand.Rand, names []string) {
+	t.Helper()
+	kind := []string{"hide", "pin", "apart", "hide", "pin", "apart", "allow"}[rnd.IntN(7)]
+	size := 1 + rnd.IntN(4)
+	item := ""
+	switch {
+	case kind == "apart":
+		size++
+	case rnd.IntN(2) == 0:
+		item = names[rnd.IntN(min(len(names), 5))]
+	}
+	if kind == "allow" {
+		size = 1 + len(names)/2
+	}
+	var about []string
+	for range size {
+		about = append(about, names[rnd.IntN(len(names))])
+	}
+	if rnd.IntN(3) == 0 {
+		about = append(about, "nobody ever bought it")
+	}
+	s.rule(t, kind, item, about...)
+}
+
+// drawBasket draws up to n items after the first. Repeats and unknown items are part of it.
+func drawBasket(rnd *rand.Rand, names []string, n int) []string {
+	one := names[rnd.IntN(min(len(names), 5))]
+	basket := []string{one, one, "nobody ever bought it"}
+	for range rnd.IntN(n) {
+		basket = append(basket, names[rnd.IntN(len(names))])
+	}
+	return basket
+}
+
+// TestRandomQuestions asks random questions of random orders, under random rules, and compares every answer, and what stands behind it, with the
+// oracle.
 func TestRandomQuestions(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes() {
-		for seed := range uint64(3) {
+		for seed := range uint64(4) {
 			t.Run(fmt.Sprintf("%s/seed %d", shape.Name, seed), func(t *testing.T) {
 				t.Parallel()
 				rnd := random(seed)
-				settings := build.DefaultSettings()
+				settings := []build.Settings{build.DefaultSettings()}
 				if seed > 0 {
-					settings = build.Settings(oracle.RandomSettings(rnd))
-				}
-				s := newScene(t, shape, seed, settings)
-				names := slices.Sorted(maps.Keys(s.counts.Items))
-				ids := slices.Sorted(maps.Keys(s.orders))
-				for _, measure := range recommend.Measures() {
-					for range 6 {
-						opts := drawn(rnd, measure, names)
-						one := names[rnd.IntN(len(names))]
-						similar, err := s.Similar(t.Context(), one, opts)
-						s.wantAnswer(t, similar, err, opts, true, []string{one})
-
-						// Repeats and unknown items are part of it.
-						basket := []string{one, one, "nobody ever bought it"}
-						for range rnd.IntN(6) {
-							basket = append(basket, names[rnd.IntN(len(names))])
-						}
-						together, err := s.Basket(t.Context(), basket, opts)
-						s.wantAnswer(t, together, err, opts, false, basket)
-
-						id := ids[rnd.IntN(len(ids))]
-						order, err := s.Order(t.Context(), id, opts)
-						s.wantAnswer(t, order, err, opts, false, slices.Collect(maps.Keys(s.orders[id])))
+					settings = []build.Settings{
+						build.Settings(oracle.RandomSettings(rnd)), build.DefaultSettings(), build.Settings(oracle.RandomSettings(rnd)),
 					}
 				}
-				popular, err := s.Popular(t.Context(), recommend.Options{Limit: 7, Exclude: names[:1]})
-				s.wantAnswer(t, popular, err, recommend.Options{Measure: recommend.Affinity, Limit: 7, Exclude: names[:1]}, false, nil)
+				s := newScene(t, shape, seed, settings...)
+				names := s.names()
+				if seed > 0 {
+					s.draw(t, rnd, names)
+				}
+				for _, measure := range recommend.Measures() {
+					for range 3 {
+						s.repeal(t)
+						for range rnd.IntN(4) * min(int(seed), 1) {
+							s.drawRule(t, rnd, names)
+						}
+						s.askAll(t, rnd, measure, names)
+						s.askAll(t, rnd, measure, names)
+					}
+				}
 			})
 		}
 	}
 }
 
-func (s scene) wantAnswer(t *testing.T, got recommend.Answer, err error, opts recommend.Options, boosted bool, asked []string) {
+// names are those of all orders, counted or not.
+func (s *scene) names() []string {
+	all := map[string]bool{}
+	for _, items := range s.orders {
+		maps.Copy(all, items)
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// askAll asks one random question of each kind.
+func (s *scene) askAll(t *testing.T, rnd *rand.Rand, measure recommend.Measure, names []string) {
+	t.Helper()
+	opts := s.drawn(rnd, measure, names)
+	counts := s.of(opts.BuildID).counts
+	one := names[rnd.IntN(len(names))]
+	similar, err := s.Similar(t.Context(), one, opts)
+	if _, known := counts.Items[one]; known {
+		s.wantAnswer(t, similar, err, opts, true, []string{one})
+	} else if !errors.Is(err, recommend.ErrUnknownItem) {
+		t.Fatalf("similar to an item that the build does not count: %v", err)
+	}
+
+	basket := drawBasket(rnd, names, 6)
+	together, err := s.Basket(t.Context(), basket, opts)
+	s.wantAnswer(t, together, err, opts, false, basket)
+
+	ids := slices.Sorted(maps.Keys(s.orders))
+	id := ids[rnd.IntN(len(ids))]
+	order, err := s.Order(t.Context(), id, opts)
+	s.wantAnswer(t, order, err, opts, false, slices.Collect(maps.Keys(s.orders[id])))
+
+	opts = recommend.Options{
+		Limit: opts.Limit, Exclude: opts.Exclude, Categories: opts.Categories, BuildID: opts.BuildID,
+		Days: []int{0, 1, 2, 30, 31, 365}[rnd.IntN(6)],
+	}
+	popular, err := s.Popular(t.Context(), opts)
+	opts.Measure = recommend.Affinity
+	s.wantAnswer(t, popular, err, opts, false, nil)
+}
+
+// question is what the oracle is asked.
+func (s *scene) question(opts recommend.Options, boosted bool, asked []string) oracle.Question {
+	return oracle.Question{
+		Asked: asked, Boosted: boosted, Measure: string(opts.Measure), MinSupport: opts.MinSupport, MinConfidence: opts.MinConfidence,
+		Exclude: opts.Exclude, Categories: opts.Categories, Days: opts.Days, Strict: opts.Strict, Limit: opts.Limit,
+		Rules: s.rules, Catalogue: s.catalogue,
+	}
+}
+
+func (s *scene) wantAnswer(t *testing.T, got recommend.Answer, err error, opts recommend.Options, boosted bool, asked []string) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%q with %+v: %v", asked, opts, err)
 	}
-	question := oracle.Question{
-		Asked: asked, Boosted: boosted, Measure: string(opts.Measure), MinSupport: opts.MinSupport, MinConfidence: opts.MinConfidence,
-		Exclude: opts.Exclude, Strict: opts.Strict, Limit: opts.Limit,
-	}
-	if err := s.counts.Check(question, rowsOf(got)); err != nil {
-		t.Fatalf("%q with %+v under %+v: %v", asked, opts, s.counts.Settings, err)
+	v, question := s.of(opts.BuildID), s.question(opts, boosted, asked)
+	if err := v.counts.Check(question, rowsOf(got)); err != nil {
+		t.Fatalf("%q with %+v under %+v and %+v: %v", asked, opts, v.counts.Settings, s.rules, err)
 	}
 	filled := 0
 	for _, r := range got.Recommendations {
 		if r.Source == recommend.SourcePopular {
 			filled++
 		}
+		if a := s.catalogue[r.ItemName]; r.Category != a.Category || r.Label != labelOf(a) {
+			t.Fatalf("%q is shown with %+v, want %+v", r.ItemName, r.Attributes, a)
+		}
 	}
 	m := got.Metadata
 	if m.Limit != opts.Limit || m.TotalRecommendations != len(got.Recommendations) || m.FilledByPopularity != filled ||
-		m.BuildID != s.built.BuildID || !m.BuiltAt.Equal(*s.built.BuiltAt) || m.Measure != opts.Measure {
+		m.BuildID != v.built.BuildID || !m.BuiltAt.Equal(*v.built.BuiltAt) || m.Measure != opts.Measure || m.Days != opts.Days {
 		t.Fatalf("%q with %+v: metadata %+v of %d recommendations, %d filled", asked, opts, m, len(got.Recommendations), filled)
+	}
+	if rules, inactive := v.counts.LeftOut(question); !slices.Equal(m.Rules, rules) || m.InactiveLeftOut != inactive {
+		t.Fatalf("%q with %+v under %+v: rules %d and %d inactive left out, want %d and %d; %q",
+			asked, opts, s.rules, m.Rules, m.InactiveLeftOut, rules, inactive, items(got))
 	}
 }

@@ -82,6 +82,12 @@ func (o Options) withDefaults(limit int) Options {
 	return o
 }
 
+// aboutItems are the options of a question about items, for which Days has no meaning.
+func (o Options) aboutItems(limit int) Options {
+	o.Days = 0
+	return o.withDefaults(limit)
+}
+
 func (o Options) validate() error {
 	if o.Limit < 1 || o.Limit > MaxLimit {
 		return &InvalidError{"limit", fmt.Sprintf("is %d: choose 1 to %d", o.Limit, MaxLimit)}

@@ -28,7 +28,7 @@ func TestNoBuild(t *testing.T) {
 	t.Parallel()
 	r := recommend.New(dbtest.New(t))
 	errs := all(t, r, "bread", recommend.Options{})
-	_, errs["explain"] = r.Explain(t.Context(), "bread", "butter")
+	_, errs["explain"] = r.Explain(t.Context(), "bread", "butter", 0)
 	for name, err := range errs {
 		if !errors.Is(err, recommend.ErrNoBuild) {
 			t.Errorf("%s: %v", name, err)
@@ -55,6 +55,8 @@ func TestInvalid(t *testing.T) {
 		"confidence is no value": {recommend.Options{MinConfidence: math.NaN()}, "min_confidence", false},
 		"confidence is endless":  {recommend.Options{MinConfidence: math.Inf(1)}, "min_confidence", false},
 		"exclude":                {recommend.Options{Exclude: names}, "exclude", true},
+		"category":               {recommend.Options{Categories: names}, "category", true},
+		"build below":            {recommend.Options{BuildID: -1}, "build_id", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +80,7 @@ func TestInvalid(t *testing.T) {
 		}
 	}
 	invalid := new(recommend.InvalidError)
-	if _, err := s.Explain(t.Context(), "bread", "bread"); !errors.As(err, &invalid) || invalid.Field != "other" {
+	if _, err := s.Explain(t.Context(), "bread", "bread", 0); !errors.As(err, &invalid) || invalid.Field != "other" {
 		t.Errorf("explain of one item: %v", err)
 	}
 }
@@ -94,6 +96,7 @@ func TestBoundsAreInside(t *testing.T) {
 	for _, opts := range []recommend.Options{
 		{Limit: 1},
 		{Limit: 100, Exclude: names},
+		{Categories: names, Days: 365},
 		{MinSupport: math.MaxInt64, MinConfidence: 1},
 	} {
 		for question, err := range all(t, s.Recommender, "bread", opts) {
@@ -140,10 +143,10 @@ func TestUnknown(t *testing.T) {
 		if _, err := s.Similar(t.Context(), name, recommend.Options{}); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("similar to %q: %v", name, err)
 		}
-		if _, err := s.Explain(t.Context(), "bread", name); !errors.Is(err, recommend.ErrUnknownItem) {
+		if _, err := s.Explain(t.Context(), "bread", name, 0); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("explain bread with %q: %v", name, err)
 		}
-		if _, err := s.Explain(t.Context(), name, "bread"); !errors.Is(err, recommend.ErrUnknownItem) {
+		if _, err := s.Explain(t.Context(), name, "bread", 0); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("explain %q with bread: %v", name, err)
 		}
 		if _, err := s.Order(t.Context(), name, recommend.Options{}); !errors.Is(err, recommend.ErrUnknownOrder) {

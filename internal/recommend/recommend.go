@@ -56,7 +56,7 @@ func (r *Recommender) Popular(ctx context.Context, opts Options) (Answer, error)
 
 // Similar answers with the items that go with one item. An item that is in no order of the build is ErrUnknownItem.
 func (r *Recommender) Similar(ctx context.Context, item string, opts Options) (Answer, error) {
-	opts = opts.withDefaults(SimilarLimit)
+	opts = opts.aboutItems(SimilarLimit)
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
@@ -77,7 +77,7 @@ func (r *Recommender) Similar(ctx context.Context, item string, opts Options) (A
 // Basket answers with the items that go with all of a basket's items together, none of them in it. The basket has 1 to MaxBasket names.
 // Those that the build does not know are listed in the metadata; when all are unknown every answer is filled by popularity.
 func (r *Recommender) Basket(ctx context.Context, items []string, opts Options) (Answer, error) {
-	opts = opts.withDefaults(BasketLimit)
+	opts = opts.aboutItems(BasketLimit)
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
@@ -93,7 +93,7 @@ func (r *Recommender) Basket(ctx context.Context, items []string, opts Options) 
 
 // Order answers with the items that go with those of one order, none of them in it. An order that was never loaded is ErrUnknownOrder.
 func (r *Recommender) Order(ctx context.Context, orderID string, opts Options) (Answer, error) {
-	opts = opts.withDefaults(OrderLimit)
+	opts = opts.aboutItems(OrderLimit)
 	if err := opts.validate(); err != nil {
 		return Answer{}, err
 	}
@@ -136,7 +136,7 @@ func (r *Recommender) basket(ctx context.Context, build db.Build, items []string
 	return answer, err
 }
 
-// ask runs the one ranking.
+// ask runs the one ranking. Days are of popular items only.
 func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, boosted bool, opts Options) (Answer, error) {
 	excluded, _, err := r.find(ctx, build, opts.Exclude)
 	if err != nil {
@@ -150,7 +150,7 @@ func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, bo
 		MinSupport:    opts.MinSupport,
 		MinConfidence: opts.MinConfidence,
 		Excluded:      excluded,
-		Categories:    texts(opts.Categories),
+		Categories:    orNothing(opts.Categories),
 		Days:          int32(opts.Days),
 		Fill:          !opts.Strict,
 		Lim:           int64(opts.Limit),
@@ -186,20 +186,26 @@ func fromBuild[A any](ctx context.Context, r *Recommender, id int64, ask func(db
 }
 
 func (r *Recommender) build(ctx context.Context, id int64) (build db.Build, err error) {
-	none := ErrNoBuild
 	if id == 0 {
 		build, err = r.queries.BuildActive(ctx)
 	} else {
 		build, err = r.queries.BuildReady(ctx, id)
-		none = fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrUnknownBuild, id)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return db.Build{}, none
+		return db.Build{}, noBuild(id)
 	}
 	if err != nil {
 		return db.Build{}, fmt.Errorf("find build: %w", err)
 	}
 	return build, nil
+}
+
+// noBuild says that the build of the id is not there, or for 0 that none is active.
+func noBuild(id int64) error {
+	if id == 0 {
+		return ErrNoBuild
+	}
+	return fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrUnknownBuild, id)
 }
 
 func unknownItem(name string, build db.Build) error {
@@ -232,6 +238,17 @@ func (r *Recommender) find(ctx context.Context, build db.Build, names []string) 
 // texts are the names that PostgreSQL can hold: the others name nothing.
 func texts(names []string) []string {
 	return slices.DeleteFunc(append([]string{}, names...), isNoText)
+}
+
+// orNothing are the names, "" in the place of those that PostgreSQL cannot hold: nothing is called that, and to leave them out could leave none.
+func orNothing(names []string) []string {
+	list := append([]string{}, names...)
+	for i, name := range list {
+		if isNoText(name) {
+			list[i] = ""
+		}
+	}
+	return list
 }
 
 // isNoText reports whether PostgreSQL cannot hold s: then it is unknown, and asking would be an error.

@@ -3,8 +3,6 @@ package recommend_test
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +16,7 @@ import (
 )
 
 // reporter is a connection as a role that has nothing but alsobought_reporting.
-func (s scene) reporter(t *testing.T) pgx.Tx {
+func (s *scene) reporter(t *testing.T) pgx.Tx {
 	t.Helper()
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
@@ -45,7 +43,7 @@ func reported(t *testing.T, tx pgx.Tx, sql string, args ...any) []recommend.Reco
 	list := []recommend.Recommendation{}
 	var r recommend.Recommendation
 	_, err = pgx.ForEachRow(rows, []any{
-		&r.ItemName, &r.SimilarityScore, &r.Source, &r.PopularityRank, &r.OrdersTogether, &r.Confidence, &r.Lift,
+		&r.ItemName, &r.SimilarityScore, &r.Reason, &r.Source, &r.PopularityRank, &r.OrdersTogether, &r.Confidence, &r.Lift,
 	}, func() error { list = append(list, r); return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -53,55 +51,101 @@ func reported(t *testing.T, tx pgx.Tx, sql string, args ...any) []recommend.Reco
 	return list
 }
 
-const reportedColumns = "SELECT item_name, similarity_score, source, popularity_rank, orders_together, confidence, lift FROM "
+const reportedColumns = "SELECT item_name, similarity_score, reason, source, popularity_rank, orders_together, confidence, lift FROM "
 
-// TestReportingEqualsAnswers: bit for bit, as a role that may read reports only.
+// TestReportingEqualsAnswers: bit for bit, with all that can be asked, under rules, as a role that may read reports only.
 func TestReportingEqualsAnswers(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes() {
 		t.Run(shape.Name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, shape, 21, build.DefaultSettings())
+			s := newScene(t, shape, 21, build.DefaultSettings(), build.DefaultSettings())
+			rnd := random(22)
+			names := s.names()
+			s.draw(t, rnd, names)
+			s.drawRule(t, rnd, names)
+			s.drawRule(t, rnd, names)
 			tx := s.reporter(t)
 			same := func(what string, answer recommend.Answer, err error, got []recommend.Recommendation) {
 				t.Helper()
 				for i := range answer.Recommendations {
-					answer.Recommendations[i].Reason = "" // words are not reported
+					answer.Recommendations[i].Attributes = recommend.Attributes{} // reporting.items has them
 				}
-				if err != nil || len(got) == 0 {
-					t.Fatalf("%s: %d rows, %v", what, len(got), err)
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
 				}
 				if diff := cmp.Diff(answer.Recommendations, got); diff != "" {
 					t.Fatalf("%s (-answer +reporting):\n%s", what, diff)
 				}
 			}
-			names := slices.Sorted(maps.Keys(s.counts.Items))
-			rnd := random(22)
-			for range 12 {
-				item, limit := names[rnd.IntN(len(names))], 1+rnd.IntN(100)
-				answer, err := s.Similar(t.Context(), item, recommend.Options{Limit: limit})
-				same("similar to "+item, answer, err, reported(t, tx, reportedColumns+"reporting.similar_items($1, $2)", item, limit))
+			for n := range 24 {
+				item, opts := names[rnd.IntN(len(names))], s.drawn(rnd, recommend.Measures()[n%6], names)
+				given := []any{
+					opts.Limit, opts.Measure, opts.MinSupport, opts.MinConfidence, append([]string{}, opts.Exclude...), append([]string{}, opts.Categories...),
+					opts.Strict, s.of(opts.BuildID).built.BuildID,
+				}
+				answer, err := s.Similar(t.Context(), item, opts)
+				same("similar to "+item, answer, err, reported(t, tx, reportedColumns+`reporting.similar_items($1, lim => $2, measure => $3, min_support => $4,
+					min_confidence => $5, exclude => $6, categories => $7, strict => $8, build => $9)`, append([]any{item}, given...)...))
 				basket := []string{item, names[rnd.IntN(len(names))], item, "nobody ever bought it"}
-				answer, err = s.Basket(t.Context(), basket, recommend.Options{Limit: limit})
-				same(fmt.Sprint("basket ", basket), answer, err, reported(t, tx, reportedColumns+"reporting.basket_recommendations($1, $2)", basket, limit))
+				answer, err = s.Basket(t.Context(), basket, opts)
+				same(fmt.Sprint("basket ", basket), answer, err, reported(t, tx, reportedColumns+`reporting.basket_recommendations($1, lim => $2, measure => $3,
+					min_support => $4, min_confidence => $5, exclude => $6, categories => $7, strict => $8, build => $9)`, append([]any{basket}, given...)...))
 			}
 			answer, err := s.Similar(t.Context(), names[0], recommend.Options{})
 			same("similar by default", answer, err, reported(t, tx, reportedColumns+"reporting.similar_items($1)", names[0]))
 			answer, err = s.Basket(t.Context(), names[:1], recommend.Options{})
 			same("basket by default", answer, err, reported(t, tx, reportedColumns+"reporting.basket_recommendations($1)", names[:1]))
-			answer, err = s.Popular(t.Context(), recommend.Options{})
-			same("popular", answer, err, reported(t, tx, `SELECT item_name, share_of_orders, 'popular', popularity_rank, orders, share_of_orders, 1::float8
-				FROM reporting.popular_items ORDER BY popularity_rank LIMIT 20`))
-			if got := reported(t, tx, reportedColumns+"reporting.similar_items('nobody ever bought it')"); len(got) != 0 {
-				t.Errorf("similar to an unknown item: %+v", got)
+			for _, nothing := range []string{"'nobody ever bought it'", "'" + strings.ReplaceAll(names[0], "'", "''") + "', build => 99"} {
+				if got := reported(t, tx, reportedColumns+"reporting.similar_items("+nothing+")"); len(got) != 0 {
+					t.Errorf("similar to %s: %+v", nothing, got)
+				}
 			}
 			s.wantPairs(t, tx)
+			s.wantExplanations(t, tx, names)
+			s.repeal(t)
+			s.exec(t, "UPDATE item_attributes SET active = true")
+			answer, err = s.Popular(t.Context(), recommend.Options{})
+			same("popular", answer, err, reported(t, tx, `SELECT p.item_name, p.share_of_orders, 'in ' || p.orders || ' of ' || b.orders || ' orders', 'popular',
+				p.popularity_rank, p.orders, p.share_of_orders, 1::float8
+				FROM reporting.popular_items AS p JOIN reporting.builds AS b USING (build_id) ORDER BY p.popularity_rank LIMIT 20`))
 		})
 	}
 }
 
+// wantExplanations compares reporting.explain with Explain, column by column.
+func (s *scene) wantExplanations(t *testing.T, tx pgx.Tx, names []string) {
+	t.Helper()
+	for id := range int64(3) {
+		for n := range min(len(names)-1, 8) {
+			want, err := s.Explain(t.Context(), names[n], names[n+1], id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := tx.Query(t.Context(), "SELECT to_jsonb(e) FROM reporting.explain($1, $2, nullif($3, 0)) AS e", names[n], names[n+1], id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := pgx.CollectRows(rows, pgx.RowTo[recommend.Explanation])
+			if err != nil || len(list) != 1 {
+				t.Fatalf("%d rows, %v", len(list), err)
+			}
+			got := list[0]
+			got.Item, got.Other, got.BuiltAt = want.Item, want.Other, got.BuiltAt.UTC()
+			for i, o := range got.NewestOrders {
+				if o.OrderedAt != nil {
+					*got.NewestOrders[i].OrderedAt = o.OrderedAt.UTC()
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("%q and %q by build %d (-explain +reporting):\n%s", want.Item, want.Other, id, diff)
+			}
+		}
+	}
+}
+
 // wantPairs compares every row of reporting.item_pairs with what Explain says.
-func (s scene) wantPairs(t *testing.T, tx pgx.Tx) {
+func (s *scene) wantPairs(t *testing.T, tx pgx.Tx) {
 	t.Helper()
 	rows, err := tx.Query(t.Context(), `SELECT item_a, item_b, orders_together, orders_a, orders_b, baskets_a, baskets_b, support,
 		confidence_ab, confidence_ba, lift, cosine, jaccard, affinity_ab, affinity_ba, weight, build_id, built_at
@@ -121,16 +165,18 @@ func (s scene) wantPairs(t *testing.T, tx pgx.Tx) {
 		t.Fatal(err)
 	}
 	for i, got := range list {
-		want, err := s.Explain(t.Context(), got.Item, got.Other)
+		want, err := s.Explain(t.Context(), got.Item, got.Other, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := s.Explain(t.Context(), got.Other, got.Item)
+		other, err := s.Explain(t.Context(), got.Other, got.Item, 0)
 		if err != nil || other.Affinity != back[i] {
 			t.Fatalf("affinity of %q for %q: %v, want %v (%v)", got.Other, got.Item, back[i], other.Affinity, err)
 		}
 		// Not in the view.
-		want.Reason, want.NeighbourRank, want.Baskets = "", 0, 0
+		want.Reason, want.NeighbourRank, want.Baskets, want.Overlap, want.NewestOrders = "", 0, 0, 0, nil
+		want.ShrinkFactor, want.Reach, want.PopularityDivisor, want.ItemMass, want.OtherMass = 0, 0, 0, 0, 0
+		want.Shrinkage, want.PopularityExponent = 0, 0
 		got.BuiltAt = got.BuiltAt.UTC()
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%q and %q (-explain +reporting):\n%s", got.Item, got.Other, diff)
@@ -184,7 +230,7 @@ func TestReportingRole(t *testing.T) {
 			t.Errorf("may delete from %s", name)
 		}
 	}
-	const refused = "42501"
+	const refused, wrong = "42501", "22023"
 	for _, table := range names("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')") {
 		for _, sql := range []string{"SELECT FROM ", "DELETE FROM ", "LOCK TABLE ", "TRUNCATE "} {
 			if code := tried(sql + pgx.Identifier{"public", table}.Sanitize()); code != refused {
@@ -193,14 +239,25 @@ func TestReportingRole(t *testing.T) {
 		}
 	}
 	for sql, want := range map[string]string{
-		"SELECT * FROM reporting.similar_items('bread')":                                     "",
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread', 'jam'])":              "",
-		"SELECT * FROM public.recommend(1, ARRAY[1], true, 'affinity', 1, 0, '{}', true, 5)": refused,
-		"SELECT * FROM public.recommend(1, '{}', false, 'affinity', 1, 0, '{}', true, 5)":    refused,
-		"CREATE TABLE reporting.t (i int)":                                                   refused,
-		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql RETURN 1":                    refused,
-		"SELECT setval('builds_build_id_seq', 1)":                                            refused,
-		"SELECT * FROM reporting.similar_items('bread'), public.items":                       refused,
+		"SELECT * FROM reporting.similar_items('bread')":                                            "",
+		"SELECT * FROM reporting.similar_items('bread', 5, 'lift', 1, 0.1, '{jam}', '{}', true, 1)": "",
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread', 'jam'])":                     "",
+		"SELECT * FROM reporting.explain('bread', 'jam')":                                           "",
+		"SELECT * FROM reporting.similar_items('bread', measure => 'pmi')":                          wrong,
+		"SELECT * FROM reporting.similar_items('bread', measure => 'Lift')":                         wrong,
+		"SELECT * FROM reporting.similar_items('bread', measure => NULL)":                           wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], measure => 'pmi')":          wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['tea'], measure => '')":               wrong,
+		"SELECT * FROM public.recommend(1, '{1}', true, 'affinity', 1, 0, '{}', '{}', 0, true, 5)":  refused,
+		"SELECT * FROM public.recommend(1, '{}', false, 'affinity', 1, 0, '{}', '{}', 0, true, 5)":  refused,
+		"SELECT * FROM public.ranking(1, '{1}', true, 'affinity', 1, 0, '{}', '{}', 0, true, 5)":    refused,
+		"SELECT * FROM public.rules_in_force('{1}')":                                                refused,
+		"SELECT * FROM public.explain_pair(1, 1, 2)":                                                refused,
+		"SELECT * FROM reporting.similar_items('bread'), public.item_attributes":                    refused,
+		"CREATE TABLE reporting.t (i int)":                                                          refused,
+		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql RETURN 1":                           refused,
+		"SELECT setval('builds_build_id_seq', 1)":                                                   refused,
+		"SELECT * FROM reporting.similar_items('bread'), public.items":                              refused,
 	} {
 		if code := tried(sql); code != want {
 			t.Errorf("%s: %q, want %q", sql, code, want)

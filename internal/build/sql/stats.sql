@@ -11,17 +11,20 @@ SELECT l.order_id, l.item_id, l.day, l.line = 1 AS first_of_order, l.size BETWEE
        CASE WHEN b.half_life_days IS NOT NULL THEN l.units END AS mass
 FROM (
     SELECT o.order_id, n.item_id, (o.ordered_at AT TIME ZONE 'UTC')::date AS day,
-           -- what its age leaves of an order, never nothing: masses are divided by
+           -- What its age leaves of an order. After 28 half-lives it ages no more: 1024 units are left, so that no pair's weight is nothing, for
+           -- weights are divided by. (After 1100 PostgreSQL would refuse to halve.)
            CASE WHEN s.half_life_days IS NULL THEN 274877906944
-                ELSE greatest(1, (274877906944 * power(0.5, extract(epoch FROM s.newest_ordered_at - o.ordered_at) / 86400 / s.half_life_days))::bigint)
+                ELSE (274877906944 * power(
+                    0.5, least(28, extract(epoch FROM s.newest_ordered_at - o.ordered_at) / 86400 / s.half_life_days)
+                ))::bigint
            END AS units,
            count(*) OVER basket AS size, row_number() OVER basket AS line
     FROM order_lines AS n
     JOIN orders AS o ON o.order_id = n.order_id
     CROSS JOIN builds AS s
     WHERE s.build_id = :build AND NOT :held_out
-      -- an order without a time has no age
-      AND (s.window_days IS NULL OR o.ordered_at > s.newest_ordered_at - s.window_days * interval '1 day')
+      -- An order without a time has no age. A day is one of 24 hours, whatever the clocks do where the server stands.
+      AND (s.window_days IS NULL OR o.ordered_at > s.newest_ordered_at - s.window_days * interval '24 hours')
       AND (s.half_life_days IS NULL OR o.ordered_at IS NOT NULL)
     WINDOW basket AS (PARTITION BY o.order_id)
 ) AS l

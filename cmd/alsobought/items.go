@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/catalogue"
+	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+type itemsCommand struct {
+	List       itemsListCommand       `cmd:"" default:"withargs" help:"The catalogue: items and their attributes, by name."`
+	Categories itemsCategoriesCommand `cmd:"" help:"The categories of the catalogue."`
+	Load       itemsLoadCommand       `cmd:"" help:"Load files of item attributes into the catalogue."`
+}
+
+type itemsListCommand struct {
+	Category string `placeholder:"NAME" help:"Only the items of a category."`
+	Limit    int32  `default:"20" help:"How many (default ${default})."`
+	JSON     bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *itemsListCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	if err := checkLimit(c.Limit); err != nil {
+		return err
+	}
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	items, err := db.New(pool).ItemAttributesList(ctx, c.Category, c.Limit)
+	if err != nil {
+		return fmt.Errorf("list items: %w", err)
+	}
+	if c.JSON {
+		return printJSON(term.stdout, items)
+	}
+	t := newTable(term.stdout)
+	t.row("ITEM", "CATEGORY", "LABEL", "PRICE", "ACTIVE", "URL", "IMAGE")
+	for _, i := range items {
+		t.row(i.ItemName, orDash(i.Category), orDash(i.Label), decimal(i.Price), yesNo(i.Active), orDash(i.URL), orDash(i.ImageURL))
+	}
+	t.flush()
+	return nil
+}
+
+type itemsCategoriesCommand struct {
+	Limit int32 `default:"100" help:"How many (default ${default})."`
+	JSON  bool  `name:"json" help:"Print JSON."`
+}
+
+func (c *itemsCategoriesCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	if err := checkLimit(c.Limit); err != nil {
+		return err
+	}
+	pool, closeAll, err := d.open(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	categories, err := db.New(pool).ItemAttributesCategoryList(ctx, c.Limit)
+	if err != nil {
+		return fmt.Errorf("list categories: %w", err)
+	}
+	if c.JSON {
+		return printJSON(term.stdout, categories)
+	}
+	t := newTable(term.stdout)
+	t.row("CATEGORY", "ITEMS", "ACTIVE")
+	for _, x := range categories {
+		t.row(orDash(x.Category), grouped(x.Items), grouped(x.Active))
+	}
+	t.flush()
+	return nil
+}
+
+type itemsLoadCommand struct {
+	Files []string `arg:"" name:"file" help:"Files of item attributes: CSV, TSV or JSON lines, plain, .gz or .zst; - is stdin."`
+
+	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe or jsonl; told by content otherwise."`
+	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
+	ItemColumn     string   `placeholder:"NAME" help:"The column of item names, as orders have them, if its name is not a usual one."`
+	CategoryColumn string   `placeholder:"NAME" help:"The column of categories; - for none."`
+	LabelColumn    string   `placeholder:"NAME" help:"The column of what to show instead of the name; - for none."`
+	URLColumn      string   `name:"url-column" placeholder:"NAME" help:"The column of the items' pages; - for none."`
+	ImageURLColumn string   `name:"image-url-column" placeholder:"NAME" help:"The column of their pictures; - for none."`
+	PriceColumn    string   `placeholder:"NAME" help:"The column of prices; - for none."`
+	ActiveColumn   string   `placeholder:"NAME" help:"The column that says whether an item may be recommended; - for none."`
+	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
+
+	Replace bool `help:"The files are the whole catalogue: items that they do not name are taken out of it."`
+	JSON    bool `name:"json" help:"Print the summary, and what is wrong, as JSON."`
+}
+
+// itemsSummary is what items load --json prints.
+type itemsSummary struct {
+	catalogue.Result
+
+	RowsWrong  int64             `json:"rows_wrong"`
+	FirstWrong []catalogue.Wrong `json:"first_wrong"` // at most catalogue.MaxWrong; nothing was changed when there is one
+	Seconds    float64           `json:"seconds"`
+}
+
+func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	began := time.Now()
+	options := c.options()
+	if err := options.Validate(); err != nil {
+		return usageError{err}
+	}
+	files, total, err := sources(ctx, term, c.Files)
+	if err != nil {
+		return err
+	}
+	var list []catalogue.Source
+	for _, f := range files {
+		list = append(list, catalogue.Source(f))
+	}
+	pool, closeAll, err := d.openToWrite(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+
+	shown := watch(term, c.JSON, "", total)
+	options.Progress = func(p catalogue.Progress) {
+		shown.report(load.Progress{Bytes: p.Bytes, Rows: p.Rows, Rejected: p.Wrong, Merging: p.Merging})
+	}
+	result, err := catalogue.Load(ctx, pool, list, options)
+	shown.stop()
+	wrong := new(catalogue.WrongError)
+	switch {
+	case err != nil && (!c.JSON || !errors.As(err, &wrong)):
+		return err
+	case !c.JSON:
+		printCatalogue(term.stdout, result)
+		return nil
+	}
+	s := itemsSummary{Result: result, RowsWrong: wrong.RowsWrong, FirstWrong: []catalogue.Wrong{}, Seconds: time.Since(began).Seconds()}
+	s.FirstWrong = append(s.FirstWrong, wrong.First...)
+	return errors.Join(err, printJSON(term.stdout, s))
+}
+
+func (c *itemsLoadCommand) options() catalogue.Options {
+	return catalogue.Options{
+		File: orderfile.Options{Format: orderfile.Format(c.Format), Columns: c.Columns, Encoding: c.Encoding},
+		Columns: catalogue.Columns{
+			Item: c.ItemColumn, Category: c.CategoryColumn, Label: c.LabelColumn, URL: c.URLColumn, ImageURL: c.ImageURLColumn,
+			Price: c.PriceColumn, Active: c.ActiveColumn,
+		},
+		Replace: c.Replace, ChangedBy: whoami(),
+	}
+}
+
+func printCatalogue(w io.Writer, r catalogue.Result) {
+	for _, f := range r.Files {
+		m := f.Mapping
+		fmt.Fprintf(w, "%s: %s\n", printable(f.Name), strings.Join(shape(m.Shape), ", "))
+		printColumns(w, m.Columns, [][2]string{
+			{"item", m.Item},
+			{"category", m.Category},
+			{"label", m.Label},
+			{"url", m.URL},
+			{"image_url", m.ImageURL},
+			{"price", m.Price},
+			{"active", m.Active},
+		}).flush()
+	}
+	fmt.Fprintln(w, "the catalogue")
+	t := newTable(w)
+	t.row("  rows read", grouped(r.RowsRead))
+	t.row("  added", grouped(r.ItemsAdded), fmt.Sprintf("items, %s of them in no order or catalogue before", grouped(r.ItemsNew)))
+	t.row("  changed", grouped(r.ItemsChanged))
+	t.row("  unchanged", grouped(r.ItemsUnchanged))
+	t.row("  removed", grouped(r.ItemsRemoved))
+	t.flush()
+	fmt.Fprintf(w, "  items of orders that are not in it: %s; items in it that are in no order: %s\n",
+		grouped(*r.OrderedWithoutAttributes), grouped(*r.InNoOrder))
+}
+
+// printColumns begins a table of which column plays which role.
+func printColumns(w io.Writer, columns []string, roles [][2]string) *table {
+	t := newTable(w)
+	var used []string
+	for _, r := range roles {
+		if r[1] != "" {
+			t.row("  "+r[0], r[1])
+			used = append(used, r[1])
+		}
+	}
+	unused := slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(used, name) })
+	if len(unused) > 0 {
+		t.row("  not used", shortened(strings.Join(unused, ", ")))
+	}
+	return t
+}
+
+func checkLimit(limit int32) error {
+	if limit < 1 {
+		return usageError{fmt.Errorf("limit is %d: choose 1 or more", limit)}
+	}
+	return nil
+}
+
+func orDash(text *string) string {
+	if text == nil {
+		return "-"
+	}
+	return *text
+}
+
+func decimal(n pgtype.Numeric) string {
+	text, err := n.MarshalJSON()
+	if err != nil || !n.Valid {
+		return "-"
+	}
+	return string(text)
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

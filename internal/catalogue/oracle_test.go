@@ -1,0 +1,287 @@
+package catalogue_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/catalogue"
+	"github.com/alsobought/alsobought/internal/dbtest"
+)
+
+var columns = []string{"category", "label", "url", "image_url", "price", "active"}
+
+// said is what a file says of an item, by column; what is not there is not said.
+type said map[string]string
+
+// entry is an item as the catalogue has to have it: its values by column, those that are empty left out, and the file that changed it last.
+type entry struct {
+	Values said
+	Source string
+}
+
+// books are what the catalogue has to hold, in plain maps.
+type books struct {
+	entries map[string]entry
+	items   map[string]bool // that orders or catalogues named
+	ordered map[string]bool
+}
+
+// load enters files in the books, one map of what they say each, in their order.
+func (b *books) load(files []map[string]said, replace bool) (want catalogue.Result) {
+	together, last := map[string]said{}, map[string]string{}
+	for i, f := range files {
+		for item, values := range f {
+			if together[item] == nil {
+				together[item] = said{}
+			}
+			maps.Copy(together[item], values)
+			last[item] = fileName(i)
+		}
+	}
+	for item, values := range together {
+		e, known := b.entries[item]
+		next := entry{Values: maps.Clone(e.Values), Source: last[item]}
+		if !known {
+			next.Values = said{"active": "true"}
+		}
+		for column, value := range values {
+			switch {
+			case column == "active" && (value == "no" || value == "0"):
+				next.Values[column] = "false"
+			case column == "active":
+				next.Values[column] = "true"
+			case value == "":
+				delete(next.Values, column)
+			case column == "price":
+				next.Values[column] = exact(value)
+			default:
+				next.Values[column] = value
+			}
+		}
+		switch {
+		case !known:
+			want.ItemsAdded++
+			if !b.items[item] {
+				want.ItemsNew++
+				b.items[item] = true
+			}
+		case maps.Equal(e.Values, next.Values):
+			want.ItemsUnchanged++
+			next = e
+		default:
+			want.ItemsChanged++
+		}
+		b.entries[item] = next
+	}
+	for item := range b.entries {
+		if _, named := together[item]; replace && !named {
+			delete(b.entries, item)
+			want.ItemsRemoved++
+		}
+	}
+	var without, unordered int64
+	for item := range b.ordered {
+		if _, named := b.entries[item]; !named {
+			without++
+		}
+	}
+	for item := range b.entries {
+		if !b.ordered[item] {
+			unordered++
+		}
+	}
+	want.OrderedWithoutAttributes, want.InNoOrder = &without, &unordered
+	return want
+}
+
+func exact(decimal string) string {
+	r, ok := new(big.Rat).SetString(decimal)
+	if !ok {
+		return "not a number: " + decimal
+	}
+	return r.RatString()
+}
+
+func fileName(i int) string { return fmt.Sprintf("file %d", i) }
+
+// entriesOf reads the catalogue.
+func entriesOf(t *testing.T, pool *pgxpool.Pool) map[string]entry {
+	t.Helper()
+	rows, err := db.New(pool).ItemAttributesList(t.Context(), "", 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := map[string]entry{}
+	for _, r := range rows {
+		e := entry{Values: said{"active": fmt.Sprint(r.Active)}, Source: r.Source}
+		for column, value := range map[string]*string{"category": r.Category, "label": r.Label, "url": r.URL, "image_url": r.ImageURL} {
+			if value != nil {
+				e.Values[column] = *value
+			}
+		}
+		if r.Price.Valid {
+			text, err := r.Price.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Values["price"] = exact(string(text))
+		}
+		if r.ChangedBy != "tester" || time.Since(r.ChangedAt) > patience {
+			t.Errorf("%s was changed by %q at %v", r.ItemName, r.ChangedBy, r.ChangedAt)
+		}
+		entries[r.ItemName] = e
+	}
+	return entries
+}
+
+var names = []string{"a", "b", "c", "A", "a/b", "1/2 l", "\"quoted\"", "semi;colon", "comma, too", "NULL", "null", "é", "ñandú", "'; DROP TABLE items", "\\N", "007"}
+
+// randomFile says something of some items; equal rows may come twice.
+func randomFile(rnd *rand.Rand, others []map[string]said) (file map[string]said, data []byte) {
+	file = map[string]said{}
+	asJSON := rnd.IntN(2) == 0
+	var has []string // the columns of the table
+	for _, c := range columns {
+		if rnd.IntN(3) > 0 {
+			has = append(has, c)
+		}
+	}
+	if len(has) == 0 {
+		has = columns[:1]
+	}
+	for range 1 + rnd.IntN(12) {
+		item := names[rnd.IntN(len(names))]
+		if file[item] != nil {
+			continue
+		}
+		values := said{}
+		for i, c := range has {
+			if !asJSON || i == 0 || rnd.IntN(3) > 0 {
+				values[c] = randomValue(rnd, c)
+			}
+			for _, other := range others { // what one file of a load says, another may repeat, but not deny
+				if earlier, known := other[item][c]; known {
+					values[c] = earlier
+				}
+			}
+		}
+		file[item] = values
+	}
+	list := slices.Sorted(maps.Keys(file))
+	rnd.Shuffle(len(list), func(i, k int) { list[i], list[k] = list[k], list[i] })
+	list = append(list, list[:rnd.IntN(len(list)+1)]...)
+	if asJSON {
+		return file, jsonLines(rnd, file, list)
+	}
+	return file, table(has, file, list)
+}
+
+func randomValue(rnd *rand.Rand, column string) string {
+	values := map[string][]string{
+		"category": {"", "x", "y", "Z z", "null"}, "label": {"", "one", "two\nlines", "\"", "é"},
+		"url": {"", "https://shop.example/1", "http://shop.example/2"}, "image_url": {"", "https://shop.example/1.jpg", "HTTPS://shop.example/2.jpg"},
+		"price": {"", "0", "12.5", "12.50", "+12.500000", "3"}, "active": {"", "yes", "no", "1", "0", "true"},
+	}[column]
+	return values[rnd.IntN(len(values))]
+}
+
+func table(has []string, file map[string]said, list []string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.Write(append([]string{"item_name"}, has...)) // a buffer takes everything
+	for _, item := range list {
+		row := []string{item}
+		for _, c := range has {
+			row = append(row, file[item][c])
+		}
+		_ = w.Write(row)
+	}
+	w.Flush()
+	return b.Bytes()
+}
+
+func jsonLines(rnd *rand.Rand, file map[string]said, list []string) []byte {
+	var b bytes.Buffer
+	for _, item := range list {
+		object := map[string]any{"item_name": item}
+		for c, value := range file[item] {
+			object[c] = value
+			switch {
+			case value == "" && rnd.IntN(2) == 0:
+				object[c] = nil
+			case c == "active" && value == "true":
+				object[c] = true
+			case c == "price" && value == "12.5":
+				object[c] = 12.5
+			}
+		}
+		line, err := json.Marshal(object)
+		if err != nil {
+			panic(err)
+		}
+		b.Write(append(line, '\n'))
+	}
+	return b.Bytes()
+}
+
+// Random catalogues, one load after the other, orders in between: added to, changed, emptied and replaced.
+func TestRandomCatalogues(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			pool, rnd := dbtest.New(t), rand.New(rand.NewPCG(seed, 4))
+			b := &books{map[string]entry{}, map[string]bool{}, map[string]bool{}}
+			for round := range 20 {
+				if rnd.IntN(4) == 0 {
+					item := names[rnd.IntN(len(names)-6)] // the last ones are never ordered
+					mustOrder(t, pool, fmt.Sprintf("order\titem\n%d\t%s\n", round, csvField(item)))
+					b.ordered[item], b.items[item] = true, true
+				}
+				var files []map[string]said
+				var sources []catalogue.Source
+				for i := range 1 + rnd.IntN(3) {
+					file, data := randomFile(rnd, files)
+					files = append(files, file)
+					sources = append(sources, reading(fileName(i), bytes.NewReader(data)))
+				}
+				opts := options
+				opts.Replace = rnd.IntN(5) == 0
+				want := b.load(files, opts.Replace)
+				got := mustLoad(t, pool, opts, sources...)
+				want.RowsRead, want.Files = got.RowsRead, got.Files
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Fatalf("round %d, result (-want +got):\n%s", round, diff)
+				}
+				if diff := cmp.Diff(b.entries, entriesOf(t, pool)); diff != "" {
+					t.Fatalf("round %d, catalogue (-want +got):\n%s", round, diff)
+				}
+				if got := texts(t, pool, `SELECT i.name FROM items AS i ORDER BY i.name COLLATE "C"`); !slices.Equal(got, slices.Sorted(maps.Keys(b.items))) {
+					t.Fatalf("round %d, items %q, want %q", round, got, slices.Sorted(maps.Keys(b.items)))
+				}
+			}
+			assertHealthy(t, pool)
+		})
+	}
+}
+
+// csvField quotes a field if it has to be.
+func csvField(text string) string {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.Write([]string{text}) // a buffer takes everything
+	w.Flush()
+	return string(bytes.TrimRight(b.Bytes(), "\n"))
+}

@@ -1,0 +1,127 @@
+package catalogue
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+// The roles of columns, in the order in which they choose.
+const (
+	itemRole = iota
+	categoryRole
+	labelRole
+	urlRole
+	imageURLRole
+	priceRole
+	activeRole
+	roles
+)
+
+// kind says which columns a catalogue has. The item is the column that a load of orders would take for it, by the same aliases, and it
+// chooses first: what is a label beside a stock code is the item where there is no such code.
+func kind(c Columns) orderfile.Kind {
+	return orderfile.Kind{Thing: "item", OneMore: true, Roles: []orderfile.Role{
+		itemRole: {Name: "item", Aliases: orderfile.Aliases()["item"], Column: c.Item, Needed: true},
+		categoryRole: {Name: "category", Column: c.Category, Aliases: []string{
+			"category", "product_category", "item_category", "category_name", "department", "product_type", "product_group", "item_group", "group", "section",
+		}},
+		labelRole: {Name: "label", Column: c.Label, Aliases: []string{
+			"label", "display_name", "item_label", "product_label", "title", "product_title", "item_title", "product_name", "article_name", "name",
+		}},
+		urlRole: {Name: "url", Column: c.URL, Aliases: []string{
+			"url", "product_url", "item_url", "link", "product_link", "item_link", "page_url", "href",
+		}},
+		imageURLRole: {Name: "image_url", Column: c.ImageURL, Aliases: []string{
+			"image_url", "image", "image_link", "image_src", "picture", "picture_url", "product_image", "photo", "photo_url", "img", "thumbnail",
+			"thumbnail_url",
+		}},
+		priceRole: {Name: "price", Column: c.Price, Aliases: []string{
+			"price", "unit_price", "item_price", "product_price", "list_price", "retail_price",
+		}},
+		activeRole: {Name: "active", Column: c.Active, Aliases: []string{
+			"active", "is_active", "enabled", "is_enabled", "available", "is_available", "in_stock", "published", "for_sale",
+		}},
+	}}
+}
+
+// check returns what is wrong with the values of a row, "" when nothing is. It puts the attributes as they are stored into stored, by role:
+// nil for what is not said, "" for what is said to be empty.
+func check(values [][]byte, stored *[roles]any) (problem string) {
+	for r, value := range values {
+		stored[r] = nil
+		if value == nil && r != itemRole {
+			continue
+		}
+		text := string(value)
+		if len(text) > orderfile.MaxText {
+			return fmt.Sprintf("%s of %d bytes, the most is %d", names[r], len(text), orderfile.MaxText)
+		}
+		stored[r] = text
+		switch {
+		case r == itemRole && text == "":
+			return "no item"
+		case r == activeRole:
+			stored[r], problem = truth(text)
+		case text == "":
+		case r == urlRole || r == imageURLRole:
+			problem = wrongURL(text)
+		case r == priceRole:
+			stored[r], problem = price(text)
+		}
+		if problem != "" {
+			return fmt.Sprintf("%s %s: %s", names[r], orderfile.Excerpt(value), problem)
+		}
+	}
+	return ""
+}
+
+var names = [roles]string{"item", "category", "label", "url", "image_url", "price", "active"}
+
+// truth reads whether an item is active. It is, unless something else is said.
+func truth(text string) (active bool, problem string) {
+	switch strings.ToLower(text) {
+	case "", "true", "yes", "t", "y", "1":
+		return true, ""
+	case "false", "no", "f", "n", "0":
+		return false, ""
+	}
+	return false, "neither true nor false: say yes or no"
+}
+
+// price checks a decimal number as quantities are checked, but it may be 0. It is stored as it is written, without its sign.
+func price(text string) (number, problem string) {
+	number = strings.TrimPrefix(text, "+")
+	whole, fraction, _ := strings.Cut(number, ".")
+	switch {
+	case whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "":
+		return "", "not a decimal number of 0 or more, as 12.50"
+	case len(strings.TrimLeft(whole, "0")) > 15:
+		return "", "more than 15 digits before the point"
+	case len(fraction) > 6:
+		return "", "more than 6 digits after the point"
+	}
+	return number, ""
+}
+
+// wrongURL says what is wrong with an address, which will be shown in pages: javascript: and data: would be run there, and a password read.
+func wrongURL(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return "it holds blanks: write them as %20"
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "not a URL"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "it has to begin with http:// or https://"
+	case u.Hostname() == "":
+		return "it names no host"
+	case u.User != nil:
+		return "it holds a user name: leave that out"
+	}
+	return ""
+}

@@ -1,0 +1,62 @@
+package load_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/load"
+)
+
+// keys are the indexes and constraints of what a load fills, as PostgreSQL writes them down.
+func keys(t *testing.T, pool *pgxpool.Pool) []string {
+	t.Helper()
+	return texts(t, pool, `
+		SELECT i.indexdef || CASE WHEN x.indisvalid THEN '' ELSE ' not valid' END
+		FROM pg_indexes AS i
+		JOIN pg_index AS x ON x.indexrelid = i.indexname::regclass
+		WHERE i.tablename IN ('items', 'orders', 'order_lines')
+		UNION ALL
+		SELECT k.conrelid::regclass || ' ' || k.conname || ' ' || pg_get_constraintdef(k.oid)
+		FROM pg_constraint AS k
+		WHERE k.conrelid IN ('items'::regclass, 'orders'::regclass, 'order_lines'::regclass)
+		ORDER BY 1`)
+}
+
+// The first load drops the keys of what it fills and makes them again, every one as the migrations made it, also when it fails midway.
+func TestKeysAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	want := keys(t, pool)
+	for _, name := range []string{"orders_pkey", "orders_external_id_key", "order_lines_pkey", "order_lines_item_id_idx"} {
+		if !strings.Contains(strings.Join(want, "\n"), " "+name+" ") {
+			t.Fatalf("there is no %s: %q", name, want)
+		}
+	}
+	same := func(when string) {
+		t.Helper()
+		if diff := cmp.Diff(want, keys(t, pool)); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", when, diff)
+		}
+	}
+	errGone := errors.New("gone")
+	broken := reading("orders.csv", io.MultiReader(strings.NewReader("order,item\no1,a\no1,b\n"), failing{errGone}))
+	if _, err := load.Run(t.Context(), pool, []load.Source{broken}, options); !errors.Is(err, errGone) {
+		t.Fatalf("error is %v, want %v", err, errGone)
+	}
+	same("a first load that failed")
+	mustRun(t, pool, content("orders.csv", []byte("order,item\no1,a\no1,b\no2,a\n")))
+	same("the first load")
+	mustRun(t, pool, content("more.csv", []byte("order,item\no1,c\no3,a\n")))
+	same("the second load")
+}
+
+// failing is a file that cannot be read on.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }

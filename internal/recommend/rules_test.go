@@ -1,0 +1,234 @@
+package recommend_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/internal/oracle"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// law is a rule to be: kind, the item that it is for, and its items.
+type law struct {
+	kind, item string
+	items      []string
+}
+
+func everywhere(kind string, items ...string) law { return law{kind, "", items} }
+
+func about(item, kind string, items ...string) law { return law{kind, item, items} }
+
+// TestRules: what each kind of rule does to one answer. Without rules butter, jam/red, jam go with bread, and milk fills up.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	for name, c := range map[string]struct {
+		laws     []law
+		basket   []string // nil: similar to bread
+		opts     recommend.Options
+		inactive string
+		want     string
+		rules    []int64 // told with the answer
+		leftOut  int     // because they are not active
+	}{
+		"no rule": {want: "butter, jam/red, jam, milk"},
+
+		"hide":                              {laws: []law{everywhere("hide", "butter", "milk")}, want: "jam/red, jam", rules: []int64{1}},
+		"hide what is unknown":              {laws: []law{everywhere("hide", "tea")}, want: "butter, jam/red, jam, milk"},
+		"hide what is asked about":          {laws: []law{everywhere("hide", "bread")}, want: "butter, jam/red, jam, milk"},
+		"hide for the item":                 {laws: []law{about("bread", "hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1}},
+		"hide for another item":             {laws: []law{about("jam", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
+		"hide for an unknown item":          {laws: []law{about("tea", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
+		"hide for an item of a basket":      {laws: []law{about("jam", "hide", "butter")}, basket: []string{"bread", "jam"}, want: "jam/red, milk", rules: []int64{1}},
+		"hide from what fills up":           {laws: []law{everywhere("hide", "milk")}, basket: []string{"milk"}, want: "bread, butter, jam, jam/red"},
+		"hide behind the limit":             {laws: []law{everywhere("hide", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
+		"hide on the limit":                 {laws: []law{everywhere("hide", "jam/red")}, opts: recommend.Options{Limit: 2}, want: "butter, jam", rules: []int64{1}},
+		"hide where a place is left":        {laws: []law{everywhere("hide", "jam")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red", rules: []int64{1}},
+		"hide what would not fill":          {laws: []law{everywhere("hide", "milk")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red, jam"},
+		"hide what is excluded":             {laws: []law{everywhere("hide", "butter")}, opts: recommend.Options{Exclude: []string{"butter"}}, want: "jam/red, jam, milk"},
+		"two hide the same: both are told":  {laws: []law{everywhere("hide", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1, 2}},
+		"hide behind what pins leave":       {laws: []law{everywhere("hide", "butter"), everywhere("pin", "milk")}, opts: recommend.Options{Limit: 1}, want: "milk!", rules: []int64{2}},
+		"hide what a rule for another pins": {laws: []law{everywhere("hide", "jam"), about("jam", "pin", "jam")}, opts: recommend.Options{Limit: 1}, want: "butter"},
+
+		"allow":                     {laws: []law{everywhere("allow", "jam", "tea")}, want: "jam", rules: []int64{1}},
+		"allow what fills up":       {laws: []law{everywhere("allow", "milk", "jam")}, want: "jam, milk", rules: []int64{1}},
+		"allow all there is":        {laws: []law{everywhere("allow", "jam", "jam/red", "butter", "milk")}, want: "butter, jam/red, jam, milk"},
+		"allow what nobody knows":   {laws: []law{everywhere("allow", "tea")}, want: "", rules: []int64{1}},
+		"two allow what both allow": {laws: []law{everywhere("allow", "jam", "butter"), about("bread", "allow", "milk", "jam")}, want: "jam", rules: []int64{1, 2}},
+		"allow for another item":    {laws: []law{about("milk", "allow", "jam")}, want: "butter, jam/red, jam, milk"},
+
+		"pin":                                  {laws: []law{everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
+		"pin what is first anyway":             {laws: []law{everywhere("pin", "butter")}, want: "butter!, jam/red, jam, milk", rules: []int64{1}},
+		"pin into an answer that is strict":    {laws: []law{everywhere("pin", "milk")}, opts: recommend.Options{Strict: true}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
+		"pin more than there is room for":      {laws: []law{everywhere("pin", "milk", "jam"), everywhere("pin", "jam/red")}, opts: recommend.Options{Limit: 1}, want: "jam/red!", rules: []int64{2}},
+		"pin what is asked about":              {laws: []law{everywhere("pin", "bread")}, want: "butter, jam/red, jam, milk"},
+		"pin what is in the basket":            {laws: []law{everywhere("pin", "jam", "milk")}, basket: []string{"bread", "jam"}, want: "milk!, butter, jam/red", rules: []int64{1}},
+		"pin what is unknown":                  {laws: []law{everywhere("pin", "tea", "milk")}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
+		"pin twice in a rule":                  {laws: []law{everywhere("pin", "milk", "jam", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
+		"pinned for the item comes first":      {laws: []law{about("bread", "pin", "jam"), everywhere("pin", "milk")}, want: "jam!, milk!, butter, jam/red", rules: []int64{1, 2}},
+		"later rules come first":               {laws: []law{everywhere("pin", "jam"), everywhere("pin", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
+		"pinned by two: the later one's place": {laws: []law{everywhere("pin", "jam"), everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
+		"pinned by two: the item's one's place": {
+			laws: []law{about("bread", "pin", "jam"), about("bread", "pin", "milk"), everywhere("pin", "jam")},
+			want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2, 3},
+		},
+		"pin for another item": {laws: []law{about("jam", "pin", "milk")}, want: "butter, jam/red, jam, milk"},
+
+		"hidden beats pinned":                {laws: []law{everywhere("pin", "jam", "milk"), everywhere("hide", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
+		"hidden beats pinned, and is told":   {laws: []law{everywhere("pin", "milk"), everywhere("hide", "milk")}, opts: recommend.Options{Limit: 1}, want: "butter", rules: []int64{2}},
+		"excluded beats pinned":              {laws: []law{everywhere("pin", "jam")}, opts: recommend.Options{Exclude: []string{"jam"}}, want: "butter, jam/red, milk"},
+		"allowed beats pinned":               {laws: []law{everywhere("pin", "milk", "jam"), everywhere("allow", "jam", "butter")}, want: "jam!, butter", rules: []int64{1, 2}},
+		"not active beats pinned":            {laws: []law{everywhere("pin", "milk")}, inactive: "milk", want: "butter, jam/red, jam", leftOut: 1},
+		"hidden and not active: the rule is": {laws: []law{everywhere("hide", "milk")}, inactive: "milk", want: "butter, jam/red, jam", rules: []int64{1}},
+		"allowed and hidden":                 {laws: []law{everywhere("allow", "jam", "butter"), everywhere("hide", "butter")}, want: "jam", rules: []int64{1, 2}},
+
+		"apart":                       {laws: []law{everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1}},
+		"apart from what is asked":    {laws: []law{everywhere("apart", "jam", "bread")}, want: "butter, jam/red, milk", rules: []int64{1}},
+		"apart from an item asked":    {laws: []law{everywhere("apart", "jam", "butter")}, basket: []string{"bread", "butter"}, want: "jam/red, milk", rules: []int64{1}},
+		"apart from what is unknown":  {laws: []law{everywhere("apart", "jam", "tea")}, want: "butter, jam/red, jam, milk"},
+		"apart from what is hidden":   {laws: []law{everywhere("apart", "jam", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{2}},
+		"apart in a chain":            {laws: []law{everywhere("apart", "butter", "jam/red"), everywhere("apart", "jam/red", "jam")}, want: "butter, jam, milk", rules: []int64{1}},
+		"apart all":                   {laws: []law{everywhere("apart", "butter", "jam/red", "jam", "milk")}, want: "butter", rules: []int64{1}},
+		"apart behind the limit":      {laws: []law{everywhere("apart", "butter", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
+		"apart from what is pinned":   {laws: []law{everywhere("apart", "butter", "milk"), everywhere("pin", "milk")}, want: "milk!, jam/red, jam", rules: []int64{1, 2}},
+		"pinned apart":                {laws: []law{everywhere("apart", "jam", "milk"), everywhere("pin", "milk", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
+		"apart twice":                 {laws: []law{everywhere("apart", "butter", "jam"), everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1, 2}},
+		"hidden, and apart as it is":  {laws: []law{everywhere("apart", "butter", "jam"), everywhere("hide", "jam")}, want: "butter, jam/red, milk"},
+		"not active, and apart as is": {laws: []law{everywhere("apart", "butter", "jam")}, inactive: "jam", want: "butter, jam/red, milk"},
+
+		"not active":                {inactive: "butter", want: "jam/red, jam, milk", leftOut: 1},
+		"not active and asked":      {inactive: "bread", want: "butter, jam/red, jam, milk"},
+		"not active behind the end": {inactive: "milk", opts: recommend.Options{Limit: 3}, want: "butter, jam/red, jam"},
+	} {
+		// One after the other: rules are for all who ask.
+		s.exec(t, "TRUNCATE rules, item_attributes RESTART IDENTITY")
+		for _, l := range c.laws {
+			s.rule(t, l.kind, l.item, l.items...)
+		}
+		if c.inactive != "" {
+			s.describe(t, c.inactive, oracle.Attributes{Inactive: true})
+		}
+		answer, err := s.Similar(t.Context(), "bread", c.opts)
+		if c.basket != nil {
+			answer, err = s.Basket(t.Context(), c.basket, c.opts)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := marked(answer); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if m := answer.Metadata; !slices.Equal(m.Rules, c.rules) || m.InactiveLeftOut != c.leftOut {
+			t.Errorf("%s: rules %d and %d inactive left out, want %d and %d", name, m.Rules, m.InactiveLeftOut, c.rules, c.leftOut)
+		}
+	}
+}
+
+// marked are the items of an answer, those that are pinned with a mark.
+func marked(answer recommend.Answer) string {
+	var list []string
+	for _, r := range answer.Recommendations {
+		if r.Source == recommend.SourcePinned {
+			r.ItemName += "!"
+		}
+		list = append(list, r.ItemName)
+	}
+	return strings.Join(list, ", ")
+}
+
+// TestPinnedReasons: what is pinned says by which rules, and what is known of it all the same.
+func TestPinnedReasons(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	s.rule(t, "pin", "", "milk", "jam", "milk")
+	s.rule(t, "pin", "bread", "jam")
+	similar, err := s.Similar(t.Context(), "bread", recommend.Options{Limit: 3})
+	if diff := cmp.Diff([]string{
+		"jam: put first by rule 1 and rule 2, bought together in 1 of 4 orders with bread",
+		"milk: put first by rule 1, in 1 of 5 orders",
+		"butter: bought together in 2 of 4 orders with bread",
+	}, reasons(similar, err)); diff != "" {
+		t.Errorf("similar (-want +got):\n%s", diff)
+	}
+	popular, err := s.Popular(t.Context(), recommend.Options{Limit: 3})
+	if diff := cmp.Diff([]string{
+		"milk: put first by rule 1, in 1 of 5 orders", "jam: put first by rule 1, in 1 of 5 orders", "bread: in 4 of 5 orders",
+	}, reasons(popular, err)); diff != "" {
+		t.Errorf("popular (-want +got):\n%s", diff)
+	}
+	if one := popular.Recommendations[0]; one.SimilarityScore != 1 || one.Confidence != 0.2 || one.OrdersTogether != 1 || one.Lift != 1 {
+		t.Errorf("%+v", one)
+	}
+}
+
+// TestRulesInForce: a rule is in force from valid_from until valid_until, both to the moment, as soon as it is committed, for whoever has asked
+// before.
+func TestRulesInForce(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	want := func(what, list string) {
+		t.Helper()
+		answer, err := s.Similar(t.Context(), "bread", recommend.Options{})
+		if err != nil || marked(answer) != list {
+			t.Errorf("%s: %s, want %s (%v)", what, marked(answer), list, err)
+		}
+	}
+	const without, hidden = "butter, jam/red, jam, milk", "jam/red, jam, milk"
+	want("at first", without)
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(t.Context())
+	if _, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, items, reason, author) VALUES ('hide', '{butter}', 'why', 'tester')"); err != nil {
+		t.Fatal(err)
+	}
+	want("before it is committed", without)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want("committed", hidden)
+	for _, c := range []struct{ from, until, want string }{
+		{"now() - interval '1 day'", "NULL", hidden},
+		{"now() - interval '1 day'", "now() + interval '1 day'", hidden},
+		{"now() + interval '1 day'", "NULL", without},
+		{"now() - interval '2 days'", "now() - interval '1 day'", without},
+		{"'-infinity'", "'infinity'", hidden},
+		{"now() - interval '1 day'", "now()", without}, // it ended a moment ago
+		{"now()", "NULL", hidden},                      // it began a moment ago
+		{"now()", "now()", without},
+	} {
+		s.exec(t, fmt.Sprintf("UPDATE rules SET valid_from = %s, valid_until = %s", c.from, c.until))
+		want("from "+c.from+" until "+c.until, c.want)
+	}
+	// At the very moments: the time of one transaction is one.
+	for _, c := range []struct {
+		from, until time.Duration
+		want        string
+	}{
+		{0, time.Microsecond, hidden},
+		{time.Microsecond, time.Second, without},
+		{-time.Second, 0, without},
+	} {
+		tx, err := s.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tx.Exec(t.Context(), "UPDATE rules SET valid_from = now() + $1, valid_until = now() + $2", c.from, c.until)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := recommend.New(tx).Similar(t.Context(), "bread", recommend.Options{})
+		if err != nil || marked(answer) != c.want {
+			t.Errorf("from %v until %v: %s, want %s (%v)", c.from, c.until, marked(answer), c.want, err)
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

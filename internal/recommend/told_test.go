@@ -1,0 +1,121 @@
+package recommend_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/oracle"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// TestRulesTold: without a rule that is told with an answer it is another one, without a rule that is not it is the same. That holds as long as no
+// two rules do the same to an item (then both are told, and either is enough), as long as items hidden do not let others in among the
+// neighbours that a build keeps, and as far as is looked: twice the limit and a hundred items.
+func TestRulesTold(t *testing.T) {
+	t.Parallel()
+	for _, shape := range oracle.Shapes()[:4] {
+		t.Run(shape.Name, func(t *testing.T) {
+			t.Parallel()
+			settings := build.DefaultSettings()
+			settings.NeighboursKept = 1000
+			s := newScene(t, shape, 41, settings)
+			rnd := random(41)
+			names := s.names()
+			told, untold := 0, 0
+			for n := range 60 {
+				s.repeal(t)
+				alone := n%2 == 0
+				for range 1 + 3*(n%2) {
+					s.drawRule(t, rnd, names)
+				}
+				ask := s.drawAsk(rnd, names)
+				whole := ask(t)
+				for _, r := range s.rules {
+					s.exec(t, "UPDATE rules SET valid_until = valid_from WHERE rule_id = $1", r.ID)
+					same := cmp.Equal(shown(whole), shown(ask(t)))
+					s.exec(t, "UPDATE rules SET valid_until = NULL WHERE rule_id = $1", r.ID)
+					switch tells := slices.Contains(whole.Metadata.Rules, r.ID); {
+					case !tells && !same:
+						t.Errorf("without %+v the answer is another, and only %d are told of %+v", r, whole.Metadata.Rules, s.rules)
+					case tells && same && alone:
+						t.Errorf("without %+v the answer is the same, but it is told", r)
+					case tells:
+						told++
+					default:
+						untold++
+					}
+				}
+			}
+			if told < 10 || untold < 10 {
+				t.Errorf("%d rules told, %d not: they show nothing", told, untold)
+			}
+		})
+	}
+}
+
+// drawAsk draws a question that can be asked again.
+func (s *scene) drawAsk(rnd *rand.Rand, names []string) func(*testing.T) recommend.Answer {
+	opts := s.drawn(rnd, recommend.Measures()[rnd.IntN(6)], names)
+	opts.MinConfidence, opts.Limit = 0, 1+rnd.IntN(8)
+	basket, kind := drawBasket(rnd, names, 3), rnd.IntN(3)
+	return func(t *testing.T) recommend.Answer {
+		t.Helper()
+		var answer recommend.Answer
+		var err error
+		switch kind {
+		case 0:
+			answer, err = s.Similar(t.Context(), basket[0], opts)
+		case 1:
+			answer, err = s.Basket(t.Context(), basket, opts)
+		default:
+			answer, err = s.Popular(t.Context(), opts)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+}
+
+// shown is what people see of an answer: who is there, and why.
+func shown(answer recommend.Answer) [][2]string {
+	list := [][2]string{}
+	for _, r := range answer.Recommendations {
+		list = append(list, [2]string{r.ItemName, r.Source})
+	}
+	return list
+}
+
+// TestManyRules: what lies deeper than an answer usually reaches is not looked for, and not told.
+func TestManyRules(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, oracle.Shape{Name: "wide", Orders: 400, Items: 400, MaxSize: 8}, 42, build.DefaultSettings())
+	popular, err := s.Popular(t.Context(), recommend.Options{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := items(popular)
+	first := s.rule(t, "hide", "", names[:90]...)
+	answer, err := s.Popular(t.Context(), recommend.Options{Limit: 10})
+	if err != nil || !slices.Equal(items(answer), names[90:]) || !slices.Equal(answer.Metadata.Rules, []int64{first}) {
+		t.Errorf("%q by rules %d, want %q (%v)", items(answer), answer.Metadata.Rules, names[90:], err)
+	}
+	// Of 120 places before the answer's, the first 120 are looked at: a rule about the one behind them goes untold.
+	deep, err := s.Popular(t.Context(), recommend.Options{Limit: 100, Exclude: names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = append(names, items(deep)...)
+	s.repeal(t)
+	first = s.rule(t, "hide", "", names[:102]...)
+	second := s.rule(t, "hide", "", names[102:104]...)
+	answer, err = s.Popular(t.Context(), recommend.Options{Limit: 1})
+	if err != nil || !slices.Equal(items(answer), names[104:105]) || !slices.Equal(answer.Metadata.Rules, []int64{first}) {
+		t.Errorf("%q by rules %d, want %q by %d, and not by %d, which nobody looks for (%v)",
+			items(answer), answer.Metadata.Rules, names[104:105], first, second, err)
+	}
+}
