@@ -76,7 +76,7 @@ func TestMeasures(t *testing.T) {
 func TestUnknownHidden(t *testing.T) {
 	t.Parallel()
 	orders := dated{oracle.Orders{}, nil}
-	for _, id := range strings.Fields("a b c d e f g h i j k l m n o p q r s t") {
+	for id := range strings.FieldsSeq("a b c d e f g h i j k l m n o p q r s t") {
 		orders.items.Add(id, "only in "+id)
 		orders.items.Add(id, "also only in "+id)
 	}

@@ -2,7 +2,7 @@ package evaluate_test
 
 import (
 	"cmp"
-	"crypto/md5" //nolint:gosec // as the draw is defined
+	"crypto/md5"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -123,7 +123,7 @@ func draw(orders dated, held []string, p evaluate.Protocol) []question {
 }
 
 func drawn(parts ...string) string {
-	sum := md5.Sum([]byte(strings.Join(parts, "/"))) //nolint:gosec // as the draw is defined
+	sum := md5.Sum([]byte(strings.Join(parts, "/")))
 	return hex.EncodeToString(sum[:])
 }
 
