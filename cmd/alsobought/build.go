@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/evaluate"
+	"github.com/alsobought/alsobought/internal/recommend"
 )
 
 // settingsFlags are pointers: those not given stay as the active build has them, so that a load does not forget them.
@@ -95,12 +99,18 @@ func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive b
 	if err != nil {
 		return db.Build{}, err
 	}
-	keep := int32(build.DefaultKeep)
-	set(&keep, c.Keep)
+	keep := c.kept()
 	if keep < 0 || keep > 100 {
 		return db.Build{}, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", keep)}
 	}
 	return build.Run(ctx, pool, build.Options{Settings: settings, Keep: keep, Inactive: inactive, BuiltBy: whoami(), Version: version})
+}
+
+// kept is how many builds stay beside the new one.
+func (c *buildCommand) kept() int32 {
+	keep := int32(build.DefaultKeep)
+	set(&keep, c.Keep)
+	return keep
 }
 
 // activeBuild returns the zero value when there is none yet.
@@ -122,6 +132,7 @@ type buildsCommand struct {
 	List     buildsListCommand     `cmd:"" default:"withargs" help:"Every build, newest first; * is the active one."`
 	Activate buildsActivateCommand `cmd:"" help:"Switch to a build that is kept."`
 	Rollback buildsRollbackCommand `cmd:"" help:"Switch to the newest kept build before the active one."`
+	Diff     buildsDiffCommand     `cmd:"" help:"What changed from one kept build to another."`
 	Prune    buildsPruneCommand    `cmd:"" help:"Remove the rows of old builds."`
 }
 
@@ -143,18 +154,43 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 	if c.JSON {
 		return printJSON(term.stdout, builds)
 	}
+	graded := slices.ContainsFunc(builds, func(b db.Build) bool { return b.Grades != nil })
 	t := newTable(term.stdout)
-	t.row("", "BUILD", "STATUS", "BUILT (UTC)", "ORDERS", "ITEMS", "PAIRS", "SECONDS")
+	t.row(append([]string{"", "BUILD", "STATUS", "BUILT (UTC)", "ORDERS", "ITEMS", "PAIRS", "SECONDS"}, column(graded, "HR@10")...)...)
 	for _, b := range builds {
 		mark := ""
 		if b.Active {
 			mark = "*"
 		}
-		t.row(mark, strconv.FormatInt(b.BuildID, 10), b.Status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
-			fmt.Sprintf("%.2f", b.StatsSeconds+b.PairsSeconds+b.NeighboursSeconds))
+		cells := []string{
+			mark, strconv.FormatInt(b.BuildID, 10), b.Status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
+			fmt.Sprintf("%.2f", b.StatsSeconds+b.PairsSeconds+b.NeighboursSeconds),
+		}
+		t.row(append(cells, column(graded, gradeOf(b))...)...)
 	}
 	t.flush()
 	return nil
+}
+
+// column is a cell that is there only if any row has something to say in it.
+func column(wanted bool, cell string) []string {
+	if !wanted {
+		return nil
+	}
+	return []string{cell}
+}
+
+// gradeOf is the HR@10 kept with a build, by the measure that serves.
+func gradeOf(b db.Build) string {
+	var report evaluate.Report
+	if b.Grades == nil || json.Unmarshal(b.Grades, &report) != nil {
+		return "-"
+	}
+	grade, found := report.Of(string(recommend.Affinity))
+	if !found {
+		return "-"
+	}
+	return strconv.FormatFloat(grade.HR10, 'f', 4, 64)
 }
 
 type buildsActivateCommand struct {

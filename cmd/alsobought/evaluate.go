@@ -37,7 +37,7 @@ type evaluateCommand struct {
 	protocolFlags
 	settingsFlags
 	Build   int64    `placeholder:"ID" help:"Grade the settings of this build (the active one)."`
-	Measure []string `placeholder:"NAME" help:"Grade answers by these measures (affinity, count); may be given more than once."`
+	Measure []string `placeholder:"NAME" help:"Grade answers by this measure (affinity); may be given more than once. Others than affinity take long."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 

@@ -44,7 +44,7 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 		return db.Build{}, err
 	}
 	now, err := g.grade(ctx, term, pool, built, c.JSON)
-	if err != nil {
+	if err != nil && (active.BuildID != 0 || !errors.Is(err, evaluate.ErrNoCases)) { // the first build has nothing to be worse than
 		return db.Build{}, fmt.Errorf("build %d is whole, but could not be graded and is not active: %w", built.BuildID, err)
 	}
 	if active.BuildID != 0 {
@@ -53,11 +53,22 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 			return db.Build{}, fmt.Errorf("build %d is whole, but the active build could not be graded: %w", built.BuildID, err)
 		}
 		if now < before-g.margin {
+			// The refused one stays, for whoever wants it all the same.
+			if _, err := build.Prune(ctx, pool, max(c.kept(), 1)); err != nil {
+				return db.Build{}, err
+			}
 			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+
 				"alsobought builds activate %d does it anyway", built.BuildID, active.BuildID, now, before, g.margin, built.BuildID)
 		}
 	}
-	return build.Activate(ctx, pool, built.BuildID)
+	switched, err := build.Activate(ctx, pool, built.BuildID)
+	if err != nil {
+		return db.Build{}, err
+	}
+	if _, err := build.Prune(ctx, pool, c.kept()); err != nil {
+		return db.Build{}, fmt.Errorf("build %d is active, but older ones could not be removed: %w", built.BuildID, err)
+	}
+	return switched, nil
 }
 
 // grade returns the HR@10 of a build by affinity, that kept with it if there is one.

@@ -211,7 +211,7 @@ func activate(ctx context.Context, q *db.Queries, id int64) (db.Build, error) {
 	}
 	build, err := q.BuildActivate(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return db.Build{}, fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrNotFound, id)
+		return db.Build{}, notKept(id)
 	}
 	if err != nil {
 		return db.Build{}, fmt.Errorf("activate build %d: %w", id, err)

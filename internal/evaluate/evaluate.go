@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -62,6 +64,9 @@ func (p Protocol) Validate() error {
 	if p.Cases < 0 || p.Cases > math.MaxInt32 {
 		errs = append(errs, fmt.Errorf("cases are %d: choose 1 and more, or 0 for all", p.Cases))
 	}
+	if !utf8.ValidString(p.Seed) || strings.ContainsRune(p.Seed, 0) {
+		errs = append(errs, fmt.Errorf("seed is %q: choose any text in UTF-8", p.Seed))
+	}
 	return errors.Join(errs...)
 }
 
@@ -69,7 +74,7 @@ func (p Protocol) Validate() error {
 type Options struct {
 	Protocol Protocol
 	Settings build.Settings
-	Measures []recommend.Measure // that are graded, beside Popularity; none is Affinity and Count
+	Measures []recommend.Measure // that are graded, beside Popularity; none is Affinity. Others read all pairs of a basket: they take long
 
 	// Progress is told what is done of the asking, 0 to 1.
 	Progress func(done float64)
@@ -113,8 +118,18 @@ func (r Report) Of(method string) (Grade, bool) {
 
 // Run evaluates. It waits for builds that run, and lets others wait. Too few orders are ErrNoCases.
 func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Report, error) {
-	if len(opts.Measures) == 0 {
-		opts.Measures = []recommend.Measure{recommend.Affinity, recommend.Count}
+	measures := []recommend.Measure{}
+	for _, m := range opts.Measures {
+		if err := m.Validate(); err != nil {
+			return Report{}, err
+		}
+		if !slices.Contains(measures, m) {
+			measures = append(measures, m)
+		}
+	}
+	opts.Measures = measures
+	if len(measures) == 0 {
+		opts.Measures = []recommend.Measure{recommend.Affinity}
 	}
 	if err := opts.Protocol.Validate(); err != nil {
 		return Report{}, err

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/csv"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/oracle"
+)
+
+// TestEqualBytes asks everything that can be asked, stops the private PostgreSQL and starts it again, dumps it and restores it into another
+// server: equal requests, equal bytes.
+func TestEqualBytes(t *testing.T) { //nolint:tparallel // its servers run one after the other
+	t.Parallel()
+	dir := filepath.Join(openTempDir(t), "data")
+	shapes := oracle.Shapes()
+	shape := shapes[slices.IndexFunc(shapes, func(s oracle.Shape) bool { return s.Odd })]
+	shape.Orders = 200
+	orders := oracle.Random(rand.New(rand.NewPCG(1, 0)), shape)
+	items := itemsOf(orders)
+	setScene(t, dir, orders, items)
+	requests := everyQuestion(orders, items)
+
+	first := answersOf(t, requests, "", "--data-dir", dir)
+	ruled := 0
+	for path, answer := range first {
+		if strings.Contains(answer, `"rules":[`) || strings.Contains(answer, `"inactive_left_out"`) || strings.Contains(answer, `"category"`) {
+			ruled++
+		}
+		if !strings.Contains(answer, "build_id") {
+			t.Errorf("%s: %s", path, answer)
+		}
+	}
+	if ruled == 0 {
+		t.Error("neither rules nor the catalogue have a part in any answer")
+	}
+
+	// The server went with its only user, so that this is another one on the same data.
+	if diff := cmp.Diff(first, answersOf(t, requests, "", "--data-dir", dir)); diff != "" {
+		t.Errorf("(-before the restart +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(first, answersOf(t, requests, restored(t, dir))); diff != "" {
+		t.Errorf("(-before the dump +restored):\n%s", diff)
+	}
+}
+
+func itemsOf(orders oracle.Orders) []string {
+	all := map[string]bool{}
+	for _, items := range orders {
+		maps.Copy(all, items)
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// setScene makes two builds of different settings and orders, a catalogue, and rules of every kind.
+func setScene(t *testing.T, dir string, orders oracle.Orders, items []string) {
+	t.Helper()
+	parts := [2]strings.Builder{}
+	writers := [2]*csv.Writer{csv.NewWriter(&parts[0]), csv.NewWriter(&parts[1])}
+	for _, w := range writers {
+		_ = w.Write([]string{"order_id", "item_name", "ordered_at"}) // a strings.Builder never fails
+	}
+	for n, id := range slices.Sorted(maps.Keys(orders)) {
+		at := time.Date(2026, 1, 1, n%24, 0, 0, 0, time.UTC).AddDate(0, 0, n/2).Format(time.RFC3339)
+		for _, item := range slices.Sorted(maps.Keys(orders[id])) {
+			_ = writers[n%2].Write([]string{id, item, at})
+		}
+	}
+	flags := []string{"--data-dir", dir}
+	for i, w := range writers {
+		w.Flush()
+		want(t, "", strings.NewReader(parts[i].String()), append([]string{"load", "--no-build", "-"}, flags...)...)
+		build := []string{"build", "--shrinkage", strconv.Itoa(5 + 10*i), "--half-life-days", strconv.Itoa(30 * i)}
+		want(t, "", nil, append(build, flags...)...)
+	}
+	catalogue := `INSERT INTO item_attributes (item_id, category, label, price, active, source, changed_by)
+		SELECT item_id, CASE WHEN item_id % 3 > 0 THEN 'category ' || item_id % 3 END, 'label of ' || name, item_id / 7.0, item_id % 11 > 0, 'test', 'test'
+		FROM items`
+	want(t, "", nil, append(append([]string{"psql"}, flags...), "-qc", catalogue)...)
+	for _, rule := range [][]string{
+		{"hide", items[3], "--for", items[0]},
+		{"pin", items[5], items[6], "--for", items[1]},
+		{"apart", items[7], items[8], items[9]},
+		{"allow", items[10], items[11], items[12], items[13], "--for", items[2]},
+	} {
+		args := append([]string{"rules", "add", "--reason", "test"}, flags...)
+		if i := slices.Index(rule, "--for"); i > 0 {
+			args = append(args, "--for="+rule[i+1])
+			rule = rule[:i]
+		}
+		want(t, "", nil, append(append(args, "--"), rule...)...)
+	}
+}
+
+// request is one that is asked over HTTP: its path and, of a POST, its body.
+type request struct{ path, body string }
+
+func everyQuestion(orders oracle.Orders, items []string) (requests []request) {
+	get := func(path string, query ...string) {
+		values := url.Values{}
+		for i := 0; i < len(query); i += 2 {
+			values.Add(query[i], query[i+1])
+		}
+		requests = append(requests, request{path: path + "?" + values.Encode()})
+	}
+	get("popular-items", "limit", "100")
+	for _, item := range items {
+		get("similar-items", "item", item)
+	}
+	for _, build := range []string{"1", "2"} {
+		get("popular-items", "limit", "100", "build_id", build)
+		get("popular-items", "limit", "100", "build_id", build, "category", "category 1")
+		for _, days := range []string{"1", "7", "365"} {
+			get("popular-items", "limit", "100", "build_id", build, "days", days)
+		}
+		for i, item := range items {
+			get("explain", "item", item, "other", items[(i+1)%len(items)], "build_id", build)
+			for m, measure := range []string{"affinity", "count", "confidence", "cosine", "jaccard", "lift"} {
+				if i%2 == m%2 {
+					get("similar-items", "item", item, "limit", "100", "measure", measure, "build_id", build)
+				}
+				if i%6 == m {
+					get("similar-items", "item", item, "measure", measure, "build_id", build, "strict", "true", "min_support", "2", "min_confidence", "0.1")
+					get("similar-items", "item", item, "measure", measure, "build_id", build, "category", "category 2", "exclude", items[0])
+					requests = append(requests, request{"basket-recommendations", `{"items":[` + quoted(item) + "," + quoted(items[(i+5)%len(items)]) + "," +
+						quoted(items[(i+9)%len(items)]) + `],"limit":100,"measure":"` + measure + `","build_id":` + build + `}`})
+				}
+			}
+		}
+		for n, id := range slices.Sorted(maps.Keys(orders)) {
+			if n%20 == 0 {
+				get("recommendations/"+url.PathEscape(id), "build_id", build)
+			}
+		}
+	}
+	return requests
+}
+
+// quoted is a string in JSON, which the names of Go's quotes are but for some.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
+}
+
+// answersOf serves the database and asks it. Nobody serves it when it returns.
+func answersOf(t *testing.T, requests []request, databaseURL string, flags ...string) map[string]string {
+	t.Helper()
+	answers := map[string]string{}
+	t.Run("served", func(t *testing.T) {
+		base := served(t, databaseURL, flags...)
+		for _, r := range requests {
+			answers[r.path+" "+r.body] = asked(t, base+"/api/v1/"+r.path, r.body)
+		}
+	})
+	return answers
+}
+
+// restored dumps the private database of dir and restores it into a server that never knew it. Roles are no part of a dump: who restores
+// makes alsobought_reporting first. It returns the URL of the database.
+func restored(t *testing.T, dir string) string {
+	t.Helper()
+	from := private(t, localpg.Config{Dir: dir})
+	to := private(t, localpg.Config{Dir: filepath.Join(openTempDir(t), "other"), Database: "restored"})
+	conn, err := pgx.Connect(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), "CREATE ROLE alsobought_reporting NOLOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	var programs string // pg_dump is beside the server's own
+	if err := conn.QueryRow(t.Context(), "SELECT setting FROM pg_config WHERE name = 'BINDIR'").Scan(&programs); err != nil {
+		t.Fatal(err)
+	}
+	dump := filepath.Join(t.TempDir(), "alsobought.dump")
+	for _, c := range [][]string{
+		{"pg_dump", "--format", "custom", "--file", dump, "--dbname", from},
+		{"pg_restore", "--exit-on-error", "--no-owner", "--dbname", to, dump},
+	} {
+		if output, err := exec.CommandContext(t.Context(), filepath.Join(programs, c[0]), c[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", c[0], err, output)
+		}
+	}
+	var readable bool
+	err = conn.QueryRow(t.Context(), "SELECT has_table_privilege('alsobought_reporting', 'reporting.builds', 'SELECT')").Scan(&readable)
+	if err != nil || !readable {
+		t.Errorf("alsobought_reporting may read the restored reports: %t, %v", readable, err)
+	}
+	return to
+}
+
+// private holds a private PostgreSQL up until the test ends.
+func private(t *testing.T, config localpg.Config) string {
+	t.Helper()
+	server, err := localpg.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.URL()
+}
