@@ -154,6 +154,7 @@ BEGIN
         ), numbered AS (
             SELECT v.*, row_number() OVER (PARTITION BY v.asked_id ORDER BY v.value DESC, v.other_baskets_rank) AS neighbour_rank
             FROM valued v
+            WHERE measure = 'affinity'
         ), item_overlaps AS (
             -- as a build sums them, for pairs that it does not keep
             SELECT n.item_id AS asked_id, k.other_id,
@@ -171,7 +172,11 @@ BEGIN
             SELECT n.asked_id, n.other_id, n.value, coalesce(o.overlap, 0), n.other_baskets, n.other_baskets_rank
             FROM numbered n
             LEFT JOIN item_overlaps o ON o.asked_id = n.asked_id AND o.other_id = n.other_id
-            WHERE measure <> 'affinity' OR n.neighbour_rank <= settings.neighbours_kept
+            WHERE n.neighbour_rank <= settings.neighbours_kept
+            UNION ALL
+            SELECT v.asked_id, v.other_id, v.value, 0, v.other_baskets, v.other_baskets_rank
+            FROM valued v
+            WHERE measure <> 'affinity'
         ), summed AS (
             -- summed in the order of the tie rule: the same bits whatever the plan, and whatever ids the items got when they were loaded
             SELECT c.other_id, min(c.other_baskets_rank) AS tie,

@@ -37,7 +37,7 @@ type evaluateCommand struct {
 	protocolFlags
 	settingsFlags
 	Build   int64    `placeholder:"ID" help:"Grade the settings of this build (the active one)."`
-	Measure []string `placeholder:"NAME" help:"Grade answers by this measure (affinity); may be given more than once. Others than affinity take long."`
+	Measure []string `placeholder:"NAME" help:"Grade answers by this measure (affinity and count); may be given more than once."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 
@@ -132,9 +132,9 @@ func printReport(w io.Writer, r evaluate.Report) {
 	fmt.Fprintf(w, "%s orders %s, %s of them asked about\n", grouped(r.HeldOut), split, grouped(r.Cases))
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) }
 	t := newTable(w)
-	t.row("METHOD", "HR@5", "HR@10", "+-", "MRR@10", "NDCG@10", "MPR", "COVERAGE", "POPULARITY SHARE")
+	t.row("METHOD", "CASES", "HR@5", "HR@10", "+-", "MRR@10", "NDCG@10", "MPR", "COVERAGE", "POPULARITY SHARE")
 	for _, g := range r.Grades {
-		t.row(g.Method, number(g.HR5), number(g.HR10), number(g.HR10Error), number(g.MRR10), number(g.NDCG10), number(g.MPR), number(g.Coverage),
+		t.row(g.Method, grouped(g.Cases), number(g.HR5), number(g.HR10), number(g.HR10Error), number(g.MRR10), number(g.NDCG10), number(g.MPR), number(g.Coverage),
 			number(g.PopularityShare))
 	}
 	t.flush()

@@ -39,7 +39,7 @@ func TestEqualReports(t *testing.T) {
 	}
 }
 
-// TestMeasures: affinity unless others are named, each once, in their order.
+// TestMeasures: affinity and count unless others are named, each once, in their order.
 func TestMeasures(t *testing.T) {
 	t.Parallel()
 	pool := loaded(t, drawOrders(1, oracle.Shapes()[1]), 1)
@@ -48,7 +48,7 @@ func TestMeasures(t *testing.T) {
 		measures []recommend.Measure
 		want     []string
 	}{
-		{"none", nil, []string{"affinity", "popularity"}},
+		{"none", nil, []string{"affinity", "count", "popularity"}},
 		{"some", []recommend.Measure{"lift", "affinity"}, []string{"lift", "affinity", "popularity"}},
 		{"twice", []recommend.Measure{"count", "lift", "count"}, []string{"count", "lift", "popularity"}},
 	} {
@@ -59,7 +59,7 @@ func TestMeasures(t *testing.T) {
 			if of, found := report.Of(g.Method); !found || of != g {
 				t.Errorf("%s: of %s: %+v, %t", c.name, g.Method, of, found)
 			}
-			if want := math.Sqrt(g.HR10 * (1 - g.HR10) / float64(report.Cases)); g.HR10Error != want {
+			if want := math.Sqrt(g.HR10 * (1 - g.HR10) / float64(g.Cases)); g.HR10Error != want {
 				t.Errorf("%s: the error of %s is %v, want %v", c.name, g.Method, g.HR10Error, want)
 			}
 		}
