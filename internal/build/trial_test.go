@@ -37,7 +37,8 @@ func remains(t *testing.T, pool *pgxpool.Pool) []string {
 		UNION ALL SELECT concat_ws(' ', 'inherits', i.inhrelid::regclass, i.inhparent::regclass) FROM pg_inherits AS i
 		UNION ALL SELECT concat_ws(' ', s.sequencename, s.last_value) FROM pg_sequences AS s
 		UNION ALL SELECT l::text FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
-			WHERE d.datname = current_database() AND l.pid <> pg_backend_pid()
+			JOIN pg_stat_activity AS a ON a.pid = l.pid
+			WHERE d.datname = current_database() AND l.pid <> pg_backend_pid() AND a.backend_type = 'client backend' -- autovacuum locks, too
 		ORDER BY 1`)
 	if err != nil {
 		t.Fatal(err)

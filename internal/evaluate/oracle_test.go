@@ -132,7 +132,7 @@ func gradeOf(
 	t *testing.T, method string, questions []question, items int64, ask func([]string) (recommend.Answer, error),
 ) evaluate.Grade {
 	t.Helper()
-	g := evaluate.Grade{Method: method}
+	g := evaluate.Grade{Method: method, Cases: int64(len(questions))}
 	shown := map[string]bool{}
 	places, popular := 0, 0
 	for _, q := range questions {
