@@ -198,7 +198,7 @@ func TestRulesInForce(t *testing.T) {
 		{"now() - interval '1 day'", "now() + interval '1 day'", hidden},
 		{"now() + interval '1 day'", "NULL", without},
 		{"now() - interval '2 days'", "now() - interval '1 day'", without},
-		{"'-infinity'", "'infinity'", hidden},
+		{"'2000-01-01'", "'9999-12-31'", hidden},
 		{"now() - interval '1 day'", "now()", without}, // it ended a moment ago
 		{"now()", "NULL", hidden},                      // it began a moment ago
 		{"now()", "now()", without},
