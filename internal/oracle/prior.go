@@ -12,11 +12,12 @@ func (c *Counts) BasketLines() int64 {
 }
 
 // ChanceShare is how much of what shares baskets does so by chance: the chance that two random lines name one item, as a share of the chance
-// that two random partners of an item, out of two of its baskets, are one item. It is 1 when no partner was met twice, and has six digits.
+// that two random partners of an item, out of two of its baskets, are one item. It is 1 when no partner was met twice, 0 below a hundred
+// baskets, and has six digits.
 func (c *Counts) ChanceShare() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.chance > 0 {
+	if c.chance > 0 || c.Baskets < 100 {
 		return c.chance
 	}
 	met, chances, lines, squares := 0.0, 0.0, 0.0, 0.0
