@@ -11,7 +11,7 @@ import (
 )
 
 const buildActivate = `-- name: BuildActivate :one
-UPDATE builds AS b SET active = true WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, newest_ordered_at, grades
+UPDATE builds AS b SET active = true WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades
 `
 
 func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, error) {
@@ -46,6 +46,7 @@ func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, erro
 		&i.PopularityPrior,
 		&i.BasketLines,
 		&i.ChanceShare,
+		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -68,7 +69,7 @@ func (q *Queries) BuildActivateNewest(ctx context.Context) (int64, error) {
 }
 
 const buildActive = `-- name: BuildActive :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.active
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.active
 `
 
 func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
@@ -103,6 +104,7 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 		&i.PopularityPrior,
 		&i.BasketLines,
 		&i.ChanceShare,
+		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -110,7 +112,7 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 }
 
 const buildBefore = `-- name: BuildBefore :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades
 FROM builds AS b
 WHERE b.status = 'ready' AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
@@ -150,6 +152,7 @@ func (q *Queries) BuildBefore(ctx context.Context) (Build, error) {
 		&i.PopularityPrior,
 		&i.BasketLines,
 		&i.ChanceShare,
+		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -199,7 +202,7 @@ SET status             = 'ready',
     pairs_seconds      = $3,
     neighbours_seconds = $4
 WHERE b.build_id = $1
-RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, newest_ordered_at, grades
+RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades
 `
 
 type BuildFinishParams struct {
@@ -247,6 +250,7 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 		&i.PopularityPrior,
 		&i.BasketLines,
 		&i.ChanceShare,
+		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -254,7 +258,7 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 }
 
 const buildGet = `-- name: BuildGet :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1
 `
 
 func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
@@ -289,6 +293,7 @@ func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
 		&i.PopularityPrior,
 		&i.BasketLines,
 		&i.ChanceShare,
+		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)
@@ -317,7 +322,7 @@ func (q *Queries) BuildKept(ctx context.Context, buildID int64) (bool, error) {
 }
 
 const buildList = `-- name: BuildList :many
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `
 
 func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
@@ -358,6 +363,7 @@ func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
 			&i.PopularityPrior,
 			&i.BasketLines,
 			&i.ChanceShare,
+			&i.LargeOrders,
 			&i.NewestOrderedAt,
 			&i.Grades,
 		); err != nil {
@@ -410,7 +416,7 @@ func (q *Queries) BuildPruned(ctx context.Context, buildID int64) error {
 }
 
 const buildReady = `-- name: BuildReady :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
 `
 
 // A build that can be asked: it is whole, and kept.
@@ -446,6 +452,7 @@ func (q *Queries) BuildReady(ctx context.Context, buildID int64) (Build, error) 
 		&i.PopularityPrior,
 		&i.BasketLines,
 		&i.ChanceShare,
+		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
 	)

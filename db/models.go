@@ -45,6 +45,8 @@ type Build struct {
 	BasketLines int64 `json:"basket_lines"`
 	// How much of what shares baskets does so by chance, popularity being what it is: 0 to 1, see docs/scoring.md.
 	ChanceShare float64 `json:"chance_share"`
+	// Orders of more than max_basket items: they do not count for pairs.
+	LargeOrders int64 `json:"large_orders"`
 	// The time of the newest order that was counted. NULL: no order has a time.
 	NewestOrderedAt *time.Time `json:"newest_ordered_at"`
 	// What alsobought evaluate said of the build's settings: docs/scoring.md.

@@ -8,6 +8,7 @@ ALTER TABLE builds
     ADD COLUMN popularity_prior  float8 NOT NULL DEFAULT 0,
     ADD COLUMN basket_lines      bigint NOT NULL DEFAULT 0,
     ADD COLUMN chance_share      float8 NOT NULL DEFAULT 0,
+    ADD COLUMN large_orders      bigint NOT NULL DEFAULT 0,
     ADD COLUMN newest_ordered_at timestamptz,
     ADD COLUMN grades            jsonb,
     ADD CONSTRAINT builds_window_days_check CHECK (window_days BETWEEN 1 AND 36500),
@@ -21,6 +22,7 @@ COMMENT ON COLUMN builds.overlap_discount IS 'How much of what basket items say 
 COMMENT ON COLUMN builds.popularity_prior IS 'How much popularity says of what goes with a basket whose items are in few others: 0 for nothing.';
 COMMENT ON COLUMN builds.basket_lines IS 'Lines of counted baskets: the baskets of all items added up.';
 COMMENT ON COLUMN builds.chance_share IS 'How much of what shares baskets does so by chance, popularity being what it is: 0 to 1, see docs/scoring.md.';
+COMMENT ON COLUMN builds.large_orders IS 'Orders of more than max_basket items: they do not count for pairs.';
 COMMENT ON COLUMN builds.newest_ordered_at IS 'The time of the newest order that was counted. NULL: no order has a time.';
 COMMENT ON COLUMN builds.grades IS 'What alsobought evaluate said of the build''s settings: docs/scoring.md.';
 
@@ -61,4 +63,4 @@ DROP TABLE order_days, item_days;
 ALTER TABLE item_neighbours DROP COLUMN step, DROP COLUMN overlap;
 ALTER TABLE item_stats DROP COLUMN mass;
 ALTER TABLE builds DROP COLUMN window_days, DROP COLUMN half_life_days, DROP COLUMN overlap_discount, DROP COLUMN popularity_prior,
-    DROP COLUMN basket_lines, DROP COLUMN chance_share, DROP COLUMN newest_ordered_at, DROP COLUMN grades;
+    DROP COLUMN basket_lines, DROP COLUMN chance_share, DROP COLUMN large_orders, DROP COLUMN newest_ordered_at, DROP COLUMN grades;

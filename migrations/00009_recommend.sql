@@ -43,6 +43,14 @@ END;
 CREATE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_char(number, 'FM999,999,999,999,999,999,990');
 
+-- What two items share, in words. Where a build has orders that are too large to count for pairs, it speaks of baskets, not of orders.
+CREATE FUNCTION bought_together(build builds, orders_together bigint, orders bigint, baskets bigint, item text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 'bought together in ' || grouped(orders_together) || ' of '
+    || CASE (build).large_orders WHEN 0 THEN grouped(orders) || ' orders'
+                                 ELSE grouped(baskets) || ' baskets of 2 to ' || (build).max_basket || ' items' END
+    || ' with ' || item;
+
 -- The orders of a build: all, or those of the last days before its newest one.
 -- +goose StatementBegin
 CREATE FUNCTION orders_counted(build bigint, days integer) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
@@ -402,7 +410,7 @@ SELECT r.place, r.item_id, i.name, r.score,
                WHEN r.source = 'pinned' THEN ', '
                ELSE '' END
        || CASE WHEN r.source <> 'popular' AND e.asked_id IS NOT NULL
-               THEN 'bought together in ' || grouped(e.orders_together) || ' of ' || grouped(e.asked_orders) || ' orders with ' || w.name
+               THEN bought_together(t, e.orders_together, e.asked_orders, e.asked_baskets, w.name)
                ELSE 'in ' || grouped(coalesce(r.recent_orders, o.orders)) || ' of ' || grouped(orders_counted(build, days)) || ' orders'
                     || CASE days WHEN 0 THEN '' WHEN 1 THEN ' of the last day' ELSE ' of the last ' || days || ' days' END
           END,
@@ -466,7 +474,7 @@ $$;
 -- +goose StatementEnd
 
 -- Everything that one build knows of two items, the asked one first. affinity is shrink_factor * reach / popularity_divisor. The newest orders
--- are those that are there now, of the build or not.
+-- are those that are there now, of the sizes and the window that the build counts.
 -- +goose StatementBegin
 CREATE FUNCTION explain_pair(build bigint, item bigint, other bigint)
 RETURNS TABLE (
@@ -476,19 +484,25 @@ RETURNS TABLE (
     shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8, newest_orders jsonb
 ) LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-SELECT 'bought together in ' || grouped(c.orders_together) || ' of ' || grouped(i.orders) || ' orders with ' || x.name,
+SELECT bought_together(b, c.orders_together, i.orders, i.baskets, x.name),
        c.orders_together, i.orders, o.orders, i.baskets, o.baskets, b.baskets,
        m.support, m.confidence, m.reverse_confidence, m.lift, m.cosine, m.jaccard,
        m.affinity, coalesce(c.orders_together / nullif(c.orders_together + b.shrinkage, 0), 0), coalesce(c.weight / nullif(i.mass, 0), 0),
        power(greatest(o.mass, 1), b.popularity_exponent), c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent, coalesce(n.neighbour_rank, 0), coalesce(n.overlap, 0),
        (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('order_id', z.external_id, 'ordered_at', z.ordered_at)) ORDER BY z.ordered_at DESC NULLS LAST, z.external_id), '[]')
         FROM (
-            SELECT r.external_id, r.ordered_at
-            FROM order_lines l
-            JOIN order_lines k ON k.order_id = l.order_id AND k.item_id = other
-            JOIN orders r ON r.order_id = l.order_id
-            WHERE l.item_id = item
-            ORDER BY r.ordered_at DESC NULLS LAST, r.external_id
+            SELECT y.external_id, y.ordered_at
+            FROM (
+                SELECT r.order_id, r.external_id, r.ordered_at
+                FROM order_lines l
+                JOIN order_lines k ON k.order_id = l.order_id AND k.item_id = other
+                JOIN orders r ON r.order_id = l.order_id
+                WHERE l.item_id = item
+                  AND (b.window_days IS NULL OR r.ordered_at > b.newest_ordered_at - b.window_days * interval '24 hours')
+                ORDER BY r.ordered_at DESC NULLS LAST, r.external_id
+                OFFSET 0 -- sorted first: then only as many are counted as are shown
+            ) y
+            WHERE (SELECT count(*) FROM order_lines n WHERE n.order_id = y.order_id) <= b.max_basket
             LIMIT 10
         ) z)
 FROM builds b
@@ -506,5 +520,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION explain_pair, pair_measures, item_ids, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
+DROP FUNCTION explain_pair, pair_measures, bought_together, item_ids, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
 DROP TYPE rule_item;

@@ -3,23 +3,34 @@
 -- +goose Up
 CREATE SCHEMA reporting;
 
--- A measure that there is; anything else is an error, not an answer by nothing.
+-- The build to ask: that of the id if it is kept, or the active one, NULL if there is none. What the API would refuse is an error, not an answer.
 -- +goose StatementBegin
-CREATE FUNCTION checked_measure(measure text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION checked_build(build bigint, lim integer, measure text, min_support bigint, min_confidence float8, days integer) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
+DECLARE
+    wrong text := CASE
+        WHEN lim NOT BETWEEN 1 AND 1000000 OR lim IS NULL THEN format('lim is %s: choose 1 or more', coalesce(lim::text, 'NULL'))
+        WHEN pair_value(measure, 1, 1, 1, 1, 1, 1, 1, 1, 1) IS NULL
+            THEN format('measure is %L: choose one of affinity, count, confidence, cosine, jaccard, lift', measure)
+        WHEN min_support < 0 OR min_support IS NULL THEN format('min_support is %s: choose 0 or more orders together', coalesce(min_support::text, 'NULL'))
+        WHEN min_confidence NOT BETWEEN 0 AND 1 OR min_confidence IS NULL THEN format('min_confidence is %s: choose 0 to 1', coalesce(min_confidence::text, 'NULL'))
+        WHEN days NOT BETWEEN 1 AND 365 OR days IS NULL THEN format('days is %s: choose 1 to 365', coalesce(days::text, 'NULL'))
+        WHEN build IS NOT NULL AND NOT EXISTS (SELECT FROM builds b WHERE b.build_id = build AND b.status = 'ready')
+            THEN format('build %s is not kept: see reporting.builds', build)
+    END;
 BEGIN
-    IF pair_value(measure, 1, 1, 1, 1, 1, 1, 1, 1, 1) IS NULL THEN
-        RAISE EXCEPTION 'measure is %: choose one of affinity, count, confidence, cosine, jaccard, lift', coalesce(quote_literal(measure), 'NULL')
-            USING ERRCODE = 'invalid_parameter_value';
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%', wrong USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    RETURN measure;
+    RETURN coalesce(build, (SELECT b.build_id FROM builds b WHERE b.active));
 END
 $$;
 -- +goose StatementEnd
 
 CREATE VIEW reporting.builds AS
 SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours,
-       b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.window_days,
+       b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.window_days,
        b.half_life_days, b.newest_ordered_at, b.grades, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.error
 FROM builds b;
 
@@ -173,9 +184,9 @@ FROM builds b
 JOIN items i ON i.name = item
 JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
 CROSS JOIN LATERAL recommend(
-    b.build_id, ARRAY[i.item_id], true, checked_measure(measure), min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
+    b.build_id, ARRAY[i.item_id], true, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
 ) r
-WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
+WHERE b.build_id = checked_build(build, lim, measure, min_support, min_confidence, 1) AND r.place IS NOT NULL
 ORDER BY r.place
 $$;
 -- +goose StatementEnd
@@ -198,9 +209,9 @@ CROSS JOIN LATERAL (
     WHERE i.name = ANY (basket_recommendations.items)
 ) k
 CROSS JOIN LATERAL recommend(
-    b.build_id, k.asked, false, checked_measure(measure), min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
+    b.build_id, k.asked, false, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
 ) r
-WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
+WHERE b.build_id = checked_build(build, lim, measure, min_support, min_confidence, 1) AND r.place IS NOT NULL
 ORDER BY r.place
 $$;
 -- +goose StatementEnd
@@ -216,8 +227,8 @@ CREATE FUNCTION reporting.recent_popular_items(
 AS $$
 SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b
-CROSS JOIN LATERAL recommend(b.build_id, '{}', false, 'affinity', 1, 0, item_ids(exclude), categories, greatest(days, 1), true, lim) r
-WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
+CROSS JOIN LATERAL recommend(b.build_id, '{}', false, 'affinity', 1, 0, item_ids(exclude), categories, days, true, lim) r
+WHERE b.build_id = checked_build(build, lim, 'affinity', 0, 0, days) AND r.place IS NOT NULL
 ORDER BY r.place
 $$;
 -- +goose StatementEnd
@@ -237,7 +248,7 @@ FROM builds b
 JOIN items i ON i.name = item
 JOIN items o ON o.name = other AND o.item_id <> i.item_id
 CROSS JOIN LATERAL explain_pair(b.build_id, i.item_id, o.item_id) e
-WHERE b.status = 'ready' AND CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
+WHERE b.build_id = checked_build(build, 1, 'affinity', 0, 0, 1)
 $$;
 -- +goose StatementEnd
 
@@ -264,4 +275,4 @@ $$;
 
 -- +goose Down
 DROP SCHEMA reporting CASCADE;
-DROP FUNCTION checked_measure;
+DROP FUNCTION checked_build;

@@ -28,16 +28,34 @@ func (f *limitFlag) limit() (limit int) {
 	return limit
 }
 
+// buildFlag is a build other than the active one.
+type buildFlag struct {
+	Build *int64 `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
+}
+
+// Validate is called when the flags are read. It refuses the id that would mean the active build.
+func (f *buildFlag) Validate() error {
+	if f.Build != nil && *f.Build < 1 {
+		return fmt.Errorf("build is %d: choose one of alsobought builds list", *f.Build)
+	}
+	return nil
+}
+
+func (f *buildFlag) buildID() (id int64) {
+	set(&id, f.Build)
+	return id
+}
+
 // questionFlags are the options of every question.
 type questionFlags struct {
 	limitFlag
+	buildFlag
 	Measure       string   `default:"affinity" enum:"affinity,count,confidence,cosine,jaccard,lift" help:"What pairs are ranked by: ${enum}."`
 	MinSupport    int64    `placeholder:"ORDERS" help:"Orders together that a pair needs."`
 	MinConfidence float64  `placeholder:"0..1" help:"Confidence that a pair needs."`
 	Exclude       []string `sep:"none" placeholder:"ITEM" help:"An item not to recommend; may be given more than once."`
 	Category      []string `sep:"none" placeholder:"NAME" help:"Recommend items of this category only; may be given more than once."`
 	Strict        bool     `help:"Leave places empty instead of filling them by popularity."`
-	Build         int64    `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
 	JSON          bool     `name:"json" help:"Print the answer in the API's form."`
 }
 
@@ -50,21 +68,21 @@ func (f *questionFlags) options() recommend.Options {
 		Exclude:       f.Exclude,
 		Categories:    f.Category,
 		Strict:        f.Strict,
-		BuildID:       f.Build,
+		BuildID:       f.buildID(),
 	}
 }
 
 type popularCommand struct {
 	limitFlag
+	buildFlag
 	Days     *int     `placeholder:"N" help:"Popularity of the last 1 to 365 days before the newest order."`
 	Exclude  []string `sep:"none" placeholder:"ITEM" help:"An item to leave out; may be given more than once."`
 	Category []string `sep:"none" placeholder:"NAME" help:"Items of this category only; may be given more than once."`
-	Build    int64    `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
 	JSON     bool     `name:"json" help:"Print the answer in the API's form."`
 }
 
 func (c *popularCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	opts := recommend.Options{Limit: c.limit(), Exclude: c.Exclude, Categories: c.Category, BuildID: c.Build}
+	opts := recommend.Options{Limit: c.limit(), Exclude: c.Exclude, Categories: c.Category, BuildID: c.buildID()}
 	if set(&opts.Days, c.Days); c.Days != nil && opts.Days == 0 {
 		return usageError{fmt.Errorf("--days is 0: choose 1 to %d", recommend.MaxDays)}
 	}
@@ -149,8 +167,8 @@ func printMetadata(w io.Writer, m recommend.Metadata) {
 type explainCommand struct {
 	Item  string `arg:"" help:"An item's name."`
 	Other string `arg:"" help:"Another item's name."`
-	Build int64  `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
-	JSON  bool   `name:"json" help:"Print the answer in the API's form."`
+	buildFlag
+	JSON bool `name:"json" help:"Print the answer in the API's form."`
 }
 
 func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -159,7 +177,7 @@ func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) e
 		return err
 	}
 	defer closeAll()
-	e, err := recommend.New(pool).Explain(ctx, c.Item, c.Other, c.Build)
+	e, err := recommend.New(pool).Explain(ctx, c.Item, c.Other, c.buildID())
 	if err != nil {
 		return err
 	}

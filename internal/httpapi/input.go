@@ -35,7 +35,7 @@ type Options struct {
 	Exclude       []string          `query:"exclude,explode" json:"exclude,omitempty" maxItems:"100" doc:"Items not to recommend, by name."`
 	Category      []string          `query:"category,explode" json:"category,omitempty" maxItems:"100" doc:"Recommend items of these categories of the catalogue only."`
 	Strict        bool              `query:"strict" json:"strict,omitempty" default:"false" doc:"Leave places empty instead of filling them up by popularity."`
-	BuildID       int64             `query:"build_id" json:"build_id,omitempty" minimum:"0" default:"0" doc:"A build that is kept, instead of the active one."`
+	BuildID       int64             `query:"build_id" json:"build_id,omitempty" minimum:"1" doc:"A build that is kept, instead of the active one."`
 }
 
 func (o *Options) with(limit int) recommend.Options {

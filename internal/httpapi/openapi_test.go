@@ -269,7 +269,7 @@ func TestDocumentHasTheBounds(t *testing.T) {
 		if s := f["category"]; *s.MaxItems != recommend.MaxCategory {
 			t.Errorf("%s: category %+v", where, s)
 		}
-		if s := f["build_id"]; *s.Minimum != 0 || s.Default != 0.0 {
+		if s := f["build_id"]; *s.Minimum != 1 || s.Default != nil {
 			t.Errorf("%s: build_id %+v", where, s)
 		}
 		if where == popularPath {

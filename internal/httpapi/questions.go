@@ -28,7 +28,7 @@ type (
 		Days     int      `query:"days" minimum:"1" maximum:"365" doc:"Popularity of so many days, back from the newest order of the build; of all orders without."`
 		Exclude  []string `query:"exclude,explode" maxItems:"100" doc:"Items to leave out, by name."`
 		Category []string `query:"category,explode" maxItems:"100" doc:"Items of these categories of the catalogue only."`
-		BuildID  int64    `query:"build_id" minimum:"0" default:"0" doc:"A build that is kept, instead of the active one."`
+		BuildID  int64    `query:"build_id" minimum:"1" doc:"A build that is kept, instead of the active one."`
 	}
 
 	similarInput struct {
@@ -85,7 +85,7 @@ type (
 		Item  string `query:"item" required:"true" doc:"The item that was asked about." example:"PID"`
 		Other string `query:"other" required:"true" doc:"The item that is or is not recommended with it." example:"Gloves"`
 
-		BuildID int64 `query:"build_id" minimum:"0" default:"0" doc:"A build that is kept, instead of the active one."`
+		BuildID int64 `query:"build_id" minimum:"1" doc:"A build that is kept, instead of the active one."`
 	}
 
 	answerOutput      struct{ Body recommend.Answer }

@@ -76,6 +76,6 @@ func TestOlderBuild(t *testing.T) {
 	}
 	for _, path := range []string{basketPath, batchPath} {
 		problemDetail(t, s.post(t, path, `{"items":["PID"],"build_id":99}`), http.StatusNotFound)
-		problemDetail(t, s.post(t, path, `{"items":["PID"],"build_id":-1}`), http.StatusUnprocessableEntity)
+		problemDetail(t, s.post(t, path, `{"items":["PID"],"build_id":0}`), http.StatusUnprocessableEntity)
 	}
 }

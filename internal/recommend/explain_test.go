@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -138,19 +139,24 @@ func (s *scene) wantExplained(t *testing.T, v version, got recommend.Explanation
 		got.BuildID != v.built.BuildID || !got.BuiltAt.Equal(*v.built.BuiltAt) {
 		t.Fatalf("%q and %q: %+v, want neighbour rank %d and overlap %v", got.Item, got.Other, got, rank, overlap)
 	}
-	if diff := gocmp.Diff(s.newest(got.Item, got.Other), got.NewestOrders); diff != "" {
+	if diff := gocmp.Diff(s.newest(counts, got.Item, got.Other), got.NewestOrders); diff != "" {
 		t.Fatalf("%q and %q, newest orders (-want +got):\n%s", got.Item, got.Other, diff)
 	}
 }
 
-// newest are the ten newest orders that hold both items, those without a time last.
-func (s *scene) newest(item, other string) []recommend.OrderRef {
+// newest are the ten newest orders that hold both items, of a size and a time that count, those without a time last.
+func (s *scene) newest(counts *oracle.Counts, item, other string) []recommend.OrderRef {
 	both := []recommend.OrderRef{}
+	window := time.Duration(counts.Settings.WindowDays) * 24 * time.Hour
 	for id, items := range s.orders {
-		if items[item] && items[other] {
+		if items[item] && items[other] && len(items) <= int(counts.Settings.MaxBasket) {
 			ref := recommend.OrderRef{OrderID: id}
-			if at, known := s.times[id]; known {
+			at, known := s.times[id]
+			if known {
 				ref.OrderedAt = &at
+			}
+			if window > 0 && (!known || !at.After(counts.Newest.Add(-window))) {
+				continue
 			}
 			both = append(both, ref)
 		}

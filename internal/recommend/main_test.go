@@ -149,7 +149,10 @@ func rowsOf(answer recommend.Answer) []oracle.Row {
 			OrdersTogether: r.OrdersTogether, Confidence: r.Confidence, Lift: r.Lift,
 		}
 		if r.Source != recommend.SourcePopular {
-			_, row.With, _ = strings.Cut(r.Reason, " orders with ")
+			var orders bool
+			if _, row.With, orders = strings.Cut(r.Reason, " orders with "); !orders {
+				_, row.With, _ = strings.Cut(r.Reason, " items with ")
+			}
 		}
 		rows = append(rows, row)
 	}

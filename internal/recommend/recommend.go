@@ -130,8 +130,7 @@ func (r *Recommender) basket(ctx context.Context, build db.Build, items []string
 	answer, err := r.ask(ctx, build, known, false, opts)
 	answer.Metadata.UnknownItems = unknown
 	if len(known) == 0 {
-		answer.Metadata.Note = fmt.Sprintf("nothing of what was asked about is in any order of build %d: ", build.BuildID) +
-			"there is nothing to recommend with it, but what is popular"
+		answer.Metadata.Note = fmt.Sprintf("nothing of what was asked about is in any order of build %d: nothing can be said to go with it", build.BuildID)
 	}
 	return answer, err
 }

@@ -4,7 +4,7 @@ SET newest_ordered_at = (SELECT max(o.ordered_at) FROM orders AS o WHERE NOT :he
 WHERE b.build_id = :build;
 
 CREATE UNLOGGED TABLE counted_lines AS
-SELECT l.order_id, l.item_id, l.day, l.line = 1 AS first_of_order, l.size BETWEEN 2 AND b.max_basket AS counted,
+SELECT l.order_id, l.item_id, l.day, l.line = 1 AS first_of_order, l.size BETWEEN 2 AND b.max_basket AS counted, l.size > b.max_basket AS large,
        -- 1/(size - 1) in units of 2^-38: sums of integers are exact in any order, so that equal orders make equal bytes. One unit is
        -- 4e-12; a pair can be in 33 million baskets of two before its sum overflows.
        CASE WHEN l.size BETWEEN 2 AND b.max_basket THEN l.units / (l.size - 1) END AS weight,
@@ -51,12 +51,14 @@ WHERE b.build_id = :build
 ORDER BY popularity_rank;
 
 UPDATE builds AS b
-SET orders      = c.orders,
-    order_lines = c.order_lines,
-    baskets     = c.baskets
+SET orders       = c.orders,
+    order_lines  = c.order_lines,
+    baskets      = c.baskets,
+    large_orders = c.large_orders
 FROM (
     SELECT count(*) FILTER (WHERE l.first_of_order) AS orders, count(*) AS order_lines,
-           count(*) FILTER (WHERE l.first_of_order AND l.counted) AS baskets
+           count(*) FILTER (WHERE l.first_of_order AND l.counted) AS baskets,
+           count(*) FILTER (WHERE l.first_of_order AND l.large) AS large_orders
     FROM counted_lines AS l
 ) AS c
 WHERE b.build_id = :build;
