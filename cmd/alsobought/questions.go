@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -59,6 +60,11 @@ type questionFlags struct {
 	JSON          bool     `name:"json" help:"Print the answer in the API's form."`
 }
 
+// Validate is both: neither is promoted by itself.
+func (f *questionFlags) Validate() error {
+	return cmp.Or(f.limitFlag.Validate(), f.buildFlag.Validate())
+}
+
 func (f *questionFlags) options() recommend.Options {
 	return recommend.Options{
 		Limit:         f.limit(),
@@ -79,6 +85,11 @@ type popularCommand struct {
 	Exclude  []string `sep:"none" placeholder:"ITEM" help:"An item to leave out; may be given more than once."`
 	Category []string `sep:"none" placeholder:"NAME" help:"Items of this category only; may be given more than once."`
 	JSON     bool     `name:"json" help:"Print the answer in the API's form."`
+}
+
+// Validate is both: neither is promoted by itself.
+func (c *popularCommand) Validate() error {
+	return cmp.Or(c.limitFlag.Validate(), c.buildFlag.Validate())
 }
 
 func (c *popularCommand) Run(ctx context.Context, term *terminal, d *database) error {
