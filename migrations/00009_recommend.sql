@@ -1,4 +1,5 @@
--- The one definition of every ranking: the API, the command line, the reporting schema and the grades of builds all come from ranking().
+-- The one definition of every ranking, in three steps: ranked() by counts, from which builds are graded; ranking() under rules and catalogue;
+-- recommend() with names, evidence and reasons, from which the API, the command line and the reporting schema answer.
 --
 -- Versions 3 and 4 were earlier forms of this file and the next. A database that has them gives them up here, and keeps its orders.
 
@@ -385,8 +386,8 @@ END
 $$;
 -- +goose StatementEnd
 
--- recommend is ranking() with names, attributes (NULL where the catalogue has none) and the evidence: orders_together, confidence and lift with with_item, the asked item that says
--- most for the answer (ties by baskets_rank), and the reason in words.
+-- recommend is ranking() with names, attributes (NULL where the catalogue has none), the reason in words, and the evidence: orders_together,
+-- confidence and lift with the asked item that says most for the answer; ties by baskets_rank.
 -- +goose StatementBegin
 CREATE FUNCTION recommend(
     build bigint, asked bigint[], boosted boolean, measure text, min_support bigint, min_confidence float8, excluded bigint[],
