@@ -74,10 +74,11 @@ func (c *child) kill(t *testing.T) {
 	if c.cmd.ProcessState != nil {
 		return
 	}
-	c.stdin.Close()
+	// First, since the end of its input would let it finish.
 	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
 	}
+	c.stdin.Close()
 	_ = c.cmd.Wait() // that it was killed is no news
 	if c.said.Len() > 0 {
 		t.Errorf("the loader said before it was killed: %s", c.said.String())

@@ -150,10 +150,10 @@ func (h *helper) close() {
 	}
 }
 
-// kill is kill -9; safe when it has ended.
+// kill is kill -9; safe when it has ended. First, since the end of its input would let it close.
 func (h *helper) kill() {
-	h.stdin.Close()
 	_ = h.cmd.Process.Kill()
+	h.stdin.Close()
 	_ = h.cmd.Wait()
 }
 
