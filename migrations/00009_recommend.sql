@@ -40,6 +40,10 @@ RETURN CASE measure
 END;
 -- +goose StatementEnd
 
+-- A name as a load stores it: without the white space around it, which is what Unicode calls so.
+CREATE FUNCTION trimmed(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN btrim(name, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000');
+
 -- 30245 as 30,245, whatever the language of the server.
 CREATE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_char(number, 'FM999,999,999,999,999,999,990');
@@ -274,7 +278,7 @@ DECLARE
 BEGIN
     SELECT ARRAY(SELECT f FROM rules_in_force(asked) f), EXISTS (SELECT FROM item_attributes x WHERE NOT x.active) INTO law, inactive;
     IF categories <> '{}' THEN
-        in_category := ARRAY(SELECT x.item_id FROM item_attributes x WHERE x.category = ANY (categories));
+        in_category := ARRAY(SELECT x.item_id FROM item_attributes x WHERE x.category = ANY (ARRAY(SELECT trimmed(c) FROM unnest(categories) c)));
     END IF;
     IF law = '{}' AND NOT inactive THEN
         RETURN QUERY
@@ -452,7 +456,7 @@ $$;
 
 -- The ids of those of the names that are known.
 CREATE FUNCTION item_ids(names text[]) RETURNS bigint[] LANGUAGE sql STABLE PARALLEL SAFE
-RETURN (SELECT coalesce(array_agg(i.item_id ORDER BY i.item_id), '{}') FROM items i WHERE i.name = ANY (names));
+RETURN (SELECT coalesce(array_agg(i.item_id ORDER BY i.item_id), '{}') FROM items i WHERE i.name = ANY (ARRAY(SELECT trimmed(n) FROM unnest(names) n)));
 
 -- Every measure of two items, from the same counts. Symbols as in SCORING.md; zeros for items that never met.
 -- +goose StatementBegin
@@ -521,5 +525,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION explain_pair, pair_measures, bought_together, item_ids, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
+DROP FUNCTION explain_pair, pair_measures, bought_together, item_ids, trimmed, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
 DROP TYPE rule_item;

@@ -3,9 +3,9 @@
 -- +goose Up
 CREATE SCHEMA reporting;
 
--- The build to ask: that of the id if it is kept, or the active one, NULL if there is none. What the API would refuse is an error, not an answer.
+-- What the API would refuse is an error, not an answer.
 -- +goose StatementBegin
-CREATE FUNCTION checked_build(build bigint, lim integer, measure text, min_support bigint, min_confidence float8, days integer) RETURNS bigint
+CREATE FUNCTION check_question(build bigint, lim integer, measure text, min_support bigint, min_confidence float8, days integer) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -23,7 +23,6 @@ BEGIN
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION '%', wrong USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    RETURN coalesce(build, (SELECT b.build_id FROM builds b WHERE b.active));
 END
 $$;
 -- +goose StatementEnd
@@ -168,7 +167,8 @@ CROSS JOIN LATERAL pair_measures(
 WHERE t.active;
 
 -- The answers of the API, from the same recommend(), whose parameters they take by the API's names. build is a kept build, NULL the active one.
--- An item that the build does not know has no rows. exclude and items name items; unknown names do no harm.
+-- An item that the build does not know has no rows. exclude and items name items; unknown names do no harm. The check is a statement of its own:
+-- within the other it would wait until there is an item.
 -- SECURITY DEFINER, because a reader of reports may not read the tables behind them. Without jit, which compiles for longer than the answer takes.
 -- +goose StatementBegin
 CREATE FUNCTION reporting.similar_items(
@@ -179,14 +179,15 @@ CREATE FUNCTION reporting.similar_items(
     lift float8, build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
+SELECT check_question(build, lim, measure, min_support, min_confidence, 1);
 SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b
-JOIN items i ON i.name = item
+JOIN items i ON i.name = trimmed(item)
 JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
 CROSS JOIN LATERAL recommend(
     b.build_id, ARRAY[i.item_id], true, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
 ) r
-WHERE b.build_id = checked_build(build, lim, measure, min_support, min_confidence, 1) AND r.place IS NOT NULL
+WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
 ORDER BY r.place
 $$;
 -- +goose StatementEnd
@@ -200,18 +201,18 @@ CREATE FUNCTION reporting.basket_recommendations(
     lift float8, build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
+SELECT check_question(build, lim, measure, min_support, min_confidence, 1);
 SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b
 CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(i.item_id), '{}') AS asked
-    FROM items i
-    JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
-    WHERE i.name = ANY (basket_recommendations.items)
+    SELECT coalesce(array_agg(s.item_id), '{}') AS asked
+    FROM item_stats s
+    WHERE s.build_id = b.build_id AND s.item_id = ANY (item_ids(basket_recommendations.items))
 ) k
 CROSS JOIN LATERAL recommend(
     b.build_id, k.asked, false, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
 ) r
-WHERE b.build_id = checked_build(build, lim, measure, min_support, min_confidence, 1) AND r.place IS NOT NULL
+WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
 ORDER BY r.place
 $$;
 -- +goose StatementEnd
@@ -225,10 +226,11 @@ CREATE FUNCTION reporting.recent_popular_items(
     lift float8, build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
+SELECT check_question(build, lim, 'affinity', 0, 0, days);
 SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
 FROM builds b
 CROSS JOIN LATERAL recommend(b.build_id, '{}', false, 'affinity', 1, 0, item_ids(exclude), categories, days, true, lim) r
-WHERE b.build_id = checked_build(build, lim, 'affinity', 0, 0, days) AND r.place IS NOT NULL
+WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
 ORDER BY r.place
 $$;
 -- +goose StatementEnd
@@ -243,12 +245,13 @@ RETURNS TABLE (
     shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8, newest_orders jsonb, build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
+SELECT check_question(build, 1, 'affinity', 0, 0, 1);
 SELECT e.*, b.build_id, b.built_at
 FROM builds b
-JOIN items i ON i.name = item
-JOIN items o ON o.name = other AND o.item_id <> i.item_id
+JOIN items i ON i.name = trimmed(item)
+JOIN items o ON o.name = trimmed(other) AND o.item_id <> i.item_id
 CROSS JOIN LATERAL explain_pair(b.build_id, i.item_id, o.item_id) e
-WHERE b.build_id = checked_build(build, 1, 'affinity', 0, 0, 1)
+WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
 $$;
 -- +goose StatementEnd
 
@@ -275,4 +278,4 @@ $$;
 
 -- +goose Down
 DROP SCHEMA reporting CASCADE;
-DROP FUNCTION checked_build;
+DROP FUNCTION check_question;

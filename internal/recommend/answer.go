@@ -50,7 +50,7 @@ type Metadata struct {
 	TotalRecommendations int       `json:"total_recommendations"`
 	BuildID              int64     `json:"build_id" doc:"the build that answered; alsobought builds list"`
 	BuiltAt              time.Time `json:"built_at"`
-	Measure              Measure   `json:"measure"`
+	Measure              Measure   `json:"measure,omitempty" doc:"what pairs were ranked by"`
 	ItemName             string    `json:"item_name,omitempty"`
 	BasketItems          []string  `json:"basket_items,omitempty"`
 	OrderID              string    `json:"order_id,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/alsobought/alsobought/db"
@@ -51,7 +52,7 @@ type OrderRef struct {
 // Explain shows the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is
 // ErrUnknownItem; two that never met are all zeros.
 func (r *Recommender) Explain(ctx context.Context, item, other string, buildID int64) (Explanation, error) {
-	if item == other {
+	if strings.TrimSpace(item) == strings.TrimSpace(other) {
 		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
 	}
 	return fromBuild(ctx, r, buildID, func(build db.Build) (Explanation, error) {

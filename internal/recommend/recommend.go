@@ -47,6 +47,7 @@ func (r *Recommender) Popular(ctx context.Context, opts Options) (Answer, error)
 	}
 	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
 		answer, err := r.ask(ctx, build, []int64{}, false, opts)
+		answer.Metadata.Measure = "" // no pairs, no measure
 		if opts.Days > 0 && build.NewestOrderedAt == nil {
 			answer.Metadata.Note = fmt.Sprintf("no order of build %d has a time, so that it has no last days", build.BuildID)
 		}
@@ -106,7 +107,7 @@ func (r *Recommender) order(ctx context.Context, build db.Build, orderID string,
 	if isNoText(orderID) {
 		return Answer{}, fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, orderID)
 	}
-	order, err := r.queries.OrderGet(ctx, orderID)
+	order, err := r.queries.OrderGet(ctx, strings.TrimSpace(orderID))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Answer{}, fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, orderID)
 	}
@@ -227,25 +228,33 @@ func (r *Recommender) find(ctx context.Context, build db.Build, names []string) 
 		known = append(known, i.ItemID)
 	}
 	for _, name := range names {
-		if !found[name] && !slices.Contains(unknown, name) {
+		if !found[strings.TrimSpace(name)] && !slices.Contains(unknown, name) {
 			unknown = append(unknown, name)
 		}
 	}
 	return known, unknown, nil
 }
 
-// texts are the names that PostgreSQL can hold: the others name nothing.
+// texts are the names that PostgreSQL can hold: the others name nothing. Like those that were loaded, they have no white space around them.
 func texts(names []string) []string {
-	return slices.DeleteFunc(append([]string{}, names...), isNoText)
+	return slices.DeleteFunc(trimmed(names), isNoText)
 }
 
 // orNothing are the names, "" in the place of those that PostgreSQL cannot hold: nothing is called that, and to leave them out could leave none.
 func orNothing(names []string) []string {
-	list := append([]string{}, names...)
+	list := trimmed(names)
 	for i, name := range list {
 		if isNoText(name) {
 			list[i] = ""
 		}
+	}
+	return list
+}
+
+func trimmed(names []string) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = strings.TrimSpace(name)
 	}
 	return list
 }

@@ -243,6 +243,8 @@ func TestReportingRole(t *testing.T) {
 		"SELECT * FROM reporting.explain('bread', 'jam')":                                           "",
 		"SELECT * FROM reporting.similar_items('bread', measure => 'pmi')":                          wrong,
 		"SELECT * FROM reporting.similar_items('bread', measure => 'Lift')":                         wrong,
+		"SELECT * FROM reporting.similar_items('nobody ever bought it', measure => 'Lift')":         wrong,
+		"SELECT * FROM reporting.explain('bread', 'nobody ever bought it', build => 99)":            wrong,
 		"SELECT * FROM reporting.similar_items('bread', measure => NULL)":                           wrong,
 		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], measure => 'pmi')":          wrong,
 		"SELECT * FROM reporting.similar_items('bread', build => 99)":                               wrong,
