@@ -81,10 +81,10 @@ type Counts struct {
 	holding map[string][]int // by item, its places in baskets
 	days    map[int64][][]string
 
-	mu         sync.Mutex
-	neighbours map[string][]Candidate
-	overlaps   map[string]map[string]overlap
-	chance     float64
+	mu            sync.Mutex
+	neighbours    map[string][]Candidate
+	led, overlaps map[string]map[string]overlap
+	chance        float64
 }
 
 // Count counts orders of which nobody knows when they were made.
@@ -94,7 +94,7 @@ func Count(orders Orders, settings Settings) *Counts { return CountTimed(orders,
 func CountTimed(orders Orders, times Times, settings Settings) *Counts {
 	c := &Counts{
 		Settings: settings, Items: map[string]Item{}, holding: map[string][]int{}, days: map[int64][][]string{},
-		neighbours: map[string][]Candidate{}, overlaps: map[string]map[string]overlap{},
+		neighbours: map[string][]Candidate{}, led: map[string]map[string]overlap{}, overlaps: map[string]map[string]overlap{},
 	}
 	for id := range orders {
 		if at, known := times[id]; known && at.After(c.Newest) {

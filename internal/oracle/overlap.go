@@ -51,6 +51,9 @@ func (c *Counts) Step(item, other string) float64 {
 }
 
 func (c *Counts) steps(item string) map[string]overlap {
+	if known, found := c.led[item]; found {
+		return known
+	}
 	first := c.kept(item)
 	first = first[:min(len(first), closest)]
 	with := c.With(item)
@@ -68,6 +71,7 @@ func (c *Counts) steps(item string) map[string]overlap {
 		squared := float64(p.Orders * p.Orders)
 		steps[n.Item] = overlap{squared / (squared + believed) * p.Weight / sum, scatter(scatter(uint64(p.Orders)+p.sizes) + all)}
 	}
+	c.led[item] = steps
 	return steps
 }
 
