@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 //go:embed staging.sql
@@ -74,15 +75,9 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, createStaging); err != nil {
 		return fmt.Errorf("make staging tables: %w", err)
 	}
-	staged, err := tx.CopyFrom(ctx, pgx.Identifier{"staged_items"}, stagedColumns, s)
-	if s.err != nil {
-		return s.err // what is wrong with the file says more than that COPY was abandoned for it
-	}
+	staged, err := pg.Copy(ctx, tx, "staged_items", stagedColumns, s)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err() // pgx may speak of the connection instead, which it closed for that
-		}
-		return fmt.Errorf("copy rows: %w", err)
+		return err
 	}
 	if staged != s.staged {
 		return fmt.Errorf("copy rows: %d read, but %d staged", s.staged, staged)

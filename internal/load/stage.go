@@ -14,6 +14,7 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 //go:embed staging.sql
@@ -62,15 +63,9 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, createStaging); err != nil {
 		return fmt.Errorf("make staging table: %w", err)
 	}
-	staged, err := tx.CopyFrom(ctx, pgx.Identifier{"staged_rows"}, stagedColumns, s)
-	if s.err != nil {
-		return s.err // what is wrong with the file says more than that COPY was abandoned for it
-	}
+	staged, err := pg.Copy(ctx, tx, "staged_rows", stagedColumns, s)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err() // pgx may speak of the connection instead, which it closed for that
-		}
-		return fmt.Errorf("copy rows: %w", err)
+		return err
 	}
 	if staged != s.rows {
 		return fmt.Errorf("copy rows: %d read, but %d staged", s.rows, staged)
