@@ -43,14 +43,21 @@ func (q *Queries) CaseDraw(ctx context.Context, seed string, most int32) (int64,
 
 const caseRank = `-- name: CaseRank :execrows
 INSERT INTO case_rankings (method, case_id, items)
-SELECT $1::text, c.case_id, ARRAY(
-    SELECT r.item_id FROM ranked(0, c.basket, false, $1::text, 0, 0, '{}', NULL, 0, false, 1000000) AS r(place, item_id) ORDER BY r.place
+SELECT $1::text, c.case_id, served.items || ARRAY(
+    SELECT r.item_id
+    FROM ranked(0, c.basket, false, $1::text, 0, 0, '{}', NULL, 0, false, 1000000) AS r(place, item_id)
+    WHERE r.item_id <> ALL (served.items)
+    ORDER BY r.place
 )
 FROM cases AS c
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(r.item_id ORDER BY r.place), '{}') AS items
+    FROM ranked(0, c.basket, false, $1::text, 0, 0, '{}', NULL, 0, true, 10) AS r(place, item_id)
+) AS served
 WHERE c.case_id BETWEEN $2 AND $3
 `
 
-// What is served, as far as it goes, for some of the cases.
+// The ten that are served for some of the cases, and behind them what else shares orders with the basket.
 func (q *Queries) CaseRank(ctx context.Context, measure string, first int64, last int64) (int64, error) {
 	result, err := q.db.Exec(ctx, caseRank, measure, first, last)
 	if err != nil {

@@ -101,7 +101,8 @@ $$;
 --   * boosted multiplies affinity by other_baskets^similar_exponent (similar items: SCORING.md).
 --   * min_support, min_confidence, excluded and allowed (NULL: all) take pairs out before anything is ranked, so that the best of what remains
 --     is exact.
---   * fill gives the places left empty to the most popular items, marked source = 'popular', score 0.
+--   * fill gives the places left empty to the most popular items, marked source = 'popular'. Where the prior says more for one of them than there
+--     is for what shares orders with the asked items, it comes before that.
 --   * Nothing asked is the empty rule of association mining: everything is filled by popularity and the score is the share of all orders.
 --     With days above 0 popularity is that of the last days before the newest order of the build: recent_orders.
 --
@@ -121,6 +122,7 @@ AS $$
 DECLARE
     settings builds;
     plain    boolean := measure = 'affinity' AND min_support <= 1 AND min_confidence <= 0 AND allowed IS NULL;
+    paired   bigint[]; -- all that share orders with the asked items, where popular items are ranked with them
     best     bigint[] := '{}';
     totals   float8[] := '{}';
     divisor  float8 := cardinality(asked);
@@ -135,7 +137,7 @@ BEGIN
         );
     END IF;
     IF measure = 'affinity' AND NOT boosted AND asked <> '{}' AND settings.basket_lines > 0 THEN
-        SELECT settings.popularity_prior * power(settings.chance_share, 3) / settings.basket_lines
+        SELECT settings.popularity_prior * power(settings.chance_share, 3) / (1.2 - settings.chance_share) / settings.basket_lines
                * sum(1::float8 / (s.baskets + 1) ORDER BY s.baskets_rank) / divisor
         INTO prior
         FROM item_stats s
@@ -200,30 +202,47 @@ BEGIN
             JOIN asked_items a ON a.item_id = c.asked_id
             WHERE c.other_id <> ALL (asked)
             GROUP BY c.other_id
-            ORDER BY total DESC, tie
-            LIMIT lim
+        ), first AS (
+            SELECT s.* FROM summed s ORDER BY s.total DESC, s.tie LIMIT lim
         )
         SELECT coalesce(array_agg(s.other_id ORDER BY s.total DESC, s.tie), '{}'), coalesce(array_agg(s.total ORDER BY s.total DESC, s.tie), '{}'),
-               CASE WHEN measure = 'count' THEN (SELECT sum(a.baskets) FROM asked_items a) ELSE divisor END
-        INTO best, totals, divisor
-        FROM summed s;
+               CASE WHEN measure = 'count' THEN (SELECT sum(a.baskets) FROM asked_items a) ELSE divisor END,
+               ARRAY(SELECT s.other_id FROM summed s WHERE prior > 0)
+        INTO best, totals, divisor, paired
+        FROM first s;
+        -- The most popular item is in the most orders: the prior says no more for any other.
+        fill := fill AND (cardinality(best) < lim OR totals[lim] < prior * (
+            SELECT power(s.orders, 1 - settings.popularity_exponent) FROM item_stats s WHERE s.build_id = build AND s.popularity_rank = 1
+        ));
         RETURN QUERY
-            SELECT b.n, b.id, CASE measure WHEN 'lift' THEN b.total / (divisor + b.total) ELSE least(b.total / divisor, 1) END, 'pair', NULL::bigint
-            FROM unnest(best, totals) WITH ORDINALITY AS b(id, total, n);
-    END IF;
-    IF NOT fill OR cardinality(best) >= lim THEN
+            SELECT row_number() OVER (ORDER BY m.total DESC, m.turn), m.item_id,
+                   CASE WHEN m.total = 0 THEN 0 WHEN measure = 'lift' THEN m.total / (divisor + m.total) ELSE least(m.total / divisor, 1) END,
+                   m.source, NULL::bigint
+            FROM (
+                SELECT b.item_id, b.total, b.turn, 'pair' AS source
+                FROM unnest(best, totals) WITH ORDINALITY AS b(item_id, total, turn)
+                UNION ALL
+                (SELECT s.item_id, prior * power(s.orders, 1 - settings.popularity_exponent), lim + s.popularity_rank, 'popular'
+                 FROM item_stats s
+                 WHERE fill AND s.build_id = build AND s.item_id NOT IN (SELECT unnest(asked || excluded || best || paired))
+                   AND (allowed IS NULL OR s.item_id IN (SELECT unnest(allowed)))
+                 ORDER BY s.popularity_rank
+                 LIMIT lim)
+            ) m
+            ORDER BY 1
+            LIMIT lim;
+        RETURN;
+    ELSIF NOT fill THEN
         RETURN;
     END IF;
-    -- an answer to what was asked has no score here, one to nothing has its share of all orders
-    divisor := CASE WHEN asked = '{}' THEN orders_counted(build, days) END;
+    divisor := orders_counted(build, days);
     IF days = 0 THEN
         RETURN QUERY
-            SELECT cardinality(best) + row_number() OVER (ORDER BY s.popularity_rank), s.item_id, coalesce(s.orders / divisor, 0), 'popular', NULL::bigint
+            SELECT row_number() OVER (ORDER BY s.popularity_rank), s.item_id, s.orders / divisor, 'popular', NULL::bigint
             FROM item_stats s
-            WHERE s.build_id = build AND s.item_id NOT IN (SELECT unnest(asked || excluded || best))
-              AND (allowed IS NULL OR s.item_id IN (SELECT unnest(allowed)))
+            WHERE s.build_id = build AND s.item_id NOT IN (SELECT unnest(excluded)) AND (allowed IS NULL OR s.item_id IN (SELECT unnest(allowed)))
             ORDER BY s.popularity_rank
-            LIMIT lim - cardinality(best);
+            LIMIT lim;
     ELSE
         RETURN QUERY
             SELECT row_number() OVER (ORDER BY r.orders DESC, s.popularity_rank), s.item_id, r.orders / divisor, 'popular', r.orders

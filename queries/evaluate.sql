@@ -42,12 +42,19 @@ ORDER BY 1
 LIMIT @most;
 
 -- name: CaseRank :execrows
--- What is served, as far as it goes, for some of the cases.
+-- The ten that are served for some of the cases, and behind them what else shares orders with the basket.
 INSERT INTO case_rankings (method, case_id, items)
-SELECT @measure::text, c.case_id, ARRAY(
-    SELECT r.item_id FROM ranked(0, c.basket, false, @measure::text, 0, 0, '{}', NULL, 0, false, 1000000) AS r(place, item_id) ORDER BY r.place
+SELECT @measure::text, c.case_id, served.items || ARRAY(
+    SELECT r.item_id
+    FROM ranked(0, c.basket, false, @measure::text, 0, 0, '{}', NULL, 0, false, 1000000) AS r(place, item_id)
+    WHERE r.item_id <> ALL (served.items)
+    ORDER BY r.place
 )
 FROM cases AS c
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(r.item_id ORDER BY r.place), '{}') AS items
+    FROM ranked(0, c.basket, false, @measure::text, 0, 0, '{}', NULL, 0, true, 10) AS r(place, item_id)
+) AS served
 WHERE c.case_id BETWEEN @first AND @last;
 
 -- name: CaseRankByPopularity :execrows

@@ -79,13 +79,35 @@ func naive(t *testing.T, orders dated, opts evaluate.Options) evaluate.Report {
 	report := evaluate.Report{Protocol: opts.Protocol, Settings: opts.Settings, HeldOut: int64(len(held)), Cases: int64(len(questions))}
 	for _, measure := range opts.Measures {
 		report.Grades = append(report.Grades, gradeOf(t, string(measure), questions, built.Items, func(basket []string) (recommend.Answer, error) {
-			return r.Basket(t.Context(), basket, recommend.Options{Measure: measure, Limit: recommend.MaxLimit})
+			return tenAndTheRest(t, r, basket, measure)
 		}))
 	}
 	report.Grades = append(report.Grades, gradeOf(t, evaluate.Popularity, questions, built.Items, func(basket []string) (recommend.Answer, error) {
 		return r.Popular(t.Context(), recommend.Options{Exclude: basket, Limit: recommend.MaxLimit})
 	}))
 	return report
+}
+
+// tenAndTheRest is what is served, and behind the first ten what shares orders with the basket before what is popular.
+func tenAndTheRest(t *testing.T, r *recommend.Recommender, basket []string, measure recommend.Measure) (recommend.Answer, error) {
+	t.Helper()
+	answer, err := r.Basket(t.Context(), basket, recommend.Options{Measure: measure, Limit: 10})
+	if err != nil {
+		return answer, err
+	}
+	paired, err := r.Basket(t.Context(), basket, recommend.Options{Measure: measure, Limit: recommend.MaxLimit, Strict: true})
+	if err != nil {
+		return answer, err
+	}
+	popular, err := r.Popular(t.Context(), recommend.Options{Exclude: basket, Limit: recommend.MaxLimit})
+	for _, rest := range [][]recommend.Recommendation{paired.Recommendations, popular.Recommendations} {
+		for _, item := range rest {
+			if !slices.ContainsFunc(answer.Recommendations, func(r recommend.Recommendation) bool { return r.ItemName == item.ItemName }) {
+				answer.Recommendations = append(answer.Recommendations, item)
+			}
+		}
+	}
+	return answer, err
 }
 
 func heldOut(orders dated, p evaluate.Protocol) []string {

@@ -73,39 +73,40 @@ func (c *Counts) Check(q Question, got []Row) error {
 		names[i] = r.Item
 		per[r.Source]++
 	}
-	first, paired := per["pinned"], per["pinned"]+per["pair"]
-	errs := []error{CheckRanking(names[first:paired], ranked, q.Limit-len(pinned))}
+	first := per["pinned"]
+	last := min(first+min(q.Limit-len(pinned), len(ranked)), len(got)) // of those that are ranked
+	errs := []error{CheckRanking(names[first:last], ranked, q.Limit-len(pinned))}
 	if !slices.Equal(names[:first], pinned) {
 		errs = append(errs, fmt.Errorf("pinned are %q, want %q", names[:first], pinned))
 	}
-	if !slices.Equal(names[paired:], filled) {
-		errs = append(errs, fmt.Errorf("filled with %q, want %q", names[paired:], filled))
+	if !slices.Equal(names[last:], filled) {
+		errs = append(errs, fmt.Errorf("filled with %q, want %q", names[last:], filled))
 	}
 	totals := map[string]Candidate{}
 	for _, r := range ranked {
 		totals[r.Item] = r
 	}
-	last := 1.0
+	before := 1.0
 	for i, r := range got {
-		if want := []string{"pinned", "pair", "popular"}[btoi(i >= first)+btoi(i >= paired)]; r.Source != want {
+		want := "pair"
+		switch {
+		case i < first:
+			want = "pinned"
+		case i >= last, totals[r.Item].popular:
+			want = "popular"
+		}
+		if r.Source != want {
 			errs = append(errs, fmt.Errorf("%q: source %q, want %q", r.Item, r.Source, want))
 		}
 		if err := c.checkRow(q, r, totals[r.Item]); err != nil {
 			errs = append(errs, fmt.Errorf("%q: %w", r.Item, err))
 		}
-		if r.Score > last || !(r.Score >= 0) {
-			errs = append(errs, fmt.Errorf("%q: score %v after %v: it has to lie in [0, 1] and never rise", r.Item, r.Score, last))
+		if r.Score > before || !(r.Score >= 0) {
+			errs = append(errs, fmt.Errorf("%q: score %v after %v: it has to lie in [0, 1] and never rise", r.Item, r.Score, before))
 		}
-		last = r.Score
+		before = r.Score
 	}
 	return errors.Join(errs...)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func (c *Counts) checkRow(q Question, r Row, ranked Candidate) error {
@@ -116,12 +117,9 @@ func (c *Counts) checkRow(q Question, r Row, ranked Candidate) error {
 	if len(c.known(q.Asked)) == 0 {
 		return c.checkPopular(q, r, item)
 	}
-	score, exact := 0.0, 0.0
-	switch r.Source {
-	case "pinned":
-		score = 1
-	case "pair":
-		score, exact = c.score(q, ranked.Total), c.score(q, ranked.said)
+	score, exact := c.score(q, ranked.Total), c.score(q, ranked.said)
+	if r.Source == "pinned" {
+		score, exact = 1, 0
 	}
 	if math.Abs(r.Score-score) > Tolerance*exact {
 		return fmt.Errorf("score %v, want %v", r.Score, score)

@@ -1,6 +1,10 @@
 package oracle
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // BasketLines are the lines of counted baskets.
 func (c *Counts) BasketLines() int64 {
@@ -12,12 +16,12 @@ func (c *Counts) BasketLines() int64 {
 }
 
 // ChanceShare is how much of what shares baskets does so by chance: the chance that two random lines name one item, as a share of the chance
-// that two random partners of an item, out of two of its baskets, are one item. It is 1 when no partner was met twice, 0 below a hundred
+// that two random partners of an item, out of two of its baskets, are one item. It is 1 when no partner was met twice, 0 below thirty
 // baskets, and has six digits.
 func (c *Counts) ChanceShare() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.chance > 0 || c.Baskets < 100 {
+	if c.chance > 0 || c.Baskets < 30 {
 		return c.chance
 	}
 	met, chances, lines, squares := 0.0, 0.0, 0.0, 0.0
@@ -58,5 +62,27 @@ func (c *Counts) prior(q Question, asked []string) float64 {
 	for _, item := range asked {
 		few += 1 / float64(c.Items[item].Baskets+1)
 	}
-	return c.Settings.PopularityPrior * math.Pow(c.ChanceShare(), 3) / max(float64(c.BasketLines()), 1) * few / float64(len(asked))
+	chance := c.ChanceShare()
+	return c.Settings.PopularityPrior * math.Pow(chance, 3) / (1.2 - chance) / max(float64(c.BasketLines()), 1) * few / float64(len(asked))
+}
+
+// standing is who may be in the answer: ranked what shares orders with the asked items, and behind it what is popular, unless the question is
+// strict. Where popularity says something to the basket, it speaks for what shares nothing, too, and all are ranked together.
+func (c *Counts) standing(q Question) (ranked []Candidate, popular []string) {
+	ranked = c.Candidates(q)
+	if q.Strict {
+		return ranked, nil
+	}
+	popular = c.fillers(q)
+	prior := c.prior(q, c.known(q.Asked))
+	if prior == 0 {
+		return ranked, popular
+	}
+	for _, name := range popular {
+		orders := c.Items[name].Orders
+		next := Candidate{Item: name, popular: true, baskets: orders}
+		ranked = append(ranked, next.plus(prior*math.Pow(float64(orders), 1-c.Settings.PopularityExponent), scatter(scatter(uint64(orders)))))
+	}
+	slices.SortStableFunc(ranked, func(a, b Candidate) int { return cmp.Compare(b.Total, a.Total) })
+	return ranked, nil
 }

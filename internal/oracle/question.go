@@ -24,11 +24,13 @@ type Question struct {
 	Catalogue map[string]Attributes
 }
 
-// Candidate is an item that may be recommended, with its sum over the asked items.
+// Candidate is an item that may be recommended, with its sum over the asked items. That of a popular item is what popularity says, and its baskets
+// are its orders.
 type Candidate struct {
 	Item  string
 	Total float64
 
+	popular     bool    // it shares no orders with them, or none that are kept
 	said        float64 // the sum before anything was taken off: what Total is exact to a share of
 	baskets     int64
 	ingredients uint64

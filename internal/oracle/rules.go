@@ -131,16 +131,14 @@ func (c *Counts) answer(q Question) (pinned []string, ranked []Candidate, filled
 		}
 	}
 	free := func(name string) bool { return !slices.Contains(wished, name) || !may(name) }
-	for _, r := range c.Candidates(q) {
+	standing, popular := c.standing(q)
+	for _, r := range standing {
 		// Those past the limit may still tie with those before it.
 		if free(r.Item) && (len(pinned)+len(ranked) < q.Limit && m.show(r.Item) || len(pinned)+len(ranked) >= q.Limit && !m.refuses(r.Item)) {
 			ranked = append(ranked, r)
 		}
 	}
-	if q.Strict {
-		return pinned, ranked, nil, m.kept
-	}
-	for _, name := range c.fillers(q) {
+	for _, name := range popular {
 		if free(name) && len(pinned)+len(ranked)+len(filled) < q.Limit && m.show(name) {
 			filled = append(filled, name)
 		}
@@ -171,12 +169,11 @@ func (c *Counts) LeftOut(q Question) (rules []int64, inactive int) {
 		open.Catalogue[name] = Attributes{Category: a.Category}
 	}
 	list := c.pins(q)
-	for _, r := range c.Candidates(open) {
+	standing, popular := c.standing(open)
+	for _, r := range standing {
 		list = append(list, r.Item)
 	}
-	if !q.Strict {
-		list = append(list, c.fillers(open)...)
-	}
+	list = append(list, popular...)
 	m := newCompany(said)
 	seen, places := map[string]bool{}, 0
 	for _, name := range list {

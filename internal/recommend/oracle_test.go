@@ -162,7 +162,6 @@ func (s *scene) askAll(t *testing.T, rnd *rand.Rand, measure recommend.Measure, 
 		Days: []int{0, 1, 2, 30, 31, 365}[rnd.IntN(6)],
 	}
 	popular, err := s.Popular(t.Context(), opts)
-	opts.Measure = recommend.Affinity
 	s.wantAnswer(t, popular, err, opts, false, nil)
 }
 

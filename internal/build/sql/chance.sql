@@ -1,6 +1,6 @@
 -- How much of what shares baskets does so by chance: docs/scoring.md. met is the chance that two random partners of an item, out of two of its
 -- baskets, are the same item; by popularity alone it is that of two random lines. Sums of floats differ in the last bits from plan to plan, so
--- the share is rounded. Fewer than a hundred baskets cannot tell.
+-- the share is rounded. Fewer than thirty baskets cannot tell.
 WITH own AS (
     SELECT l.item_id, sum(d.share * d.share) AS squares, sum(d.share * l.weight / 274877906944) AS same_basket
     FROM counted_lines AS l
@@ -23,7 +23,7 @@ WITH own AS (
 UPDATE builds AS t
 SET basket_lines = coalesce(l.lines, 0),
     chance_share = CASE
-        WHEN t.baskets < 100 THEN 0
+        WHEN t.baskets < 30 THEN 0
         WHEN p.met > i.same_basket AND i.chances > 0
             THEN round(least(l.squares / (l.lines::float8 * l.lines) / ((p.met - i.same_basket) / i.chances), 1)::numeric, 6)
         ELSE 1
