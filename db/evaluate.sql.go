@@ -53,11 +53,13 @@ FROM cases AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(r.item_id ORDER BY r.place), '{}') AS items
     FROM ranked(0, c.basket, false, $1::text, 0, 0, '{}', NULL, 0, true, 10) AS r(place, item_id)
+    WHERE $1::text = 'affinity'
 ) AS served
 WHERE c.case_id BETWEEN $2 AND $3
 `
 
-// The ten that are served for some of the cases, and behind them what else shares orders with the basket.
+// The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have no
+// prior, so that what is popular comes behind all of that.
 func (q *Queries) CaseRank(ctx context.Context, measure string, first int64, last int64) (int64, error) {
 	result, err := q.db.Exec(ctx, caseRank, measure, first, last)
 	if err != nil {

@@ -42,7 +42,8 @@ ORDER BY 1
 LIMIT @most;
 
 -- name: CaseRank :execrows
--- The ten that are served for some of the cases, and behind them what else shares orders with the basket.
+-- The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have no
+-- prior, so that what is popular comes behind all of that.
 INSERT INTO case_rankings (method, case_id, items)
 SELECT @measure::text, c.case_id, served.items || ARRAY(
     SELECT r.item_id
@@ -54,6 +55,7 @@ FROM cases AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(r.item_id ORDER BY r.place), '{}') AS items
     FROM ranked(0, c.basket, false, @measure::text, 0, 0, '{}', NULL, 0, true, 10) AS r(place, item_id)
+    WHERE @measure::text = 'affinity'
 ) AS served
 WHERE c.case_id BETWEEN @first AND @last;
 
