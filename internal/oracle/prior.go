@@ -63,7 +63,7 @@ func (c *Counts) prior(q Question, asked []string) float64 {
 		few += 1 / float64(c.Items[item].Baskets+1)
 	}
 	chance := c.ChanceShare()
-	return c.Settings.PopularityPrior * math.Pow(chance, 3) / (1.2 - chance) / max(float64(c.BasketLines()), 1) * few / float64(len(asked))
+	return c.Settings.PopularityPrior * chance * chance * chance / (1.2 - chance) / max(float64(c.BasketLines()), 1) * few / float64(len(asked))
 }
 
 // standing is who may be in the answer: ranked what shares orders with the asked items, and behind it what is popular, unless the question is
