@@ -131,7 +131,7 @@ func set[T any](field, given *T) {
 type buildsCommand struct {
 	List     buildsListCommand     `cmd:"" default:"withargs" help:"Every build, newest first; * is the active one."`
 	Activate buildsActivateCommand `cmd:"" help:"Switch to a build that is kept."`
-	Rollback buildsRollbackCommand `cmd:"" help:"Switch to the newest kept build before the active one."`
+	Rollback buildsRollbackCommand `cmd:"" help:"Switch to the newest kept build before the active one that has been active itself."`
 	Diff     buildsDiffCommand     `cmd:"" help:"What changed from one kept build to another."`
 	Prune    buildsPruneCommand    `cmd:"" help:"Remove the rows of old builds."`
 }
@@ -162,8 +162,12 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 		if b.Active {
 			mark = "*"
 		}
+		status := b.Status
+		if b.Status == "ready" && b.ActivatedAt == nil {
+			status = "ready, never active"
+		}
 		cells := []string{
-			mark, strconv.FormatInt(b.BuildID, 10), b.Status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
+			mark, strconv.FormatInt(b.BuildID, 10), status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
 			fmt.Sprintf("%.2f", b.StatsSeconds+b.PairsSeconds+b.NeighboursSeconds),
 		}
 		t.row(append(cells, column(graded, gradeOf(b))...)...)
