@@ -40,10 +40,6 @@ RETURN CASE measure
 END;
 -- +goose StatementEnd
 
--- A name as a load stores it: without the white space around it, which is what Unicode calls so.
-CREATE FUNCTION trimmed(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN btrim(name, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000');
-
 -- 30245 as 30,245, whatever the language of the server.
 CREATE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_char(number, 'FM999,999,999,999,999,999,990');
@@ -525,5 +521,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION explain_pair, pair_measures, bought_together, item_ids, trimmed, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
+DROP FUNCTION explain_pair, pair_measures, bought_together, item_ids, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
 DROP TYPE rule_item;

@@ -131,6 +131,11 @@ var violations = map[string][]string{
 		newRule + `'hide', NULL, '{a,NULL}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a,""}', 'r', 'a', now(), NULL)`,
 		newRule + `'hide', NULL, '{{a},{b}}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, array_fill('a'::text, '{1001}'), 'r', 'a', now(), NULL)`,
 	},
+	"rules_trimmed_check": {
+		newRule + `'hide', 'a ', '{a}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a,"rolls/buns "}', 'r', 'a', now(), NULL)`,
+		newRule + `'hide', NULL, ARRAY[U&'\00A0a'], 'r', 'a', now(), NULL)`, newRule + `'hide', 'a', '{" "}', 'r', 'a', now(), NULL)`,
+		newRule + `'hide', NULL, ARRAY[E'a\n'], 'r', 'a', now(), NULL)`, `UPDATE rules SET items = ARRAY[' a']`,
+	},
 	"rules_apart_check": {newRule + `'apart', 'a', '{a,b}', 'r', 'a', now(), NULL)`},
 	"rules_texts_check": {
 		newRule + `'hide', NULL, '{a}', '', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a}', repeat('x', 2001), 'a', now(), NULL)`,
