@@ -413,7 +413,8 @@ SELECT r.place, r.item_id, i.name, r.score,
        || CASE WHEN r.source <> 'popular' AND e.asked_id IS NOT NULL
                THEN bought_together(t, e.orders_together, e.asked_orders, e.asked_baskets, w.name)
                ELSE 'in ' || grouped(coalesce(r.recent_orders, o.orders)) || ' of ' || grouped(orders_counted(build, days)) || ' orders'
-                    || CASE days WHEN 0 THEN '' WHEN 1 THEN ' of the last day' ELSE ' of the last ' || days || ' days' END
+                    || CASE least(days, t.window_days) WHEN 0 THEN '' WHEN 1 THEN ' of the last day'
+                                                       ELSE ' of the last ' || least(days, t.window_days) || ' days' END
           END,
        r.source, o.popularity_rank,
        CASE WHEN cardinality(asked) = 0 THEN coalesce(r.recent_orders, o.orders) ELSE coalesce(e.orders_together, 0) END,
