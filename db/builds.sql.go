@@ -11,7 +11,7 @@ import (
 )
 
 const buildActivate = `-- name: BuildActivate :one
-UPDATE builds AS b SET active = true WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades
+UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at
 `
 
 func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, error) {
@@ -49,13 +49,14 @@ func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, erro
 		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
+		&i.ActivatedAt,
 	)
 	return i, err
 }
 
 const buildActivateNewest = `-- name: BuildActivateNewest :execrows
 UPDATE builds AS b
-SET active = true
+SET active = true, activated_at = now()
 WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active)
 `
 
@@ -69,7 +70,7 @@ func (q *Queries) BuildActivateNewest(ctx context.Context) (int64, error) {
 }
 
 const buildActive = `-- name: BuildActive :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.active
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b WHERE b.active
 `
 
 func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
@@ -107,19 +108,20 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
+		&i.ActivatedAt,
 	)
 	return i, err
 }
 
 const buildBefore = `-- name: BuildBefore :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at
 FROM builds AS b
-WHERE b.status = 'ready' AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
+WHERE b.status = 'ready' AND b.activated_at IS NOT NULL AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
 LIMIT 1
 `
 
-// The newest build before the active one that is still kept: where a rollback leads.
+// The newest build before the active one that has been active and is still kept: where a rollback leads. One that never was may have been refused.
 func (q *Queries) BuildBefore(ctx context.Context) (Build, error) {
 	row := q.db.QueryRow(ctx, buildBefore)
 	var i Build
@@ -155,6 +157,7 @@ func (q *Queries) BuildBefore(ctx context.Context) (Build, error) {
 		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
+		&i.ActivatedAt,
 	)
 	return i, err
 }
@@ -202,7 +205,7 @@ SET status             = 'ready',
     pairs_seconds      = $3,
     neighbours_seconds = $4
 WHERE b.build_id = $1
-RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades
+RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at
 `
 
 type BuildFinishParams struct {
@@ -253,12 +256,13 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
+		&i.ActivatedAt,
 	)
 	return i, err
 }
 
 const buildGet = `-- name: BuildGet :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b WHERE b.build_id = $1
 `
 
 func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
@@ -296,6 +300,7 @@ func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
 		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
+		&i.ActivatedAt,
 	)
 	return i, err
 }
@@ -322,7 +327,7 @@ func (q *Queries) BuildKept(ctx context.Context, buildID int64) (bool, error) {
 }
 
 const buildList = `-- name: BuildList :many
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `
 
 func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
@@ -366,6 +371,7 @@ func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
 			&i.LargeOrders,
 			&i.NewestOrderedAt,
 			&i.Grades,
+			&i.ActivatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -378,14 +384,19 @@ func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
 }
 
 const buildPrunable = `-- name: BuildPrunable :many
-SELECT b.build_id
-FROM builds AS b
-WHERE b.status = 'ready' AND NOT b.active
-ORDER BY b.build_id DESC
-LIMIT 1000 OFFSET $1
+SELECT r.build_id
+FROM (
+    SELECT b.build_id, b.activated_at IS NULL AS never_active,
+           row_number() OVER (PARTITION BY b.activated_at IS NULL ORDER BY b.build_id DESC) AS place
+    FROM builds AS b
+    WHERE b.status = 'ready' AND NOT b.active
+) AS r
+WHERE r.place > CASE WHEN r.never_active THEN 1 ELSE $1::integer END
+ORDER BY r.build_id DESC
+LIMIT 1000
 `
 
-// Ready builds other than the active one and the newest @keep beside it.
+// Ready builds other than the active one, the newest @keep beside it that have been active, and the newest that never was.
 func (q *Queries) BuildPrunable(ctx context.Context, keep int32) ([]int64, error) {
 	rows, err := q.db.Query(ctx, buildPrunable, keep)
 	if err != nil {
@@ -416,7 +427,7 @@ func (q *Queries) BuildPruned(ctx context.Context, buildID int64) error {
 }
 
 const buildReady = `-- name: BuildReady :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
 `
 
 // A build that can be asked: it is whole, and kept.
@@ -455,6 +466,7 @@ func (q *Queries) BuildReady(ctx context.Context, buildID int64) (Build, error) 
 		&i.LargeOrders,
 		&i.NewestOrderedAt,
 		&i.Grades,
+		&i.ActivatedAt,
 	)
 	return i, err
 }

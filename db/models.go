@@ -51,6 +51,8 @@ type Build struct {
 	NewestOrderedAt *time.Time `json:"newest_ordered_at"`
 	// What alsobought evaluate said of the build's settings: docs/scoring.md.
 	Grades json.RawMessage `json:"grades"`
+	// When the build became the active one the last time. NULL: it never was, so that no rollback leads to it.
+	ActivatedAt *time.Time `json:"activated_at"`
 }
 
 type Item struct {

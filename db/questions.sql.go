@@ -257,7 +257,7 @@ func (q *Queries) Recommend(ctx context.Context, arg RecommendParams) ([]Recomme
 }
 
 const recommendPerItem = `-- name: RecommendPerItem :many
-SELECT b.build_id, b.built_at, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
+SELECT b.build_id, b.built_at, b.window_days, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
        coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
        coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
        coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,
@@ -296,6 +296,7 @@ type RecommendPerItemParams struct {
 type RecommendPerItemRow struct {
 	BuildID        int64           `json:"build_id"`
 	BuiltAt        *time.Time      `json:"built_at"`
+	WindowDays     *int32          `json:"window_days"`
 	Position       int64           `json:"position"`
 	Known          bool            `json:"known"`
 	Place          int64           `json:"place"`
@@ -336,6 +337,7 @@ func (q *Queries) RecommendPerItem(ctx context.Context, arg RecommendPerItemPara
 		if err := rows.Scan(
 			&i.BuildID,
 			&i.BuiltAt,
+			&i.WindowDays,
 			&i.Position,
 			&i.Known,
 			&i.Place,

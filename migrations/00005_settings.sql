@@ -11,6 +11,7 @@ ALTER TABLE builds
     ADD COLUMN large_orders      bigint NOT NULL DEFAULT 0,
     ADD COLUMN newest_ordered_at timestamptz,
     ADD COLUMN grades            jsonb,
+    ADD COLUMN activated_at      timestamptz,
     ADD CONSTRAINT builds_window_days_check CHECK (window_days BETWEEN 1 AND 36500),
     ADD CONSTRAINT builds_overlap_discount_check CHECK (overlap_discount BETWEEN 0 AND 1),
     ADD CONSTRAINT builds_popularity_prior_check CHECK (popularity_prior BETWEEN 0 AND 1e6),
@@ -25,6 +26,9 @@ COMMENT ON COLUMN builds.chance_share IS 'How much of what shares baskets does s
 COMMENT ON COLUMN builds.large_orders IS 'Orders of more than max_basket items: they do not count for pairs.';
 COMMENT ON COLUMN builds.newest_ordered_at IS 'The time of the newest order that was counted. NULL: no order has a time.';
 COMMENT ON COLUMN builds.grades IS 'What alsobought evaluate said of the build''s settings: docs/scoring.md.';
+COMMENT ON COLUMN builds.activated_at IS 'When the build became the active one the last time. NULL: it never was, so that no rollback leads to it.';
+-- Every build there was until now had become active.
+UPDATE builds SET activated_at = built_at;
 
 ALTER TABLE item_stats ADD COLUMN mass float8;
 UPDATE item_stats SET mass = baskets;
@@ -63,4 +67,4 @@ DROP TABLE order_days, item_days;
 ALTER TABLE item_neighbours DROP COLUMN step, DROP COLUMN overlap;
 ALTER TABLE item_stats DROP COLUMN mass;
 ALTER TABLE builds DROP COLUMN window_days, DROP COLUMN half_life_days, DROP COLUMN overlap_discount, DROP COLUMN popularity_prior,
-    DROP COLUMN basket_lines, DROP COLUMN chance_share, DROP COLUMN large_orders, DROP COLUMN newest_ordered_at, DROP COLUMN grades;
+    DROP COLUMN basket_lines, DROP COLUMN chance_share, DROP COLUMN large_orders, DROP COLUMN newest_ordered_at, DROP COLUMN grades, DROP COLUMN activated_at;

@@ -4,6 +4,14 @@
 -- valid_from until valid_until, from the moment its row is committed; recommend() reads the table with every answer.
 
 -- +goose Up
+-- A name as a load stores it: without the white space around it, which is what Unicode calls so.
+CREATE FUNCTION trimmed(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN btrim(name, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000');
+
+-- Whether all of the names are as a load stores them.
+CREATE FUNCTION all_trimmed(names text[]) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN NOT EXISTS (SELECT FROM unnest(names) n WHERE n <> trimmed(n));
+
 CREATE TABLE rules (
     rule_id     bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT rules_pkey PRIMARY KEY,
     kind        text        NOT NULL,
@@ -20,6 +28,8 @@ CREATE TABLE rules (
     CONSTRAINT rules_item_check CHECK (octet_length(item) BETWEEN 1 AND 2000),
     CONSTRAINT rules_items_check CHECK (cardinality(items) BETWEEN CASE kind WHEN 'apart' THEN 2 ELSE 1 END AND 1000
         AND array_ndims(items) = 1 AND array_position(items, NULL) IS NULL AND array_position(items, '') IS NULL),
+    -- no item has such a name: the rule would do nothing, and say nothing of it
+    CONSTRAINT rules_trimmed_check CHECK (item = trimmed(item) AND all_trimmed(items)),
     CONSTRAINT rules_apart_check CHECK (kind <> 'apart' OR item IS NULL),
     CONSTRAINT rules_texts_check CHECK (octet_length(reason) BETWEEN 1 AND 2000 AND octet_length(author) BETWEEN 1 AND 2000),
     CONSTRAINT rules_valid_check CHECK (valid_until >= valid_from),
@@ -35,3 +45,4 @@ COMMENT ON COLUMN rules.ended_at IS 'When somebody ended it early. A rule is nev
 
 -- +goose Down
 DROP TABLE rules;
+DROP FUNCTION all_trimmed, trimmed;

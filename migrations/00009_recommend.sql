@@ -40,10 +40,6 @@ RETURN CASE measure
 END;
 -- +goose StatementEnd
 
--- A name as a load stores it: without the white space around it, which is what Unicode calls so.
-CREATE FUNCTION trimmed(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN btrim(name, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000');
-
 -- 30245 as 30,245, whatever the language of the server.
 CREATE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_char(number, 'FM999,999,999,999,999,999,990');
@@ -436,7 +432,8 @@ SELECT r.place, r.item_id, i.name, r.score,
        || CASE WHEN r.source <> 'popular' AND e.asked_id IS NOT NULL
                THEN bought_together(t, e.orders_together, e.asked_orders, e.asked_baskets, w.name)
                ELSE 'in ' || grouped(coalesce(r.recent_orders, o.orders)) || ' of ' || grouped(orders_counted(build, days)) || ' orders'
-                    || CASE days WHEN 0 THEN '' WHEN 1 THEN ' of the last day' ELSE ' of the last ' || days || ' days' END
+                    || CASE least(days, t.window_days) WHEN 0 THEN '' WHEN 1 THEN ' of the last day'
+                                                       ELSE ' of the last ' || least(days, t.window_days) || ' days' END
           END,
        r.source, o.popularity_rank,
        CASE WHEN cardinality(asked) = 0 THEN coalesce(r.recent_orders, o.orders) ELSE coalesce(e.orders_together, 0) END,
@@ -544,5 +541,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION explain_pair, pair_measures, bought_together, item_ids, trimmed, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
+DROP FUNCTION explain_pair, pair_measures, bought_together, item_ids, recommend, ranking, ranked, rules_in_force, pin_order, orders_counted, grouped, pair_value, affinity;
 DROP TYPE rule_item;

@@ -30,7 +30,7 @@ $$;
 CREATE VIEW reporting.builds AS
 SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours,
        b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.window_days,
-       b.half_life_days, b.newest_ordered_at, b.grades, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.error
+       b.half_life_days, b.newest_ordered_at, b.grades, b.activated_at, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.error
 FROM builds b;
 
 CREATE VIEW reporting.loads AS
@@ -167,6 +167,7 @@ CROSS JOIN LATERAL pair_measures(
 WHERE t.active;
 
 -- The answers of the API, from the same recommend(), whose parameters they take by the API's names. build is a kept build, NULL the active one.
+-- rules are those of the whole answer, in every row of it: also those that left something out, which has no row of its own.
 -- An item that the build does not know has no rows. exclude and items name items; unknown names do no harm. The check is a statement of its own:
 -- within the other it would wait until there is an item.
 -- SECURITY DEFINER, because a reader of reports may not read the tables behind them. Without jit, which compiles for longer than the answer takes.
@@ -176,19 +177,27 @@ CREATE FUNCTION reporting.similar_items(
     exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
 ) RETURNS TABLE (
     item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
-    lift float8, build_id bigint, built_at timestamptz
+    lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text, image_url text, price numeric
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
 SELECT check_question(build, lim, measure, min_support, min_confidence, 1);
-SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
-FROM builds b
-JOIN items i ON i.name = trimmed(item)
-JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
-CROSS JOIN LATERAL recommend(
-    b.build_id, ARRAY[i.item_id], true, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
-) r
-WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
-ORDER BY r.place
+WITH answers AS MATERIALIZED (
+    SELECT r.*, b.build_id, b.built_at
+    FROM builds b
+    JOIN items i ON i.name = trimmed(item)
+    JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
+    CROSS JOIN LATERAL recommend(
+        b.build_id, ARRAY[i.item_id], true, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
+    ) r
+    WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
+)
+SELECT a.item_name, a.score, a.reason, a.source, a.popularity_rank, a.orders_together, a.confidence, a.lift, a.build_id, a.built_at,
+       ARRAY(SELECT DISTINCT u.rule FROM answers x CROSS JOIN unnest(x.rules) AS u(rule) ORDER BY u.rule),
+       a.attributes ->> 'category', a.attributes ->> 'label', a.attributes ->> 'url', a.attributes ->> 'image_url',
+       (a.attributes ->> 'price')::numeric
+FROM answers a
+WHERE a.place IS NOT NULL
+ORDER BY a.place
 $$;
 -- +goose StatementEnd
 
@@ -198,22 +207,39 @@ CREATE FUNCTION reporting.basket_recommendations(
     exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
 ) RETURNS TABLE (
     item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
-    lift float8, build_id bigint, built_at timestamptz
+    lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text, image_url text, price numeric,
+    unknown_items text[]
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
 SELECT check_question(build, lim, measure, min_support, min_confidence, 1);
-SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
-FROM builds b
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(s.item_id), '{}') AS asked
-    FROM item_stats s
-    WHERE s.build_id = b.build_id AND s.item_id = ANY (item_ids(basket_recommendations.items))
-) k
-CROSS JOIN LATERAL recommend(
-    b.build_id, k.asked, false, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
-) r
-WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
-ORDER BY r.place
+WITH answers AS MATERIALIZED (
+    SELECT r.*, b.build_id, b.built_at, k.names
+    FROM builds b
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(s.item_id), '{}') AS asked, coalesce(array_agg(i.name), '{}') AS names
+        FROM item_stats s
+        JOIN items i ON i.item_id = s.item_id
+        WHERE s.build_id = b.build_id AND s.item_id = ANY (item_ids(basket_recommendations.items))
+    ) k
+    CROSS JOIN LATERAL recommend(
+        b.build_id, k.asked, false, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
+    ) r
+    WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
+)
+SELECT a.item_name, a.score, a.reason, a.source, a.popularity_rank, a.orders_together, a.confidence, a.lift, a.build_id, a.built_at,
+       ARRAY(SELECT DISTINCT u.rule FROM answers x CROSS JOIN unnest(x.rules) AS u(rule) ORDER BY u.rule),
+       a.attributes ->> 'category', a.attributes ->> 'label', a.attributes ->> 'url', a.attributes ->> 'image_url',
+       (a.attributes ->> 'price')::numeric,
+       ARRAY(
+           SELECT u.name
+           FROM unnest(basket_recommendations.items) WITH ORDINALITY AS u(name, n)
+           WHERE u.name IS NOT NULL AND trimmed(u.name) <> ALL (a.names)
+           GROUP BY u.name
+           ORDER BY min(u.n)
+       )
+FROM answers a
+WHERE a.place IS NOT NULL
+ORDER BY a.place
 $$;
 -- +goose StatementEnd
 
@@ -223,15 +249,23 @@ CREATE FUNCTION reporting.recent_popular_items(
     days integer, lim integer DEFAULT 20, exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', build bigint DEFAULT NULL
 ) RETURNS TABLE (
     item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
-    lift float8, build_id bigint, built_at timestamptz
+    lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text, image_url text, price numeric
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
 SELECT check_question(build, lim, 'affinity', 0, 0, days);
-SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, b.build_id, b.built_at
-FROM builds b
-CROSS JOIN LATERAL recommend(b.build_id, '{}', false, 'affinity', 1, 0, item_ids(exclude), categories, days, true, lim) r
-WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END AND r.place IS NOT NULL
-ORDER BY r.place
+WITH answers AS MATERIALIZED (
+    SELECT r.*, b.build_id, b.built_at
+    FROM builds b
+    CROSS JOIN LATERAL recommend(b.build_id, '{}', false, 'affinity', 1, 0, item_ids(exclude), categories, days, true, lim) r
+    WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
+)
+SELECT a.item_name, a.score, a.reason, a.source, a.popularity_rank, a.orders_together, a.confidence, a.lift, a.build_id, a.built_at,
+       ARRAY(SELECT DISTINCT u.rule FROM answers x CROSS JOIN unnest(x.rules) AS u(rule) ORDER BY u.rule),
+       a.attributes ->> 'category', a.attributes ->> 'label', a.attributes ->> 'url', a.attributes ->> 'image_url',
+       (a.attributes ->> 'price')::numeric
+FROM answers a
+WHERE a.place IS NOT NULL
+ORDER BY a.place
 $$;
 -- +goose StatementEnd
 

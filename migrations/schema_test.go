@@ -131,6 +131,11 @@ var violations = map[string][]string{
 		newRule + `'hide', NULL, '{a,NULL}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a,""}', 'r', 'a', now(), NULL)`,
 		newRule + `'hide', NULL, '{{a},{b}}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, array_fill('a'::text, '{1001}'), 'r', 'a', now(), NULL)`,
 	},
+	"rules_trimmed_check": {
+		newRule + `'hide', 'a ', '{a}', 'r', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a,"rolls/buns "}', 'r', 'a', now(), NULL)`,
+		newRule + `'hide', NULL, ARRAY[U&'\00A0a'], 'r', 'a', now(), NULL)`, newRule + `'hide', 'a', '{" "}', 'r', 'a', now(), NULL)`,
+		newRule + `'hide', NULL, ARRAY[E'a\n'], 'r', 'a', now(), NULL)`, `UPDATE rules SET items = ARRAY[' a']`,
+	},
 	"rules_apart_check": {newRule + `'apart', 'a', '{a,b}', 'r', 'a', now(), NULL)`},
 	"rules_texts_check": {
 		newRule + `'hide', NULL, '{a}', '', 'a', now(), NULL)`, newRule + `'hide', NULL, '{a}', repeat('x', 2001), 'a', now(), NULL)`,
@@ -200,7 +205,7 @@ func TestColumns(t *testing.T) {
 		"public.known_orders":    "order_id load_id ordered_at customer_id",
 		"public.known_lines":     "order_id item_id load_id quantity",
 		"public.order_deletions": "deletion_id deleted_at orders lines reason deleted_by version",
-		"public.builds":          "build_id status active error started_at built_at max_basket neighbours_kept shrinkage popularity_exponent similar_exponent overlap_discount popularity_prior basket_lines chance_share window_days half_life_days newest_ordered_at grades orders order_lines baskets items pairs stats_seconds pairs_seconds neighbours_seconds built_by version",
+		"public.builds":          "build_id status active error started_at built_at max_basket neighbours_kept shrinkage popularity_exponent similar_exponent overlap_discount popularity_prior basket_lines chance_share window_days half_life_days newest_ordered_at grades activated_at orders order_lines baskets items pairs stats_seconds pairs_seconds neighbours_seconds built_by version",
 		"public.item_stats":      "build_id item_id orders baskets popularity_rank mass",
 		"public.item_pairs":      "build_id item_a item_b orders_together weight",
 		"public.item_neighbours": "build_id item_id neighbour_rank other_id affinity step overlap",
@@ -214,7 +219,7 @@ func TestColumns(t *testing.T) {
 			"build_id built_at",
 		"reporting.loads":        "load_id source status error rows_read rows_loaded rows_duplicate rows_rejected",
 		"reporting.load_rejects": "load_id file line_number reason detail raw",
-		"reporting.builds":       "build_id status active built_at overlap_discount popularity_prior basket_lines chance_share window_days half_life_days newest_ordered_at grades",
+		"reporting.builds":       "build_id status active built_at overlap_discount popularity_prior basket_lines chance_share window_days half_life_days newest_ordered_at grades activated_at",
 		"reporting.items":        "item_name category label url image_url price active source changed_at changed_by",
 		"reporting.rules":        "rule_id kind item items reason author valid_from valid_until created_at ended_at ended_by in_force",
 		"reporting.data_quality": "load_id rows_read rows_loaded rows_duplicate rows_rejected rejected_by_reason orders items one_item_share items_seen_once " +

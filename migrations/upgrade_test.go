@@ -167,6 +167,12 @@ func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 	if built, err := build.Run(t.Context(), pool, build.Options{Settings: settings, Keep: 1}); err != nil || built.BuildID != 2 {
 		t.Fatalf("build %d, %v", built.BuildID, err)
 	}
+	if back, err := build.Rollback(t.Context(), pool); err != nil || back.BuildID != 1 {
+		t.Errorf("rollback to %d (%v), want the build from before", back.BuildID, err)
+	}
+	if _, err := build.Activate(t.Context(), pool, 2); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff(before, answers()); diff != "" {
 		t.Errorf("answers (-before +after another build):\n%s", diff)
 	}

@@ -50,12 +50,12 @@ WHERE b.status = 'running';
 UPDATE builds AS b SET active = false WHERE b.active;
 
 -- name: BuildActivate :one
-UPDATE builds AS b SET active = true WHERE b.build_id = @build_id AND b.status = 'ready' RETURNING *;
+UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = @build_id AND b.status = 'ready' RETURNING *;
 
 -- name: BuildActivateNewest :execrows
 -- Where none is active, the newest that is whole: its builder was killed before it could activate it.
 UPDATE builds AS b
-SET active = true
+SET active = true, activated_at = now()
 WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active);
 
 -- name: BuildActive :one
@@ -76,20 +76,25 @@ SELECT b.* FROM builds AS b WHERE b.build_id = @build_id;
 SELECT b.* FROM builds AS b ORDER BY b.build_id DESC LIMIT @lim;
 
 -- name: BuildBefore :one
--- The newest build before the active one that is still kept: where a rollback leads.
+-- The newest build before the active one that has been active and is still kept: where a rollback leads. One that never was may have been refused.
 SELECT b.*
 FROM builds AS b
-WHERE b.status = 'ready' AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
+WHERE b.status = 'ready' AND b.activated_at IS NOT NULL AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
 LIMIT 1;
 
 -- name: BuildPrunable :many
--- Ready builds other than the active one and the newest @keep beside it.
-SELECT b.build_id
-FROM builds AS b
-WHERE b.status = 'ready' AND NOT b.active
-ORDER BY b.build_id DESC
-LIMIT 1000 OFFSET @keep;
+-- Ready builds other than the active one, the newest @keep beside it that have been active, and the newest that never was.
+SELECT r.build_id
+FROM (
+    SELECT b.build_id, b.activated_at IS NULL AS never_active,
+           row_number() OVER (PARTITION BY b.activated_at IS NULL ORDER BY b.build_id DESC) AS place
+    FROM builds AS b
+    WHERE b.status = 'ready' AND NOT b.active
+) AS r
+WHERE r.place > CASE WHEN r.never_active THEN 1 ELSE @keep::integer END
+ORDER BY r.build_id DESC
+LIMIT 1000;
 
 -- name: BuildDayDelete :exec
 -- The days of pruned builds, also those of a prune that was killed.

@@ -37,7 +37,7 @@ LIMIT 1000000;
 -- name: RecommendPerItem :many
 -- The answers to many questions about one item each, by position, from the active build or that of an id: all that there is to ask, at once. One
 -- row of zeros for a question that has no answer; no row at all where there is no such build.
-SELECT b.build_id, b.built_at, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
+SELECT b.build_id, b.built_at, b.window_days, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
        coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
        coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
        coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,

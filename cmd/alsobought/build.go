@@ -131,7 +131,7 @@ func set[T any](field, given *T) {
 type buildsCommand struct {
 	List     buildsListCommand     `cmd:"" default:"withargs" help:"Every build, newest first; * is the active one."`
 	Activate buildsActivateCommand `cmd:"" help:"Switch to a build that is kept."`
-	Rollback buildsRollbackCommand `cmd:"" help:"Switch to the newest kept build before the active one."`
+	Rollback buildsRollbackCommand `cmd:"" help:"Switch to the newest kept build before the active one that has been active itself."`
 	Diff     buildsDiffCommand     `cmd:"" help:"What changed from one kept build to another."`
 	Prune    buildsPruneCommand    `cmd:"" help:"Remove the rows of old builds."`
 }
@@ -156,41 +156,52 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 	}
 	graded := slices.ContainsFunc(builds, func(b db.Build) bool { return b.Grades != nil })
 	t := newTable(term.stdout)
-	t.row(append([]string{"", "BUILD", "STATUS", "BUILT (UTC)", "ORDERS", "ITEMS", "PAIRS", "SECONDS"}, column(graded, "HR@10")...)...)
+	t.row(append([]string{"", "BUILD", "STATUS", "BUILT (UTC)", "ORDERS", "ITEMS", "PAIRS", "SECONDS"}, columns(graded, "HR@10", "SPLIT")...)...)
 	for _, b := range builds {
 		mark := ""
 		if b.Active {
 			mark = "*"
 		}
+		status := b.Status
+		if b.Status == "ready" && b.ActivatedAt == nil {
+			status = "ready, never active"
+		}
 		cells := []string{
-			mark, strconv.FormatInt(b.BuildID, 10), b.Status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
+			mark, strconv.FormatInt(b.BuildID, 10), status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
 			fmt.Sprintf("%.2f", b.StatsSeconds+b.PairsSeconds+b.NeighboursSeconds),
 		}
-		t.row(append(cells, column(graded, gradeOf(b))...)...)
+		grade, split := gradeOf(b)
+		t.row(append(cells, columns(graded, grade, split)...)...)
 	}
 	t.flush()
 	return nil
 }
 
-// column is a cell that is there only if any row has something to say in it.
-func column(wanted bool, cell string) []string {
+// columns are cells that are there only if any row has something to say in them.
+func columns(wanted bool, cells ...string) []string {
 	if !wanted {
 		return nil
 	}
-	return []string{cell}
+	return cells
 }
 
-// gradeOf is the HR@10 kept with a build, by the measure that serves.
-func gradeOf(b db.Build) string {
+// gradeOf is the HR@10 kept with a build, by the measure that serves, and the protocol it is of, since grades of unlike ones cannot be compared:
+// the split, with a * where anything else is not the default.
+func gradeOf(b db.Build) (grade, split string) {
 	var report evaluate.Report
 	if b.Grades == nil || json.Unmarshal(b.Grades, &report) != nil {
-		return "-"
+		return "-", "-"
 	}
-	grade, found := report.Of(string(recommend.Affinity))
+	g, found := report.Of(string(recommend.Affinity))
 	if !found {
-		return "-"
+		return "-", "-"
 	}
-	return strconv.FormatFloat(grade.HR10, 'f', 4, 64)
+	usual := evaluate.DefaultProtocol()
+	usual.Split = report.Protocol.Split
+	if split = usual.Split; report.Protocol != usual {
+		split += " *"
+	}
+	return strconv.FormatFloat(g.HR10, 'f', 4, 64), split
 }
 
 type buildsActivateCommand struct {

@@ -53,8 +53,8 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 			return db.Build{}, fmt.Errorf("build %d is whole, but the active build could not be graded: %w", built.BuildID, err)
 		}
 		if now < before-g.margin {
-			// The refused one stays, for whoever wants it all the same.
-			if _, err := build.Prune(ctx, pool, max(c.kept(), 1)); err != nil {
+			// The refused one stays, for whoever wants it all the same; those refused before it go.
+			if _, err := build.Prune(ctx, pool, c.kept()); err != nil {
 				return db.Build{}, err
 			}
 			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+

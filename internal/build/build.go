@@ -22,7 +22,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// DefaultKeep is how many builds stay beside the active one, for rollback.
+// DefaultKeep is how many builds that have been active stay beside the active one, for rollback.
 const DefaultKeep = 2
 
 // memory is the work_mem of a build's sorts, joins and aggregates.
@@ -37,7 +37,7 @@ var ErrNotFound = errors.New("no such build")
 // Options of a build.
 type Options struct {
 	Settings Settings
-	Keep     int32  // builds to keep beside the new one; older ones are pruned. With 0, SQL reports that run during the switch may miss rows
+	Keep     int32  // builds that have been active to keep beside the new one; older ones are pruned. With 0, SQL reports that run during the switch may miss rows
 	Inactive bool   // leave the active build the active one
 	BuiltBy  string // who, for the audit
 	Version  string // which program, for the audit
@@ -164,12 +164,13 @@ func Activate(ctx context.Context, pool *pgxpool.Pool, id int64) (db.Build, erro
 	return change(ctx, pool, func(q *db.Queries) (db.Build, error) { return activate(ctx, q, id) })
 }
 
-// Rollback makes the newest kept build before the active one the one that answers. It returns ErrNotFound when there is none.
+// Rollback makes the newest kept build before the active one the one that answers, of those that have been active: the others may have been refused.
+// It returns ErrNotFound when there is none.
 func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	return change(ctx, pool, func(q *db.Queries) (db.Build, error) {
 		before, err := q.BuildBefore(ctx)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return db.Build{}, fmt.Errorf("%w: none is kept from before the active one", ErrNotFound)
+			return db.Build{}, fmt.Errorf("%w: none that has been active is kept from before the active one", ErrNotFound)
 		}
 		if err != nil {
 			return db.Build{}, fmt.Errorf("find the build before: %w", err)

@@ -212,12 +212,15 @@ func TestTwoAtOnce(t *testing.T) {
 func TestRecoverWhole(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 8)
-	mustBuild(t, pool, defaults())
-	if _, err := pool.Exec(t.Context(), "UPDATE builds SET active = false"); err != nil {
-		t.Fatal(err)
-	}
+	opts := defaults()
+	opts.Inactive = true
+	mustBuild(t, pool, opts)
 	if _, err := build.Prune(t.Context(), pool, 0); err != nil { // waits for the lock, and sees to the dead ones
 		t.Error(err)
 	}
 	wantStates(t, pool, map[int64]string{1: "active"})
+	mustBuild(t, pool, defaults())
+	if b, err := build.Rollback(t.Context(), pool); err != nil || b.BuildID != 1 {
+		t.Errorf("rollback to %d (%v), want 1: it has answered", b.BuildID, err)
+	}
 }

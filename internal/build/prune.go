@@ -11,8 +11,8 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Prune removes the rows of all builds but the active one and the newest keep beside it, and returns how many builds that were. Their rows in
-// builds stay, as pruned.
+// Prune removes the rows of all builds but the active one, the newest keep beside it that have been active, and the newest that never was, and
+// returns how many builds that were. Their rows in builds stay, as pruned.
 func Prune(ctx context.Context, pool *pgxpool.Pool, keep int32) (pruned int, err error) {
 	if err := validateKeep(keep); err != nil {
 		return 0, err

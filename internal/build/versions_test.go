@@ -73,6 +73,52 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// TestNeverActive: builds that never answered take no place of those that did, do not pile up, and are not what a rollback leads to.
+func TestNeverActive(t *testing.T) {
+	t.Parallel()
+	pool, _ := small(t, 2)
+	refused := defaults()
+	refused.Inactive = true
+	for range 3 {
+		mustBuild(t, pool, defaults())
+	}
+	for _, want := range []map[int64]string{
+		{1: "ready", 2: "ready", 3: "active", 4: "ready"},
+		{1: "ready", 2: "ready", 3: "active", 4: "pruned", 5: "ready"},
+	} {
+		mustBuild(t, pool, refused)
+		if _, err := build.Prune(t.Context(), pool, build.DefaultKeep); err != nil {
+			t.Fatal(err)
+		}
+		wantStates(t, pool, want)
+	}
+	mustBuild(t, pool, defaults())
+	wantStates(t, pool, map[int64]string{1: "pruned", 2: "ready", 3: "ready", 4: "pruned", 5: "ready", 6: "active"})
+	for _, want := range []int64{3, 2} {
+		if b, err := build.Rollback(t.Context(), pool); err != nil || b.BuildID != want {
+			t.Errorf("rollback to %d (%v), want %d", b.BuildID, err, want)
+		}
+	}
+	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+		t.Errorf("rollback past the oldest: %v", err)
+	}
+	// Once it has answered, it is one of the others.
+	for _, id := range []int64{5, 6} {
+		if _, err := build.Activate(t.Context(), pool, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := build.Rollback(t.Context(), pool); err != nil || b.BuildID != 5 {
+		t.Errorf("rollback to %d (%v), want 5", b.BuildID, err)
+	}
+	mustBuild(t, pool, refused)
+	if _, err := build.Prune(t.Context(), pool, 0); err != nil {
+		t.Fatal(err)
+	}
+	wantStates(t, pool, map[int64]string{1: "pruned", 2: "pruned", 3: "pruned", 4: "pruned", 5: "active", 6: "pruned", 7: "ready"})
+	wantHealthy(t, pool)
+}
+
 func TestKeepBelowZero(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 1)

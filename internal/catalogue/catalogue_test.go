@@ -114,6 +114,50 @@ func TestWrongRows(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
+// Files of which no row is good are wrong in their rows, not changed while they were read: all of them, the last ones, and in the midst.
+func TestNoGoodRow(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	dir := t.TempDir()
+	file := func(name, text string) catalogue.Source {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return catalogue.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
+	}
+	const reason = "not a decimal number of 0 or more, as 12.50"
+	bad, worse, good := file("bad.csv", "item,price\na,$1\nb,$2\n"), file("worse.csv", "item,price\nc,$3\n"), file("good.csv", "item,price\nd,4\n")
+	first := []catalogue.Wrong{{"bad.csv", 2, `price "$1": ` + reason}, {"bad.csv", 3, `price "$2": ` + reason}, {"worse.csv", 2, `price "$3": ` + reason}}
+	for name, c := range map[string]struct {
+		sources []catalogue.Source
+		want    catalogue.WrongError
+	}{
+		"one":             {[]catalogue.Source{bad}, catalogue.WrongError{RowsRead: 2, RowsWrong: 2, First: first[:2]}},
+		"several":         {[]catalogue.Source{bad, worse}, catalogue.WrongError{RowsRead: 3, RowsWrong: 3, First: first}},
+		"before good one": {[]catalogue.Source{bad, worse, good}, catalogue.WrongError{RowsRead: 4, RowsWrong: 3, First: first}},
+		"after good one":  {[]catalogue.Source{good, bad, worse}, catalogue.WrongError{RowsRead: 4, RowsWrong: 3, First: first}},
+	} {
+		result, err := catalogue.Load(t.Context(), pool, c.sources, options)
+		got := new(catalogue.WrongError)
+		if !errors.As(err, &got) {
+			t.Errorf("%s: %v, want a WrongError", name, err)
+			continue
+		}
+		if diff := cmp.Diff(c.want, *got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		for i, f := range result.Files {
+			if source, err := os.ReadFile(filepath.Join(dir, f.Name)); err != nil || f.Bytes != int64(len(source)) || f.Name != c.sources[i].Name {
+				t.Errorf("%s: %s has %d bytes, want %d (%v)", name, f.Name, f.Bytes, len(source), err)
+			}
+		}
+	}
+	if left := state(t, pool); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // Of very many wrong rows the first are named and all are counted, in bounded memory.
 func TestManyWrongRows(t *testing.T) {
 	t.Parallel()

@@ -30,8 +30,8 @@ type stage struct {
 	options Options
 	kind    orderfile.Kind
 
-	files     []File // the current one last
-	file      io.ReadCloser
+	files     []File          // the current one last
+	file      io.ReadCloser   // nil when all sources are finished
 	opened    orderfile.State // the current file's, as it was opened
 	reader    *orderfile.Records
 	record    orderfile.Record
@@ -131,8 +131,9 @@ func (s *stage) Next() bool {
 	return s.read()
 }
 
+// read says no for good once all sources are finished: when none of their rows is good, COPY asks again after newStage.
 func (s *stage) read() bool {
-	for s.err == nil {
+	for s.err == nil && s.file != nil {
 		reject, err := s.reader.Read(&s.record)
 		switch {
 		case err == nil:

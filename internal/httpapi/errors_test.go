@@ -77,8 +77,12 @@ func TestProblems(t *testing.T) {
 		{name: "full basket", path: "/api/v1/basket-recommendations", body: `{"items":[` + names(101) + `]}`, status: 422, locations: []string{"body.items"}},
 		{name: "too many excluded in a body", path: "/api/v1/basket-recommendations", body: `{"items":["a"],"exclude":[` + names(101) + `]}`, status: 422, locations: []string{"body.exclude"}},
 		{name: "not an object", path: "/api/v1/basket-recommendations", body: `["PID"]`, status: 422, locations: []string{"body"}, detail: "object"},
-		{name: "a float for an integer", path: "/api/v1/basket-recommendations", body: `{"items":["a"],"limit":5.0}`, status: 422, locations: []string{"body"}, detail: "limit cannot be number 5.0"},
-		{name: "beyond an integer", path: "/api/v1/basket-recommendations", body: `{"items":["a"],"min_support":1e300}`, status: 422, locations: []string{"body"}, detail: "min_support"},
+		{name: "a float for an integer", path: "/api/v1/basket-recommendations", body: `{"items":["a"],"limit":5.0}`, status: 422, locations: []string{"body.limit"}, detail: "limit: expected whole number in plain digits"},
+		{name: "an exponent in an integer", path: "/api/v1/basket-recommendations", body: `{"items":["a"],"min_support":1e2}`, status: 422, locations: []string{"body.min_support"}, detail: "min_support: expected whole number in plain digits, at most 9223372036854775807"},
+		{name: "beyond a float", path: "/api/v1/basket-recommendations", body: `{"items":["a",1e400],"min_confidence":1e400}`, status: 422, locations: []string{"body.items[1]", "body.min_confidence"}, detail: "min_confidence: expected number <= 1"},
+		{name: "below a float", path: "/api/v1/similar-items:batch", body: `{"items":["a"],"min_confidence":-1e400}`, status: 422, locations: []string{"body.min_confidence"}, detail: "min_confidence: expected number >= 0"},
+		{name: "an integer beyond a float", path: "/api/v1/similar-items:batch", body: `{"items":["a"],"min_support":1e400}`, status: 422, locations: []string{"body.min_support"}, detail: "min_support: expected whole number"},
+		{name: "beyond an integer", path: "/api/v1/basket-recommendations", body: `{"items":["a"],"min_support":1e300}`, status: 422, locations: []string{"body.min_support"}, detail: "min_support"},
 		{name: "no body", path: "/api/v1/basket-recommendations", contentType: jsonType, status: 400, detail: "body is required"},
 		{name: "half a body", path: "/api/v1/basket-recommendations", body: `{"items":["PID"`, status: 400, locations: []string{"body"}, detail: "unexpected end"},
 		{name: "no json", path: "/api/v1/basket-recommendations", body: `items=PID`, status: 400, locations: []string{"body"}, detail: "invalid character"},
@@ -116,6 +120,9 @@ func TestProblems(t *testing.T) {
 				}
 			}](t, a).Errors {
 				locations = append(locations, e.Location)
+				if text, ok := e.Value.(string); ok && text == test.body || strings.Contains(e.Message, "Options") {
+					t.Errorf("%s: %v: %s", e.Location, e.Value, e.Message)
+				}
 				if e.Message == "" {
 					t.Errorf("no message for %s", e.Location)
 				}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -39,13 +40,48 @@ func encode(w io.Writer, v any) {
 	_, _ = w.Write(buffer.Bytes()) // a client that is gone
 }
 
+// decode is called by huma twice: for what the schema is held against, and for the body itself. Of an error huma takes the text only, so the field
+// stands before it, for polish to find.
 func decode(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
-	if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
-		// The schema lets 5.0 pass as an integer, Go does not.
-		return fmt.Errorf("%s cannot be %s", cmp.Or(wrong.Field, "the body"), wrong.Value)
+	wrong := new(json.UnmarshalTypeError)
+	if !errors.As(err, &wrong) {
+		return err
 	}
-	return err
+	if free, ok := v.(*any); ok { // a number is too large
+		numbers := json.NewDecoder(bytes.NewReader(data))
+		numbers.UseNumber()
+		err := numbers.Decode(free)
+		*free = floats(*free)
+		return err
+	}
+	switch field := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:]; {
+	case field == "":
+		return fmt.Errorf("the body cannot be %s", wrong.Value)
+	case wrong.Type.Kind() == reflect.Int || wrong.Type.Kind() == reflect.Int64:
+		// The schema lets 5.0 pass as an integer, Go does not.
+		return fmt.Errorf("body.%s: expected whole number in plain digits, at most %d", field, math.MaxInt64)
+	default:
+		return fmt.Errorf("body.%s: cannot be %s", field, wrong.Value)
+	}
+}
+
+// floats has float64 in the place of every number, infinite where it is too large: the schema knows which fields have a bound.
+func floats(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		f, _ := strconv.ParseFloat(string(v), 64) // the only error is that it is too large
+		return f
+	case []any:
+		for i := range v {
+			v[i] = floats(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = floats(v[name])
+		}
+	}
+	return v
 }
 
 func documentConfig(version string) huma.Config {

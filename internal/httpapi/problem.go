@@ -99,6 +99,12 @@ func polish(_ huma.Context, _ string, body any) (any, error) {
 	}
 	for _, e := range p.Errors {
 		e.Value = short(e.Value)
+		if e.Location == "body" {
+			e.Value = nil // all of it
+			if field, message, found := strings.Cut(e.Message, ": "); found && strings.HasPrefix(field, "body.") {
+				e.Location, e.Message = field, message // from decode
+			}
+		}
 	}
 	slices.SortFunc(p.Errors, func(a, b *huma.ErrorDetail) int {
 		return cmp.Or(cmp.Compare(a.Location, b.Location), cmp.Compare(a.Message, b.Message))

@@ -50,6 +50,7 @@ type Metadata struct {
 	TotalRecommendations int       `json:"total_recommendations"`
 	BuildID              int64     `json:"build_id" doc:"the build that answered; alsobought builds list"`
 	BuiltAt              time.Time `json:"built_at"`
+	WindowDays           int       `json:"window_days,omitempty" doc:"the build counted only the orders of so many days before the newest order"`
 	Measure              Measure   `json:"measure,omitempty" doc:"what pairs were ranked by"`
 	ItemName             string    `json:"item_name,omitempty"`
 	BasketItems          []string  `json:"basket_items,omitempty"`
@@ -75,6 +76,9 @@ func newAnswer(rows []db.RecommendRow, build db.Build, opts Options) (Answer, er
 		},
 	}
 	m := &answer.Metadata
+	if build.WindowDays != nil {
+		m.WindowDays = int(*build.WindowDays)
+	}
 	for _, row := range rows {
 		m.Rules = append(m.Rules, row.Rules...)
 		if row.Place == 0 {

@@ -54,7 +54,7 @@ func (r *Recommender) SimilarBatch(ctx context.Context, items []string, opts Opt
 }
 
 func newBatch(items []string, rows []db.RecommendPerItemRow, opts Options) (Batch, error) {
-	build := db.Build{BuildID: rows[0].BuildID, BuiltAt: rows[0].BuiltAt}
+	build := db.Build{BuildID: rows[0].BuildID, BuiltAt: rows[0].BuiltAt, WindowDays: rows[0].WindowDays}
 	perItem := make([][]db.RecommendRow, len(items))
 	known := make([]bool, len(items))
 	for _, row := range rows {

@@ -80,6 +80,50 @@ func TestDays(t *testing.T) {
 	}
 }
 
+// TestDaysBeyondTheWindow: a build that counts so many days does not speak of more, and all of its answers say how many it counts.
+func TestDaysBeyondTheWindow(t *testing.T) {
+	t.Parallel()
+	s := &scene{pool: dbtest.New(t)}
+	loadText(t, s.pool, "order_id,item_name,ordered_at\n1,bread,2024-03-15\n1,milk,2024-03-15\n2,bread,2024-03-10\n3,bread,2024-02-20\n")
+	mustBuild(t, s.pool, build.DefaultSettings())
+	window := build.DefaultSettings()
+	window.WindowDays = 14
+	mustBuild(t, s.pool, window)
+	window.WindowDays = 1
+	mustBuild(t, s.pool, window)
+	r := recommend.New(s.pool)
+	tx := s.reporter(t)
+	for _, c := range []struct {
+		build        int64
+		days, window int
+		reason, note string
+	}{
+		{1, 30, 0, "bread: in 3 of 3 orders of the last 30 days", ""},
+		{2, 0, 14, "bread: in 2 of 2 orders", ""},
+		{2, 3, 14, "bread: in 1 of 1 orders of the last 3 days", ""},
+		{2, 14, 14, "bread: in 2 of 2 orders of the last 14 days", ""},
+		{2, 30, 14, "bread: in 2 of 2 orders of the last 14 days", "build 2 counts only the last 14 of these 30 days"},
+		{3, 30, 1, "bread: in 1 of 1 orders of the last day", "build 3 counts only the last 1 of these 30 days"},
+	} {
+		answer, err := r.Popular(t.Context(), recommend.Options{Days: c.days, BuildID: c.build, Limit: 1})
+		m := answer.Metadata
+		if got := strings.Join(reasons(answer, err), "; "); got != c.reason || m.Note != c.note || m.WindowDays != c.window || m.Days != c.days {
+			t.Errorf("%d days of build %d: %s, want %s; %+v", c.days, c.build, got, c.reason, m)
+		}
+		if c.days > 0 {
+			wantReported(t, tx, c.reason, answer, "reporting.recent_popular_items($1, 1, build => $2)", c.days, c.build)
+		}
+		similar, err := r.Similar(t.Context(), "bread", recommend.Options{BuildID: c.build})
+		if err != nil || similar.Metadata.WindowDays != c.window || similar.Metadata.Note != "" {
+			t.Errorf("similar by build %d: %+v, %v", c.build, similar.Metadata, err)
+		}
+		batch, err := r.SimilarBatch(t.Context(), []string{"bread", "nothing"}, recommend.Options{BuildID: c.build})
+		if err != nil || batch.Answers[0].Metadata.WindowDays != c.window || batch.Answers[1].Metadata.WindowDays != c.window {
+			t.Errorf("batch by build %d: %+v, %v", c.build, batch, err)
+		}
+	}
+}
+
 // TestDaysWithRules: what is pinned has the orders of the last days, too, be there any or none.
 func TestDaysWithRules(t *testing.T) {
 	t.Parallel()

@@ -48,8 +48,11 @@ func (r *Recommender) Popular(ctx context.Context, opts Options) (Answer, error)
 	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
 		answer, err := r.ask(ctx, build, []int64{}, false, opts)
 		answer.Metadata.Measure = "" // no pairs, no measure
-		if opts.Days > 0 && build.NewestOrderedAt == nil {
-			answer.Metadata.Note = fmt.Sprintf("no order of build %d has a time, so that it has no last days", build.BuildID)
+		switch m := &answer.Metadata; {
+		case opts.Days > 0 && build.NewestOrderedAt == nil:
+			m.Note = fmt.Sprintf("no order of build %d has a time, so that it has no last days", build.BuildID)
+		case m.WindowDays > 0 && opts.Days > m.WindowDays && m.Note == "":
+			m.Note = fmt.Sprintf("build %d counts only the last %d of these %d days", build.BuildID, m.WindowDays, opts.Days)
 		}
 		return answer, err
 	})
