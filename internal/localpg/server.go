@@ -247,7 +247,7 @@ func (s *Server) end() error {
 	return s.dismiss(guardian)
 }
 
-// dismiss lets the guardian find that there is nothing to do, and returns when it has ended, so
+// dismiss lets the guardian find that there is nothing to do, and returns when it has, but for its exit, so
 // that nothing of ours is left when Close returns, nor touches a directory that is removed then.
 // With a newcomer it stays.
 func (s *Server) dismiss(guardian *lock) error {
