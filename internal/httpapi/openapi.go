@@ -25,7 +25,7 @@ var examplesJSON []byte
 const about = `Customers also bought: recommendations counted from the orders you have.
 
 Every answer names the build that gave it, the counts behind each item, and where it comes from: ` + "`pair`" + ` shares orders with
-what was asked, ` + "`popular`" + ` fills a place. Equal requests to one build give equal bytes. Errors are RFC 9457 problems; unknown
+what was asked, ` + "`popular`" + ` is there by popularity. Equal requests to one build give equal bytes. Errors are RFC 9457 problems; unknown
 parameters and fields are errors. Questions are open to everybody; what changes something needs a key. Every answer carries
 ` + "`X-Request-Id`" + `, yours if you sent one.`
 

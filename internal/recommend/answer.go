@@ -12,7 +12,7 @@ import (
 // Where a recommendation comes from.
 const (
 	SourcePair    = "pair"    // it shares orders with what was asked about
-	SourcePopular = "popular" // it fills a place by popularity
+	SourcePopular = "popular" // it is there by popularity
 	SourcePinned  = "pinned"  // a rule put it first
 )
 
@@ -31,7 +31,7 @@ type Recommendation struct {
 	OrdersTogether  int64   `json:"orders_together" doc:"orders with it and the asked item that says most for it; orders with it, when nothing was asked about"`
 	Confidence      float64 `json:"confidence" doc:"the share of the asked item's baskets that hold it; of all orders, when nothing was asked about"`
 	Lift            float64 `json:"lift" doc:"how many times more often it is there than without the asked item"`
-	Source          string  `json:"source" enum:"pair,popular,pinned" doc:"pair: shares orders with what was asked; popular: fills a place; pinned: by a rule"`
+	Source          string  `json:"source" enum:"pair,popular,pinned" doc:"pair: shares orders with what was asked; popular: by popularity; pinned: by a rule"`
 	Attributes
 }
 
