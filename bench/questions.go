@@ -72,13 +72,13 @@ func inProcess(pool *pgxpool.Pool) []asker {
 	const over = "in process"
 	return []asker{
 		{"similar", over, func(ctx context.Context, basket []string) error {
-			return checked(r.Similar(ctx, basket[0], recommend.Options{}))
+			return checked(r.Ask(ctx, recommend.Similar(basket[0], recommend.Options{})))
 		}},
 		{"basket", over, func(ctx context.Context, basket []string) error {
-			return checked(r.Basket(ctx, basket, recommend.Options{}))
+			return checked(r.Ask(ctx, recommend.Basket(basket, recommend.Options{})))
 		}},
 		{"popular", over, func(ctx context.Context, _ []string) error {
-			return checked(r.Popular(ctx, recommend.Options{}))
+			return checked(r.Ask(ctx, recommend.Popular(recommend.Options{})))
 		}},
 	}
 }

@@ -314,18 +314,6 @@ func (q *Queries) BuildGrade(ctx context.Context, grades json.RawMessage, buildI
 	return err
 }
 
-const buildKept = `-- name: BuildKept :one
-SELECT EXISTS (SELECT FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready')::boolean AS kept
-`
-
-// Whether the rows of a build are all there. A prune marks the build first and takes the rows away after: what was read of it before is whole.
-func (q *Queries) BuildKept(ctx context.Context, buildID int64) (bool, error) {
-	row := q.db.QueryRow(ctx, buildKept, buildID)
-	var kept bool
-	err := row.Scan(&kept)
-	return kept, err
-}
-
 const buildList = `-- name: BuildList :many
 SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `
@@ -609,6 +597,36 @@ func (q *Queries) BuildTableDroppable(ctx context.Context) ([]BuildTableDroppabl
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const transactionList = `-- name: TransactionList :many
+SELECT k.virtualxid::text AS transaction
+FROM pg_catalog.pg_locks AS k
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = k.pid
+WHERE k.locktype = 'virtualxid' AND a.datname = current_database() AND k.pid <> pg_backend_pid()
+ORDER BY k.virtualxid
+LIMIT 10000
+`
+
+// The other transactions of this database that run now, by the ids that PostgreSQL gives them.
+func (q *Queries) TransactionList(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, transactionList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var transaction string
+		if err := rows.Scan(&transaction); err != nil {
+			return nil, err
+		}
+		items = append(items, transaction)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

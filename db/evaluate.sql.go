@@ -45,21 +45,20 @@ const caseRank = `-- name: CaseRank :execrows
 INSERT INTO case_rankings (method, case_id, items)
 SELECT $1::text, c.case_id, served.items || ARRAY(
     SELECT r.item_id
-    FROM ranked(0, c.basket, false, $1::text, 0, 0, '{}', NULL, 0, false, 1000000) AS r(place, item_id)
+    FROM rank(find_trial(), basket_question($1::text, false, 1000000), c.seeds, '{}', NULL, 1000000) AS r(place, item_id)
     WHERE r.item_id <> ALL (served.items)
     ORDER BY r.place
 )
-FROM cases AS c
+FROM (SELECT k.case_id, seeds_of(0, k.basket) AS seeds FROM cases AS k WHERE k.case_id BETWEEN $2 AND $3) AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(r.item_id ORDER BY r.place), '{}') AS items
-    FROM ranked(0, c.basket, false, $1::text, 0, 0, '{}', NULL, 0, true, 10) AS r(place, item_id)
+    FROM rank(find_trial(), basket_question($1::text, true, 10), c.seeds, '{}', NULL, 10) AS r(place, item_id)
     WHERE $1::text = 'affinity'
 ) AS served
-WHERE c.case_id BETWEEN $2 AND $3
 `
 
-// The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have no
-// prior, so that what is popular comes behind all of that.
+// The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have
+// no prior, so that what is popular comes behind all of that.
 func (q *Queries) CaseRank(ctx context.Context, measure string, first int64, last int64) (int64, error) {
 	result, err := q.db.Exec(ctx, caseRank, measure, first, last)
 	if err != nil {

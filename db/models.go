@@ -55,11 +55,6 @@ type Build struct {
 	ActivatedAt *time.Time `json:"activated_at"`
 }
 
-type Item struct {
-	ItemID int64  `json:"item_id"`
-	Name   string `json:"name"`
-}
-
 // The audit: one row per run of the loader.
 type Load struct {
 	LoadID        int64      `json:"load_id"`
@@ -112,16 +107,6 @@ type LoadReject struct {
 	Raw        []byte `json:"raw"`
 	// What the row says, value by value, where its columns could be told apart.
 	Said json.RawMessage `json:"said"`
-}
-
-type Order struct {
-	OrderID int64 `json:"order_id"`
-	// The order's id as the business knows it.
-	ExternalID string     `json:"external_id"`
-	OrderedAt  *time.Time `json:"ordered_at"`
-	CustomerID *string    `json:"customer_id"`
-	// The load that brought the order in: the first of those, still in force, that have lines of it.
-	LoadID int64 `json:"load_id"`
 }
 
 // The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.

@@ -11,25 +11,95 @@ import (
 	"time"
 )
 
-const itemListKnown = `-- name: ItemListKnown :many
-SELECT i.item_id, i.name
-FROM items AS i
-JOIN item_stats AS s ON s.item_id = i.item_id AND s.build_id = $1
-WHERE i.name = ANY ($2::text[])
-ORDER BY i.item_id
+const answerList = `-- name: AnswerList :many
+SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_at::timestamptz AS built_at,
+       coalesce(a.window_days, 0)::integer AS window_days, a.dated::boolean AS dated, a.version::text AS version,
+       coalesce(a.known, -1)::bigint AS known, a.unknown::text[] AS unknown, a.rules::bigint[] AS rules,
+       a.inactive_left_out::bigint AS inactive_left_out,
+       coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score,
+       coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
+       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together, 0)::bigint AS orders_together,
+       coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift,
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label, coalesce(r.url, '')::text AS url,
+       coalesce(r.image_url, '')::text AS image_url, coalesce(r.price, -1)::float8 AS price
+FROM find_context($1::bigint) AS c
+CROSS JOIN jsonb_array_elements($2::jsonb) WITH ORDINALITY AS q(question, position)
+CROSS JOIN LATERAL answer(jsonb_populate_record(NULL::question, q.question), c) AS a(
+    build_id, built_at, window_days, dated, version, known, unknown, rules, inactive_left_out, recommendations
+)
+LEFT JOIN LATERAL unnest(a.recommendations) AS r(
+    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, category, label, url, image_url,
+    price
+) ON true
+ORDER BY q.position, r.place
+LIMIT 1000000
 `
 
-// Which of the names the build knows.
-func (q *Queries) ItemListKnown(ctx context.Context, buildID int64, names []string) ([]Item, error) {
-	rows, err := q.db.Query(ctx, itemListKnown, buildID, names)
+type AnswerListRow struct {
+	Position        int64     `json:"position"`
+	BuildID         int64     `json:"build_id"`
+	BuiltAt         time.Time `json:"built_at"`
+	WindowDays      int32     `json:"window_days"`
+	Dated           bool      `json:"dated"`
+	Version         string    `json:"version"`
+	Known           int64     `json:"known"`
+	Unknown         []string  `json:"unknown"`
+	Rules           []int64   `json:"rules"`
+	InactiveLeftOut int64     `json:"inactive_left_out"`
+	Place           int64     `json:"place"`
+	ItemName        string    `json:"item_name"`
+	Score           float64   `json:"score"`
+	Reason          string    `json:"reason"`
+	Source          string    `json:"source"`
+	PopularityRank  int64     `json:"popularity_rank"`
+	OrdersTogether  int64     `json:"orders_together"`
+	Confidence      float64   `json:"confidence"`
+	Lift            float64   `json:"lift"`
+	Category        string    `json:"category"`
+	Label           string    `json:"label"`
+	URL             string    `json:"url"`
+	ImageURL        string    `json:"image_url"`
+	Price           float64   `json:"price"`
+}
+
+// The answers of a kept build (0: the active one) to a JSON array of questions, whose fields are those of the type question, by position from
+// 1. An answer has a row for each of
+// its recommendations, and one at place 0 where it has none. No row: there is no such build.
+func (q *Queries) AnswerList(ctx context.Context, buildID int64, questions json.RawMessage) ([]AnswerListRow, error) {
+	rows, err := q.db.Query(ctx, answerList, buildID, questions)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Item{}
+	items := []AnswerListRow{}
 	for rows.Next() {
-		var i Item
-		if err := rows.Scan(&i.ItemID, &i.Name); err != nil {
+		var i AnswerListRow
+		if err := rows.Scan(
+			&i.Position,
+			&i.BuildID,
+			&i.BuiltAt,
+			&i.WindowDays,
+			&i.Dated,
+			&i.Version,
+			&i.Known,
+			&i.Unknown,
+			&i.Rules,
+			&i.InactiveLeftOut,
+			&i.Place,
+			&i.ItemName,
+			&i.Score,
+			&i.Reason,
+			&i.Source,
+			&i.PopularityRank,
+			&i.OrdersTogether,
+			&i.Confidence,
+			&i.Lift,
+			&i.Category,
+			&i.Label,
+			&i.URL,
+			&i.ImageURL,
+			&i.Price,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -40,71 +110,33 @@ func (q *Queries) ItemListKnown(ctx context.Context, buildID int64, names []stri
 	return items, nil
 }
 
-const orderGet = `-- name: OrderGet :one
-SELECT o.order_id, o.external_id, o.ordered_at, o.customer_id, o.load_id FROM orders AS o WHERE o.external_id = $1
-`
-
-func (q *Queries) OrderGet(ctx context.Context, externalID string) (Order, error) {
-	row := q.db.QueryRow(ctx, orderGet, externalID)
-	var i Order
-	err := row.Scan(
-		&i.OrderID,
-		&i.ExternalID,
-		&i.OrderedAt,
-		&i.CustomerID,
-		&i.LoadID,
-	)
-	return i, err
-}
-
-const orderItemList = `-- name: OrderItemList :many
-SELECT i.name
-FROM order_lines AS l
-CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = l.item_id LIMIT 1) AS i
-WHERE l.order_id = $1
-ORDER BY i.name
-`
-
-// All items of one order; an order has as many as it has, so there is no limit. LIMIT 1 makes it look up each of them: before order lines have
-// statistics the planner expects hundreds, and would read all items to join them.
-func (q *Queries) OrderItemList(ctx context.Context, orderID int64) ([]string, error) {
-	rows, err := q.db.Query(ctx, orderItemList, orderID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		items = append(items, name)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const pairExplain = `-- name: PairExplain :one
-SELECT e.reason::text AS reason, e.orders_together::bigint AS orders_together, e.item_orders::bigint AS item_orders,
-       e.other_orders::bigint AS other_orders, e.item_baskets::bigint AS item_baskets, e.other_baskets::bigint AS other_baskets,
-       e.baskets::bigint AS baskets, e.support::float8 AS support, e.confidence::float8 AS confidence,
-       e.reverse_confidence::float8 AS reverse_confidence, e.lift::float8 AS lift, e.cosine::float8 AS cosine, e.jaccard::float8 AS jaccard,
-       e.affinity::float8 AS affinity, e.shrink_factor::float8 AS shrink_factor, e.reach::float8 AS reach,
-       e.popularity_divisor::float8 AS popularity_divisor, e.weight::float8 AS weight, e.item_mass::float8 AS item_mass,
-       e.other_mass::float8 AS other_mass, e.shrinkage::float8 AS shrinkage, e.popularity_exponent::float8 AS popularity_exponent,
-       e.neighbour_rank::bigint AS neighbour_rank, e.overlap::float8 AS overlap,
-       e.newest_orders::jsonb AS newest_orders
-FROM explain_pair($1, $2, $3) AS e(
-    reason, orders_together, item_orders, other_orders, item_baskets, other_baskets, baskets, support, confidence, reverse_confidence, lift, cosine,
-    jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass, other_mass, shrinkage, popularity_exponent, neighbour_rank,
-    overlap, newest_orders
+SELECT e.build_id::bigint AS build_id, e.built_at::timestamptz AS built_at, e.item_known::boolean AS item_known,
+       e.other_known::boolean AS other_known, coalesce(e.reason, '')::text AS reason,
+       coalesce(e.orders_together, 0)::bigint AS orders_together, coalesce(e.item_orders, 0)::bigint AS item_orders,
+       coalesce(e.other_orders, 0)::bigint AS other_orders, coalesce(e.item_baskets, 0)::bigint AS item_baskets,
+       coalesce(e.other_baskets, 0)::bigint AS other_baskets, coalesce(e.baskets, 0)::bigint AS baskets,
+       coalesce(e.support, 0)::float8 AS support, coalesce(e.confidence, 0)::float8 AS confidence,
+       coalesce(e.reverse_confidence, 0)::float8 AS reverse_confidence, coalesce(e.lift, 0)::float8 AS lift,
+       coalesce(e.cosine, 0)::float8 AS cosine, coalesce(e.jaccard, 0)::float8 AS jaccard,
+       coalesce(e.affinity, 0)::float8 AS affinity, coalesce(e.shrink_factor, 0)::float8 AS shrink_factor,
+       coalesce(e.reach, 0)::float8 AS reach, coalesce(e.popularity_divisor, 0)::float8 AS popularity_divisor,
+       coalesce(e.weight, 0)::float8 AS weight, coalesce(e.item_mass, 0)::float8 AS item_mass,
+       coalesce(e.other_mass, 0)::float8 AS other_mass, coalesce(e.shrinkage, 0)::float8 AS shrinkage,
+       coalesce(e.popularity_exponent, 0)::float8 AS popularity_exponent, coalesce(e.neighbour_rank, 0)::bigint AS neighbour_rank,
+       coalesce(e.overlap, 0)::float8 AS overlap, coalesce(e.newest_orders, '[]')::jsonb AS newest_orders
+FROM explain_items($1::text, $2::text, $3::bigint) AS e(
+    build_id, built_at, item_known, other_known, reason, orders_together, item_orders, other_orders, item_baskets, other_baskets, baskets,
+    support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass,
+    other_mass, shrinkage, popularity_exponent, neighbour_rank, overlap, newest_orders
 )
 `
 
 type PairExplainRow struct {
+	BuildID            int64           `json:"build_id"`
+	BuiltAt            time.Time       `json:"built_at"`
+	ItemKnown          bool            `json:"item_known"`
+	OtherKnown         bool            `json:"other_known"`
 	Reason             string          `json:"reason"`
 	OrdersTogether     int64           `json:"orders_together"`
 	ItemOrders         int64           `json:"item_orders"`
@@ -132,10 +164,15 @@ type PairExplainRow struct {
 	NewestOrders       json.RawMessage `json:"newest_orders"`
 }
 
-func (q *Queries) PairExplain(ctx context.Context, buildID int64, itemID int64, otherID int64) (PairExplainRow, error) {
-	row := q.db.QueryRow(ctx, pairExplain, buildID, itemID, otherID)
+// No row: there is no such build. Zeros where a name is unknown to it.
+func (q *Queries) PairExplain(ctx context.Context, item string, other string, buildID int64) (PairExplainRow, error) {
+	row := q.db.QueryRow(ctx, pairExplain, item, other, buildID)
 	var i PairExplainRow
 	err := row.Scan(
+		&i.BuildID,
+		&i.BuiltAt,
+		&i.ItemKnown,
+		&i.OtherKnown,
 		&i.Reason,
 		&i.OrdersTogether,
 		&i.ItemOrders,
@@ -165,200 +202,14 @@ func (q *Queries) PairExplain(ctx context.Context, buildID int64, itemID int64, 
 	return i, err
 }
 
-const recommend = `-- name: Recommend :many
-SELECT coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score,
-       coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
-       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together, 0)::bigint AS orders_together,
-       coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
-       r.left_out::bigint AS left_out,
-       coalesce(r.attributes, '{}')::jsonb AS attributes
-FROM recommend(
-    $1, $2::bigint[], $3, $4, $5, $6, $7::bigint[], $8::text[], $9::integer,
-    $10, $11
-) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
-       attributes)
-ORDER BY r.place, r.rules
-LIMIT 1000000
+const versionGet = `-- name: VersionGet :one
+SELECT coalesce((SELECT c.revision FROM find_context(0) AS c(build, revision, plain)), '')::text AS version
 `
 
-type RecommendParams struct {
-	BuildID       int64    `json:"build_id"`
-	Asked         []int64  `json:"asked"`
-	Boosted       bool     `json:"boosted"`
-	Measure       string   `json:"measure"`
-	MinSupport    int64    `json:"min_support"`
-	MinConfidence float64  `json:"min_confidence"`
-	Excluded      []int64  `json:"excluded"`
-	Categories    []string `json:"categories"`
-	Days          int32    `json:"days"`
-	Fill          bool     `json:"fill"`
-	Lim           int64    `json:"lim"`
-}
-
-type RecommendRow struct {
-	Place          int64           `json:"place"`
-	ItemName       string          `json:"item_name"`
-	Score          float64         `json:"score"`
-	Reason         string          `json:"reason"`
-	Source         string          `json:"source"`
-	PopularityRank int64           `json:"popularity_rank"`
-	OrdersTogether int64           `json:"orders_together"`
-	Confidence     float64         `json:"confidence"`
-	Lift           float64         `json:"lift"`
-	Rules          []int64         `json:"rules"`
-	LeftOut        int64           `json:"left_out"`
-	Attributes     json.RawMessage `json:"attributes"`
-}
-
-// The answers, and behind them, at place 0, how many items rules and the catalogue left out.
-func (q *Queries) Recommend(ctx context.Context, arg RecommendParams) ([]RecommendRow, error) {
-	rows, err := q.db.Query(ctx, recommend,
-		arg.BuildID,
-		arg.Asked,
-		arg.Boosted,
-		arg.Measure,
-		arg.MinSupport,
-		arg.MinConfidence,
-		arg.Excluded,
-		arg.Categories,
-		arg.Days,
-		arg.Fill,
-		arg.Lim,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []RecommendRow{}
-	for rows.Next() {
-		var i RecommendRow
-		if err := rows.Scan(
-			&i.Place,
-			&i.ItemName,
-			&i.Score,
-			&i.Reason,
-			&i.Source,
-			&i.PopularityRank,
-			&i.OrdersTogether,
-			&i.Confidence,
-			&i.Lift,
-			&i.Rules,
-			&i.LeftOut,
-			&i.Attributes,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const recommendPerItem = `-- name: RecommendPerItem :many
-SELECT b.build_id, b.built_at, b.window_days, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
-       coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
-       coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
-       coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,
-       coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
-       coalesce(r.left_out, 0)::bigint AS left_out, coalesce(r.attributes, '{}')::jsonb AS attributes
-FROM builds AS b
-CROSS JOIN unnest($1::text[]) WITH ORDINALITY AS a(name, position)
-LEFT JOIN LATERAL (
-    SELECT x.item_id
-    FROM items AS x
-    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = b.build_id
-    WHERE x.name = a.name
-    LIMIT 1
-) AS i ON true
-LEFT JOIN LATERAL recommend(
-    b.build_id, ARRAY[i.item_id], true, $2, $3, $4, item_ids($5::text[]), $6::text[], 0, $7, $8
-) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
-       attributes) ON i.item_id IS NOT NULL
-WHERE b.status = 'ready' AND CASE WHEN $9::bigint = 0 THEN b.active ELSE b.build_id = $9::bigint END
-ORDER BY a.position, r.place, r.rules
-LIMIT 1000000
-`
-
-type RecommendPerItemParams struct {
-	Names         []string `json:"names"`
-	Measure       string   `json:"measure"`
-	MinSupport    int64    `json:"min_support"`
-	MinConfidence float64  `json:"min_confidence"`
-	Exclude       []string `json:"exclude"`
-	Categories    []string `json:"categories"`
-	Fill          bool     `json:"fill"`
-	Lim           int64    `json:"lim"`
-	BuildID       int64    `json:"build_id"`
-}
-
-type RecommendPerItemRow struct {
-	BuildID        int64           `json:"build_id"`
-	BuiltAt        *time.Time      `json:"built_at"`
-	WindowDays     *int32          `json:"window_days"`
-	Position       int64           `json:"position"`
-	Known          bool            `json:"known"`
-	Place          int64           `json:"place"`
-	ItemName       string          `json:"item_name"`
-	Score          float64         `json:"score"`
-	Reason         string          `json:"reason"`
-	Source         string          `json:"source"`
-	PopularityRank int64           `json:"popularity_rank"`
-	OrdersTogether int64           `json:"orders_together"`
-	Confidence     float64         `json:"confidence"`
-	Lift           float64         `json:"lift"`
-	Rules          []int64         `json:"rules"`
-	LeftOut        int64           `json:"left_out"`
-	Attributes     json.RawMessage `json:"attributes"`
-}
-
-// The answers to many questions about one item each, by position, from the active build or that of an id: all that there is to ask, at once. One
-// row of zeros for a question that has no answer; no row at all where there is no such build.
-func (q *Queries) RecommendPerItem(ctx context.Context, arg RecommendPerItemParams) ([]RecommendPerItemRow, error) {
-	rows, err := q.db.Query(ctx, recommendPerItem,
-		arg.Names,
-		arg.Measure,
-		arg.MinSupport,
-		arg.MinConfidence,
-		arg.Exclude,
-		arg.Categories,
-		arg.Fill,
-		arg.Lim,
-		arg.BuildID,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []RecommendPerItemRow{}
-	for rows.Next() {
-		var i RecommendPerItemRow
-		if err := rows.Scan(
-			&i.BuildID,
-			&i.BuiltAt,
-			&i.WindowDays,
-			&i.Position,
-			&i.Known,
-			&i.Place,
-			&i.ItemName,
-			&i.Score,
-			&i.Reason,
-			&i.Source,
-			&i.PopularityRank,
-			&i.OrdersTogether,
-			&i.Confidence,
-			&i.Lift,
-			&i.Rules,
-			&i.LeftOut,
-			&i.Attributes,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+// What answers depend on beside the question: equal versions, equal answers.
+func (q *Queries) VersionGet(ctx context.Context) (string, error) {
+	row := q.db.QueryRow(ctx, versionGet)
+	var version string
+	err := row.Scan(&version)
+	return version, err
 }

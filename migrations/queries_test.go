@@ -17,9 +17,7 @@ var (
 
 // shortLists are the queries of many rows that need no LIMIT, and why.
 var shortLists = map[string]string{
-	"ItemListKnown": "as many as names were asked for",
 	"ItemListNamed": "as many as names were asked for",
-	"OrderItemList": "all items of one order, on purpose",
 
 	"OrderListByExternalID": "as many as ids were given",
 	"OrderListByCustomer":   "all orders of one customer, on purpose",

@@ -119,9 +119,13 @@ var violations = map[string][]string{
 	"item_stats_pkey":                {`INSERT INTO item_stats VALUES (1, 1, 1, 1, 3, 3, 1)`},
 	"item_stats_popularity_rank_key": {`INSERT INTO item_stats VALUES (1, 3, 1, 1, 1, 3, 1)`},
 	"item_pairs_pkey":                {`INSERT INTO item_pairs VALUES (1, 1, 2, 2, 2)`},
-	"item_neighbours_pkey":           {`INSERT INTO item_neighbours VALUES (1, 1, 1, 3, 0.5, 1, 3, 0, 0)`},
+	"item_neighbours_pkey":           {`INSERT INTO item_neighbours VALUES (1, 1, 1, 3, 0.5, 1, 3, 0, 0, 1, 0.5, 3, 1, 1, 1)`},
 	"item_days_pkey":                 {`INSERT INTO item_days VALUES (1, '2024-02-29', 1, 2)`},
 	"order_days_pkey":                {`INSERT INTO order_days VALUES (1, '2024-02-29', 2)`},
+
+	"installed_functions_pkey":           {`INSERT INTO installed_functions (hash, signatures) VALUES ('', '{}')`},
+	"installed_functions_only_row_check": {`INSERT INTO installed_functions (only_row, hash, signatures) VALUES (false, '', '{}')`},
+	"revisions_pkey":                     {`INSERT INTO revisions (subject) VALUES ('rules')`},
 
 	"rules_pkey":       {`INSERT INTO rules (rule_id, kind, items, reason, author) OVERRIDING SYSTEM VALUE VALUES (1, 'hide', '{a}', 'r', 'a')`},
 	"rules_kind_check": {newRule + `'boost', NULL, '{a}', 'r', 'a', now(), NULL)`},
@@ -164,7 +168,7 @@ var violations = map[string][]string{
 }
 
 // plain indexes refuse nothing.
-var plain = []string{"item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx"}
+var plain = []string{"item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx"}
 
 // Every constraint refuses what it is there for.
 func TestConstraintsHold(t *testing.T) {
@@ -314,9 +318,8 @@ func TestReportingRole(t *testing.T) {
 		}
 	}
 	for _, other := range []string{
-		"SELECT * FROM recommend(1, ARRAY[1]::bigint[], true, 'affinity', 1, 0, '{}', '{}', 0, true, 5)",
-		"SELECT * FROM ranked(1, ARRAY[1]::bigint[], true, 'affinity', 1, 0, '{}', NULL, 0, true, 5)",
-		"SELECT * FROM explain_pair(1, 1, 2)", "SELECT item_ids('{a}')",
+		"SELECT * FROM find_context(0)", "SELECT seeds_of(1, '{1}')",
+		"SELECT * FROM explain_items('a', 'b', 0)", "SELECT item_ids('{a}')",
 		"INSERT INTO loads (source, loaded_by, version) VALUES ('', '', '')", "CREATE TABLE reporting.mine (a int)",
 		"UPDATE reporting.builds SET version = ''", "SELECT nextval('loads_load_id_seq')",
 	} {

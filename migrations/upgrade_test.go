@@ -2,6 +2,9 @@ package migrations_test
 
 import (
 	"database/sql"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,7 +93,7 @@ func TestRetiredVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(names(t)[2:], namesOf(applied)); diff != "" {
+	if diff := cmp.Diff(append(names(t)[2:], "functions"), namesOf(applied)); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
 	}
 	if err := pg.CheckSchema(t.Context(), pool); err != nil {
@@ -124,6 +127,49 @@ func TestRetiredVersions(t *testing.T) {
 	}
 }
 
+// TestUpgradeFrom369ba3d: a database of that version, whose functions were migrations 9 and 10, comes up to date with its orders, builds and
+// rules, and looks like one that never had them.
+func TestUpgradeFrom369ba3d(t *testing.T) {
+	t.Parallel()
+	fresh, pool := empty(t), empty(t)
+	if _, err := pg.MigrateUp(t.Context(), fresh); err != nil {
+		t.Fatal(err)
+	}
+	upTo(t, pool, 8)
+	functions, err := os.ReadFile("testdata/369ba3d-functions.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, pool, string(functions))
+	exec(t, pool, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true), (10, true)")
+	first := slices.IndexFunc(retiredSchema, func(s string) bool { return strings.HasPrefix(s, "INSERT INTO loads") })
+	for _, statement := range retiredSchema[first:] {
+		// its tables have columns that those of version 2 had not
+		statement = strings.NewReplacer(
+			"(1, 1, 2, 2, 1, 1), (1, 2, 1, 1, 2, 2), (1, 3, 1, 1, 3, 3)", "(1, 1, 2, 2, 1, 1, 2), (1, 2, 1, 1, 2, 2, 1), (1, 3, 1, 1, 3, 3, 1)",
+			"0.25, 1, 2)", "0.25, 1, 2, 0, 0)", "0.25, 1, 3)", "0.25, 1, 3, 0, 0)", "0.5, 2, 1)", "0.5, 2, 1, 0, 0)",
+		).Replace(statement)
+		exec(t, pool, statement)
+	}
+	exec(t, pool, "CREATE TABLE item_days_1 PARTITION OF item_days FOR VALUES IN (1)")
+	exec(t, pool, "UPDATE builds SET activated_at = built_at")
+	exec(t, pool, "INSERT INTO rules (kind, items, reason, author) VALUES ('hide', '{tea}', 'sold out', 'tester')")
+	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	if got := texts(t, pool, "SELECT r.subject FROM revisions AS r WHERE r.matters"); !cmp.Equal(got, []string{"rules"}) {
+		t.Errorf("%q matter, want the rule that is in force", got)
+	}
+	wantUpgraded(t, pool)
+	if _, err := build.Prune(t.Context(), pool, 0); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, pool, "DROP TABLE item_stats_2, item_pairs_2, item_neighbours_2, item_days_2")
+	if diff := cmp.Diff(schema(t, fresh), schema(t, pool)); diff != "" {
+		t.Errorf("schema (-fresh +upgraded):\n%s", diff)
+	}
+}
+
 // wantUpgraded asks the build that was there before, and makes another.
 func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
@@ -136,11 +182,11 @@ func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 	answers := func() (list []recommend.Recommendation) {
 		t.Helper()
 		r := recommend.New(pool)
-		similar, err := r.Similar(t.Context(), "bread", recommend.Options{})
+		similar, err := r.Ask(t.Context(), recommend.Similar("bread", recommend.Options{}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		basket, err := r.Basket(t.Context(), []string{"butter", "jam"}, recommend.Options{})
+		basket, err := r.Ask(t.Context(), recommend.Basket([]string{"butter", "jam"}, recommend.Options{}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,10 +65,6 @@ SELECT b.* FROM builds AS b WHERE b.active;
 -- A build that can be asked: it is whole, and kept.
 SELECT b.* FROM builds AS b WHERE b.build_id = @build_id AND b.status = 'ready';
 
--- name: BuildKept :one
--- Whether the rows of a build are all there. A prune marks the build first and takes the rows away after: what was read of it before is whole.
-SELECT EXISTS (SELECT FROM builds AS b WHERE b.build_id = @build_id AND b.status = 'ready')::boolean AS kept;
-
 -- name: BuildGet :one
 SELECT b.* FROM builds AS b WHERE b.build_id = @build_id;
 
@@ -120,4 +116,13 @@ LEFT JOIN pg_catalog.pg_inherits AS n ON n.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_class AS p ON p.oid = n.inhparent
 WHERE b.status = 'pruned'
 ORDER BY b.build_id, c.relname
+LIMIT 10000;
+
+-- name: TransactionList :many
+-- The other transactions of this database that run now, by the ids that PostgreSQL gives them.
+SELECT k.virtualxid::text AS transaction
+FROM pg_catalog.pg_locks AS k
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = k.pid
+WHERE k.locktype = 'virtualxid' AND a.datname = current_database() AND k.pid <> pg_backend_pid()
+ORDER BY k.virtualxid
 LIMIT 10000;

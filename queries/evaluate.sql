@@ -42,22 +42,21 @@ ORDER BY 1
 LIMIT @most;
 
 -- name: CaseRank :execrows
--- The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have no
--- prior, so that what is popular comes behind all of that.
+-- The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have
+-- no prior, so that what is popular comes behind all of that.
 INSERT INTO case_rankings (method, case_id, items)
 SELECT @measure::text, c.case_id, served.items || ARRAY(
     SELECT r.item_id
-    FROM ranked(0, c.basket, false, @measure::text, 0, 0, '{}', NULL, 0, false, 1000000) AS r(place, item_id)
+    FROM rank(find_trial(), basket_question(@measure::text, false, 1000000), c.seeds, '{}', NULL, 1000000) AS r(place, item_id)
     WHERE r.item_id <> ALL (served.items)
     ORDER BY r.place
 )
-FROM cases AS c
+FROM (SELECT k.case_id, seeds_of(0, k.basket) AS seeds FROM cases AS k WHERE k.case_id BETWEEN @first AND @last) AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(r.item_id ORDER BY r.place), '{}') AS items
-    FROM ranked(0, c.basket, false, @measure::text, 0, 0, '{}', NULL, 0, true, 10) AS r(place, item_id)
+    FROM rank(find_trial(), basket_question(@measure::text, true, 10), c.seeds, '{}', NULL, 10) AS r(place, item_id)
     WHERE @measure::text = 'affinity'
-) AS served
-WHERE c.case_id BETWEEN @first AND @last;
+) AS served;
 
 -- name: CaseRankByPopularity :execrows
 -- Nothing goes with anything: all is filled.

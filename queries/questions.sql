@@ -1,77 +1,51 @@
--- name: ItemListKnown :many
--- Which of the names the build knows.
-SELECT i.item_id, i.name
-FROM items AS i
-JOIN item_stats AS s ON s.item_id = i.item_id AND s.build_id = @build_id
-WHERE i.name = ANY (@names::text[])
-ORDER BY i.item_id;
-
--- name: OrderGet :one
-SELECT o.* FROM orders AS o WHERE o.external_id = @external_id;
-
--- name: OrderItemList :many
--- All items of one order; an order has as many as it has, so there is no limit. LIMIT 1 makes it look up each of them: before order lines have
--- statistics the planner expects hundreds, and would read all items to join them.
-SELECT i.name
-FROM order_lines AS l
-CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = l.item_id LIMIT 1) AS i
-WHERE l.order_id = @order_id
-ORDER BY i.name;
-
--- name: Recommend :many
--- The answers, and behind them, at place 0, how many items rules and the catalogue left out.
-SELECT coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score,
+-- name: AnswerList :many
+-- The answers of a kept build (0: the active one) to a JSON array of questions, whose fields are those of the type question, by position from
+-- 1. An answer has a row for each of
+-- its recommendations, and one at place 0 where it has none. No row: there is no such build.
+SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_at::timestamptz AS built_at,
+       coalesce(a.window_days, 0)::integer AS window_days, a.dated::boolean AS dated, a.version::text AS version,
+       coalesce(a.known, -1)::bigint AS known, a.unknown::text[] AS unknown, a.rules::bigint[] AS rules,
+       a.inactive_left_out::bigint AS inactive_left_out,
+       coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score,
        coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
        coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together, 0)::bigint AS orders_together,
-       coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
-       r.left_out::bigint AS left_out,
-       coalesce(r.attributes, '{}')::jsonb AS attributes
-FROM recommend(
-    @build_id, @asked::bigint[], @boosted, @measure, @min_support, @min_confidence, @excluded::bigint[], @categories::text[], @days::integer,
-    @fill, @lim
-) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
-       attributes)
-ORDER BY r.place, r.rules
+       coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift,
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label, coalesce(r.url, '')::text AS url,
+       coalesce(r.image_url, '')::text AS image_url, coalesce(r.price, -1)::float8 AS price
+FROM find_context(@build_id::bigint) AS c
+CROSS JOIN jsonb_array_elements(@questions::jsonb) WITH ORDINALITY AS q(question, position)
+CROSS JOIN LATERAL answer(jsonb_populate_record(NULL::question, q.question), c) AS a(
+    build_id, built_at, window_days, dated, version, known, unknown, rules, inactive_left_out, recommendations
+)
+LEFT JOIN LATERAL unnest(a.recommendations) AS r(
+    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, category, label, url, image_url,
+    price
+) ON true
+ORDER BY q.position, r.place
 LIMIT 1000000;
 
--- name: RecommendPerItem :many
--- The answers to many questions about one item each, by position, from the active build or that of an id: all that there is to ask, at once. One
--- row of zeros for a question that has no answer; no row at all where there is no such build.
-SELECT b.build_id, b.built_at, b.window_days, a.position::bigint AS position, (i.item_id IS NOT NULL)::boolean AS known, coalesce(r.place, 0)::bigint AS place,
-       coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
-       coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
-       coalesce(r.orders_together, 0)::bigint AS orders_together, coalesce(r.confidence, 0)::float8 AS confidence,
-       coalesce(r.lift, 0)::float8 AS lift, coalesce(r.rules, '{}')::bigint[] AS rules,
-       coalesce(r.left_out, 0)::bigint AS left_out, coalesce(r.attributes, '{}')::jsonb AS attributes
-FROM builds AS b
-CROSS JOIN unnest(@names::text[]) WITH ORDINALITY AS a(name, position)
-LEFT JOIN LATERAL (
-    SELECT x.item_id
-    FROM items AS x
-    JOIN item_stats AS s ON s.item_id = x.item_id AND s.build_id = b.build_id
-    WHERE x.name = a.name
-    LIMIT 1
-) AS i ON true
-LEFT JOIN LATERAL recommend(
-    b.build_id, ARRAY[i.item_id], true, @measure, @min_support, @min_confidence, item_ids(@exclude::text[]), @categories::text[], 0, @fill, @lim
-) AS r(place, item_id, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, left_out,
-       attributes) ON i.item_id IS NOT NULL
-WHERE b.status = 'ready' AND CASE WHEN @build_id::bigint = 0 THEN b.active ELSE b.build_id = @build_id::bigint END
-ORDER BY a.position, r.place, r.rules
-LIMIT 1000000;
+-- name: VersionGet :one
+-- What answers depend on beside the question: equal versions, equal answers.
+SELECT coalesce((SELECT c.revision FROM find_context(0) AS c(build, revision, plain)), '')::text AS version;
 
 -- name: PairExplain :one
-SELECT e.reason::text AS reason, e.orders_together::bigint AS orders_together, e.item_orders::bigint AS item_orders,
-       e.other_orders::bigint AS other_orders, e.item_baskets::bigint AS item_baskets, e.other_baskets::bigint AS other_baskets,
-       e.baskets::bigint AS baskets, e.support::float8 AS support, e.confidence::float8 AS confidence,
-       e.reverse_confidence::float8 AS reverse_confidence, e.lift::float8 AS lift, e.cosine::float8 AS cosine, e.jaccard::float8 AS jaccard,
-       e.affinity::float8 AS affinity, e.shrink_factor::float8 AS shrink_factor, e.reach::float8 AS reach,
-       e.popularity_divisor::float8 AS popularity_divisor, e.weight::float8 AS weight, e.item_mass::float8 AS item_mass,
-       e.other_mass::float8 AS other_mass, e.shrinkage::float8 AS shrinkage, e.popularity_exponent::float8 AS popularity_exponent,
-       e.neighbour_rank::bigint AS neighbour_rank, e.overlap::float8 AS overlap,
-       e.newest_orders::jsonb AS newest_orders
-FROM explain_pair(@build_id, @item_id, @other_id) AS e(
-    reason, orders_together, item_orders, other_orders, item_baskets, other_baskets, baskets, support, confidence, reverse_confidence, lift, cosine,
-    jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass, other_mass, shrinkage, popularity_exponent, neighbour_rank,
-    overlap, newest_orders
+-- No row: there is no such build. Zeros where a name is unknown to it.
+SELECT e.build_id::bigint AS build_id, e.built_at::timestamptz AS built_at, e.item_known::boolean AS item_known,
+       e.other_known::boolean AS other_known, coalesce(e.reason, '')::text AS reason,
+       coalesce(e.orders_together, 0)::bigint AS orders_together, coalesce(e.item_orders, 0)::bigint AS item_orders,
+       coalesce(e.other_orders, 0)::bigint AS other_orders, coalesce(e.item_baskets, 0)::bigint AS item_baskets,
+       coalesce(e.other_baskets, 0)::bigint AS other_baskets, coalesce(e.baskets, 0)::bigint AS baskets,
+       coalesce(e.support, 0)::float8 AS support, coalesce(e.confidence, 0)::float8 AS confidence,
+       coalesce(e.reverse_confidence, 0)::float8 AS reverse_confidence, coalesce(e.lift, 0)::float8 AS lift,
+       coalesce(e.cosine, 0)::float8 AS cosine, coalesce(e.jaccard, 0)::float8 AS jaccard,
+       coalesce(e.affinity, 0)::float8 AS affinity, coalesce(e.shrink_factor, 0)::float8 AS shrink_factor,
+       coalesce(e.reach, 0)::float8 AS reach, coalesce(e.popularity_divisor, 0)::float8 AS popularity_divisor,
+       coalesce(e.weight, 0)::float8 AS weight, coalesce(e.item_mass, 0)::float8 AS item_mass,
+       coalesce(e.other_mass, 0)::float8 AS other_mass, coalesce(e.shrinkage, 0)::float8 AS shrinkage,
+       coalesce(e.popularity_exponent, 0)::float8 AS popularity_exponent, coalesce(e.neighbour_rank, 0)::bigint AS neighbour_rank,
+       coalesce(e.overlap, 0)::float8 AS overlap, coalesce(e.newest_orders, '[]')::jsonb AS newest_orders
+FROM explain_items(@item::text, @other::text, @build_id::bigint) AS e(
+    build_id, built_at, item_known, other_known, reason, orders_together, item_orders, other_orders, item_baskets, other_baskets, baskets,
+    support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass,
+    other_mass, shrinkage, popularity_exponent, neighbour_rank, overlap, newest_orders
 );

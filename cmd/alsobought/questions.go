@@ -97,7 +97,7 @@ func (c *popularCommand) Run(ctx context.Context, term *terminal, d *database) e
 	if set(&opts.Days, c.Days); c.Days != nil && opts.Days == 0 {
 		return usageError{fmt.Errorf("--days is 0: choose 1 to %d", recommend.MaxDays)}
 	}
-	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) { return r.Popular(ctx, opts) })
+	return ask(ctx, term, d, c.JSON, recommend.Popular(opts))
 }
 
 type similarCommand struct {
@@ -106,9 +106,7 @@ type similarCommand struct {
 }
 
 func (c *similarCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
-		return r.Similar(ctx, c.Item, c.options())
-	})
+	return ask(ctx, term, d, c.JSON, recommend.Similar(c.Item, c.options()))
 }
 
 type basketCommand struct {
@@ -117,9 +115,7 @@ type basketCommand struct {
 }
 
 func (c *basketCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
-		return r.Basket(ctx, c.Items, c.options())
-	})
+	return ask(ctx, term, d, c.JSON, recommend.Basket(c.Items, c.options()))
 }
 
 type orderCommand struct {
@@ -128,20 +124,16 @@ type orderCommand struct {
 }
 
 func (c *orderCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return ask(ctx, term, d, c.JSON, func(r *recommend.Recommender) (recommend.Answer, error) {
-		return r.Order(ctx, c.ID, c.options())
-	})
+	return ask(ctx, term, d, c.JSON, recommend.Order(c.ID, c.options()))
 }
 
-func ask(
-	ctx context.Context, term *terminal, d *database, asJSON bool, question func(*recommend.Recommender) (recommend.Answer, error),
-) error {
+func ask(ctx context.Context, term *terminal, d *database, asJSON bool, question recommend.Question) error {
 	pool, closeAll, err := d.open(ctx, term)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	answer, err := question(recommend.New(pool))
+	answer, err := recommend.New(pool).Ask(ctx, question)
 	if err != nil {
 		return err
 	}

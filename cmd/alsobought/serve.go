@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/internal/httpapi"
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
 )
 
 // listening is where the API listens and how it logs.
@@ -17,10 +19,26 @@ type listening struct {
 	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where to listen (default ${default})."`
 	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
 	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
+	answering
 }
 
 type serveCommand struct {
 	listening
+}
+
+// answering is how finished answers are kept.
+type answering struct {
+	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for finished answers, 0 for none (default ${default})."`
+	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control of answers (default ${default})."`
+}
+
+// Validate is called when the flags are read.
+func (a *answering) Validate() error {
+	const most = 1 << 20
+	if a.Cache < 0 || a.Cache > most {
+		return fmt.Errorf("cache is %d MiB: choose 0 to %d", a.Cache, most)
+	}
+	return nil
 }
 
 func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -34,6 +52,10 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 		return err
 	}
 	defer closeAll()
+	if pool, err = pg.Warmed(ctx, pool, recommend.Warm); err != nil {
+		return err
+	}
+	defer pool.Close()
 	fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
 	return c.serve(ctx, term, listener, pool)
 }
@@ -60,6 +82,8 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	if l.LogFormat == "json" {
 		logger = slog.New(slog.NewJSONHandler(term.stderr, options))
 	}
-	handler := httpapi.New(httpapi.Config{Pool: pool, Version: version, Logger: logger})
+	handler := httpapi.New(httpapi.Config{
+		Pool: pool, Version: version, Logger: logger, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
+	})
 	return httpapi.Serve(ctx, listener, handler, logger)
 }

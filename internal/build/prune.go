@@ -3,6 +3,8 @@ package build
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -37,6 +39,12 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 			return 0, fmt.Errorf("prune build %d: %w", id, err)
 		}
 	}
+	if len(ids) > 0 {
+		gone, err := waitForReaders(ctx, conn)
+		if err != nil || !gone {
+			return len(ids), err // the next prune finds their tables
+		}
+	}
 	tables, err := q.BuildTableDroppable(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("find tables to drop: %w", err)
@@ -61,6 +69,33 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 		return 0, fmt.Errorf("delete the days of pruned builds: %w", err)
 	}
 	return len(ids), forgetItems(ctx, conn)
+}
+
+// readerPatience is how long a prune waits for transactions that may still read what it has marked.
+const readerPatience = 10 * time.Second
+
+// waitForReaders waits until every transaction that runs now has ended, and reports whether they have: one that began before the builds were
+// marked may have found one of them active and not looked at its rows yet. (So does CREATE INDEX CONCURRENTLY.)
+func waitForReaders(ctx context.Context, conn *pgx.Conn) (gone bool, err error) {
+	q := db.New(conn)
+	running, err := q.TransactionList(ctx)
+	if err != nil {
+		return false, fmt.Errorf("find readers: %w", err)
+	}
+	const interval = 5 * time.Millisecond
+	for deadline := time.Now().Add(readerPatience); len(running) > 0 && time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(interval):
+		}
+		now, err := q.TransactionList(ctx)
+		if err != nil {
+			return false, fmt.Errorf("wait for readers: %w", err)
+		}
+		running = slices.DeleteFunc(running, func(id string) bool { return !slices.Contains(now, id) })
+	}
+	return len(running) == 0, nil
 }
 
 // forgetItems deletes the items that neither an order nor a kept build has: their loads were reverted, or their orders deleted. To look for

@@ -46,16 +46,20 @@ func askers(pool *pgxpool.Pool, item string) map[string]reader {
 	}
 	similar := oracle.Question{Asked: []string{item}, Boosted: true, Measure: "affinity", Limit: 5}
 	return map[string]reader{
-		"similar": {similar, func(ctx context.Context) (answer, error) { return told(r.Similar(ctx, item, recommend.Options{})) }},
+		"similar": {similar, func(ctx context.Context) (answer, error) {
+			return told(r.Ask(ctx, recommend.Similar(item, recommend.Options{})))
+		}},
 		"similar by count": {
 			oracle.Question{Asked: []string{item}, Measure: "count", Limit: 9},
 			func(ctx context.Context) (answer, error) {
-				return told(r.Similar(ctx, item, recommend.Options{Limit: 9, Measure: recommend.Count}))
+				return told(r.Ask(ctx, recommend.Similar(item, recommend.Options{Limit: 9, Measure: recommend.Count})))
 			},
 		},
 		"popular": {
 			oracle.Question{Measure: "affinity", Limit: 20},
-			func(ctx context.Context) (answer, error) { return told(r.Popular(ctx, recommend.Options{})) },
+			func(ctx context.Context) (answer, error) {
+				return told(r.Ask(ctx, recommend.Popular(recommend.Options{})))
+			},
 		},
 		"reporting": {similar, func(ctx context.Context) (answer, error) {
 			rows, err := pool.Query(ctx, `SELECT item_name, source, similarity_score, popularity_rank, orders_together, confidence, lift, build_id
@@ -165,7 +169,13 @@ func TestReadersDoNotWaitForAPrune(t *testing.T) {
 		_, err := build.Prune(ctx, pool, 0)
 		done <- err
 	}()
-	waiting(t, pool, "virtualxid")
+	for marked := false; !marked; {
+		first, err := db.New(pool).BuildGet(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		marked = first.Status == "pruned"
+	}
 	wantAnswers(t, impatient(t, url), 2, counts)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {

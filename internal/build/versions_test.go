@@ -268,11 +268,11 @@ func TestNoOrders(t *testing.T) {
 	built := mustBuild(t, pool, defaults())
 	wantCounts(t, pool, built, oracle.Count(nil, oracle.Settings(build.DefaultSettings())))
 	wantHealthy(t, pool)
-	answer, err := recommend.New(pool).Popular(t.Context(), recommend.Options{})
+	answer, err := recommend.New(pool).Ask(t.Context(), recommend.Popular(recommend.Options{}))
 	if err != nil || len(answer.Recommendations) != 0 || answer.Metadata.BuildID != built.BuildID {
 		t.Errorf("%+v, %v", answer, err)
 	}
-	if _, err := recommend.New(pool).Similar(t.Context(), "x", recommend.Options{}); !errors.Is(err, recommend.ErrUnknownItem) {
+	if _, err := recommend.New(pool).Ask(t.Context(), recommend.Similar("x", recommend.Options{})); !errors.Is(err, recommend.ErrUnknownItem) {
 		t.Errorf("similar: %v", err)
 	}
 	loadText(t, pool, "order_id,item_name\n1,x\n1,y\n")

@@ -206,6 +206,7 @@ func templateName() (string, error) {
 		}
 		fmt.Fprintf(sum, "%s %d\n%s", f, len(text), text)
 	}
+	fmt.Fprint(sum, migrations.FunctionsHash())
 	return "template_" + hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 

@@ -149,7 +149,7 @@ func TestNothingIsLeft(t *testing.T) {
 	mustBuild(t, pool, build.DefaultSettings())
 	before, r := state(t, pool), recommend.New(pool)
 	answer := func() recommend.Answer {
-		a, err := r.Basket(t.Context(), []string{"item 0", "item 1"}, recommend.Options{})
+		a, err := r.Ask(t.Context(), recommend.Basket([]string{"item 0", "item 1"}, recommend.Options{}))
 		if err != nil {
 			t.Error(err)
 		}

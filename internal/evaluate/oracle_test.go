@@ -83,7 +83,7 @@ func naive(t *testing.T, orders dated, opts evaluate.Options) evaluate.Report {
 		}))
 	}
 	report.Grades = append(report.Grades, gradeOf(t, evaluate.Popularity, questions, built.Items, func(basket []string) (recommend.Answer, error) {
-		return r.Popular(t.Context(), recommend.Options{Exclude: basket, Limit: recommend.MaxLimit})
+		return r.Ask(t.Context(), recommend.Popular(recommend.Options{Exclude: basket, Limit: recommend.MaxLimit}))
 	}))
 	return report
 }
@@ -91,15 +91,15 @@ func naive(t *testing.T, orders dated, opts evaluate.Options) evaluate.Report {
 // tenAndTheRest is what is served, and behind the first ten what shares orders with the basket before what is popular.
 func tenAndTheRest(t *testing.T, r *recommend.Recommender, basket []string, measure recommend.Measure) (recommend.Answer, error) {
 	t.Helper()
-	answer, err := r.Basket(t.Context(), basket, recommend.Options{Measure: measure, Limit: 10})
+	answer, err := r.Ask(t.Context(), recommend.Basket(basket, recommend.Options{Measure: measure, Limit: 10}))
 	if err != nil {
 		return answer, err
 	}
-	paired, err := r.Basket(t.Context(), basket, recommend.Options{Measure: measure, Limit: recommend.MaxLimit, Strict: true})
+	paired, err := r.Ask(t.Context(), recommend.Basket(basket, recommend.Options{Measure: measure, Limit: recommend.MaxLimit, Strict: true}))
 	if err != nil {
 		return answer, err
 	}
-	popular, err := r.Popular(t.Context(), recommend.Options{Exclude: basket, Limit: recommend.MaxLimit})
+	popular, err := r.Ask(t.Context(), recommend.Popular(recommend.Options{Exclude: basket, Limit: recommend.MaxLimit}))
 	for _, rest := range [][]recommend.Recommendation{paired.Recommendations, popular.Recommendations} {
 		for _, item := range rest {
 			if !slices.ContainsFunc(answer.Recommendations, func(r recommend.Recommendation) bool { return r.ItemName == item.ItemName }) {

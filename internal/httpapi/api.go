@@ -40,6 +40,9 @@ type Config struct {
 	Logger  *slog.Logger  // nil discards
 	Timeout time.Duration // of one request, well under a minute; 0 is 10 s
 	MaxBody int64         // bytes of a request body; 0 is 1 MiB
+
+	CacheBytes   int64  // finished answers to keep, about so many bytes; 0 keeps none
+	CacheControl string // what clients and proxies may do with an answer; "" is no-cache: keep it, and ask whether it still holds
 }
 
 func (c Config) withDefaults() Config {
@@ -52,6 +55,9 @@ func (c Config) withDefaults() Config {
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
 	}
+	if c.CacheControl == "" {
+		c.CacheControl = "no-cache"
+	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
 	}
@@ -62,14 +68,20 @@ func (c Config) withDefaults() Config {
 type api struct {
 	Config
 
-	recommender *recommend.Recommender
+	answers     *recommend.Cache
+	recommender *recommend.Recommender // for what is not kept
 	probe       *probe
 }
 
 // New returns the whole API as one handler. It may be used by any number of requests at once.
 func New(cfg Config) http.Handler {
 	cfg = cfg.withDefaults()
-	a := &api{Config: cfg, recommender: recommend.New(cfg.Pool), probe: &probe{pool: cfg.Pool}}
+	a := &api{
+		Config:      cfg,
+		answers:     recommend.NewCache(cfg.Pool, cfg.CacheBytes),
+		recommender: recommend.New(cfg.Pool),
+		probe:       &probe{pool: cfg.Pool},
+	}
 	router := chi.NewRouter()
 	router.Use(a.observe, secure, a.limit, routable)
 	router.NotFound(notFound)

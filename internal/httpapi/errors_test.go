@@ -242,7 +242,9 @@ func TestNoBuildAndNoSchema(t *testing.T) {
 func TestInternalError(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	if _, err := s.pool.Exec(t.Context(), "DROP FUNCTION recommend"); err != nil {
+	_, err := s.pool.Exec(t.Context(), `CREATE OR REPLACE FUNCTION answer(q question, c answer_context) RETURNS answer LANGUAGE plpgsql AS
+		$$ BEGIN RAISE 'function answer is broken'; END $$`)
+	if err != nil {
 		t.Fatal(err)
 	}
 	a := s.get(t, "/api/v1/popular-items")
@@ -251,7 +253,7 @@ func TestInternalError(t *testing.T) {
 	if !strings.Contains(detail, id) || strings.Contains(string(a.body), "function") {
 		t.Errorf("body %s", a.body)
 	}
-	if l := s.log.of(t, id); l["level"] != "ERROR" || !strings.Contains(fmt.Sprint(l["error"]), "recommend") {
+	if l := s.log.of(t, id); l["level"] != "ERROR" || !strings.Contains(fmt.Sprint(l["error"]), "is broken") {
 		t.Errorf("log %v", l)
 	}
 }

@@ -71,7 +71,7 @@ func (p *probe) see(ctx context.Context) sight {
 
 // ready asks the cheapest question there is: ready is what answers.
 func ready(ctx context.Context, recommender *recommend.Recommender) sight {
-	answer, err := recommender.Popular(ctx, recommend.Options{Limit: 1})
+	answer, err := recommender.Ask(ctx, recommend.Popular(recommend.Options{Limit: 1}))
 	s := sight{connected: true, buildID: answer.Metadata.BuildID, err: err}
 	switch {
 	case err == nil:

@@ -16,6 +16,8 @@ import (
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/alsobought/alsobought/internal/recommend"
 )
 
 //go:embed examples.json
@@ -114,6 +116,17 @@ func documentConfig(version string) huma.Config {
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{polish},
 	}
+}
+
+// answers fills in what operations have in common whose body is a finished answer, of which huma sees only bytes.
+func answers(routes huma.API, op huma.Operation) huma.Operation {
+	op = question(op)
+	schema := routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[recommend.Answer](), true, "")
+	op.Responses["200"].Content["application/json"].Schema = schema
+	if op.Method == http.MethodGet {
+		op.Responses["304"] = &huma.Response{Description: "The client has the answer: see If-None-Match."}
+	}
+	return op
 }
 
 // question fills in what the operations of the questions have in common.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -23,6 +24,7 @@ const (
 type (
 	popularInput struct {
 		strictQuery
+		Conditional
 
 		Limit    int      `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items."`
 		Days     int      `query:"days" minimum:"1" maximum:"365" doc:"Popularity of so many days, back from the newest order of the build; of all orders without."`
@@ -33,6 +35,7 @@ type (
 
 	similarInput struct {
 		strictQuery
+		Conditional
 		Options
 
 		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"How many items."`
@@ -41,6 +44,7 @@ type (
 
 	similarQueryInput struct {
 		strictQuery
+		Conditional
 		Options
 
 		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"How many items."`
@@ -88,25 +92,32 @@ type (
 		BuildID int64 `query:"build_id" minimum:"1" doc:"A build that is kept, instead of the active one."`
 	}
 
-	answerOutput      struct{ Body recommend.Answer }
+	answerOutput struct {
+		Status int
+		//nolint:tagliatelle // its name
+		ETag         string `header:"ETag" doc:"Of the answer as it is now; for If-None-Match. Not for orders and older builds."`
+		CacheControl string `header:"Cache-Control"`
+		ContentType  string `header:"Content-Type"`
+		Body         []byte
+	}
 	batchOutput       struct{ Body recommend.Batch }
 	explanationOutput struct{ Body recommend.Explanation }
 )
 
 func (a *api) questions(routes huma.API) {
 	const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
-	register(routes, question(huma.Operation{
+	register(routes, answers(routes, huma.Operation{
 		OperationID: "popular-items",
 		Path:        popularPath,
 		Summary:     "The most popular items",
 		Description: "The items in the most orders of the build, ties by name; those of the last days, ties by the popularity of all days.",
 		Errors:      []int{notThere, later},
 	}), func(ctx context.Context, in *popularInput) (*answerOutput, error) {
-		return answered(a.recommender.Popular(ctx, recommend.Options{
+		return a.answer(ctx, &in.Conditional, recommend.Popular(recommend.Options{
 			Limit: in.Limit, Days: in.Days, Exclude: in.Exclude, Categories: in.Category, BuildID: in.BuildID,
 		}))
 	})
-	register(routes, question(huma.Operation{
+	register(routes, answers(routes, huma.Operation{
 		OperationID: "similar-items",
 		Path:        similarPath + "/{item_name}",
 		Summary:     "What goes with an item",
@@ -114,16 +125,16 @@ func (a *api) questions(routes huma.API) {
 			"an item with such a name is better asked for as `?item=`.",
 		Errors: []int{notThere, later},
 	}), func(ctx context.Context, in *similarInput) (*answerOutput, error) {
-		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
+		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
-	register(routes, question(huma.Operation{
+	register(routes, answers(routes, huma.Operation{
 		OperationID: "similar-items-by-query",
 		Path:        similarPath,
 		Summary:     "What goes with an item, named in the query",
 		Description: "The same as with the name in the path.",
 		Errors:      []int{notThere, later},
 	}), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
-		return answered(a.recommender.Similar(ctx, in.Item, in.with(in.Limit)))
+		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
 	register(routes, a.withBody(routes, question(huma.Operation{
 		OperationID: "similar-items-batch",
@@ -133,10 +144,10 @@ func (a *api) questions(routes huma.API) {
 		Description: "For each item what similar-items answers, all from one build and by one question to the database.",
 		Errors:      []int{notThere, later},
 	})), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
-		batch, err := a.recommender.SimilarBatch(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
+		batch, err := a.recommender.AskEach(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
 		return &batchOutput{batch}, err
 	})
-	register(routes, a.withBody(routes, question(huma.Operation{
+	register(routes, a.withBody(routes, answers(routes, huma.Operation{
 		OperationID: "basket-recommendations",
 		Method:      http.MethodPost,
 		Path:        basketPath,
@@ -144,16 +155,16 @@ func (a *api) questions(routes huma.API) {
 		Description: "The items that go with all of the basket's items together, none of them in it.",
 		Errors:      []int{notThere, later},
 	})), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
-		return answered(a.recommender.Basket(ctx, in.Body.Items, in.Body.with(in.Body.Limit)))
+		return a.answer(ctx, nil, recommend.Basket(in.Body.Items, in.Body.with(in.Body.Limit)))
 	})
-	register(routes, question(huma.Operation{
+	register(routes, answers(routes, huma.Operation{
 		OperationID: "order-recommendations",
 		Path:        orderPath + "/{order_id}",
 		Summary:     "What goes with an order",
 		Description: "The items that go with those of an order that was loaded, none of them in it.",
 		Errors:      []int{notThere, later},
 	}), func(ctx context.Context, in *orderInput) (*answerOutput, error) {
-		return answered(a.recommender.Order(ctx, in.OrderID, in.with(in.Limit)))
+		return a.answer(ctx, nil, recommend.Order(in.OrderID, in.with(in.Limit)))
 	})
 	register(routes, question(huma.Operation{
 		OperationID: "explain",
@@ -167,6 +178,37 @@ func (a *api) questions(routes huma.API) {
 	})
 }
 
-func answered(answer recommend.Answer, err error) (*answerOutput, error) {
-	return &answerOutput{answer}, err
+// Conditional is what a client that has an answer may say of it. (Exported for the same reason as Options.)
+type Conditional struct {
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETags of answers that the client has: 304 if one of them is still right."`
+}
+
+// answer returns the finished answer, or 304 if the client has it. condition is nil where there is none.
+func (a *api) answer(ctx context.Context, condition *Conditional, q recommend.Question) (*answerOutput, error) {
+	var has func(etag string) bool
+	if condition != nil && condition.IfNoneMatch != "" {
+		has = condition.has
+	}
+	served, err := a.answers.Ask(ctx, q, has)
+	if err != nil {
+		return nil, err
+	}
+	out := &answerOutput{
+		Status: http.StatusOK, ETag: served.ETag, CacheControl: a.CacheControl, ContentType: "application/json", Body: served.JSON,
+	}
+	if served.NotModified() {
+		out.Status, out.ContentType = http.StatusNotModified, ""
+	}
+	return out, nil
+}
+
+// has compares weakly, as RFC 9110 wants it for If-None-Match.
+func (c *Conditional) has(etag string) bool {
+	for tag := range strings.SplitSeq(c.IfNoneMatch, ",") {
+		tag = strings.TrimSpace(tag)
+		if strings.TrimPrefix(tag, "W/") == etag {
+			return true
+		}
+	}
+	return false
 }

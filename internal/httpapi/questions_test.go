@@ -80,7 +80,7 @@ func TestAnswersAreThoseOfRecommend(t *testing.T) {
 	s := newServer(t)
 	r := recommend.New(s.pool)
 	item := `Flow Cell, "large" <b>`
-	similar, err := r.Similar(t.Context(), item, recommend.Options{})
+	similar, err := r.Ask(t.Context(), recommend.Similar(item, recommend.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Question is what can be asked of recommend(), and what is in force when it is.
+// Question is what can be asked of answer(), and what is in force when it is.
 type Question struct {
 	Asked         []string // unknown items and repeats count for nothing
 	Boosted       bool     // similar items: affinity times n_j^SimilarExponent

@@ -12,9 +12,10 @@ import (
 
 // SQLSTATE codes that are decided by (PostgreSQL manual, appendix A).
 const (
-	undefinedTable = "42P01"
-	queryCanceled  = "57014"
-	diskFull       = "53100"
+	undefinedTable    = "42P01"
+	undefinedFunction = "42883"
+	queryCanceled     = "57014"
+	diskFull          = "53100"
 )
 
 // IsUnavailable reports whether err, which is of the database, says that it could not be reached, did not answer in time, went away, or is
@@ -56,8 +57,8 @@ func Violates(err error, constraint string) bool {
 	return errors.As(err, &server) && strings.HasPrefix(server.Code, "23") && server.ConstraintName == constraint
 }
 
-// IsMissingSchema reports whether err says that a table of ours is not there: the database was never migrated.
+// IsMissingSchema reports whether err says that a table or function of ours is not there: the database was never migrated.
 func IsMissingSchema(err error) bool {
 	server := new(pgconn.PgError)
-	return errors.As(err, &server) && server.Code == undefinedTable
+	return errors.As(err, &server) && (server.Code == undefinedTable || server.Code == undefinedFunction)
 }

@@ -47,7 +47,7 @@ func TestErrors(t *testing.T) {
 		"missing table":            {provoke: sql("TABLE not_there"), missing: true},
 		"missing schema":           {provoke: sql("TABLE nor_this.not_there"), missing: true},
 		"missing column":           {provoke: sql("SELECT not_there FROM items")},
-		"missing function":         {provoke: sql("SELECT not_there()")},
+		"missing function":         {provoke: sql("SELECT not_there()"), missing: true},
 		"syntax":                   {provoke: sql("SELEKT")},
 		"unique violation":         {provoke: sql("INSERT INTO items (name) VALUES ('a'), ('a')"), violates: "items_name_key"},
 		"check violation":          {provoke: sql("INSERT INTO items (name) VALUES ('')"), violates: "items_name_check"},

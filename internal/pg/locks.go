@@ -10,9 +10,10 @@ import (
 // Advisory locks have two numbers here: a class of ours, and what is locked. The first is "also" in ASCII plus a small number, so that
 // other programs in the same database hardly share it.
 const (
-	LoadLock  int32 = 0x616c0001 // held by a running load, by load id, until its session ends
-	MergeLock int32 = 0x616c0002 // held by whoever changes items, orders or lines, until its transaction ends
-	BuildLock int32 = 0x616c0003 // held by whoever writes, switches or removes builds, until its session ends
+	LoadLock      int32 = 0x616c0001 // held by a running load, by load id, until its session ends
+	MergeLock     int32 = 0x616c0002 // held by whoever changes items, orders or lines, until its transaction ends
+	BuildLock     int32 = 0x616c0003 // held by whoever writes, switches or removes builds, until its session ends
+	FunctionsLock int32 = 0x616c0004 // held by whoever replaces functions, until its transaction ends
 )
 
 // Lock takes the advisory lock for the session of conn and waits for it as long as ctx allows.

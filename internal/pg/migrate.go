@@ -24,15 +24,33 @@ type Migration struct {
 	AppliedAt *time.Time `json:"applied_at"` // nil when it is not applied
 }
 
-// MigrateUp applies every migration that is not applied yet and returns them. Any number of callers may run it at once: a session lock
-// lets one work while the others wait.
+// functionsName is what stands for all functions and views in a list of migrations, behind the numbered ones.
+const functionsName = "functions"
+
+// MigrateUp applies every migration that is not applied yet, makes the functions and views this program's, and returns what it did. Any
+// number of callers may run it at once: a session lock lets one work while the others wait.
 func MigrateUp(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
 	var applied []Migration
 	err := withProvider(pool, func(p *goose.Provider) error {
 		results, err := p.Up(ctx)
 		applied = done(results)
+		if err != nil {
+			return err
+		}
+		// An older program must not put its functions back.
+		current, target, err := p.GetVersions(ctx)
+		if err == nil && current > target {
+			err = newerSchema(current, target)
+		}
 		return err
 	})
+	if err != nil {
+		return applied, err
+	}
+	replaced, err := replaceFunctions(ctx, pool)
+	if replaced {
+		applied = append(applied, Migration{Name: functionsName})
+	}
 	return applied, err
 }
 
@@ -57,7 +75,7 @@ func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool) ([]Migration
 	return reverted, err
 }
 
-// MigrateStatus lists every migration of this program and when it was applied.
+// MigrateStatus lists every migration of this program and when it was applied, and last its functions.
 func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
 	var list []Migration
 	err := withProvider(pool, func(p *goose.Provider) error {
@@ -72,7 +90,15 @@ func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error)
 		}
 		return err
 	})
-	return list, err
+	if err != nil {
+		return list, err
+	}
+	functions := Migration{Name: functionsName}
+	current, at, err := installedFunctions(ctx, pool)
+	if current {
+		functions.AppliedAt = &at
+	}
+	return append(list, functions), err
 }
 
 // CheckSchema returns ErrSchema, with what to do, unless the database has exactly the migrations of this program.
@@ -92,10 +118,18 @@ func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 		case current < target:
 			return fmt.Errorf("%w: the database is at version %d, this program needs %d: run alsobought migrate up", ErrSchema, current, target)
 		case current > target:
-			return fmt.Errorf("%w: the database is at version %d, this program knows %d: use a newer alsobought", ErrSchema, current, target)
+			return newerSchema(current, target)
 		}
-		return nil
+		same, _, err := installedFunctions(ctx, pool)
+		if err == nil && !same {
+			err = fmt.Errorf("%w: the database has the functions of another alsobought: run alsobought migrate up", ErrSchema)
+		}
+		return err
 	})
+}
+
+func newerSchema(current, target int64) error {
+	return fmt.Errorf("%w: the database is at version %d, this program knows %d: use a newer alsobought", ErrSchema, current, target)
 }
 
 func withProvider(pool *pgxpool.Pool, do func(*goose.Provider) error) error {

@@ -47,6 +47,41 @@ func Open(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
+// Warmed returns a pool like the given one whose connections are all made, and warmed, before they are used: the first statement of a
+// session is planned, which takes several times as long as to run it.
+func Warmed(ctx context.Context, pool *pgxpool.Pool, warm func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+	cfg := pool.Config()
+	cfg.MinConns = cfg.MaxConns
+	connected := cfg.AfterConnect
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := connected(ctx, conn); err != nil {
+			return err
+		}
+		return warm(ctx, conn)
+	}
+	warmed, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	held := make([]*pgxpool.Conn, 0, cfg.MaxConns)
+	for range cfg.MaxConns {
+		conn, acquireErr := warmed.Acquire(ctx)
+		if acquireErr != nil {
+			err = fmt.Errorf("connect to PostgreSQL: %w", acquireErr)
+			break
+		}
+		held = append(held, conn)
+	}
+	for _, conn := range held {
+		conn.Release()
+	}
+	if err != nil {
+		warmed.Close()
+		return nil, err
+	}
+	return warmed, nil
+}
+
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	var number int
 	var version, encoding string

@@ -1,7 +1,6 @@
 package recommend
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -63,53 +62,115 @@ type Metadata struct {
 	Note                 string    `json:"note,omitempty" doc:"why the answer is not what was asked for"`
 }
 
-// newAnswer puts the rows of one question together. Those at place 0 say what was left out.
-func newAnswer(rows []db.RecommendRow, build db.Build, opts Options) (Answer, error) {
+// newAnswer shapes the rows of one question, of which there is at least one.
+func newAnswer(q Question, rows []db.AnswerListRow) Answer {
+	first := rows[0]
 	answer := Answer{
 		Recommendations: make([]Recommendation, 0, len(rows)),
 		Metadata: Metadata{
-			Limit:   opts.Limit,
-			BuildID: build.BuildID,
-			BuiltAt: build.BuiltAt.UTC(),
-			Measure: opts.Measure,
-			Days:    opts.Days,
+			Limit:           q.Limit,
+			BuildID:         first.BuildID,
+			BuiltAt:         first.BuiltAt.UTC(),
+			WindowDays:      int(first.WindowDays),
+			Measure:         q.Measure,
+			OrderID:         q.OrderID,
+			Days:            q.Days,
+			UnknownItems:    q.unknownNames(first.Unknown),
+			Rules:           first.Rules,
+			InactiveLeftOut: int(first.InactiveLeftOut),
 		},
 	}
 	m := &answer.Metadata
-	if build.WindowDays != nil {
-		m.WindowDays = int(*build.WindowDays)
-	}
 	for _, row := range rows {
-		m.Rules = append(m.Rules, row.Rules...)
 		if row.Place == 0 {
-			if len(row.Rules) == 0 {
-				m.InactiveLeftOut += int(row.LeftOut)
-			}
 			continue
 		}
 		if row.Source == SourcePopular {
 			m.FilledByPopularity++
 		}
-		r := Recommendation{
-			ItemName:        row.ItemName,
-			SimilarityScore: row.Score,
-			Reason:          row.Reason,
-			PopularityRank:  row.PopularityRank,
-			OrdersTogether:  row.OrdersTogether,
-			Confidence:      row.Confidence,
-			Lift:            row.Lift,
-			Source:          row.Source,
-		}
-		if err := json.Unmarshal(row.Attributes, &r.Attributes); err != nil {
-			return Answer{}, fmt.Errorf("attributes of %q: %w", row.ItemName, err)
-		}
-		answer.Recommendations = append(answer.Recommendations, r)
+		answer.Recommendations = append(answer.Recommendations, newRecommendation(row))
 	}
 	m.TotalRecommendations = len(answer.Recommendations)
-	if m.TotalRecommendations == 0 && len(opts.Categories) > 0 {
-		m.Note = "nothing of the categories asked for can be recommended"
+	switch q.Kind {
+	case KindPopular:
+		m.Measure = "" // no pairs, no measure
+	case KindSimilar:
+		m.ItemName = q.Items[0]
+	case KindBasket:
+		m.BasketItems = q.Items
+	case KindOrder:
 	}
-	slices.Sort(m.Rules)
-	m.Rules = slices.Compact(m.Rules)
-	return answer, nil
+	m.Note = q.note(first, m.TotalRecommendations)
+	return answer
+}
+
+func newRecommendation(row db.AnswerListRow) Recommendation {
+	r := Recommendation{
+		ItemName:        row.ItemName,
+		SimilarityScore: row.Score,
+		Reason:          row.Reason,
+		PopularityRank:  row.PopularityRank,
+		OrdersTogether:  row.OrdersTogether,
+		Confidence:      row.Confidence,
+		Lift:            row.Lift,
+		Source:          row.Source,
+		Attributes:      Attributes{Category: row.Category, Label: row.Label, URL: row.URL, ImageURL: row.ImageURL},
+	}
+	if row.Price >= 0 {
+		r.Price = &row.Price
+	}
+	return r
+}
+
+// note says why an answer is not what was asked for.
+func (q Question) note(first db.AnswerListRow, answers int) string {
+	switch {
+	case (q.Kind == KindBasket || q.Kind == KindOrder) && first.Known == 0:
+		return fmt.Sprintf("none of the requested items are in build %d", first.BuildID)
+	case q.Days > 0 && !first.Dated:
+		return fmt.Sprintf("no order of build %d has a time, so it has no last days", first.BuildID)
+	case answers == 0 && len(q.Categories) > 0:
+		return "no item of the requested categories can be recommended"
+	case first.WindowDays > 0 && q.Days > int(first.WindowDays):
+		return fmt.Sprintf("build %d counts only the last %d of these %d days", first.BuildID, first.WindowDays, q.Days)
+	}
+	return ""
+}
+
+// unknown returns the error of a question about something that is not known.
+func (q Question) unknown(first db.AnswerListRow) error {
+	switch {
+	case q.Kind == KindOrder && first.Known < 0:
+		return fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, q.OrderID)
+	case q.Kind == KindSimilar && first.Known == 0:
+		return unknownItem(q.Items[0], first.BuildID)
+	}
+	return nil
+}
+
+// unknownNames are those of the items, as they were given, whose texts are unknown.
+func (q Question) unknownNames(unknown []string) []string {
+	if q.Kind == KindOrder && len(unknown) > 0 {
+		return unknown
+	}
+	var names []string
+	for _, name := range q.Items {
+		if slices.Contains(unknown, text(name)) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Batch is the answer to many questions about one item each.
+type Batch struct {
+	Answers  []Answer      `json:"answers" doc:"one for each item, in the order asked: what similar-items answers; an unknown item has no recommendations"`
+	Metadata BatchMetadata `json:"metadata"`
+}
+
+// BatchMetadata says what was asked and what answered.
+type BatchMetadata struct {
+	TotalAnswers int      `json:"total_answers"`
+	BuildID      int64    `json:"build_id"`
+	UnknownItems []string `json:"unknown_items,omitempty" doc:"requested, but in no order of the build"`
 }

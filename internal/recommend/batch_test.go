@@ -34,13 +34,13 @@ func TestBatch(t *testing.T) {
 					asked = append(asked, names[rnd.IntN(len(names))])
 				}
 				rnd.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
-				batch, err := s.SimilarBatch(t.Context(), asked, opts)
+				batch, err := s.AskEach(t.Context(), asked, opts)
 				if err != nil || len(batch.Answers) != len(asked) || batch.Metadata.TotalAnswers != len(asked) {
 					t.Fatalf("%d answers to %d, %+v, %v", len(batch.Answers), len(asked), batch.Metadata, err)
 				}
 				var unknown []string
 				for i, item := range asked {
-					want, err := s.Similar(t.Context(), item, opts)
+					want, err := s.Ask(t.Context(), recommend.Similar(item, opts))
 					got := batch.Answers[i]
 					if errors.Is(err, recommend.ErrUnknownItem) {
 						unknown = append(unknown, item)
@@ -79,11 +79,11 @@ func TestBatchInvalid(t *testing.T) {
 		"measure":  {many[:1], recommend.Options{Measure: "pmi"}, "measure"},
 	} {
 		invalid := new(recommend.InvalidError)
-		if _, err := s.SimilarBatch(t.Context(), c.items, c.opts); !errors.As(err, &invalid) || invalid.Field != c.field {
+		if _, err := s.AskEach(t.Context(), c.items, c.opts); !errors.As(err, &invalid) || invalid.Field != c.field {
 			t.Errorf("%s: %v, want one about %s", name, err, c.field)
 		}
 	}
-	batch, err := s.SimilarBatch(t.Context(), many[1:], recommend.Options{})
+	batch, err := s.AskEach(t.Context(), many[1:], recommend.Options{})
 	if err != nil || len(batch.Answers) != recommend.MaxBatch || !slices.Equal(items(batch.Answers[999]), []string{"butter", "jam/red", "jam", "milk"}) {
 		t.Errorf("%d answers, %v", len(batch.Answers), err)
 	}

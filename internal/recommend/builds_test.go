@@ -27,7 +27,7 @@ func TestBuildID(t *testing.T) {
 	for name, id := range map[string]int64{"pruned": 1, "failed": 4, "unknown": 99, "huge": math.MaxInt64} {
 		errs := all(t, s.Recommender, "bread", recommend.Options{BuildID: id})
 		_, errs["explain"] = s.Explain(t.Context(), "bread", "butter", id)
-		_, errs["batch"] = s.SimilarBatch(t.Context(), []string{"bread"}, recommend.Options{BuildID: id})
+		_, errs["batch"] = s.AskEach(t.Context(), []string{"bread"}, recommend.Options{BuildID: id})
 		for question, err := range errs {
 			if !errors.Is(err, recommend.ErrUnknownBuild) || errors.Is(err, recommend.ErrNoBuild) {
 				t.Errorf("%s of a build that is %s: %v", question, name, err)
@@ -35,7 +35,7 @@ func TestBuildID(t *testing.T) {
 		}
 	}
 	for id, want := range map[int64]int64{0: 3, 2: 2, 3: 3} {
-		answer, err := s.Similar(t.Context(), "bread", recommend.Options{BuildID: id, Limit: 100})
+		answer, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{BuildID: id, Limit: 100}))
 		if err != nil || answer.Metadata.BuildID != want || slices.Contains(items(answer), "tea") != (want == 3) {
 			t.Errorf("build %d: %q by %d (%v)", id, items(answer), answer.Metadata.BuildID, err)
 		}
@@ -44,7 +44,7 @@ func TestBuildID(t *testing.T) {
 			t.Errorf("explain by build %d: %+v, %v", id, e, err)
 		}
 	}
-	if _, err := s.Similar(t.Context(), "tea", recommend.Options{BuildID: 2}); !errors.Is(err, recommend.ErrUnknownItem) {
+	if _, err := s.Ask(t.Context(), recommend.Similar("tea", recommend.Options{BuildID: 2})); !errors.Is(err, recommend.ErrUnknownItem) {
 		t.Errorf("an item that build 2 does not know: %v", err)
 	}
 }
@@ -64,7 +64,7 @@ func TestDays(t *testing.T) {
 		365: "bread: in 2 of 4 orders of the last 365 days; milk: in 2 of 4 orders of the last 365 days; tea: in 1 of 4 orders of the last 365 days",
 		0:   "tea: in 3 of 6 orders; bread: in 2 of 6 orders; milk: in 2 of 6 orders",
 	} {
-		answer, err := r.Popular(t.Context(), recommend.Options{Days: days})
+		answer, err := r.Ask(t.Context(), recommend.Popular(recommend.Options{Days: days}))
 		if got := strings.Join(reasons(answer, err), "; "); got != want || answer.Metadata.Days != days || answer.Metadata.Note != "" {
 			t.Errorf("%d days: %s, want %s; %+v", days, got, want, answer.Metadata)
 		}
@@ -74,7 +74,7 @@ func TestDays(t *testing.T) {
 			t.Errorf("%s of 366 days: %v", question, err)
 		}
 	}
-	answer, err := r.Similar(t.Context(), "bread", recommend.Options{Days: 1})
+	answer, err := r.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Days: 1}))
 	if err != nil || !slices.Equal(items(answer), []string{"milk", "tea"}) || answer.Metadata.Days != 0 {
 		t.Errorf("similar: %+v, %v", answer, err)
 	}
@@ -105,7 +105,7 @@ func TestDaysBeyondTheWindow(t *testing.T) {
 		{2, 30, 14, "bread: in 2 of 2 orders of the last 14 days", "build 2 counts only the last 14 of these 30 days"},
 		{3, 30, 1, "bread: in 1 of 1 orders of the last day", "build 3 counts only the last 1 of these 30 days"},
 	} {
-		answer, err := r.Popular(t.Context(), recommend.Options{Days: c.days, BuildID: c.build, Limit: 1})
+		answer, err := r.Ask(t.Context(), recommend.Popular(recommend.Options{Days: c.days, BuildID: c.build, Limit: 1}))
 		m := answer.Metadata
 		if got := strings.Join(reasons(answer, err), "; "); got != c.reason || m.Note != c.note || m.WindowDays != c.window || m.Days != c.days {
 			t.Errorf("%d days of build %d: %s, want %s; %+v", c.days, c.build, got, c.reason, m)
@@ -113,11 +113,11 @@ func TestDaysBeyondTheWindow(t *testing.T) {
 		if c.days > 0 {
 			wantReported(t, tx, c.reason, answer, "reporting.recent_popular_items($1, 1, build => $2)", c.days, c.build)
 		}
-		similar, err := r.Similar(t.Context(), "bread", recommend.Options{BuildID: c.build})
+		similar, err := r.Ask(t.Context(), recommend.Similar("bread", recommend.Options{BuildID: c.build}))
 		if err != nil || similar.Metadata.WindowDays != c.window || similar.Metadata.Note != "" {
 			t.Errorf("similar by build %d: %+v, %v", c.build, similar.Metadata, err)
 		}
-		batch, err := r.SimilarBatch(t.Context(), []string{"bread", "nothing"}, recommend.Options{BuildID: c.build})
+		batch, err := r.AskEach(t.Context(), []string{"bread", "nothing"}, recommend.Options{BuildID: c.build})
 		if err != nil || batch.Answers[0].Metadata.WindowDays != c.window || batch.Answers[1].Metadata.WindowDays != c.window {
 			t.Errorf("batch by build %d: %+v, %v", c.build, batch, err)
 		}
@@ -132,7 +132,7 @@ func TestDaysWithRules(t *testing.T) {
 	mustBuild(t, s.pool, build.DefaultSettings())
 	r := recommend.New(s.pool)
 	s.rule(t, "pin", "", "milk", "tea")
-	answer, err := r.Popular(t.Context(), recommend.Options{Days: 7})
+	answer, err := r.Ask(t.Context(), recommend.Popular(recommend.Options{Days: 7}))
 	want := "milk: put first by rule 1, in 0 of 2 orders of the last 7 days; tea: put first by rule 1, in 1 of 2 orders of the last 7 days; " +
 		"bread: in 2 of 2 orders of the last 7 days"
 	if got := strings.Join(reasons(answer, err), "; "); got != want || answer.Recommendations[0].Confidence != 0 || answer.Recommendations[1].Confidence != 0.5 {
@@ -145,15 +145,15 @@ func TestDaysWithoutTimes(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
 	s.rule(t, "pin", "", "milk")
-	answer, err := s.Popular(t.Context(), recommend.Options{Days: 7})
+	answer, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Days: 7}))
 	if got := strings.Join(reasons(answer, err), "; "); got != "milk: put first by rule 1, in 0 of 0 orders of the last 7 days" {
 		t.Error(got)
 	}
-	if answer.Metadata.Note != "no order of build 1 has a time, so that it has no last days" {
+	if answer.Metadata.Note != "no order of build 1 has a time, so it has no last days" {
 		t.Errorf("note: %q", answer.Metadata.Note)
 	}
 	s.repeal(t)
-	if answer, err := s.Popular(t.Context(), recommend.Options{Days: 7}); err != nil || len(answer.Recommendations) != 0 {
+	if answer, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Days: 7})); err != nil || len(answer.Recommendations) != 0 {
 		t.Errorf("%+v, %v", answer, err)
 	}
 }
@@ -167,7 +167,7 @@ func TestAttributes(t *testing.T) {
 		FROM items AS i WHERE i.name = 'butter'`)
 	s.exec(t, `INSERT INTO item_attributes (item_id, price, source, changed_by)
 		SELECT i.item_id, 0, 'items.csv', 'tester' FROM items AS i WHERE i.name = 'jam'`)
-	answer, err := s.Similar(t.Context(), "bread", recommend.Options{})
+	answer, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,12 +195,12 @@ func TestAttributes(t *testing.T) {
 			t.Errorf("%s: %+v at %v, want %+v at %v", r.ItemName, got, paid, want, wantPaid)
 		}
 	}
-	spread, err := s.Similar(t.Context(), "bread", recommend.Options{Categories: []string{"spreads", "\x00", "spreads"}})
+	spread, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Categories: []string{"spreads", "\x00", "spreads"}}))
 	if err != nil || !slices.Equal(items(spread), []string{"butter"}) {
 		t.Errorf("%q, %v", items(spread), err)
 	}
 	// A category that is no text is one that no item has, not the absence of a category.
-	none, err := s.Similar(t.Context(), "bread", recommend.Options{Categories: []string{"\x00"}})
+	none, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Categories: []string{"\x00"}}))
 	if err != nil || len(none.Recommendations) != 0 {
 		t.Errorf("%q, %v", items(none), err)
 	}

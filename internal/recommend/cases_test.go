@@ -144,15 +144,15 @@ func (c *testCase) ask(t *testing.T, question string) []string {
 	var err error
 	switch fields[0] {
 	case "popular":
-		answer, err = c.r.Popular(t.Context(), opts)
+		answer, err = c.r.Ask(t.Context(), recommend.Popular(opts))
 	case "similar":
-		answer, err = c.r.Similar(t.Context(), names[0], opts)
+		answer, err = c.r.Ask(t.Context(), recommend.Similar(names[0], opts))
 	case "basket":
-		answer, err = c.r.Basket(t.Context(), names, opts)
+		answer, err = c.r.Ask(t.Context(), recommend.Basket(names, opts))
 	case "order":
-		answer, err = c.r.Order(t.Context(), names[0], opts)
+		answer, err = c.r.Ask(t.Context(), recommend.Order(names[0], opts))
 	case "reasons":
-		answer, err = c.r.Basket(t.Context(), names, opts)
+		answer, err = c.r.Ask(t.Context(), recommend.Basket(names, opts))
 		return reasons(answer, err)
 	default:
 		t.Fatalf("no such question: %s", question)

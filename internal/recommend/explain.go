@@ -1,10 +1,6 @@
 package recommend
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/alsobought/alsobought/db"
@@ -49,38 +45,8 @@ type OrderRef struct {
 	OrderedAt *time.Time `json:"ordered_at,omitempty" doc:"left out if the order has no time"`
 }
 
-// Explain shows the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is
-// ErrUnknownItem; two that never met are all zeros.
-func (r *Recommender) Explain(ctx context.Context, item, other string, buildID int64) (Explanation, error) {
-	if strings.TrimSpace(item) == strings.TrimSpace(other) {
-		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
-	}
-	return fromBuild(ctx, r, buildID, func(build db.Build) (Explanation, error) {
-		return r.explain(ctx, build, item, other)
-	})
-}
-
-func (r *Recommender) explain(ctx context.Context, build db.Build, item, other string) (Explanation, error) {
-	ids := [2]int64{}
-	for i, name := range []string{item, other} {
-		known, unknown, err := r.find(ctx, build, []string{name})
-		if err != nil {
-			return Explanation{}, err
-		}
-		if len(unknown) > 0 {
-			return Explanation{}, unknownItem(name, build)
-		}
-		ids[i] = known[0]
-	}
-	p, err := r.of(build).PairExplain(ctx, build.BuildID, ids[0], ids[1])
-	if err != nil {
-		return Explanation{}, fmt.Errorf("explain: %w", err)
-	}
-	return explanation(item, other, p, build)
-}
-
-func explanation(item, other string, p db.PairExplainRow, build db.Build) (Explanation, error) {
-	e := Explanation{
+func newExplanation(item, other string, p db.PairExplainRow) Explanation {
+	return Explanation{
 		Item: item, Other: other, Reason: p.Reason, OrdersTogether: p.OrdersTogether,
 		ItemOrders: p.ItemOrders, OtherOrders: p.OtherOrders,
 		ItemBaskets: p.ItemBaskets, OtherBaskets: p.OtherBaskets, Baskets: p.Baskets, Support: p.Support,
@@ -88,15 +54,6 @@ func explanation(item, other string, p db.PairExplainRow, build db.Build) (Expla
 		Affinity: p.Affinity, ShrinkFactor: p.ShrinkFactor, Reach: p.Reach, PopularityDivisor: p.PopularityDivisor,
 		Weight: p.Weight, ItemMass: p.ItemMass, OtherMass: p.OtherMass,
 		Shrinkage: p.Shrinkage, PopularityExponent: p.PopularityExponent, NeighbourRank: p.NeighbourRank, Overlap: p.Overlap,
-		BuildID: build.BuildID, BuiltAt: build.BuiltAt.UTC(),
+		BuildID: p.BuildID, BuiltAt: p.BuiltAt.UTC(),
 	}
-	if err := json.Unmarshal(p.NewestOrders, &e.NewestOrders); err != nil {
-		return Explanation{}, fmt.Errorf("newest orders: %w", err)
-	}
-	for _, o := range e.NewestOrders {
-		if o.OrderedAt != nil {
-			*o.OrderedAt = o.OrderedAt.UTC()
-		}
-	}
-	return e, nil
 }

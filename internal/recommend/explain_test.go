@@ -2,7 +2,6 @@ package recommend_test
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"math"
 	"slices"
@@ -10,11 +9,7 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/build"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -173,81 +168,4 @@ func (s *scene) newest(counts *oracle.Counts, item, other string) []recommend.Or
 		return cmp.Or(b.OrderedAt.Compare(*a.OrderedAt), cmp.Compare(a.OrderID, b.OrderID))
 	})
 	return both[:min(len(both), 10)]
-}
-
-// hurried replaces and removes the active build as soon as a question has found it: the worst moment.
-type hurried struct {
-	*pgxpool.Pool
-	replace func()
-}
-
-// QueryRow is how the active build is found.
-func (h *hurried) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	row := h.Pool.QueryRow(ctx, sql, args...)
-	if h.replace == nil {
-		return row
-	}
-	return rowFunc(func(into ...any) error {
-		err := row.Scan(into...)
-		if replace := h.replace; replace != nil {
-			h.replace = nil
-			replace()
-		}
-		return err
-	})
-}
-
-// Exec and Query are the pool's, named so that the methods stand together.
-func (h *hurried) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	return h.Pool.Exec(ctx, sql, args...)
-}
-
-type rowFunc func(into ...any) error
-
-func (f rowFunc) Scan(into ...any) error { return f(into...) }
-
-// TestBuildGoesWhileAsked: the build that a question began with is replaced and pruned before the question looks at its rows.
-func TestBuildGoesWhileAsked(t *testing.T) {
-	t.Parallel()
-	for name, ask := range map[string]func(context.Context, *recommend.Recommender) (recommend.Answer, error){
-		"similar": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
-			return r.Similar(ctx, "bread", recommend.Options{})
-		},
-		"popular": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
-			return r.Popular(ctx, recommend.Options{})
-		},
-		"basket": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
-			return r.Basket(ctx, []string{"bread"}, recommend.Options{})
-		},
-		"order": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
-			return r.Order(ctx, "1", recommend.Options{})
-		},
-		"explain": func(ctx context.Context, r *recommend.Recommender) (recommend.Answer, error) {
-			e, err := r.Explain(ctx, "bread", "butter", 0)
-			return recommend.Answer{Metadata: recommend.Metadata{BuildID: e.BuildID, TotalRecommendations: int(e.OrdersTogether)}}, err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := bread(t)
-			want, err := ask(t.Context(), s.Recommender)
-			if err != nil || want.Metadata.BuildID != 1 {
-				t.Fatalf("%+v, %v", want, err)
-			}
-			h := &hurried{Pool: s.pool, replace: func() {
-				mustBuild(t, s.pool, build.DefaultSettings())
-				if _, err := build.Prune(t.Context(), s.pool, 0); err != nil {
-					t.Error(err)
-				}
-			}}
-			got, err := ask(t.Context(), recommend.New(h))
-			if err != nil || got.Metadata.BuildID != 2 || got.Metadata.TotalRecommendations != want.Metadata.TotalRecommendations ||
-				!slices.Equal(items(got), items(want)) {
-				t.Errorf("%+v, %v\nwant, by build 2, %+v", got, err, want)
-			}
-			if first, err := db.New(s.pool).BuildGet(t.Context(), 1); err != nil || first.Status != "pruned" {
-				t.Errorf("the first build is %s, %v", first.Status, err)
-			}
-		})
-	}
 }

@@ -141,7 +141,7 @@ func (s *scene) askAll(t *testing.T, rnd *rand.Rand, measure recommend.Measure, 
 	opts := s.drawn(rnd, measure, names)
 	counts := s.of(opts.BuildID).counts
 	one := names[rnd.IntN(len(names))]
-	similar, err := s.Similar(t.Context(), one, opts)
+	similar, err := s.Ask(t.Context(), recommend.Similar(one, opts))
 	if _, known := counts.Items[one]; known {
 		s.wantAnswer(t, similar, err, opts, true, []string{one})
 	} else if !errors.Is(err, recommend.ErrUnknownItem) {
@@ -149,19 +149,19 @@ func (s *scene) askAll(t *testing.T, rnd *rand.Rand, measure recommend.Measure, 
 	}
 
 	basket := drawBasket(rnd, names, 6)
-	together, err := s.Basket(t.Context(), basket, opts)
+	together, err := s.Ask(t.Context(), recommend.Basket(basket, opts))
 	s.wantAnswer(t, together, err, opts, false, basket)
 
 	ids := slices.Sorted(maps.Keys(s.orders))
 	id := ids[rnd.IntN(len(ids))]
-	order, err := s.Order(t.Context(), id, opts)
+	order, err := s.Ask(t.Context(), recommend.Order(id, opts))
 	s.wantAnswer(t, order, err, opts, false, slices.Collect(maps.Keys(s.orders[id])))
 
 	opts = recommend.Options{
 		Limit: opts.Limit, Exclude: opts.Exclude, Categories: opts.Categories, BuildID: opts.BuildID,
 		Days: []int{0, 1, 2, 30, 31, 365}[rnd.IntN(6)],
 	}
-	popular, err := s.Popular(t.Context(), opts)
+	popular, err := s.Ask(t.Context(), recommend.Popular(opts))
 	s.wantAnswer(t, popular, err, opts, false, nil)
 }
 

@@ -32,7 +32,7 @@ func TestPlans(t *testing.T) {
 	mustBuild(t, s.pool, build.DefaultSettings())
 	first, _, _ := strings.Cut(strings.Split(fifth, "\n")[1], ",")
 	const calKit = "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag"
-	answer, err := recommend.New(s.pool).Similar(t.Context(), "PID", recommend.Options{})
+	answer, err := recommend.New(s.pool).Ask(t.Context(), recommend.Similar("PID", recommend.Options{}))
 	if err != nil || answer.Recommendations[0].ItemName != calKit {
 		t.Fatalf("%+v, %v", answer, err)
 	}
@@ -64,11 +64,11 @@ func TestPlans(t *testing.T) {
 		"jaccard":    {similar("PID", recommend.Options{Measure: recommend.Jaccard}), pairs, except("item_stats_1"), nil},
 		"lift":       {similar("PID", recommend.Options{Measure: recommend.Lift}), pairs, except("item_stats_1"), nil},
 		"popular": {func(ctx context.Context, r *recommend.Recommender) error {
-			_, err := r.Popular(ctx, recommend.Options{})
+			_, err := r.Ask(ctx, recommend.Popular(recommend.Options{}))
 			return err
 		}, []string{"item_stats_1"}, spared, nil},
 		"batch": {func(ctx context.Context, r *recommend.Recommender) error {
-			_, err := r.SimilarBatch(ctx, basket, recommend.Options{})
+			_, err := r.AskEach(ctx, basket, recommend.Options{})
 			return err
 		}, neighbours, spared, nil},
 		"explain": {func(ctx context.Context, r *recommend.Recommender) error {
@@ -88,21 +88,21 @@ func TestPlans(t *testing.T) {
 
 func similar(item string, opts recommend.Options) func(context.Context, *recommend.Recommender) error {
 	return func(ctx context.Context, r *recommend.Recommender) error {
-		_, err := r.Similar(ctx, item, opts)
+		_, err := r.Ask(ctx, recommend.Similar(item, opts))
 		return err
 	}
 }
 
 func together(items []string, opts recommend.Options) func(context.Context, *recommend.Recommender) error {
 	return func(ctx context.Context, r *recommend.Recommender) error {
-		_, err := r.Basket(ctx, items, opts)
+		_, err := r.Ask(ctx, recommend.Basket(items, opts))
 		return err
 	}
 }
 
 func orderOf(id string, opts recommend.Options) func(context.Context, *recommend.Recommender) error {
 	return func(ctx context.Context, r *recommend.Recommender) error {
-		_, err := r.Order(ctx, id, opts)
+		_, err := r.Ask(ctx, recommend.Order(id, opts))
 		return err
 	}
 }

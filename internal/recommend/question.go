@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of every question, and the defaults of each.
@@ -72,20 +73,121 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
 
-func (o Options) withDefaults(limit int) Options {
-	if o.Limit == 0 {
-		o.Limit = limit
-	}
-	if o.Measure == "" {
-		o.Measure = Affinity
-	}
-	return o
+// Kind is what a question asks for.
+type Kind string
+
+// The kinds of question.
+const (
+	KindPopular Kind = "popular"
+	KindSimilar Kind = "similar"
+	KindBasket  Kind = "basket"
+	KindOrder   Kind = "order"
+)
+
+// Question is all that an answer depends on beside the data. Popular, Similar, Basket and Order make one.
+type Question struct {
+	Kind    Kind
+	Items   []string // seed items: the item of Similar, the 1 to MaxBasket items of Basket
+	OrderID string   // of Order
+	Options
+
+	maxItems     int
+	defaultLimit int
 }
 
-// aboutItems are the options of a question about items, for which Days has no meaning.
-func (o Options) aboutItems(limit int) Options {
-	o.Days = 0
-	return o.withDefaults(limit)
+// Popular asks for the items in the most orders. Measure, MinSupport, MinConfidence and Strict have no meaning here.
+func Popular(opts Options) Question {
+	opts.Measure, opts.MinSupport, opts.MinConfidence, opts.Strict = "", 0, 0, false
+	return Question{Kind: KindPopular, Options: opts, defaultLimit: PopularLimit}
+}
+
+// Similar asks for the items that go with one item. Days has no meaning here, as for all questions but Popular.
+func Similar(item string, opts Options) Question {
+	return Question{Kind: KindSimilar, Items: []string{item}, Options: opts, maxItems: 1, defaultLimit: SimilarLimit}
+}
+
+// Basket asks for the items that go with all of a basket's items together, none of them in it.
+func Basket(items []string, opts Options) Question {
+	return Question{Kind: KindBasket, Items: items, Options: opts, maxItems: MaxBasket, defaultLimit: BasketLimit}
+}
+
+// Order asks for the items that go with those of one order, none of them in it.
+func Order(id string, opts Options) Question {
+	return Question{Kind: KindOrder, OrderID: id, Options: opts, defaultLimit: OrderLimit}
+}
+
+// normal returns the question with its defaults, or an InvalidError.
+func (q Question) normal() (Question, error) {
+	if q.Limit == 0 {
+		q.Limit = q.defaultLimit
+	}
+	if q.Measure == "" {
+		q.Measure = Affinity
+	}
+	if q.Kind != KindPopular {
+		q.Days = 0
+	}
+	if err := q.validate(); err != nil {
+		return q, err
+	}
+	if q.maxItems > 0 && (len(q.Items) < 1 || len(q.Items) > q.maxItems) {
+		return q, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(q.Items), q.maxItems)}
+	}
+	return q, nil
+}
+
+// sqlQuestion is the SQL type question.
+type sqlQuestion struct {
+	Kind          Kind     `json:"kind"`
+	Items         []string `json:"items"`
+	OrderID       string   `json:"order_id"`
+	Measure       Measure  `json:"measure"`
+	MinSupport    int64    `json:"min_support"`
+	MinConfidence float64  `json:"min_confidence"`
+	Exclude       []string `json:"exclude"`
+	Categories    []string `json:"categories"`
+	Days          int      `json:"days"`
+	Fill          bool     `json:"fill"`
+	Limit         int      `json:"lim"`
+}
+
+func (q Question) sql() sqlQuestion {
+	return sqlQuestion{
+		Kind:          q.Kind,
+		Items:         texts(q.Items),
+		OrderID:       text(q.OrderID),
+		Measure:       q.Measure,
+		MinSupport:    q.MinSupport,
+		MinConfidence: q.MinConfidence,
+		Exclude:       texts(q.Exclude),
+		Categories:    texts(q.Categories),
+		Days:          q.Days,
+		Fill:          !q.Strict,
+		Limit:         q.Limit,
+	}
+}
+
+// quick reports whether the question takes about as long as any other quick one: those are asked together.
+func (q Question) quick() bool {
+	return q.Kind != KindOrder && q.Measure == Affinity && q.MinSupport == 0 && q.MinConfidence == 0 && len(q.Exclude) == 0 &&
+		len(q.Categories) == 0 && q.BuildID == 0 && q.Days == 0 && len(q.Items) <= 10 && q.Limit <= 20
+}
+
+// texts are the names as PostgreSQL can hold them: see text.
+func texts(names []string) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = text(name)
+	}
+	return list
+}
+
+// text is the name without white space around it, and "" if PostgreSQL cannot hold it: nothing is called that.
+func text(name string) string {
+	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return ""
+	}
+	return strings.TrimSpace(name)
 }
 
 func (o Options) validate() error {

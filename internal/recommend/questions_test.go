@@ -17,10 +17,10 @@ import (
 // all asks every question with the same options about the same item.
 func all(t *testing.T, r *recommend.Recommender, item string, opts recommend.Options) map[string]error {
 	t.Helper()
-	_, similar := r.Similar(t.Context(), item, opts)
-	_, basket := r.Basket(t.Context(), []string{item}, opts)
-	_, order := r.Order(t.Context(), "1", opts)
-	_, popular := r.Popular(t.Context(), opts)
+	_, similar := r.Ask(t.Context(), recommend.Similar(item, opts))
+	_, basket := r.Ask(t.Context(), recommend.Basket([]string{item}, opts))
+	_, order := r.Ask(t.Context(), recommend.Order("1", opts))
+	_, popular := r.Ask(t.Context(), recommend.Popular(opts))
 	return map[string]error{"similar": similar, "basket": basket, "order": order, "popular": popular}
 }
 
@@ -75,7 +75,7 @@ func TestInvalid(t *testing.T) {
 	}
 	for name, basket := range map[string][]string{"none": nil, "too many": names} {
 		invalid := new(recommend.InvalidError)
-		if _, err := s.Basket(t.Context(), basket, recommend.Options{}); !errors.As(err, &invalid) || invalid.Field != "items" {
+		if _, err := s.Ask(t.Context(), recommend.Basket(basket, recommend.Options{})); !errors.As(err, &invalid) || invalid.Field != "items" {
 			t.Errorf("basket of %s: %v", name, err)
 		}
 	}
@@ -105,7 +105,7 @@ func TestBoundsAreInside(t *testing.T) {
 			}
 		}
 	}
-	answer, err := s.Basket(t.Context(), names, recommend.Options{})
+	answer, err := s.Ask(t.Context(), recommend.Basket(names, recommend.Options{}))
 	if err != nil || !slices.Equal(answer.Metadata.BasketItems, names) || answer.Recommendations[0].ItemName != "butter" {
 		t.Errorf("%+v, %v", answer, err)
 	}
@@ -122,10 +122,10 @@ func TestDefaultLimits(t *testing.T) {
 	loadText(t, pool, text.String())
 	mustBuild(t, pool, build.DefaultSettings())
 	r := recommend.New(pool)
-	similar, _ := r.Similar(t.Context(), "one", recommend.Options{})
-	basket, _ := r.Basket(t.Context(), []string{"one"}, recommend.Options{})
-	order, _ := r.Order(t.Context(), "1", recommend.Options{})
-	popular, _ := r.Popular(t.Context(), recommend.Options{})
+	similar, _ := r.Ask(t.Context(), recommend.Similar("one", recommend.Options{}))
+	basket, _ := r.Ask(t.Context(), recommend.Basket([]string{"one"}, recommend.Options{}))
+	order, _ := r.Ask(t.Context(), recommend.Order("1", recommend.Options{}))
+	popular, _ := r.Ask(t.Context(), recommend.Popular(recommend.Options{}))
 	got := []int{len(similar.Recommendations), len(basket.Recommendations), len(order.Recommendations), len(popular.Recommendations)}
 	// The order holds all items but one.
 	if want := []int{5, 10, 1, 20}; !slices.Equal(got, want) || order.Metadata.Limit != 10 {
@@ -140,7 +140,7 @@ func TestUnknown(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
 	for _, name := range append(notText, "", "Bread", "bread.", "brea", "jam\\red") {
-		if _, err := s.Similar(t.Context(), name, recommend.Options{}); !errors.Is(err, recommend.ErrUnknownItem) {
+		if _, err := s.Ask(t.Context(), recommend.Similar(name, recommend.Options{})); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("similar to %q: %v", name, err)
 		}
 		if _, err := s.Explain(t.Context(), "bread", name, 0); !errors.Is(err, recommend.ErrUnknownItem) {
@@ -149,15 +149,15 @@ func TestUnknown(t *testing.T) {
 		if _, err := s.Explain(t.Context(), name, "bread", 0); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("explain %q with bread: %v", name, err)
 		}
-		if _, err := s.Order(t.Context(), name, recommend.Options{}); !errors.Is(err, recommend.ErrUnknownOrder) {
+		if _, err := s.Ask(t.Context(), recommend.Order(name, recommend.Options{})); !errors.Is(err, recommend.ErrUnknownOrder) {
 			t.Errorf("order %q: %v", name, err)
 		}
-		answer, err := s.Similar(t.Context(), "bread", recommend.Options{Exclude: []string{name}, Strict: true})
+		answer, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Exclude: []string{name}, Strict: true}))
 		if err != nil || !slices.Equal(items(answer), []string{"butter", "jam/red", "jam"}) {
 			t.Errorf("similar to bread without %q: %q, %v", name, items(answer), err)
 		}
 	}
-	answer, err := s.Similar(t.Context(), "jam/red", recommend.Options{Strict: true})
+	answer, err := s.Ask(t.Context(), recommend.Similar("jam/red", recommend.Options{Strict: true}))
 	if err != nil || !slices.Equal(items(answer), []string{"bread"}) || answer.Metadata.ItemName != "jam/red" {
 		t.Errorf("similar to jam/red: %+v, %v", answer, err)
 	}
@@ -167,12 +167,12 @@ func TestUnknown(t *testing.T) {
 func TestBasketsOfUnknownItems(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
-	known, err := s.Basket(t.Context(), []string{"bread", "jam"}, recommend.Options{})
+	known, err := s.Ask(t.Context(), recommend.Basket([]string{"bread", "jam"}, recommend.Options{}))
 	if err != nil || known.Metadata.UnknownItems != nil {
 		t.Fatalf("%+v, %v", known.Metadata, err)
 	}
 	basket := []string{"tea", "jam", "\x00", "bread", "tea", "jam", "\xff"}
-	mixed, err := s.Basket(t.Context(), basket, recommend.Options{})
+	mixed, err := s.Ask(t.Context(), recommend.Basket(basket, recommend.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,11 +186,11 @@ func TestBasketsOfUnknownItems(t *testing.T) {
 		t.Errorf("basket (-want +got):\n%s", diff)
 	}
 
-	none, err := s.Basket(t.Context(), []string{"tea"}, recommend.Options{})
+	none, err := s.Ask(t.Context(), recommend.Basket([]string{"tea"}, recommend.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	popular, err := s.Popular(t.Context(), recommend.Options{})
+	popular, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestBasketsOfUnknownItems(t *testing.T) {
 	if none.Metadata.FilledByPopularity != 5 {
 		t.Errorf("%+v", none.Metadata)
 	}
-	strict, err := s.Basket(t.Context(), []string{"tea"}, recommend.Options{Strict: true})
+	strict, err := s.Ask(t.Context(), recommend.Basket([]string{"tea"}, recommend.Options{Strict: true}))
 	if err != nil || strict.Recommendations == nil || len(strict.Recommendations) != 0 {
 		t.Errorf("strict: %+v, %v: want an empty list", strict, err)
 	}
@@ -211,15 +211,15 @@ func TestOrdersAfterTheBuild(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
 	loadText(t, s.pool, "order_id,item_name\nlate/6,bread\nlate/6,tea\nonly new,tea\n")
-	answer, err := s.Order(t.Context(), "late/6", recommend.Options{Strict: true})
+	answer, err := s.Ask(t.Context(), recommend.Order("late/6", recommend.Options{Strict: true}))
 	if err != nil || !slices.Equal(items(answer), []string{"butter", "jam/red", "jam"}) ||
 		answer.Metadata.OrderID != "late/6" || !slices.Equal(answer.Metadata.UnknownItems, []string{"tea"}) {
 		t.Errorf("%+v, %v", answer, err)
 	}
-	if _, err := s.Similar(t.Context(), "tea", recommend.Options{}); !errors.Is(err, recommend.ErrUnknownItem) {
+	if _, err := s.Ask(t.Context(), recommend.Similar("tea", recommend.Options{})); !errors.Is(err, recommend.ErrUnknownItem) {
 		t.Errorf("similar to an item that came after the build: %v", err)
 	}
-	filled, err := s.Order(t.Context(), "only new", recommend.Options{Limit: 1})
+	filled, err := s.Ask(t.Context(), recommend.Order("only new", recommend.Options{Limit: 1}))
 	if err != nil || !slices.Equal(items(filled), []string{"bread"}) || filled.Recommendations[0].Source != recommend.SourcePopular {
 		t.Errorf("%+v, %v", filled, err)
 	}

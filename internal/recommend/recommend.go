@@ -1,17 +1,16 @@
 // Package recommend answers the questions: what is popular, what goes with an item, with a basket, with an order, and why.
 //
-// Every answer comes from one build, by the SQL function recommend(), the one definition of every ranking: the same for the API, the
-// command line and the reporting schema. The package checks what is asked, finds the items, and puts the evidence into words. It never
-// ranks anything itself, and knows nothing of HTTP.
+// A Question is one value and its answer one statement: the SQL function answer(), which the command line, the API and the reporting schema
+// share. It finds the build and the names, ranks, applies rules and adds the evidence, all in one snapshot of the database, so that an
+// answer is of exactly one build. The package checks questions and shapes answers. It never ranks, and knows nothing of HTTP.
 package recommend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,181 +25,144 @@ var (
 	ErrUnknownBuild = errors.New("unknown build")
 )
 
-// Recommender answers questions from the active build of one database.
+// Recommender answers questions from one database.
 type Recommender struct {
-	database db.DBTX
-	queries  *db.Queries
+	queries *db.Queries
 }
 
 // New returns a Recommender that asks database, a pool or a connection.
 func New(database db.DBTX) *Recommender {
-	return &Recommender{database: database, queries: db.New(database)}
+	return &Recommender{queries: db.New(database)}
 }
 
-// Popular answers with the items in the most orders. Measure, MinSupport, MinConfidence and Strict have no meaning here.
-func (r *Recommender) Popular(ctx context.Context, opts Options) (Answer, error) {
-	opts = Options{
-		Limit: opts.Limit, Exclude: opts.Exclude, Categories: opts.Categories, BuildID: opts.BuildID, Days: opts.Days,
-	}.withDefaults(PopularLimit)
-	if err := opts.validate(); err != nil {
+// Ask answers a question. A wrong one is an InvalidError. An item of Similar or an order of Order that is not known is ErrUnknownItem or
+// ErrUnknownOrder; of a basket, unknown items are listed in the metadata, and when all of them are, popular items answer.
+func (r *Recommender) Ask(ctx context.Context, q Question) (Answer, error) {
+	q, err := q.normal()
+	if err != nil {
 		return Answer{}, err
 	}
-	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
-		answer, err := r.ask(ctx, build, []int64{}, false, opts)
-		answer.Metadata.Measure = "" // no pairs, no measure
-		switch m := &answer.Metadata; {
-		case opts.Days > 0 && build.NewestOrderedAt == nil:
-			m.Note = fmt.Sprintf("no order of build %d has a time, so that it has no last days", build.BuildID)
-		case m.WindowDays > 0 && opts.Days > m.WindowDays && m.Note == "":
-			m.Note = fmt.Sprintf("build %d counts only the last %d of these %d days", build.BuildID, m.WindowDays, opts.Days)
-		}
-		return answer, err
-	})
+	rows, err := r.list(ctx, q.BuildID, []Question{q})
+	if err != nil {
+		return Answer{}, err
+	}
+	return finish(q, rows[0])
 }
 
-// Similar answers with the items that go with one item. An item that is in no order of the build is ErrUnknownItem.
-func (r *Recommender) Similar(ctx context.Context, item string, opts Options) (Answer, error) {
-	opts = opts.aboutItems(SimilarLimit)
-	if err := opts.validate(); err != nil {
+// finish is the answer of the rows of one question.
+func finish(q Question, rows []db.AnswerListRow) (Answer, error) {
+	if len(rows) == 0 {
+		return Answer{}, noBuild(q.BuildID)
+	}
+	if err := q.unknown(rows[0]); err != nil {
 		return Answer{}, err
 	}
-	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
-		known, unknown, err := r.find(ctx, build, []string{item})
+	return newAnswer(q, rows), nil
+}
+
+// AskEach answers a question of Similar about each of 1 to MaxBatch items, by one statement and so from one build. An item that is unknown
+// is no error here: its answer is empty and says so.
+func (r *Recommender) AskEach(ctx context.Context, items []string, opts Options) (Batch, error) {
+	if len(items) < 1 || len(items) > MaxBatch {
+		return Batch{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBatch)}
+	}
+	questions := make([]Question, len(items))
+	for i, item := range items {
+		q, err := Similar(item, opts).normal()
 		if err != nil {
-			return Answer{}, err
+			return Batch{}, err
 		}
-		if len(unknown) > 0 {
-			return Answer{}, unknownItem(item, build)
+		questions[i] = q
+	}
+	rows, err := r.list(ctx, opts.BuildID, questions)
+	if err != nil {
+		return Batch{}, err
+	}
+	if len(rows[0]) == 0 {
+		return Batch{}, noBuild(opts.BuildID)
+	}
+	b := Batch{
+		Answers:  make([]Answer, len(items)),
+		Metadata: BatchMetadata{TotalAnswers: len(items), BuildID: rows[0][0].BuildID},
+	}
+	for i, q := range questions {
+		b.Answers[i] = newAnswer(q, rows[i])
+		b.Metadata.UnknownItems = append(b.Metadata.UnknownItems, b.Answers[i].Metadata.UnknownItems...)
+	}
+	return b, nil
+}
+
+// list asks all of the questions of one build by one statement and returns the rows of each: none where there is no such build.
+func (r *Recommender) list(ctx context.Context, buildID int64, questions []Question) ([][]db.AnswerListRow, error) {
+	values := make([]sqlQuestion, len(questions))
+	for i, q := range questions {
+		values[i] = q.sql()
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		return nil, fmt.Errorf("encode questions: %w", err)
+	}
+	rows, err := r.queries.AnswerList(ctx, buildID, text)
+	if err != nil {
+		return nil, fmt.Errorf("recommend: %w", err)
+	}
+	lists := make([][]db.AnswerListRow, len(questions))
+	for start := 0; start < len(rows); {
+		end := start + 1
+		for end < len(rows) && rows[end].Position == rows[start].Position {
+			end++
 		}
-		answer, err := r.ask(ctx, build, known, true, opts)
-		answer.Metadata.ItemName = item
-		return answer, err
-	})
+		lists[rows[start].Position-1] = rows[start:end:end]
+		start = end
+	}
+	return lists, nil
 }
 
-// Basket answers with the items that go with all of a basket's items together, none of them in it. The basket has 1 to MaxBasket names.
-// Those that the build does not know are listed in the metadata; when all are unknown every answer is filled by popularity.
-func (r *Recommender) Basket(ctx context.Context, items []string, opts Options) (Answer, error) {
-	opts = opts.aboutItems(BasketLimit)
-	if err := opts.validate(); err != nil {
-		return Answer{}, err
+// Warm asks questions of each kind through conn, so that their statements are planned before somebody waits for them.
+func Warm(ctx context.Context, conn *pgx.Conn) error {
+	r := New(conn)
+	popular, err := r.Ask(ctx, Popular(Options{Limit: 2}))
+	if errors.Is(err, ErrNoBuild) {
+		return nil
 	}
-	if len(items) < 1 || len(items) > MaxBasket {
-		return Answer{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBasket)}
-	}
-	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
-		answer, err := r.basket(ctx, build, items, opts)
-		answer.Metadata.BasketItems = items
-		return answer, err
-	})
-}
-
-// Order answers with the items that go with those of one order, none of them in it. An order that was never loaded is ErrUnknownOrder.
-func (r *Recommender) Order(ctx context.Context, orderID string, opts Options) (Answer, error) {
-	opts = opts.aboutItems(OrderLimit)
-	if err := opts.validate(); err != nil {
-		return Answer{}, err
-	}
-	return fromBuild(ctx, r, opts.BuildID, func(build db.Build) (Answer, error) {
-		return r.order(ctx, build, orderID, opts)
-	})
-}
-
-func (r *Recommender) order(ctx context.Context, build db.Build, orderID string, opts Options) (Answer, error) {
-	if isNoText(orderID) {
-		return Answer{}, fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, orderID)
-	}
-	order, err := r.queries.OrderGet(ctx, strings.TrimSpace(orderID))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Answer{}, fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, orderID)
-	}
-	if err != nil {
-		return Answer{}, fmt.Errorf("find order: %w", err)
-	}
-	items, err := r.queries.OrderItemList(ctx, order.OrderID)
-	if err != nil {
-		return Answer{}, fmt.Errorf("find items of order: %w", err)
-	}
-	answer, err := r.basket(ctx, build, items, opts)
-	answer.Metadata.OrderID = orderID
-	return answer, err
-}
-
-func (r *Recommender) basket(ctx context.Context, build db.Build, items []string, opts Options) (Answer, error) {
-	known, unknown, err := r.find(ctx, build, items)
-	if err != nil {
-		return Answer{}, err
-	}
-	answer, err := r.ask(ctx, build, known, false, opts)
-	answer.Metadata.UnknownItems = unknown
-	if len(known) == 0 {
-		answer.Metadata.Note = fmt.Sprintf("nothing of what was asked about is in any order of build %d: nothing can be said to go with it", build.BuildID)
-	}
-	return answer, err
-}
-
-// ask runs the one ranking. Days are of popular items only.
-func (r *Recommender) ask(ctx context.Context, build db.Build, asked []int64, boosted bool, opts Options) (Answer, error) {
-	excluded, _, err := r.find(ctx, build, opts.Exclude)
-	if err != nil {
-		return Answer{}, err
-	}
-	rows, err := r.of(build).Recommend(ctx, db.RecommendParams{
-		BuildID:       build.BuildID,
-		Asked:         asked,
-		Boosted:       boosted,
-		Measure:       string(opts.Measure),
-		MinSupport:    opts.MinSupport,
-		MinConfidence: opts.MinConfidence,
-		Excluded:      excluded,
-		Categories:    orNothing(opts.Categories),
-		Days:          int32(opts.Days),
-		Fill:          !opts.Strict,
-		Lim:           int64(opts.Limit),
-	})
-	if err != nil {
-		return Answer{}, fmt.Errorf("recommend: %w", err)
-	}
-	return newAnswer(rows, build, opts)
-}
-
-// fromBuild asks the build of the id, or the active one for 0. The statements of one question are no transaction: between two of them the build
-// can be replaced and its rows removed, which would look like an item that nobody ever bought. An answer of a build that is gone is thrown
-// away, and the one that replaced it is asked.
-func fromBuild[A any](ctx context.Context, r *Recommender, id int64, ask func(db.Build) (A, error)) (A, error) {
-	var none A
-	for {
-		build, err := r.build(ctx, id)
-		if err != nil {
-			return none, err
+	for _, item := range popular.Recommendations {
+		if err == nil {
+			_, err = r.Ask(ctx, Similar(item.ItemName, Options{Limit: MaxLimit}))
 		}
-		answer, err := ask(build)
-		if err != nil && !errors.Is(err, ErrUnknownItem) && !errors.Is(err, pgx.ErrNoRows) {
-			return none, err
-		}
-		kept, keptErr := r.queries.BuildKept(ctx, build.BuildID)
-		if keptErr != nil {
-			return none, fmt.Errorf("look for the build again: %w", keptErr)
-		}
-		if kept {
-			return answer, err
+		if err == nil {
+			_, err = r.Ask(ctx, Basket([]string{item.ItemName}, Options{}))
 		}
 	}
+	return err
 }
 
-func (r *Recommender) build(ctx context.Context, id int64) (build db.Build, err error) {
-	if id == 0 {
-		build, err = r.queries.BuildActive(ctx)
-	} else {
-		build, err = r.queries.BuildReady(ctx, id)
+// Explain returns the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is
+// ErrUnknownItem; two that never met are all zeros.
+func (r *Recommender) Explain(ctx context.Context, item, other string, buildID int64) (Explanation, error) {
+	if strings.TrimSpace(item) == strings.TrimSpace(other) {
+		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
 	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		return db.Build{}, noBuild(id)
+	p, err := r.queries.PairExplain(ctx, text(item), text(other), buildID)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Explanation{}, noBuild(buildID)
+	case err != nil:
+		return Explanation{}, fmt.Errorf("explain: %w", err)
+	case !p.ItemKnown:
+		return Explanation{}, unknownItem(item, p.BuildID)
+	case !p.OtherKnown:
+		return Explanation{}, unknownItem(other, p.BuildID)
 	}
-	if err != nil {
-		return db.Build{}, fmt.Errorf("find build: %w", err)
+	e := newExplanation(item, other, p)
+	if err := json.Unmarshal(p.NewestOrders, &e.NewestOrders); err != nil {
+		return Explanation{}, fmt.Errorf("newest orders: %w", err)
 	}
-	return build, nil
+	for _, o := range e.NewestOrders {
+		if o.OrderedAt != nil {
+			*o.OrderedAt = o.OrderedAt.UTC()
+		}
+	}
+	return e, nil
 }
 
 // noBuild says that the build of the id is not there, or for 0 that none is active.
@@ -211,58 +173,6 @@ func noBuild(id int64) error {
 	return fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrUnknownBuild, id)
 }
 
-func unknownItem(name string, build db.Build) error {
-	return fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, name, build.BuildID)
-}
-
-// find returns the ids of the names that the build knows, each once, and the names that it does not, in the order given.
-func (r *Recommender) find(ctx context.Context, build db.Build, names []string) (known []int64, unknown []string, err error) {
-	known = []int64{} // an empty array in SQL, not NULL
-	if len(names) == 0 {
-		return known, nil, nil
-	}
-	items, err := r.of(build).ItemListKnown(ctx, build.BuildID, texts(names))
-	if err != nil {
-		return nil, nil, fmt.Errorf("find items: %w", err)
-	}
-	found := make(map[string]bool, len(items))
-	for _, i := range items {
-		found[i.Name] = true
-		known = append(known, i.ItemID)
-	}
-	for _, name := range names {
-		if !found[strings.TrimSpace(name)] && !slices.Contains(unknown, name) {
-			unknown = append(unknown, name)
-		}
-	}
-	return known, unknown, nil
-}
-
-// texts are the names that PostgreSQL can hold: the others name nothing. Like those that were loaded, they have no white space around them.
-func texts(names []string) []string {
-	return slices.DeleteFunc(trimmed(names), isNoText)
-}
-
-// orNothing are the names, "" in the place of those that PostgreSQL cannot hold: nothing is called that, and to leave them out could leave none.
-func orNothing(names []string) []string {
-	list := trimmed(names)
-	for i, name := range list {
-		if isNoText(name) {
-			list[i] = ""
-		}
-	}
-	return list
-}
-
-func trimmed(names []string) []string {
-	list := make([]string, len(names))
-	for i, name := range names {
-		list[i] = strings.TrimSpace(name)
-	}
-	return list
-}
-
-// isNoText reports whether PostgreSQL cannot hold s: then it is unknown, and asking would be an error.
-func isNoText(s string) bool {
-	return !utf8.ValidString(s) || strings.ContainsRune(s, 0)
+func unknownItem(name string, buildID int64) error {
+	return fmt.Errorf("%w: %q is in no order of build %d", ErrUnknownItem, name, buildID)
 }

@@ -118,26 +118,26 @@ func TestReportingEqualsAnswers(t *testing.T) {
 					opts.Limit, opts.Measure, opts.MinSupport, opts.MinConfidence, append([]string{}, opts.Exclude...), append([]string{}, opts.Categories...),
 					opts.Strict, s.of(opts.BuildID).built.BuildID,
 				}
-				answer, err := s.Similar(t.Context(), item, opts)
+				answer, err := s.Ask(t.Context(), recommend.Similar(item, opts))
 				same("similar to "+item, answer, err, `reporting.similar_items($1, lim => $2, measure => $3, min_support => $4,
 					min_confidence => $5, exclude => $6, categories => $7, strict => $8, build => $9)`, append([]any{item}, given...)...)
 				basket := []string{"never", item, names[rnd.IntN(len(names))], " ever ", item, "nobody ever bought it", "never", "ever"}[rnd.IntN(3):]
-				answer, err = s.Basket(t.Context(), basket, opts)
+				answer, err = s.Ask(t.Context(), recommend.Basket(basket, opts))
 				same(fmt.Sprint("basket ", basket), answer, err, `reporting.basket_recommendations($1, lim => $2, measure => $3,
 					min_support => $4, min_confidence => $5, exclude => $6, categories => $7, strict => $8, build => $9)`, append([]any{basket}, given...)...)
 				opts.Days = 1 + rnd.IntN(365)
-				answer, err = s.Popular(t.Context(), opts)
+				answer, err = s.Ask(t.Context(), recommend.Popular(opts))
 				same(fmt.Sprint("popular of ", opts.Days, " days"), answer, err, "reporting.recent_popular_items($1, lim => $2, exclude => $3, categories => $4, build => $5)",
 					opts.Days, given[0], given[4], given[5], given[7])
 			}
 			if ruled == 0 {
 				t.Error("no answer was ruled by anything")
 			}
-			answer, err := s.Similar(t.Context(), names[0], recommend.Options{})
+			answer, err := s.Ask(t.Context(), recommend.Similar(names[0], recommend.Options{}))
 			same("similar by default", answer, err, "reporting.similar_items($1)", names[0])
-			answer, err = s.Basket(t.Context(), names[:1], recommend.Options{})
+			answer, err = s.Ask(t.Context(), recommend.Basket(names[:1], recommend.Options{}))
 			same("basket by default", answer, err, "reporting.basket_recommendations($1)", names[:1])
-			answer, err = s.Basket(t.Context(), []string{"b", "a", "b"}, recommend.Options{})
+			answer, err = s.Ask(t.Context(), recommend.Basket([]string{"b", "a", "b"}, recommend.Options{}))
 			same("basket of nothing known", answer, err, "reporting.basket_recommendations(ARRAY['b', 'a', NULL, 'b'])")
 			if got := reported(t, tx, reportedColumns+"reporting.similar_items('nobody ever bought it')"); len(got) != 0 {
 				t.Errorf("similar to an unknown item: %+v", got)
@@ -146,7 +146,7 @@ func TestReportingEqualsAnswers(t *testing.T) {
 			s.wantExplanations(t, tx, names)
 			s.repeal(t)
 			s.exec(t, "UPDATE item_attributes SET active = true")
-			answer, err = s.Popular(t.Context(), recommend.Options{})
+			answer, err = s.Ask(t.Context(), recommend.Popular(recommend.Options{}))
 			for i := range answer.Recommendations {
 				answer.Recommendations[i].Attributes = recommend.Attributes{} // reporting.items has them
 			}
@@ -286,34 +286,33 @@ func TestReportingRole(t *testing.T) {
 		}
 	}
 	for sql, want := range map[string]string{
-		"SELECT * FROM reporting.similar_items('bread')":                                            "",
-		"SELECT * FROM reporting.similar_items('bread', 5, 'lift', 1, 0.1, '{jam}', '{}', true, 1)": "",
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread', 'jam'])":                     "",
-		"SELECT * FROM reporting.explain('bread', 'jam')":                                           "",
-		"SELECT * FROM reporting.similar_items('bread', measure => 'pmi')":                          wrong,
-		"SELECT * FROM reporting.similar_items('bread', measure => 'Lift')":                         wrong,
-		"SELECT * FROM reporting.similar_items('nobody ever bought it', measure => 'Lift')":         wrong,
-		"SELECT * FROM reporting.explain('bread', 'nobody ever bought it', build => 99)":            wrong,
-		"SELECT * FROM reporting.similar_items('bread', measure => NULL)":                           wrong,
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], measure => 'pmi')":          wrong,
-		"SELECT * FROM reporting.similar_items('bread', build => 99)":                               wrong,
-		"SELECT * FROM reporting.similar_items('bread', -1)":                                        wrong,
-		"SELECT * FROM reporting.similar_items('bread', min_support => -1)":                         wrong,
-		"SELECT * FROM reporting.similar_items('bread', min_confidence => 'NaN')":                   wrong,
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], min_confidence => NULL)":    wrong,
-		"SELECT * FROM reporting.recent_popular_items(0)":                                           wrong,
-		"SELECT * FROM reporting.explain('bread', 'jam', build => 99)":                              wrong,
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['tea'], measure => '')":               wrong,
-		"SELECT * FROM public.recommend(1, '{1}', true, 'affinity', 1, 0, '{}', '{}', 0, true, 5)":  refused,
-		"SELECT * FROM public.recommend(1, '{}', false, 'affinity', 1, 0, '{}', '{}', 0, true, 5)":  refused,
-		"SELECT * FROM public.ranking(1, '{1}', true, 'affinity', 1, 0, '{}', '{}', 0, true, 5)":    refused,
-		"SELECT * FROM public.rules_in_force('{1}')":                                                refused,
-		"SELECT * FROM public.explain_pair(1, 1, 2)":                                                refused,
-		"SELECT * FROM reporting.similar_items('bread'), public.item_attributes":                    refused,
-		"CREATE TABLE reporting.t (i int)":                                                          refused,
-		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql RETURN 1":                           refused,
-		"SELECT setval('builds_build_id_seq', 1)":                                                   refused,
-		"SELECT * FROM reporting.similar_items('bread'), public.items":                              refused,
+		"SELECT * FROM reporting.similar_items('bread')":                                                                        "",
+		"SELECT * FROM reporting.similar_items('bread', 5, 'lift', 1, 0.1, '{jam}', '{}', true, 1)":                             "",
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread', 'jam'])":                                                 "",
+		"SELECT * FROM reporting.explain('bread', 'jam')":                                                                       "",
+		"SELECT * FROM reporting.similar_items('bread', measure => 'pmi')":                                                      wrong,
+		"SELECT * FROM reporting.similar_items('bread', measure => 'Lift')":                                                     wrong,
+		"SELECT * FROM reporting.similar_items('nobody ever bought it', measure => 'Lift')":                                     wrong,
+		"SELECT * FROM reporting.explain('bread', 'nobody ever bought it', build => 99)":                                        wrong,
+		"SELECT * FROM reporting.similar_items('bread', measure => NULL)":                                                       wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], measure => 'pmi')":                                      wrong,
+		"SELECT * FROM reporting.similar_items('bread', build => 99)":                                                           wrong,
+		"SELECT * FROM reporting.similar_items('bread', -1)":                                                                    wrong,
+		"SELECT * FROM reporting.similar_items('bread', min_support => -1)":                                                     wrong,
+		"SELECT * FROM reporting.similar_items('bread', min_confidence => 'NaN')":                                               wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], min_confidence => NULL)":                                wrong,
+		"SELECT * FROM reporting.recent_popular_items(0)":                                                                       wrong,
+		"SELECT * FROM reporting.explain('bread', 'jam', build => 99)":                                                          wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['tea'], measure => '')":                                           wrong,
+		"SELECT * FROM find_context(0)":                                                                                         refused,
+		"SELECT * FROM rank((SELECT b FROM builds b), basket_question('affinity', true, 5), seeds_of(1, '{1}'), '{}', NULL, 5)": refused,
+		"SELECT rules_in_force('{}')":                                                                                           refused,
+		"SELECT * FROM explain_items('bread', 'butter', 0)":                                                                     refused,
+		"SELECT * FROM reporting.similar_items('bread'), public.item_attributes":                                                refused,
+		"CREATE TABLE reporting.t (i int)":                                                                                      refused,
+		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql RETURN 1":                                                       refused,
+		"SELECT setval('builds_build_id_seq', 1)":                                                                               refused,
+		"SELECT * FROM reporting.similar_items('bread'), public.items":                                                          refused,
 	} {
 		if code := tried(sql); code != want {
 			t.Errorf("%s: %q, want %q", sql, code, want)

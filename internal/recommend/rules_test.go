@@ -113,9 +113,9 @@ func TestRules(t *testing.T) {
 		if c.inactive != "" {
 			s.describe(t, c.inactive, oracle.Attributes{Inactive: true})
 		}
-		answer, err := s.Similar(t.Context(), "bread", c.opts)
+		answer, err := s.Ask(t.Context(), recommend.Similar("bread", c.opts))
 		if c.basket != nil {
-			answer, err = s.Basket(t.Context(), c.basket, c.opts)
+			answer, err = s.Ask(t.Context(), recommend.Basket(c.basket, c.opts))
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -147,7 +147,7 @@ func TestPinnedReasons(t *testing.T) {
 	s := bread(t)
 	s.rule(t, "pin", "", "milk", "jam", "milk")
 	s.rule(t, "pin", "bread", "jam")
-	similar, err := s.Similar(t.Context(), "bread", recommend.Options{Limit: 3})
+	similar, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Limit: 3}))
 	if diff := cmp.Diff([]string{
 		"jam: put first by rule 1 and rule 2, bought together in 1 of 4 orders with bread",
 		"milk: put first by rule 1, in 1 of 5 orders",
@@ -155,7 +155,7 @@ func TestPinnedReasons(t *testing.T) {
 	}, reasons(similar, err)); diff != "" {
 		t.Errorf("similar (-want +got):\n%s", diff)
 	}
-	popular, err := s.Popular(t.Context(), recommend.Options{Limit: 3})
+	popular, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 3}))
 	if diff := cmp.Diff([]string{
 		"milk: put first by rule 1, in 1 of 5 orders", "jam: put first by rule 1, in 1 of 5 orders", "bread: in 4 of 5 orders",
 	}, reasons(popular, err)); diff != "" {
@@ -173,7 +173,7 @@ func TestRulesInForce(t *testing.T) {
 	s := bread(t)
 	want := func(what, list string) {
 		t.Helper()
-		answer, err := s.Similar(t.Context(), "bread", recommend.Options{})
+		answer, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{}))
 		if err != nil || marked(answer) != list {
 			t.Errorf("%s: %s, want %s (%v)", what, marked(answer), list, err)
 		}
@@ -223,7 +223,7 @@ func TestRulesInForce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, err := recommend.New(tx).Similar(t.Context(), "bread", recommend.Options{})
+		answer, err := recommend.New(tx).Ask(t.Context(), recommend.Similar("bread", recommend.Options{}))
 		if err != nil || marked(answer) != c.want {
 			t.Errorf("from %v until %v: %s, want %s (%v)", c.from, c.until, marked(answer), c.want, err)
 		}

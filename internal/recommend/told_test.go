@@ -68,11 +68,11 @@ func (s *scene) drawAsk(rnd *rand.Rand, names []string) func(*testing.T) recomme
 		var err error
 		switch kind {
 		case 0:
-			answer, err = s.Similar(t.Context(), basket[0], opts)
+			answer, err = s.Ask(t.Context(), recommend.Similar(basket[0], opts))
 		case 1:
-			answer, err = s.Basket(t.Context(), basket, opts)
+			answer, err = s.Ask(t.Context(), recommend.Basket(basket, opts))
 		default:
-			answer, err = s.Popular(t.Context(), opts)
+			answer, err = s.Ask(t.Context(), recommend.Popular(opts))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -94,18 +94,18 @@ func shown(answer recommend.Answer) [][2]string {
 func TestManyRules(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, oracle.Shape{Name: "wide", Orders: 400, Items: 400, MaxSize: 8}, 42, build.DefaultSettings())
-	popular, err := s.Popular(t.Context(), recommend.Options{Limit: 100})
+	popular, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 100}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	names := items(popular)
 	first := s.rule(t, "hide", "", names[:90]...)
-	answer, err := s.Popular(t.Context(), recommend.Options{Limit: 10})
+	answer, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 10}))
 	if err != nil || !slices.Equal(items(answer), names[90:]) || !slices.Equal(answer.Metadata.Rules, []int64{first}) {
 		t.Errorf("%q by rules %d, want %q (%v)", items(answer), answer.Metadata.Rules, names[90:], err)
 	}
 	// Of 120 places before the answer's, the first 120 are looked at: a rule about the one behind them goes untold.
-	deep, err := s.Popular(t.Context(), recommend.Options{Limit: 100, Exclude: names})
+	deep, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 100, Exclude: names}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestManyRules(t *testing.T) {
 	s.repeal(t)
 	first = s.rule(t, "hide", "", names[:102]...)
 	second := s.rule(t, "hide", "", names[102:104]...)
-	answer, err = s.Popular(t.Context(), recommend.Options{Limit: 1})
+	answer, err = s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 1}))
 	if err != nil || !slices.Equal(items(answer), names[104:105]) || !slices.Equal(answer.Metadata.Rules, []int64{first}) {
 		t.Errorf("%q by rules %d, want %q by %d, and not by %d, which nobody looks for (%v)",
 			items(answer), answer.Metadata.Rules, names[104:105], first, second, err)

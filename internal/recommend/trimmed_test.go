@@ -56,27 +56,27 @@ func TestBlanksAroundNames(t *testing.T) {
 	}
 	plain, blanks := recommend.Options{Exclude: []string{"jam"}}, recommend.Options{Exclude: around("jam")}
 
-	want, err := s.Similar(t.Context(), "bread", plain)
-	got, err2 := s.Similar(t.Context(), around("bread")[0], blanks)
+	want, err := s.Ask(t.Context(), recommend.Similar("bread", plain))
+	got, err2 := s.Ask(t.Context(), recommend.Similar(around("bread")[0], blanks))
 	same("similar", want.Recommendations, got.Recommendations, err, err2)
 	same("similar in SQL", want.Recommendations, reported(t, tx, reportedColumns+"reporting.similar_items($1, exclude => $2)", around("bread")[0], around("jam")))
 
-	batch, err := s.SimilarBatch(t.Context(), around("bread", "tea"), blanks)
+	batch, err := s.AskEach(t.Context(), around("bread", "tea"), blanks)
 	same("batch", want.Recommendations, batch.Answers[0].Recommendations, err)
 
-	want, err = s.Basket(t.Context(), []string{"bread", "butter"}, plain)
-	got, err2 = s.Basket(t.Context(), around("bread", "butter"), blanks)
+	want, err = s.Ask(t.Context(), recommend.Basket([]string{"bread", "butter"}, plain))
+	got, err2 = s.Ask(t.Context(), recommend.Basket(around("bread", "butter"), blanks))
 	same("basket", want.Recommendations, got.Recommendations, err, err2)
 	same("unknown items", []string(nil), got.Metadata.UnknownItems)
 	same("basket in SQL", want.Recommendations,
 		reported(t, tx, reportedColumns+"reporting.basket_recommendations($1, exclude => $2)", around("bread", "butter"), around("jam")))
 
-	want, err = s.Popular(t.Context(), plain)
-	got, err2 = s.Popular(t.Context(), blanks)
+	want, err = s.Ask(t.Context(), recommend.Popular(plain))
+	got, err2 = s.Ask(t.Context(), recommend.Popular(blanks))
 	same("popular", want, got, err, err2)
 
-	want, err = s.Order(t.Context(), "1", plain)
-	got, err2 = s.Order(t.Context(), around("1")[0], blanks)
+	want, err = s.Ask(t.Context(), recommend.Order("1", plain))
+	got, err2 = s.Ask(t.Context(), recommend.Order(around("1")[0], blanks))
 	same("order", want.Recommendations, got.Recommendations, err, err2)
 
 	why, err := s.Explain(t.Context(), "bread", "butter", 0)

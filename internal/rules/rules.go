@@ -1,5 +1,5 @@
 // Package rules adds, lists and ends rules: what people decide about answers, over what was counted. What a rule does to an answer is in the
-// SQL function recommend(), and nowhere here. A rule is never deleted or changed, only ended: the table is the audit.
+// SQL function answer(), and nowhere here. A rule is never deleted or changed, only ended: the table is the audit.
 package rules
 
 import (

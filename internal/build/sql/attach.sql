@@ -24,8 +24,10 @@ ALTER TABLE item_neighbours_:build
     ADD CONSTRAINT item_neighbours_:build_build_check CHECK (build_id = :build),
     ALTER build_id SET NOT NULL, ALTER item_id SET NOT NULL, ALTER neighbour_rank SET NOT NULL, ALTER other_id SET NOT NULL,
     ALTER affinity SET NOT NULL, ALTER other_baskets SET NOT NULL, ALTER other_baskets_rank SET NOT NULL,
-    ALTER step SET NOT NULL, ALTER overlap SET NOT NULL,
-    ADD CONSTRAINT item_neighbours_:build_pkey PRIMARY KEY (item_id, neighbour_rank, build_id);
+    ALTER step SET NOT NULL, ALTER overlap SET NOT NULL, ALTER similar_rank SET NOT NULL, ALTER similarity SET NOT NULL,
+    ALTER other_popularity_rank SET NOT NULL, ALTER orders_together SET NOT NULL, ALTER confidence SET NOT NULL,
+    ALTER lift SET NOT NULL,
+    ADD CONSTRAINT item_neighbours_:build_pkey PRIMARY KEY (item_id, similar_rank, build_id);
 ALTER TABLE item_neighbours ATTACH PARTITION item_neighbours_:build FOR VALUES IN (:build);
 ALTER TABLE item_neighbours_:build DROP CONSTRAINT item_neighbours_:build_build_check;
 

@@ -2,9 +2,9 @@
 -- baskets, are the same item; by popularity alone it is that of two random lines. Sums of floats differ in the last bits from plan to plan, so
 -- the share is rounded. Fewer than thirty baskets cannot tell.
 WITH own AS (
-    SELECT l.item_id, sum(d.share * d.share) AS squares, sum(d.share * l.weight / 274877906944) AS same_basket
+    SELECT l.item_id, sum(d.share * d.share) AS squares, sum(d.share * l.weight / weight_units()) AS same_basket
     FROM counted_lines AS l
-    CROSS JOIN LATERAL (SELECT coalesce(l.mass, 274877906944) / 274877906944::float8 AS share) AS d
+    CROSS JOIN LATERAL (SELECT coalesce(l.mass, weight_units()) / weight_units()::float8 AS share) AS d
     WHERE l.counted
     GROUP BY l.item_id
 ), items AS (

@@ -1,7 +1,7 @@
 -- Every two items that share a counted basket, once.
 CREATE TABLE item_pairs_:build AS
 SELECT :build::bigint AS build_id, a.item_id AS item_a, b.item_id AS item_b,
-       count(*) AS orders_together, sum_bigint(a.weight) / 274877906944::float8 AS weight
+       count(*) AS orders_together, sum_bigint(a.weight) / weight_units()::float8 AS weight
 FROM counted_lines AS a
 JOIN counted_lines AS b ON b.order_id = a.order_id AND b.item_id > a.item_id
 WHERE a.counted AND b.counted

@@ -13,8 +13,8 @@ FROM (
     SELECT o.order_id, n.item_id, (o.ordered_at AT TIME ZONE 'UTC')::date AS day,
            -- What its age leaves of an order. After 28 half-lives it ages no more: 1024 units are left, so that no pair's weight is nothing, for
            -- weights are divided by. (After 1100 PostgreSQL would refuse to halve.)
-           CASE WHEN s.half_life_days IS NULL THEN 274877906944
-                ELSE (274877906944 * power(
+           CASE WHEN s.half_life_days IS NULL THEN weight_units()
+                ELSE (weight_units() * power(
                     0.5, least(28, extract(epoch FROM s.newest_ordered_at - o.ordered_at) / 86400 / s.half_life_days)
                 ))::bigint
            END AS units,
@@ -36,7 +36,7 @@ ANALYZE counted_lines;
 CREATE TABLE item_stats_:build AS
 WITH counts AS (
     SELECT l.item_id, count(*) AS orders, count(*) FILTER (WHERE l.counted) AS baskets,
-           sum_bigint(l.mass) FILTER (WHERE l.counted) / 274877906944::float8 AS mass
+           sum_bigint(l.mass) FILTER (WHERE l.counted) / weight_units()::float8 AS mass
     FROM counted_lines AS l
     GROUP BY l.item_id
 )

@@ -1,50 +1,24 @@
 -- The reporting schema: views and functions for people. Stable and documented (docs/sql.md); everything else is free to change.
 
--- +goose Up
-CREATE SCHEMA reporting;
 
--- What the API would refuse is an error, not an answer.
--- +goose StatementBegin
-CREATE FUNCTION check_question(build bigint, lim integer, measure text, min_support bigint, min_confidence float8, days integer) RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-DECLARE
-    wrong text := CASE
-        WHEN lim NOT BETWEEN 1 AND 1000000 OR lim IS NULL THEN format('lim is %s: choose 1 or more', coalesce(lim::text, 'NULL'))
-        WHEN pair_value(measure, 1, 1, 1, 1, 1, 1, 1, 1, 1) IS NULL
-            THEN format('measure is %L: choose one of affinity, count, confidence, cosine, jaccard, lift', measure)
-        WHEN min_support < 0 OR min_support IS NULL THEN format('min_support is %s: choose 0 or more orders together', coalesce(min_support::text, 'NULL'))
-        WHEN min_confidence NOT BETWEEN 0 AND 1 OR min_confidence IS NULL THEN format('min_confidence is %s: choose 0 to 1', coalesce(min_confidence::text, 'NULL'))
-        WHEN days NOT BETWEEN 1 AND 365 OR days IS NULL THEN format('days is %s: choose 1 to 365', coalesce(days::text, 'NULL'))
-        WHEN build IS NOT NULL AND NOT EXISTS (SELECT FROM builds b WHERE b.build_id = build AND b.status = 'ready')
-            THEN format('build %s is not kept: see reporting.builds', build)
-    END;
-BEGIN
-    IF wrong IS NOT NULL THEN
-        RAISE EXCEPTION '%', wrong USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-END
-$$;
--- +goose StatementEnd
-
-CREATE VIEW reporting.builds AS
+CREATE OR REPLACE VIEW reporting.builds AS
 SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours,
        b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.window_days,
        b.half_life_days, b.newest_ordered_at, b.grades, b.activated_at, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.error
 FROM builds b;
 
-CREATE VIEW reporting.loads AS
+CREATE OR REPLACE VIEW reporting.loads AS
 SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds,
        l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added,
        l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version
 FROM loads l;
 
-CREATE VIEW reporting.load_files AS
+CREATE OR REPLACE VIEW reporting.load_files AS
 SELECT f.load_id, f.file_number, f.name, f.bytes, encode(f.sha256, 'hex') AS sha256, f.mapping, f.rows_read, f.rows_rejected
 FROM load_files f;
 
 -- raw is shown with \ooo (octal) for bytes that are not ASCII, because it need not be text at all.
-CREATE VIEW reporting.load_rejects AS
+CREATE OR REPLACE VIEW reporting.load_rejects AS
 SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail, encode(r.raw, 'escape') AS raw,
        r.said ->> 'order_id' AS order_id, r.said ->> 'item_name' AS item_name, r.said ->> 'quantity' AS quantity,
        r.said ->> 'ordered_at' AS ordered_at, r.said ->> 'customer_id' AS customer_id
@@ -53,8 +27,7 @@ LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_numbe
 
 -- What a load brought, or would have brought if no other had been there before it; nothing for one that failed or was reverted. Near
 -- duplicates are names that differ only in case and white space.
--- +goose StatementBegin
-CREATE FUNCTION reporting.load_quality(load bigint)
+CREATE OR REPLACE FUNCTION reporting.load_quality(load bigint)
 RETURNS TABLE (
     orders bigint, lines bigint, items bigint, one_item_orders bigint, items_seen_once bigint, basket_sizes jsonb, largest_orders jsonb,
     near_duplicates bigint, near_duplicate_names jsonb, first_ordered_at timestamptz, last_ordered_at timestamptz
@@ -103,9 +76,8 @@ SELECT (SELECT count(*) FROM baskets), (SELECT count(*) FROM lines), (SELECT cou
        (SELECT coalesce(jsonb_agg(t.names ORDER BY t.orders DESC, t.first_name), '[]') FROM nearest t),
        (SELECT min(t.ordered_at) FROM times t), (SELECT max(t.ordered_at) FROM times t)
 $$;
--- +goose StatementEnd
 
-CREATE VIEW reporting.data_quality AS
+CREATE OR REPLACE VIEW reporting.data_quality AS
 SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_repeated, l.rows_rejected,
        coalesce(l.rows_rejected::float8 / nullif(l.rows_read, 0), 0)::float8 AS rejected_share,
        (SELECT coalesce(jsonb_object_agg(r.reason, r.rows ORDER BY r.reason), '{}')
@@ -120,22 +92,22 @@ CROSS JOIN LATERAL reporting.load_quality(l.load_id) AS q(
     first_ordered_at, last_ordered_at
 );
 
-CREATE VIEW reporting.order_deletions AS
+CREATE OR REPLACE VIEW reporting.order_deletions AS
 SELECT d.deletion_id, d.deleted_at, d.orders, d.lines, d.rejects, d.reason, d.deleted_by, d.version
 FROM order_deletions d;
 
-CREATE VIEW reporting.items AS
+CREATE OR REPLACE VIEW reporting.items AS
 SELECT i.name AS item_name, a.category, a.label, a.url, a.image_url, a.price, a.active, a.source, a.changed_at, a.changed_by
 FROM item_attributes a
 JOIN items i ON i.item_id = a.item_id;
 
-CREATE VIEW reporting.rules AS
+CREATE OR REPLACE VIEW reporting.rules AS
 SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.valid_until, r.created_at,
        r.ended_at, r.ended_by,
        r.valid_from <= now() AND (r.valid_until IS NULL OR now() < r.valid_until) AS in_force
 FROM rules r;
 
-CREATE VIEW reporting.popular_items AS
+CREATE OR REPLACE VIEW reporting.popular_items AS
 SELECT s.popularity_rank, i.name AS item_name, s.orders, s.orders::float8 / b.orders AS share_of_orders, s.baskets, b.build_id, b.built_at
 FROM builds b
 JOIN item_stats s ON s.build_id = b.build_id
@@ -144,7 +116,7 @@ WHERE b.active;
 
 -- Each pair once, item_a being the first by name: ids follow the order of loading, and would show it.
 -- confidence_ab is the confidence of b given a, affinity_ab what a says for b.
-CREATE VIEW reporting.item_pairs AS
+CREATE OR REPLACE VIEW reporting.item_pairs AS
 SELECT a.name AS item_a, b.name AS item_b, p.orders_together,
        sa.orders AS orders_a, sb.orders AS orders_b, sa.baskets AS baskets_a, sb.baskets AS baskets_b,
        m.support, m.confidence AS confidence_ab, m.reverse_confidence AS confidence_ba, m.lift, m.cosine, m.jaccard,
@@ -166,132 +138,93 @@ CROSS JOIN LATERAL pair_measures(
 ) AS m(support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, reverse_affinity)
 WHERE t.active;
 
--- The answers of the API, from the same recommend(), whose parameters they take by the API's names. build is a kept build, NULL the active one.
--- rules are those of the whole answer, in every row of it: also those that left something out, which has no row of its own.
--- An item that the build does not know has no rows. exclude and items name items; unknown names do no harm. The check is a statement of its own:
--- within the other it would wait until there is an item.
--- SECURITY DEFINER, because a reader of reports may not read the tables behind them. Without jit, which compiles for longer than the answer takes.
--- +goose StatementBegin
-CREATE FUNCTION reporting.similar_items(
+-- The answers of the API, from the same answer(), with its parameters by the API's names. build is a kept build, NULL the active one. rules are
+-- those of the whole answer, in every row of it: also those that left something out, which has no row of its own. An unknown item has no rows.
+-- SECURITY DEFINER, because a reader of reports may not read the tables behind them. Plans are kept, and without jit, which compiles for longer
+-- than the answer takes.
+CREATE OR REPLACE FUNCTION reporting.similar_items(
     item text, lim integer DEFAULT 5, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0, min_confidence float8 DEFAULT 0,
     exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
 ) RETURNS TABLE (
-    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
-    lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text, image_url text, price numeric
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint,
+    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text,
+    image_url text, price numeric
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT check_question(build, lim, measure, min_support, min_confidence, 1);
-WITH answers AS MATERIALIZED (
-    SELECT r.*, b.build_id, b.built_at
-    FROM builds b
-    JOIN items i ON i.name = trimmed(item)
-    JOIN item_stats s ON s.build_id = b.build_id AND s.item_id = i.item_id
-    CROSS JOIN LATERAL recommend(
-        b.build_id, ARRAY[i.item_id], true, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
-    ) r
-    WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
-)
-SELECT a.item_name, a.score, a.reason, a.source, a.popularity_rank, a.orders_together, a.confidence, a.lift, a.build_id, a.built_at,
-       ARRAY(SELECT DISTINCT u.rule FROM answers x CROSS JOIN unnest(x.rules) AS u(rule) ORDER BY u.rule),
-       a.attributes ->> 'category', a.attributes ->> 'label', a.attributes ->> 'url', a.attributes ->> 'image_url',
-       (a.attributes ->> 'price')::numeric
-FROM answers a
-WHERE a.place IS NOT NULL
-ORDER BY a.place
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, a.build_id, a.built_at,
+       a.rules, r.category, r.label, r.url, r.image_url, r.price
+FROM find_context(check_build(build)) AS c
+CROSS JOIN LATERAL answer(check_question(ROW(
+    'similar', ARRAY[item], NULL, measure, min_support, min_confidence, exclude, categories, 0, NOT strict, lim
+)::question), c) AS a
+CROSS JOIN LATERAL unnest(a.recommendations) AS r
+ORDER BY r.place
 $$;
--- +goose StatementEnd
 
--- +goose StatementBegin
-CREATE FUNCTION reporting.basket_recommendations(
+CREATE OR REPLACE FUNCTION reporting.basket_recommendations(
     items text[], lim integer DEFAULT 10, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0, min_confidence float8 DEFAULT 0,
     exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
 ) RETURNS TABLE (
-    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
-    lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text, image_url text, price numeric,
-    unknown_items text[]
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint,
+    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text,
+    image_url text, price numeric, unknown_items text[]
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT check_question(build, lim, measure, min_support, min_confidence, 1);
-WITH answers AS MATERIALIZED (
-    SELECT r.*, b.build_id, b.built_at, k.names
-    FROM builds b
-    CROSS JOIN LATERAL (
-        SELECT coalesce(array_agg(s.item_id), '{}') AS asked, coalesce(array_agg(i.name), '{}') AS names
-        FROM item_stats s
-        JOIN items i ON i.item_id = s.item_id
-        WHERE s.build_id = b.build_id AND s.item_id = ANY (item_ids(basket_recommendations.items))
-    ) k
-    CROSS JOIN LATERAL recommend(
-        b.build_id, k.asked, false, measure, min_support, min_confidence, item_ids(exclude), categories, 0, NOT strict, lim
-    ) r
-    WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
-)
-SELECT a.item_name, a.score, a.reason, a.source, a.popularity_rank, a.orders_together, a.confidence, a.lift, a.build_id, a.built_at,
-       ARRAY(SELECT DISTINCT u.rule FROM answers x CROSS JOIN unnest(x.rules) AS u(rule) ORDER BY u.rule),
-       a.attributes ->> 'category', a.attributes ->> 'label', a.attributes ->> 'url', a.attributes ->> 'image_url',
-       (a.attributes ->> 'price')::numeric,
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, a.build_id, a.built_at,
+       a.rules, r.category, r.label, r.url, r.image_url, r.price,
        ARRAY(
-           SELECT u.name
-           FROM unnest(basket_recommendations.items) WITH ORDINALITY AS u(name, n)
-           WHERE u.name IS NOT NULL AND trimmed(u.name) <> ALL (a.names)
-           GROUP BY u.name
-           ORDER BY min(u.n)
+           SELECT n.name
+           FROM unnest(items) WITH ORDINALITY AS n(name, place)
+           WHERE trimmed(n.name) = ANY (a.unknown)
+           GROUP BY n.name
+           ORDER BY min(n.place)
        )
-FROM answers a
-WHERE a.place IS NOT NULL
-ORDER BY a.place
+FROM find_context(check_build(build)) AS c
+CROSS JOIN LATERAL answer(check_question(ROW(
+    'basket', items, NULL, measure, min_support, min_confidence, exclude, categories, 0, NOT strict, lim
+)::question), c) AS a
+CROSS JOIN LATERAL unnest(a.recommendations) AS r
+ORDER BY r.place
 $$;
--- +goose StatementEnd
 
 -- What popular-items?days= answers: the most popular items of so many days, back from the newest order of the build.
--- +goose StatementBegin
-CREATE FUNCTION reporting.recent_popular_items(
+CREATE OR REPLACE FUNCTION reporting.recent_popular_items(
     days integer, lim integer DEFAULT 20, exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', build bigint DEFAULT NULL
 ) RETURNS TABLE (
-    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint, confidence float8,
-    lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text, image_url text, price numeric
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint,
+    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text,
+    image_url text, price numeric
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT check_question(build, lim, 'affinity', 0, 0, days);
-WITH answers AS MATERIALIZED (
-    SELECT r.*, b.build_id, b.built_at
-    FROM builds b
-    CROSS JOIN LATERAL recommend(b.build_id, '{}', false, 'affinity', 1, 0, item_ids(exclude), categories, days, true, lim) r
-    WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
-)
-SELECT a.item_name, a.score, a.reason, a.source, a.popularity_rank, a.orders_together, a.confidence, a.lift, a.build_id, a.built_at,
-       ARRAY(SELECT DISTINCT u.rule FROM answers x CROSS JOIN unnest(x.rules) AS u(rule) ORDER BY u.rule),
-       a.attributes ->> 'category', a.attributes ->> 'label', a.attributes ->> 'url', a.attributes ->> 'image_url',
-       (a.attributes ->> 'price')::numeric
-FROM answers a
-WHERE a.place IS NOT NULL
-ORDER BY a.place
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, a.build_id, a.built_at,
+       a.rules, r.category, r.label, r.url, r.image_url, r.price
+FROM find_context(check_build(build)) AS c
+CROSS JOIN LATERAL answer(check_question(ROW(
+    'popular', '{}', NULL, 'affinity', 0, 0, exclude, categories, nullif(days, 0), true, lim
+)::question), c) AS a
+CROSS JOIN LATERAL unnest(a.recommendations) AS r
+ORDER BY r.place
 $$;
--- +goose StatementEnd
 
 -- The counts and measures behind two items. Either unknown: no row. reporting.item_pairs has the same of all pairs.
--- +goose StatementBegin
-CREATE FUNCTION reporting.explain(item text, other text, build bigint DEFAULT NULL)
+CREATE OR REPLACE FUNCTION reporting.explain(item text, other text, build bigint DEFAULT NULL)
 RETURNS TABLE (
-    reason text, orders_together bigint, item_orders bigint, other_orders bigint, item_baskets bigint, other_baskets bigint, baskets bigint,
-    support float8, confidence float8, reverse_confidence float8, lift float8, cosine float8, jaccard float8,
-    affinity float8, shrink_factor float8, reach float8, popularity_divisor float8, weight float8, item_mass float8, other_mass float8,
-    shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8, newest_orders jsonb, build_id bigint, built_at timestamptz
+    reason text, orders_together bigint, item_orders bigint, other_orders bigint, item_baskets bigint, other_baskets bigint,
+    baskets bigint, support float8, confidence float8, reverse_confidence float8, lift float8, cosine float8, jaccard float8,
+    affinity float8, shrink_factor float8, reach float8, popularity_divisor float8, weight float8, item_mass float8,
+    other_mass float8, shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8, newest_orders jsonb,
+    build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
-SELECT check_question(build, 1, 'affinity', 0, 0, 1);
-SELECT e.*, b.build_id, b.built_at
-FROM builds b
-JOIN items i ON i.name = trimmed(item)
-JOIN items o ON o.name = trimmed(other) AND o.item_id <> i.item_id
-CROSS JOIN LATERAL explain_pair(b.build_id, i.item_id, o.item_id) e
-WHERE CASE WHEN build IS NULL THEN b.active ELSE b.build_id = build END
+SELECT e.reason, e.orders_together, e.item_orders, e.other_orders, e.item_baskets, e.other_baskets, e.baskets, e.support, e.confidence,
+       e.reverse_confidence, e.lift, e.cosine, e.jaccard, e.affinity, e.shrink_factor, e.reach, e.popularity_divisor, e.weight, e.item_mass,
+       e.other_mass, e.shrinkage, e.popularity_exponent, e.neighbour_rank, e.overlap, e.newest_orders, e.build_id, e.built_at
+FROM explain_items(item, other, check_build(build)) AS e
+WHERE e.item_known AND e.other_known AND trimmed(item) <> trimmed(other)
 $$;
--- +goose StatementEnd
 
 -- alsobought_reporting may read this schema and nothing else. Roles belong to the whole server: another database may have made it, may be
 -- making it now, or the owner of this one may not make roles at all (then the administrator does, and grants it what is granted here).
--- +goose StatementBegin
 DO $$
 BEGIN
     BEGIN
@@ -308,8 +241,3 @@ BEGIN
     END IF;
 END
 $$;
--- +goose StatementEnd
-
--- +goose Down
-DROP SCHEMA reporting CASCADE;
-DROP FUNCTION check_question;

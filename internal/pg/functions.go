@@ -1,0 +1,98 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/migrations"
+)
+
+// replaceFunctions makes the functions and views of the database this program's, all in one transaction, and reports whether they were not.
+// Any number of callers may run it at once.
+func replaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if err := LockTx(ctx, tx, FunctionsLock, 0); err != nil {
+			return err
+		}
+		current, _, err := installedFunctions(ctx, tx)
+		if err != nil || current {
+			return err
+		}
+		replaced = true
+		if err := dropFunctions(ctx, tx); err != nil {
+			return err
+		}
+		for _, f := range migrations.Functions() {
+			if _, err := tx.Exec(ctx, f.SQL); err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+		return recordFunctions(ctx, tx)
+	})
+	if err != nil {
+		return false, fmt.Errorf("replace functions: %w", err)
+	}
+	return replaced, nil
+}
+
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// installedFunctions reports whether the functions of the database are this program's, and since when. Before the migrations they are not.
+func installedFunctions(ctx context.Context, database querier) (current bool, at time.Time, err error) {
+	var hash string
+	err = database.QueryRow(ctx, "SELECT f.hash, f.installed_at FROM installed_functions AS f").Scan(&hash, &at)
+	if server := new(pgconn.PgError); errors.Is(err, pgx.ErrNoRows) || errors.As(err, &server) && server.Code == undefinedTable {
+		return false, at, nil
+	}
+	if err != nil {
+		return false, at, fmt.Errorf("find installed functions: %w", err)
+	}
+	return hash == migrations.FunctionsHash(), at, nil
+}
+
+// dropFunctions drops the installed functions, because CREATE OR REPLACE does not change parameters and would leave behind what is needed no
+// more. Those that a view calls, or that people may have been granted, stay to be replaced.
+func dropFunctions(ctx context.Context, tx pgx.Tx) error {
+	var list string
+	err := tx.QueryRow(ctx, `
+		SELECT coalesce(string_agg(s.signature, ', '), '')
+		FROM installed_functions AS f
+		CROSS JOIN unnest(f.signatures) AS s(signature)
+		JOIN pg_proc AS p ON p.oid = to_regprocedure(s.signature)
+		WHERE p.pronamespace <> 'reporting'::regnamespace AND NOT EXISTS (
+			SELECT FROM pg_depend AS d
+			WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid
+		)`).Scan(&list)
+	if err != nil {
+		return fmt.Errorf("find functions to drop: %w", err)
+	}
+	if list != "" {
+		if _, err := tx.Exec(ctx, "DROP FUNCTION "+list); err != nil {
+			return fmt.Errorf("drop functions: %w", err)
+		}
+	}
+	return nil
+}
+
+// recordFunctions notes the functions that the transaction has made.
+func recordFunctions(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO installed_functions (hash, signatures)
+		SELECT $1, array_agg(p.oid::regprocedure::text ORDER BY p.oid)
+		FROM pg_proc AS p
+		WHERE p.xmin = pg_current_xact_id()::xid
+		ON CONFLICT (only_row) DO UPDATE SET hash = excluded.hash, signatures = excluded.signatures, installed_at = now()`,
+		migrations.FunctionsHash())
+	if err != nil {
+		return fmt.Errorf("record functions: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package recommend
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/alsobought/alsobought/db"
+)
+
+// entryOverhead is about what an entry takes beside its key and body, in bytes.
+const entryOverhead = 200
+
+// Cache answers questions with finished JSON, and keeps it.
+//
+// What it keeps is keyed by the question and by the version of what answers are made from: the active build, rules and catalogue. Every
+// call reads that version from the database after it began, and an answer is kept under the version of its own snapshot. So whoever asks
+// after a commit gets what holds after it, on every server, without any notification. Questions about an order or an older build are not
+// kept: they depend on more than the version tells.
+type Cache struct {
+	recommender *Recommender
+	together    batcher[Question, []db.AnswerListRow] // quick questions
+	versions    batcher[struct{}, string]
+	kept        *otter.Cache[string, Served] // nil keeps nothing
+	flights     singleflight.Group
+}
+
+// Quick questions are asked together, up to so many by one statement, so many statements at a time: see batcher.
+const (
+	askWorkers = 2
+	askMost    = 32
+)
+
+// Served is a finished answer.
+type Served struct {
+	JSON []byte // with a line end; nil if the caller has it: NotModified
+	ETag string // strong; "" for a question that is not kept
+
+	version string
+}
+
+// NotModified reports whether the caller's ETag is still the answer's.
+func (s Served) NotModified() bool { return s.JSON == nil }
+
+// NewCache returns a Cache over database that takes up to about so many bytes; with 0 it keeps nothing.
+func NewCache(database db.DBTX, maxBytes int64) *Cache {
+	r := New(database)
+	c := &Cache{recommender: r}
+	c.together = batcher[Question, []db.AnswerListRow]{workers: askWorkers, most: askMost, do: r.listActive}
+	c.versions = batcher[struct{}, string]{workers: 1, most: math.MaxInt, do: r.versionFor}
+	if maxBytes > 0 {
+		c.kept = otter.Must(&otter.Options[string, Served]{
+			MaximumWeight: uint64(maxBytes),
+			Weigher:       func(key string, s Served) uint32 { return uint32(len(key) + len(s.JSON) + entryOverhead) },
+		})
+	}
+	return c
+}
+
+// Ask answers like Recommender.Ask, in JSON. If ifNoneMatch names the answer's ETag, it says so instead, and ranks nothing.
+func (c *Cache) Ask(ctx context.Context, q Question, ifNoneMatch func(etag string) bool) (Served, error) {
+	q, err := q.normal()
+	if err != nil {
+		return Served{}, err
+	}
+	if q.Kind == KindOrder || q.BuildID != 0 || (c.kept == nil && ifNoneMatch == nil) {
+		return c.ask(ctx, q)
+	}
+	version, err := c.versions.ask(ctx, struct{}{})
+	if err != nil {
+		return Served{}, err
+	}
+	if ifNoneMatch != nil {
+		if etag := q.etag(version); ifNoneMatch(etag) {
+			return Served{ETag: etag}, nil
+		}
+	}
+	if c.kept == nil {
+		return c.ask(ctx, q)
+	}
+	key := q.key(version)
+	if served, found := c.kept.GetIfPresent(key); found {
+		return served, nil
+	}
+	return c.fly(ctx, key, q)
+}
+
+// fly asks once for all who ask the same at the same time.
+func (c *Cache) fly(ctx context.Context, key string, q Question) (Served, error) {
+	landed := c.flights.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+		defer cancel()
+		served, err := c.ask(ctx, q)
+		if err == nil {
+			c.kept.Set(q.key(served.version), served)
+		}
+		return served, err
+	})
+	select {
+	case <-ctx.Done():
+		return Served{}, ctx.Err()
+	case result := <-landed:
+		served, _ := result.Val.(Served)
+		return served, result.Err
+	}
+}
+
+func (c *Cache) ask(ctx context.Context, q Question) (Served, error) {
+	rows, err := c.rows(ctx, q)
+	if err != nil {
+		return Served{}, err
+	}
+	answer, err := finish(q, rows)
+	if err != nil {
+		return Served{}, err
+	}
+	served := Served{version: rows[0].Version}
+	if q.Kind != KindOrder && q.BuildID == 0 {
+		served.ETag = q.etag(served.version)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(answer); err != nil {
+		return Served{}, fmt.Errorf("encode answer: %w", err)
+	}
+	served.JSON = body.Bytes()
+	return served, nil
+}
+
+func (c *Cache) rows(ctx context.Context, q Question) ([]db.AnswerListRow, error) {
+	if q.quick() {
+		return c.together.ask(ctx, q)
+	}
+	lists, err := c.recommender.list(ctx, q.BuildID, []Question{q})
+	if err != nil {
+		return nil, err
+	}
+	return lists[0], nil
+}
+
+func (r *Recommender) listActive(ctx context.Context, questions []Question) ([][]db.AnswerListRow, error) {
+	return r.list(ctx, 0, questions)
+}
+
+// versionFor reads the version of what answers are made from, once for all who wait for it.
+func (r *Recommender) versionFor(ctx context.Context, waiting []struct{}) ([]string, error) {
+	version, err := r.queries.VersionGet(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read version: %w", err)
+	}
+	return slices.Repeat([]string{version}, len(waiting)), nil
+}
+
+// key tells questions apart: those that differ in nothing but what normal fills in are one.
+func (q Question) key(version string) string {
+	text, err := json.Marshal(q) //nolint:musttag // any names will do for a key
+	if err != nil {
+		panic(err) // it is made of texts and finite numbers
+	}
+	return version + "\n" + string(text)
+}
+
+func (q Question) etag(version string) string {
+	sum := sha256.Sum256([]byte(q.key(version)))
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+}

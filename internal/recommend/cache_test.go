@@ -1,0 +1,219 @@
+package recommend_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// counting counts the statements that answer questions.
+type counting struct {
+	db.DBTX
+
+	mu      sync.Mutex
+	answers int
+}
+
+// Query is how questions are asked; the version is a QueryRow.
+func (c *counting) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	c.mu.Lock()
+	c.answers++
+	c.mu.Unlock()
+	return c.DBTX.Query(ctx, sql, args...)
+}
+
+func (c *counting) asked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answers
+}
+
+const plenty = 1 << 20
+
+func served(t *testing.T, c *recommend.Cache, q recommend.Question) (recommend.Served, recommend.Answer) {
+	t.Helper()
+	s, err := c.Ask(t.Context(), q, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a recommend.Answer
+	if err := json.Unmarshal(s.JSON, &a); err != nil {
+		t.Fatal(err)
+	}
+	return s, a
+}
+
+// TestCacheFollowsEveryChange: on two servers, whatever is committed is in the next answer of each, and only what changed is asked again.
+func TestCacheFollowsEveryChange(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	counts := []*counting{{DBTX: s.pool}, {DBTX: s.pool}}
+	servers := []*recommend.Cache{recommend.NewCache(counts[0], plenty), recommend.NewCache(counts[1], plenty)}
+	questions := map[string]recommend.Question{
+		"popular": recommend.Popular(recommend.Options{}),
+		"similar": recommend.Similar("bread", recommend.Options{}),
+		"basket":  recommend.Basket([]string{"bread", "jam"}, recommend.Options{Measure: recommend.Lift}),
+	}
+	tags := map[string]string{}
+	check := func(change string) {
+		t.Helper()
+		for name, q := range questions {
+			want, err := s.Ask(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, server := range servers {
+				first, got := served(t, server, q)
+				if fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s, after %s, server %d: %+v, want %+v", name, change, i, got, want)
+				}
+				before := counts[i].asked()
+				again, _ := served(t, server, q)
+				if counts[i].asked() != before || again.ETag != first.ETag || string(again.JSON) != string(first.JSON) {
+					t.Errorf("%s, after %s, server %d asked twice", name, change, i)
+				}
+				if i == 0 && tags[name] == first.ETag {
+					t.Errorf("%s, after %s: the ETag is the same", name, change)
+				}
+				if tags[name] = first.ETag; i == 1 && again.ETag != tags[name] {
+					t.Errorf("%s: two servers, two ETags", name)
+				}
+			}
+		}
+	}
+	check("the start")
+	s.rule(t, "hide", "", "butter")
+	check("a rule")
+	s.repeal(t)
+	check("its end")
+	s.exec(t, `INSERT INTO item_attributes (item_id, label, source, changed_by) SELECT i.item_id, 'Jam!', 'f', 'me' FROM items AS i WHERE i.name = 'jam'`)
+	check("an attribute")
+	s.exec(t, `UPDATE item_attributes SET active = false`)
+	check("an inactive item")
+	mustBuild(t, s.pool, build.DefaultSettings())
+	check("a build")
+	s.exec(t, `TRUNCATE item_attributes`)
+	check("no catalogue")
+}
+
+// TestCacheFollowsTime: a rule begins and ends when it says, though nobody writes anything then.
+func TestCacheFollowsTime(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	server := recommend.NewCache(s.pool, plenty)
+	s.exec(t, `INSERT INTO rules (kind, items, reason, author, valid_from, valid_until)
+		VALUES ('hide', '{butter}', 'why', 'me', now() + interval '200 ms', now() + interval '400 ms')`)
+	var states []bool
+	for began := time.Now(); len(states) < 3 && time.Since(began) < 20*time.Second; {
+		_, answer := served(t, server, recommend.Similar("bread", recommend.Options{}))
+		if shown := slices.Contains(items(answer), "butter"); len(states) == 0 || states[len(states)-1] != shown {
+			states = append(states, shown)
+		}
+	}
+	if !slices.Equal(states, []bool{true, false, true}) {
+		t.Errorf("butter is shown: %v", states)
+	}
+}
+
+// TestCacheUnderLoad: while rules come and go and builds are switched, nobody who asks after a commit gets an answer from before it.
+func TestCacheUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	server := recommend.NewCache(s.pool, plenty)
+	ctx, stop := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := server.Ask(ctx, recommend.Similar("bread", recommend.Options{}), nil); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 60 {
+		if i%2 == 0 {
+			s.exec(t, `INSERT INTO rules (kind, items, reason, author) VALUES ('hide', '{butter}', 'why', 'me')`)
+		} else {
+			s.exec(t, "UPDATE rules SET valid_until = greatest(now(), valid_from) WHERE valid_until IS NULL")
+		}
+		if i%20 == 10 {
+			mustBuild(t, s.pool, build.DefaultSettings())
+		}
+		if _, answer := served(t, server, recommend.Similar("bread", recommend.Options{})); slices.Contains(items(answer), "butter") == (i%2 == 0) {
+			t.Fatalf("change %d is not in the answer: %v", i, items(answer))
+		}
+	}
+	stop()
+	readers.Wait()
+}
+
+// TestCacheETag: who has the answer is told so, without a statement that ranks.
+func TestCacheETag(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	for name, size := range map[string]int64{"cached": plenty, "not cached": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &counting{DBTX: s.pool}
+			server := recommend.NewCache(c, size)
+			q := recommend.Similar("bread", recommend.Options{})
+			first, _ := served(t, server, q)
+			before := c.asked()
+			again, err := server.Ask(t.Context(), q, func(etag string) bool { return etag == first.ETag })
+			if err != nil || !again.NotModified() || again.ETag != first.ETag || c.asked() != before {
+				t.Errorf("%+v, %v after %d statements", again, err, c.asked()-before)
+			}
+			other, err := server.Ask(t.Context(), recommend.Similar("jam", recommend.Options{}), func(etag string) bool { return etag == first.ETag })
+			if err != nil || other.NotModified() {
+				t.Errorf("another question has the ETag: %v", err)
+			}
+		})
+	}
+}
+
+// TestCacheKeepsNothingElse: answers about orders, about older builds, and errors are asked for each time.
+func TestCacheKeepsNothingElse(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	c := &counting{DBTX: s.pool}
+	server := recommend.NewCache(c, plenty)
+	for name, q := range map[string]recommend.Question{
+		"order":   recommend.Order("1", recommend.Options{}),
+		"build":   recommend.Similar("bread", recommend.Options{BuildID: 1}),
+		"unknown": recommend.Similar("nobody ever bought it", recommend.Options{}),
+	} {
+		before := c.asked()
+		for range 2 {
+			if got, err := server.Ask(t.Context(), q, nil); got.ETag != "" || (err != nil) != (name == "unknown") {
+				t.Errorf("%s: %q, %v", name, got.ETag, err)
+			}
+		}
+		if c.asked() != before+2 {
+			t.Errorf("%s: asked %d times, want 2", name, c.asked()-before)
+		}
+	}
+}
+
+// TestCacheAnswersBeyondItsBound: an answer that is larger than the whole cache is an answer all the same.
+func TestCacheAnswersBeyondItsBound(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	c := &counting{DBTX: s.pool}
+	server := recommend.NewCache(c, 1)
+	for range 3 {
+		if _, answer := served(t, server, recommend.Similar("bread", recommend.Options{})); len(answer.Recommendations) == 0 {
+			t.Error("no answer")
+		}
+	}
+}

@@ -1,0 +1,116 @@
+-- Evidence: the counts behind an answer, and the sentence that says them.
+
+-- 30245 as 30,245, whatever the language of the server. STABLE, like to_char: an IMMUTABLE function could not be inlined.
+CREATE OR REPLACE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN number < 1000 THEN number::text ELSE to_char(number, 'FM999,999,999,999,999,999,990') END;
+
+-- What two items share, in words. Where some orders of the build are too large to count for pairs, it speaks of baskets, not of orders.
+CREATE OR REPLACE FUNCTION bought_together(b builds, orders_together bigint, orders bigint, baskets bigint, item text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN 'bought together in ' || grouped(orders_together) || ' of '
+    || CASE b.large_orders WHEN 0 THEN grouped(orders) || ' orders'
+                           ELSE grouped(baskets) || ' baskets of 2 to ' || b.max_basket || ' items' END
+    || ' with ' || item;
+
+-- How popular an item is, in words.
+CREATE OR REPLACE FUNCTION in_orders(b builds, orders bigint, all_orders bigint, days integer) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN 'in ' || grouped(orders) || ' of ' || grouped(all_orders) || ' orders'
+    || CASE least(days, b.window_days) WHEN 0 THEN '' WHEN 1 THEN ' of the last day'
+                                       ELSE ' of the last ' || least(days, b.window_days) || ' days' END;
+
+-- Similar items as the build wrote them down, evidence included.
+CREATE OR REPLACE FUNCTION similar_recommendations(b builds, seeds seed[], lim bigint) RETURNS recommendation[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    seed seed := seeds[1];
+BEGIN
+    RETURN ARRAY(
+        SELECT ROW(n.similar_rank, i.name, least(n.similarity, 1),
+                   bought_together(b, n.orders_together, seed.orders, seed.baskets, seed.name), 'pair',
+                   n.other_popularity_rank, n.orders_together, n.confidence, n.lift, NULL,
+                   a.category, a.label, a.url, a.image_url, a.price)::recommendation
+        FROM item_neighbours AS n
+        CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = n.other_id LIMIT 1) AS i
+        LEFT JOIN item_attributes AS a ON a.item_id = n.other_id
+        WHERE n.build_id = b.build_id AND n.item_id = seed.item_id AND n.similar_rank <= lim
+        ORDER BY n.similar_rank
+    );
+END
+$$;
+
+-- Ranked items with their names and evidence: the counts with the seed that says most for an item, ties by baskets_rank. LIMIT 1 makes each
+-- a look-up: the planner cannot know how few there are and would read whole tables to join them.
+CREATE OR REPLACE FUNCTION pair_recommendations(b builds, q question, seeds seed[], ranked ranked_item[]) RETURNS recommendation[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT ROW(
+            r.place, i.name, r.score,
+            CASE r.source WHEN 'popular' THEN 'popular: '
+                          WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules, ' and rule ') || ', '
+                          ELSE '' END
+            || CASE WHEN r.source <> 'popular' AND e.orders_together > 0
+                    THEN bought_together(b, e.orders_together, e.seed_orders, e.seed_baskets, e.seed_name)
+                    ELSE in_orders(b, o.orders, b.orders, 0) END,
+            r.source, o.popularity_rank, coalesce(e.orders_together, 0),
+            coalesce(e.orders_together::float8 / e.seed_baskets, 0),
+            coalesce(e.orders_together::float8 * b.baskets / (e.seed_baskets::float8 * o.baskets), 0),
+            r.rules, a.category, a.label, a.url, a.image_url, a.price
+        )::recommendation
+        FROM unnest(ranked) AS r
+        CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = r.item_id LIMIT 1) AS i
+        CROSS JOIN LATERAL (
+            SELECT s.popularity_rank, s.orders, s.baskets, s.mass
+            FROM item_stats AS s
+            WHERE s.build_id = b.build_id AND s.item_id = r.item_id
+            LIMIT 1
+        ) AS o
+        LEFT JOIN LATERAL (
+            SELECT p.orders_together, s.orders AS seed_orders, s.baskets AS seed_baskets, s.name AS seed_name
+            FROM unnest(seeds) WITH ORDINALITY AS s(item_id, name, orders, baskets, mass, place)
+            CROSS JOIN LATERAL (
+                SELECT x.orders_together, x.weight
+                FROM item_pairs AS x
+                WHERE x.build_id = b.build_id AND x.item_a = least(s.item_id, r.item_id)
+                  AND x.item_b = greatest(s.item_id, r.item_id)
+                LIMIT 1
+            ) AS p
+            ORDER BY pair_value(q.measure, p.orders_together, p.weight, s.baskets, o.baskets, s.mass, o.mass, b.baskets,
+                                b.shrinkage, b.popularity_exponent) DESC, s.place
+            LIMIT 1
+        ) AS e ON true
+        LEFT JOIN item_attributes AS a ON a.item_id = r.item_id
+        ORDER BY r.place
+    );
+END
+$$;
+
+-- Ranked items of a question without seeds, the empty rule of association mining: the confidence is the share of all orders, the lift 1.
+CREATE OR REPLACE FUNCTION popular_recommendations(b builds, q question, ranked ranked_item[]) RETURNS recommendation[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    total bigint := orders_counted(b, q.days);
+BEGIN
+    RETURN ARRAY(
+        SELECT ROW(
+            r.place, i.name, r.score,
+            CASE r.source WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules, ' and rule ') || ', ' ELSE '' END
+            || in_orders(b, coalesce(r.recent_orders, o.orders), total, q.days),
+            r.source, o.popularity_rank, coalesce(r.recent_orders, o.orders),
+            coalesce(coalesce(r.recent_orders, o.orders)::float8 / nullif(total, 0), 0), 1,
+            r.rules, a.category, a.label, a.url, a.image_url, a.price
+        )::recommendation
+        FROM unnest(ranked) AS r
+        CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = r.item_id LIMIT 1) AS i
+        CROSS JOIN LATERAL (
+            SELECT s.popularity_rank, s.orders FROM item_stats AS s WHERE s.build_id = b.build_id AND s.item_id = r.item_id LIMIT 1
+        ) AS o
+        LEFT JOIN item_attributes AS a ON a.item_id = r.item_id
+        ORDER BY r.place
+    );
+END
+$$;
