@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 
+	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -18,31 +20,34 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// settingsFlags are pointers: those not given stay as the active build has them, so that a load does not forget them.
+// settingsFlags has a flag for every setting. Those not given stay as the active build has them, so that a load does
+// not forget them.
 type settingsFlags struct {
-	MaxBasket          *int32   `placeholder:"ITEMS" help:"Largest order that counts for pairs (100)."`
-	Neighbours         *int32   `placeholder:"N" help:"Neighbours kept per item (50)."`
-	Shrinkage          *float64 `placeholder:"ORDERS" help:"How much rare pairs are shrunk (20)."`
-	PopularityExponent *float64 `placeholder:"0..1" help:"How much bestsellers are curbed (0.3)."`
-	SimilarExponent    *float64 `placeholder:"0..1" help:"How much of that similar items give back (0.1)."`
-	OverlapDiscount    *float64 `placeholder:"0..1" help:"How much of what basket items say by way of each other is taken off (1)."`
-	PopularityPrior    *float64 `placeholder:"N" help:"How much popularity says of baskets whose items are in few others (20)."`
-	WindowDays         *int32   `placeholder:"DAYS" help:"Count only orders of so many days before the newest; 0 for all (0)."`
-	HalfLifeDays       *float64 `placeholder:"DAYS" help:"Let an order weigh half at this age; 0 for no decay (0)."`
-	Defaults           bool     `help:"Begin from the default settings instead of those of the active build."`
+	kong.Plugins // a struct of one pointer per setting
+
+	Defaults bool `help:"Begin from the default settings instead of those of the active build."`
+}
+
+func newSettingsFlags() settingsFlags {
+	fields := make([]reflect.StructField, 0, len(build.SettingTable))
+	for _, s := range build.SettingTable {
+		fields = append(fields, reflect.StructField{
+			Name: "Setting" + strconv.Itoa(len(fields)),
+			Type: reflect.TypeOf(s.Field(new(build.Settings))),
+			Tag: reflect.StructTag(fmt.Sprintf(`name:"%s" placeholder:"%s" help:"%s: %s (%v)."`,
+				s.Flag(), s.Unit, s.Help, s.Bounds(), s.Default)),
+		})
+	}
+	return settingsFlags{Plugins: kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}}
 }
 
 // settings changes base by what is given.
 func (f *settingsFlags) settings(base build.Settings) (build.Settings, error) {
-	set(&base.MaxBasket, f.MaxBasket)
-	set(&base.NeighboursKept, f.Neighbours)
-	set(&base.Shrinkage, f.Shrinkage)
-	set(&base.PopularityExponent, f.PopularityExponent)
-	set(&base.SimilarExponent, f.SimilarExponent)
-	set(&base.OverlapDiscount, f.OverlapDiscount)
-	set(&base.PopularityPrior, f.PopularityPrior)
-	set(&base.WindowDays, f.WindowDays)
-	set(&base.HalfLifeDays, f.HalfLifeDays)
+	for _, flags := range f.Plugins {
+		for i, s := range build.SettingTable {
+			s.Set(&base, reflect.ValueOf(flags).Elem().Field(i).Interface())
+		}
+	}
 	if err := base.Validate(); err != nil {
 		return base, usageError{err}
 	}

@@ -75,7 +75,10 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 
 // run is the whole program: it returns the exit status. Every error is one line on stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := program{}
+	p := program{
+		Build:    buildCommand{settingsFlags: newSettingsFlags()},
+		Evaluate: evaluateCommand{settingsFlags: newSettingsFlags()},
+	}
 	out := &output{Writer: stdout}
 	term := &terminal{stdin, out, stderr}
 	parser, err := kong.New(&p,

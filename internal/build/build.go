@@ -11,6 +11,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,9 +53,9 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 	}
 	var built db.Build
 	err := locked(ctx, pool, func(conn *pgx.Conn) error {
-		id, err := db.New(conn).BuildStart(ctx, start(opts))
+		id, err := start(ctx, conn, opts, false)
 		if err != nil {
-			return fmt.Errorf("start build: %w", err)
+			return err
 		}
 		// One snapshot for all of it: orders that are loaded meanwhile are in the next build, whole.
 		err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
@@ -95,10 +97,11 @@ func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(p
 			if err := prepare(tx); err != nil {
 				return err
 			}
-			if err := db.New(tx).BuildStartTrial(ctx, db.BuildStartTrialParams(start(opts))); err != nil {
-				return fmt.Errorf("start trial: %w", err)
+			id, err := start(ctx, tx, opts, true)
+			if err != nil {
+				return err
 			}
-			built, err := run(ctx, tx, 0, "EXISTS (SELECT FROM held_out AS h WHERE h.order_id = o.order_id)")
+			built, err := run(ctx, tx, id, "EXISTS (SELECT FROM held_out AS h WHERE h.order_id = o.order_id)")
 			if err != nil {
 				return err
 			}
@@ -111,21 +114,26 @@ func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(p
 	return err
 }
 
-func start(opts Options) db.BuildStartParams {
-	s := opts.Settings
-	return db.BuildStartParams{
-		MaxBasket:          s.MaxBasket,
-		NeighboursKept:     s.NeighboursKept,
-		Shrinkage:          s.Shrinkage,
-		PopularityExponent: s.PopularityExponent,
-		SimilarExponent:    s.SimilarExponent,
-		OverlapDiscount:    s.OverlapDiscount,
-		PopularityPrior:    s.PopularityPrior,
-		WindowDays:         s.WindowDays,
-		HalfLifeDays:       s.HalfLifeDays,
-		BuiltBy:            opts.BuiltBy,
-		Version:            opts.Version,
+// start inserts the row of a build and returns its id. A trial is build 0: it takes no number of the sequence,
+// and so leaves no gap.
+func start(ctx context.Context, on db.DBTX, opts Options, trial bool) (id int64, err error) {
+	row := pgx.NamedArgs{"built_by": opts.BuiltBy, "version": opts.Version}
+	if trial {
+		row["build_id"] = 0
 	}
+	for _, s := range SettingTable {
+		row[s.Column] = s.Field(&opts.Settings)
+		if s.Off != "" && s.Value(opts.Settings) == 0 {
+			row[s.Column] = nil
+		}
+	}
+	columns := slices.Sorted(maps.Keys(row))
+	err = on.QueryRow(ctx, "INSERT INTO builds ("+strings.Join(columns, ", ")+") OVERRIDING SYSTEM VALUE "+
+		"VALUES (@"+strings.Join(columns, ", @")+") RETURNING build_id", row).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("start build: %w", err)
+	}
+	return id, nil
 }
 
 // run fills and attaches the tables of build id, all in tx. heldOut is the SQL condition of orders, called o, that do not count.

@@ -128,17 +128,8 @@ func countedOf(b db.Build) Counted {
 
 func settingChanges(before, after Settings) []SettingChange {
 	changes := []SettingChange{}
-	for _, c := range []SettingChange{
-		{"max_basket", float64(before.MaxBasket), float64(after.MaxBasket)},
-		{"neighbours", float64(before.NeighboursKept), float64(after.NeighboursKept)},
-		{"shrinkage", before.Shrinkage, after.Shrinkage},
-		{"popularity_exponent", before.PopularityExponent, after.PopularityExponent},
-		{"similar_exponent", before.SimilarExponent, after.SimilarExponent},
-		{"overlap_discount", before.OverlapDiscount, after.OverlapDiscount},
-		{"window_days", float64(before.WindowDays), float64(after.WindowDays)},
-		{"half_life_days", before.HalfLifeDays, after.HalfLifeDays},
-	} {
-		if c.Before != c.After {
+	for _, s := range SettingTable {
+		if c := (SettingChange{s.Name, s.Value(before), s.Value(after)}); c.Before != c.After {
 			changes = append(changes, c)
 		}
 	}

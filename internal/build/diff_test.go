@@ -13,7 +13,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/build"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
@@ -51,18 +50,13 @@ func twoBuilds(t *testing.T, pool *pgxpool.Pool, shape oracle.Shape, seed uint64
 // drawSettings draws what affinity is made of, and nothing of time: the random orders have none.
 func drawSettings(rnd *rand.Rand) oracle.Settings {
 	s := oracle.RandomSettings(rnd)
-	return oracle.Settings{
-		MaxBasket: s.MaxBasket, NeighboursKept: s.NeighboursKept, Shrinkage: s.Shrinkage, PopularityExponent: s.PopularityExponent,
-		SimilarExponent: s.SimilarExponent,
-	}
+	s.OverlapDiscount, s.PopularityPrior, s.WindowDays, s.HalfLifeDays = 0, 0, 0, 0
+	return s
 }
 
 func withSettings(s oracle.Settings) build.Options {
 	opts := defaults()
-	opts.Settings = build.Settings{
-		MaxBasket: s.MaxBasket, NeighboursKept: s.NeighboursKept, Shrinkage: s.Shrinkage, PopularityExponent: s.PopularityExponent,
-		SimilarExponent: s.SimilarExponent,
-	}
+	opts.Settings = build.Settings(s)
 	return opts
 }
 
@@ -256,32 +250,6 @@ func TestCompareWhateverIDs(t *testing.T) {
 	}
 }
 
-func TestCompareSettings(t *testing.T) {
-	t.Parallel()
-	pool, _ := small(t, 3)
-	mustBuild(t, pool, defaults())
-	other := defaults()
-	other.Settings = build.Settings{
-		MaxBasket: 7, NeighboursKept: 3, Shrinkage: 1.5, PopularityExponent: 0.5, SimilarExponent: 0.25, OverlapDiscount: 0.5,
-	}
-	mustBuild(t, pool, other)
-	got, err := build.Compare(t.Context(), pool, 1, 2, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []build.SettingChange{
-		{"max_basket", 100, 7},
-		{"neighbours", 50, 3},
-		{"shrinkage", 20, 1.5},
-		{"popularity_exponent", 0.3, 0.5},
-		{"similar_exponent", 0.1, 0.25},
-		{"overlap_discount", 1, 0.5},
-	}
-	if diff := gocmp.Diff(want, got.Settings); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 func TestCompareNotKept(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 3)
@@ -290,9 +258,7 @@ func TestCompareNotKept(t *testing.T) {
 	for range 3 {
 		mustBuild(t, pool, opts)
 	}
-	if _, err := db.New(pool).BuildStart(t.Context(), db.BuildStartParams{MaxBasket: 2, NeighboursKept: 1}); err != nil {
-		t.Fatal(err)
-	}
+	startBuild(t, pool)
 	for name, pair := range map[string][2]int64{
 		"pruned": {1, 3}, "pruned, the other way": {3, 1}, "running": {2, 4}, "never was": {2, 99}, "zero": {0, 2}, "negative": {-1, 2},
 	} {

@@ -138,14 +138,8 @@ func tables(t *testing.T, pool *pgxpool.Pool) (names string) {
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 7)
-	start := func() {
-		_, err := db.New(pool).BuildStart(t.Context(), db.BuildStartParams{MaxBasket: 2, NeighboursKept: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	start()
-	start()
+	startBuild(t, pool)
+	startBuild(t, pool)
 	if n, err := build.Recover(t.Context(), pool); n != 2 || err != nil {
 		t.Errorf("recovered %d (%v), want 2", n, err)
 	}
@@ -161,7 +155,7 @@ func TestRecover(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	start()
+	startBuild(t, pool)
 	mustBuild(t, pool, defaults()) // sees to the dead ones by itself
 	wantStates(t, pool, map[int64]string{1: "failed", 2: "failed", 3: "ready", 4: "failed", 5: "active"})
 	wantHealthy(t, pool)

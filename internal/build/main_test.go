@@ -50,6 +50,16 @@ func mustBuild(t *testing.T, pool *pgxpool.Pool, opts build.Options) db.Build {
 	return built
 }
 
+// startBuild leaves the row of a build that runs, or was killed.
+func startBuild(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	_, err := pool.Exec(t.Context(), `INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent,
+		similar_exponent, built_by, version) VALUES (2, 1, 0, 0, 0, 'test', 'test')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // small is a database with a few random orders and no build.
 func small(t *testing.T, seed uint64) (*pgxpool.Pool, oracle.Orders) {
 	t.Helper()

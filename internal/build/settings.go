@@ -3,81 +3,156 @@ package build
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/alsobought/alsobought/db"
 )
 
-// Settings of a build, stored with it. The symbols are SCORING's (docs/scoring.md). The zero value of a field is not a setting: start from
-// DefaultSettings.
+// Settings of a build, stored with it; SettingTable says what each is. The zero value of a field is not always
+// a valid setting: start from DefaultSettings.
 type Settings struct {
-	MaxBasket          int32   `json:"max_basket"`          // largest order that counts for pairs, in distinct items; 2 to 1000
-	NeighboursKept     int32   `json:"neighbours_kept"`     // neighbours kept per item; 1 to 1000
-	Shrinkage          float64 `json:"shrinkage"`           // orders together by which rare pairs are shrunk; 0 to 1,000,000
-	PopularityExponent float64 `json:"popularity_exponent"` // how much bestsellers are curbed; 0 (not at all) to 1
-	SimilarExponent    float64 `json:"similar_exponent"`    // how much of that similar items give back; 0 to PopularityExponent
-	OverlapDiscount    float64 `json:"overlap_discount"`    // how much of what basket items say by way of each other is taken off; 0 (nothing) to 1
-	PopularityPrior    float64 `json:"popularity_prior"`    // how much popularity says of a basket whose items are in few others; 0 (nothing) to 1,000,000
-	WindowDays         int32   `json:"window_days"`         // only orders of so many days, back from the newest order; 0 is all orders, else 1 to 36,500
-	HalfLifeDays       float64 `json:"half_life_days"`      // age at which an order weighs half in affinity; 0 is no decay, else 0.01 to 36,500
+	MaxBasket          int32   `json:"max_basket"`
+	NeighboursKept     int32   `json:"neighbours_kept"`
+	Shrinkage          float64 `json:"shrinkage"`
+	PopularityExponent float64 `json:"popularity_exponent"`
+	SimilarExponent    float64 `json:"similar_exponent"`
+	OverlapDiscount    float64 `json:"overlap_discount"`
+	PopularityPrior    float64 `json:"popularity_prior"`
+	WindowDays         int32   `json:"window_days"`
+	HalfLifeDays       float64 `json:"half_life_days"`
 }
 
-// DefaultSettings are the ones that were measured to be good on twelve data sets.
-func DefaultSettings() Settings {
-	return Settings{
-		MaxBasket: 100, NeighboursKept: 50, Shrinkage: 20, PopularityExponent: 0.3, SimilarExponent: 0.1, OverlapDiscount: 1,
-		PopularityPrior: 20,
+// Setting describes one of Settings. Flags, validation, storage, diffs and docs/scoring.md follow it.
+type Setting struct {
+	Name     string // in errors and diffs, and with dashes on the command line
+	Column   string // of table builds
+	Default  float64
+	Min, Max float64
+	Off      string // what 0 means when it is valid beside Min to Max; stored as NULL
+	Unit     string // placeholder of the flag
+	Help     string
+	Field    func(*Settings) any // pointer to the field
+
+	stored func(*db.Build) any // pointer to the column, nil for NULL
+}
+
+// SettingTable has every setting, in the order of Settings. The defaults did well on twelve data sets.
+var SettingTable = []Setting{
+	{
+		Name: "max_basket", Column: "max_basket", Default: 100, Min: 2, Max: 1000, Unit: "ITEMS",
+		Help:   "Largest order that counts for pairs",
+		Field:  func(s *Settings) any { return &s.MaxBasket },
+		stored: func(b *db.Build) any { return &b.MaxBasket },
+	},
+	{
+		Name: "neighbours", Column: "neighbours_kept", Default: 50, Min: 1, Max: 1000, Unit: "N",
+		Help:   "Neighbours kept per item",
+		Field:  func(s *Settings) any { return &s.NeighboursKept },
+		stored: func(b *db.Build) any { return &b.NeighboursKept },
+	},
+	{
+		Name: "shrinkage", Column: "shrinkage", Default: 20, Min: 0, Max: 1e6, Unit: "ORDERS",
+		Help:   "How strongly rare pairs are discounted",
+		Field:  func(s *Settings) any { return &s.Shrinkage },
+		stored: func(b *db.Build) any { return &b.Shrinkage },
+	},
+	{
+		Name: "popularity_exponent", Column: "popularity_exponent", Default: 0.3, Min: 0, Max: 1, Unit: "0..1",
+		Help:   "How strongly bestsellers are held back",
+		Field:  func(s *Settings) any { return &s.PopularityExponent },
+		stored: func(b *db.Build) any { return &b.PopularityExponent },
+	},
+	{
+		Name: "similar_exponent", Column: "similar_exponent", Default: 0.1, Min: 0, Max: 1, Unit: "0..1",
+		Help:   "How much of that is undone for similar items, at most the popularity exponent",
+		Field:  func(s *Settings) any { return &s.SimilarExponent },
+		stored: func(b *db.Build) any { return &b.SimilarExponent },
+	},
+	{
+		Name: "overlap_discount", Column: "overlap_discount", Default: 1, Min: 0, Max: 1, Unit: "0..1",
+		Help:   "Discount for overlapping evidence in baskets",
+		Field:  func(s *Settings) any { return &s.OverlapDiscount },
+		stored: func(b *db.Build) any { return &b.OverlapDiscount },
+	},
+	{
+		Name: "popularity_prior", Column: "popularity_prior", Default: 20, Min: 0, Max: 1e6, Unit: "N",
+		Help:   "Weight of popularity where orders say little about a basket",
+		Field:  func(s *Settings) any { return &s.PopularityPrior },
+		stored: func(b *db.Build) any { return &b.PopularityPrior },
+	},
+	{
+		Name: "window_days", Column: "window_days", Min: 1, Max: 36500, Off: "all orders", Unit: "DAYS",
+		Help:   "Count only orders of this many days, back from the newest",
+		Field:  func(s *Settings) any { return &s.WindowDays },
+		stored: func(b *db.Build) any { return b.WindowDays },
+	},
+	{
+		Name: "half_life_days", Column: "half_life_days", Min: 0.01, Max: 36500, Off: "no decay", Unit: "DAYS",
+		Help:   "Age at which an order counts half in affinity",
+		Field:  func(s *Settings) any { return &s.HalfLifeDays },
+		stored: func(b *db.Build) any { return b.HalfLifeDays },
+	},
+}
+
+// Flag is the name of the setting's flag, without the dashes.
+func (s Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
+
+// Bounds says which values are valid.
+func (s Setting) Bounds() string {
+	bounds := number(s.Min) + " to " + number(s.Max)
+	if s.Off != "" {
+		bounds += ", or 0 for " + s.Off
 	}
+	return bounds
+}
+
+// Value returns the setting's value in settings.
+func (s Setting) Value(settings Settings) float64 {
+	return reflect.ValueOf(s.Field(&settings)).Elem().Convert(reflect.TypeFor[float64]()).Float()
+}
+
+// Set sets the setting to what value, a pointer to a number, points to. A nil pointer changes nothing.
+func (s Setting) Set(settings *Settings, value any) {
+	if v := reflect.ValueOf(value); !v.IsNil() {
+		field := reflect.ValueOf(s.Field(settings)).Elem()
+		field.Set(v.Elem().Convert(field.Type()))
+	}
+}
+
+// DefaultSettings returns the default of every setting.
+func DefaultSettings() Settings {
+	var settings Settings
+	for _, s := range SettingTable {
+		s.Set(&settings, &s.Default)
+	}
+	return settings
+}
+
+// SettingsOf returns the settings that a build was made with.
+func SettingsOf(b db.Build) Settings {
+	var settings Settings
+	for _, s := range SettingTable {
+		s.Set(&settings, s.stored(&b))
+	}
+	return settings
 }
 
 // Validate returns all that is wrong with the settings at once.
 func (s Settings) Validate() error {
 	var errs []error
-	if s.MaxBasket < 2 || s.MaxBasket > 1000 {
-		errs = append(errs, fmt.Errorf("max basket is %d: choose 2 to 1000", s.MaxBasket))
+	for _, setting := range SettingTable {
+		v := setting.Value(s)
+		if !(v >= setting.Min && v <= setting.Max) && (setting.Off == "" || v != 0) {
+			errs = append(errs, fmt.Errorf("%s is %s: choose %s", setting.Name, number(v), setting.Bounds()))
+		}
 	}
-	if s.NeighboursKept < 1 || s.NeighboursKept > 1000 {
-		errs = append(errs, fmt.Errorf("neighbours kept are %d: choose 1 to 1000", s.NeighboursKept))
-	}
-	if !(s.Shrinkage >= 0 && s.Shrinkage <= 1e6) {
-		errs = append(errs, fmt.Errorf("shrinkage is %v: choose 0 to 1000000", s.Shrinkage))
-	}
-	if !(s.PopularityExponent >= 0 && s.PopularityExponent <= 1) {
-		errs = append(errs, fmt.Errorf("popularity exponent is %v: choose 0 to 1", s.PopularityExponent))
-	}
-	if !(s.SimilarExponent >= 0 && s.SimilarExponent <= s.PopularityExponent) {
-		errs = append(errs, fmt.Errorf("similar exponent is %v: choose 0 to the popularity exponent", s.SimilarExponent))
-	}
-	if !(s.OverlapDiscount >= 0 && s.OverlapDiscount <= 1) {
-		errs = append(errs, fmt.Errorf("overlap discount is %v: choose 0 to 1", s.OverlapDiscount))
-	}
-	if !(s.PopularityPrior >= 0 && s.PopularityPrior <= 1e6) {
-		errs = append(errs, fmt.Errorf("popularity prior is %v: choose 0 to 1000000", s.PopularityPrior))
-	}
-	if s.WindowDays < 0 || s.WindowDays > 36500 {
-		errs = append(errs, fmt.Errorf("window is %d days: choose 1 to 36500, or 0 for all orders", s.WindowDays))
-	}
-	if s.HalfLifeDays != 0 && !(s.HalfLifeDays >= 0.01 && s.HalfLifeDays <= 36500) {
-		errs = append(errs, fmt.Errorf("half-life is %v days: choose 0.01 to 36500, or 0 for none", s.HalfLifeDays))
+	if s.SimilarExponent > s.PopularityExponent && s.SimilarExponent <= 1 {
+		errs = append(errs, fmt.Errorf("similar_exponent is %s: choose at most popularity_exponent, %s",
+			number(s.SimilarExponent), number(s.PopularityExponent)))
 	}
 	return errors.Join(errs...)
 }
 
-// SettingsOf returns the settings that a build was made with.
-func SettingsOf(b db.Build) Settings {
-	s := Settings{
-		MaxBasket:          b.MaxBasket,
-		NeighboursKept:     b.NeighboursKept,
-		Shrinkage:          b.Shrinkage,
-		PopularityExponent: b.PopularityExponent,
-		SimilarExponent:    b.SimilarExponent,
-		OverlapDiscount:    b.OverlapDiscount,
-		PopularityPrior:    b.PopularityPrior,
-	}
-	if b.WindowDays != nil {
-		s.WindowDays = *b.WindowDays
-	}
-	if b.HalfLifeDays != nil {
-		s.HalfLifeDays = *b.HalfLifeDays
-	}
-	return s
-}
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

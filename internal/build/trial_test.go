@@ -155,7 +155,7 @@ func TestTrialFails(t *testing.T) {
 		judge   func(pgx.Tx, db.Build) error
 		want    string
 	}{
-		"settings": {func(o *build.Options) { o.Settings.MaxBasket = 1 }, holdOut, fine, "max basket is 1"},
+		"settings": {func(o *build.Options) { o.Settings.MaxBasket = 1 }, holdOut, fine, "max_basket is 1"},
 		"prepare":  {nil, func(pgx.Tx) error { return errOdd }, fine, "odd"},
 		"no table": {nil, func(pgx.Tx) error { return nil }, fine, `relation "held_out" does not exist`},
 		"judge":    {nil, holdOut, func(pgx.Tx, db.Build) error { return errOdd }, "odd"},

@@ -183,10 +183,7 @@ func TestSettingsAreStored(t *testing.T) {
 	t.Parallel()
 	pool, orders := small(t, 4)
 	opts := defaults()
-	opts.Settings = build.Settings{
-		MaxBasket: 3, NeighboursKept: 2, Shrinkage: 0.125, PopularityExponent: 0.1 + 0.2, SimilarExponent: 0.1,
-		OverlapDiscount: 0.7, PopularityPrior: 2.5, WindowDays: 14, HalfLifeDays: 0.1 + 0.2,
-	}
+	opts.Settings = otherSettings()
 	opts.BuiltBy, opts.Version = "somebody", "v1"
 	first := mustBuild(t, pool, opts)
 	if first.BuiltBy != "somebody" || first.Version != "v1" || first.Status != "ready" || !first.Active || first.BuiltAt == nil {
@@ -201,55 +198,6 @@ func TestSettingsAreStored(t *testing.T) {
 	want := oracle.Count(orders, oracle.Settings(opts.Settings))
 	wantCounts(t, pool, first, want)
 	wantCounts(t, pool, second, want)
-}
-
-func TestSettingsValidate(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		change func(*build.Settings)
-		want   string // "" for good
-	}{
-		"defaults":                  {func(*build.Settings) {}, ""},
-		"smallest":                  {func(s *build.Settings) { *s = build.Settings{MaxBasket: 2, NeighboursKept: 1} }, ""},
-		"largest":                   {func(s *build.Settings) { *s = build.Settings{1000, 1000, 1e6, 1, 1, 1, 1e6, 36500, 36500} }, ""},
-		"shortest times":            {func(s *build.Settings) { s.WindowDays, s.HalfLifeDays = 1, 0.01 }, ""},
-		"max basket below":          {func(s *build.Settings) { s.MaxBasket = 1 }, "max basket is 1"},
-		"max basket above":          {func(s *build.Settings) { s.MaxBasket = 1001 }, "max basket is 1001"},
-		"neighbours below":          {func(s *build.Settings) { s.NeighboursKept = 0 }, "neighbours kept are 0"},
-		"neighbours above":          {func(s *build.Settings) { s.NeighboursKept = 1001 }, "neighbours kept are 1001"},
-		"shrinkage below":           {func(s *build.Settings) { s.Shrinkage = -0.1 }, "shrinkage is -0.1"},
-		"shrinkage above":           {func(s *build.Settings) { s.Shrinkage = 1e6 + 1 }, "shrinkage is 1.000001e+06"},
-		"shrinkage is no number":    {func(s *build.Settings) { s.Shrinkage = math.NaN() }, "shrinkage is NaN"},
-		"popularity below":          {func(s *build.Settings) { s.PopularityExponent, s.SimilarExponent = -0.1, 0 }, "popularity exponent is -0.1"},
-		"popularity above":          {func(s *build.Settings) { s.PopularityExponent = 1.1 }, "popularity exponent is 1.1"},
-		"popularity is no number":   {func(s *build.Settings) { s.PopularityExponent = math.NaN() }, "popularity exponent is NaN"},
-		"similar below":             {func(s *build.Settings) { s.SimilarExponent = -0.1 }, "similar exponent is -0.1"},
-		"similar above popularity":  {func(s *build.Settings) { s.SimilarExponent = 0.31 }, "similar exponent is 0.31"},
-		"similar is no number":      {func(s *build.Settings) { s.SimilarExponent = math.NaN() }, "similar exponent is NaN"},
-		"overlap below":             {func(s *build.Settings) { s.OverlapDiscount = -0.1 }, "overlap discount is -0.1"},
-		"overlap above":             {func(s *build.Settings) { s.OverlapDiscount = 1.1 }, "overlap discount is 1.1"},
-		"prior below":               {func(s *build.Settings) { s.PopularityPrior = -0.1 }, "popularity prior is -0.1"},
-		"prior above":               {func(s *build.Settings) { s.PopularityPrior = 1e6 + 1 }, "popularity prior is 1.000001e+06"},
-		"prior is no number":        {func(s *build.Settings) { s.PopularityPrior = math.NaN() }, "popularity prior is NaN"},
-		"overlap is no number":      {func(s *build.Settings) { s.OverlapDiscount = math.NaN() }, "overlap discount is NaN"},
-		"window below":              {func(s *build.Settings) { s.WindowDays = -1 }, "window is -1 days"},
-		"window above":              {func(s *build.Settings) { s.WindowDays = 36501 }, "window is 36501 days"},
-		"half-life below zero":      {func(s *build.Settings) { s.HalfLifeDays = -1 }, "half-life is -1 days"},
-		"half-life below":           {func(s *build.Settings) { s.HalfLifeDays = 0.009 }, "half-life is 0.009 days"},
-		"half-life above":           {func(s *build.Settings) { s.HalfLifeDays = 36501 }, "half-life is 36501 days"},
-		"half-life is no number":    {func(s *build.Settings) { s.HalfLifeDays = math.NaN() }, "half-life is NaN days"},
-		"all is said, not one only": {func(s *build.Settings) { *s = build.Settings{Shrinkage: -1} }, "max basket is 0: choose 2 to 1000\nneighbours kept are 0: choose 1 to 1000\nshrinkage is -1"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := build.DefaultSettings()
-			c.change(&s)
-			err := s.Validate()
-			if (err == nil) != (c.want == "") || (err != nil && !strings.HasPrefix(err.Error(), c.want)) {
-				t.Errorf("%v, want %q", err, c.want)
-			}
-		})
-	}
 }
 
 func TestWrongSettingsChangeNothing(t *testing.T) {

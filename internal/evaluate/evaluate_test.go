@@ -222,7 +222,7 @@ func TestRefused(t *testing.T) {
 		"no UTF-8":   {func(o *evaluate.Options) { o.Protocol.Seed = "\xff" }, []string{"seed is"}},
 		"measure":    {func(o *evaluate.Options) { o.Measures = []recommend.Measure{"moo"} }, []string{"measure"}},
 		"popularity": {func(o *evaluate.Options) { o.Measures = []recommend.Measure{evaluate.Popularity} }, []string{"measure"}},
-		"settings":   {func(o *evaluate.Options) { o.Settings.MaxBasket = 1 }, []string{"max basket is 1"}},
+		"settings":   {func(o *evaluate.Options) { o.Settings.MaxBasket = 1 }, []string{"max_basket is 1"}},
 		"all at once": {
 			func(o *evaluate.Options) { o.Protocol = evaluate.Protocol{Cases: -1} }, []string{`split is ""`, "share is 0", "cases are -1"},
 		},

@@ -43,11 +43,9 @@ func TestRandomOrders(t *testing.T) {
 						o.Settings.HalfLifeDays = 20
 					case 2:
 						o.Protocol.Share, o.Protocol.Cases = 0.5, 7
-						s := oracle.RandomSettings(random(seed))
-						o.Settings = build.Settings{
-							MaxBasket: s.MaxBasket, NeighboursKept: s.NeighboursKept, Shrinkage: s.Shrinkage,
-							PopularityExponent: s.PopularityExponent, SimilarExponent: s.SimilarExponent, OverlapDiscount: 0.7,
-						}
+						s := build.Settings(oracle.RandomSettings(random(seed)))
+						s.OverlapDiscount, s.PopularityPrior, s.WindowDays, s.HalfLifeDays = 0.7, 0, 0, 0
+						o.Settings = s
 					}
 				})
 				want := naive(t, orders, opts)

@@ -83,28 +83,13 @@ func (c *testCase) set(t *testing.T, field []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	switch field[0] {
-	case "max_basket":
-		c.settings.MaxBasket = int32(value)
-	case "neighbours_kept":
-		c.settings.NeighboursKept = int32(value)
-	case "shrinkage":
-		c.settings.Shrinkage = value
-	case "popularity_exponent":
-		c.settings.PopularityExponent = value
-	case "similar_exponent":
-		c.settings.SimilarExponent = value
-	case "popularity_prior":
-		c.settings.PopularityPrior = value
-	case "overlap_discount":
-		c.settings.OverlapDiscount = value
-	case "window_days":
-		c.settings.WindowDays = int32(value)
-	case "half_life_days":
-		c.settings.HalfLifeDays = value
-	default:
-		t.Fatalf("no such setting: %s", field[0])
+	for _, s := range build.SettingTable {
+		if s.Column == field[0] {
+			s.Set(&c.settings, &value)
+			return
+		}
 	}
+	t.Fatalf("no such setting: %s", field[0])
 }
 
 // ask reads a question like "similar bread measure=count limit=2" and returns the lines of its answer.
