@@ -1,16 +1,20 @@
 -- name: AnswerList :many
--- The answers of a kept build (0: the active one) to a JSON array of questions, whose fields are those of the type question, by position from
--- 1. An answer has a row for each of
--- its recommendations, and one at place 0 where it has none. No row: there is no such build.
+-- The answers of a kept build (0: the active one) to a JSON array of questions, whose fields are those of the
+-- type question, by position from 1. An answer has a row for each of its recommendations, and one at place 0
+-- where it has none. No row: there is no such build.
 SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_at::timestamptz AS built_at,
-       coalesce(a.window_days, 0)::integer AS window_days, a.dated::boolean AS dated, a.version::text AS version,
+       coalesce(a.window_days, 0)::integer AS window_days, a.dated::boolean AS dated,
+           a.version::text AS version,
        coalesce(a.known, -1)::bigint AS known, a.unknown::text[] AS unknown, a.rules::bigint[] AS rules,
        a.inactive_left_out::bigint AS inactive_left_out,
-       coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score, 0)::float8 AS score,
+       coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score,
+           0)::float8 AS score,
        coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
-       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together, 0)::bigint AS orders_together,
+       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together,
+           0)::bigint AS orders_together,
        coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift,
-       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label, coalesce(r.url, '')::text AS url,
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label, coalesce(r.url,
+           '')::text AS url,
        coalesce(r.image_url, '')::text AS image_url, coalesce(r.price, -1)::float8 AS price
 FROM find_context(@build_id::bigint) AS c
 CROSS JOIN jsonb_array_elements(@questions::jsonb) WITH ORDINALITY AS q(question, position)
@@ -18,7 +22,8 @@ CROSS JOIN LATERAL answer(jsonb_populate_record(NULL::question, q.question), c) 
     build_id, built_at, window_days, dated, version, known, unknown, rules, inactive_left_out, recommendations
 )
 LEFT JOIN LATERAL unnest(a.recommendations) AS r(
-    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules, category, label, url, image_url,
+    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules,
+        category, label, url, image_url,
     price
 ) ON true
 ORDER BY q.position, r.place
@@ -30,10 +35,13 @@ SELECT coalesce((SELECT c.revision FROM find_context(0) AS c(build, revision, pl
 
 -- name: PairExplain :one
 -- No row: there is no such build. Zeros where a name is unknown to it.
-SELECT e.build_id::bigint AS build_id, e.built_at::timestamptz AS built_at, e.item_known::boolean AS item_known,
+SELECT e.build_id::bigint AS build_id, e.built_at::timestamptz AS built_at,
+       e.item_known::boolean AS item_known,
        e.other_known::boolean AS other_known, coalesce(e.reason, '')::text AS reason,
-       coalesce(e.orders_together, 0)::bigint AS orders_together, coalesce(e.item_orders, 0)::bigint AS item_orders,
-       coalesce(e.other_orders, 0)::bigint AS other_orders, coalesce(e.item_baskets, 0)::bigint AS item_baskets,
+       coalesce(e.orders_together, 0)::bigint AS orders_together, coalesce(e.item_orders,
+           0)::bigint AS item_orders,
+       coalesce(e.other_orders, 0)::bigint AS other_orders, coalesce(e.item_baskets,
+           0)::bigint AS item_baskets,
        coalesce(e.other_baskets, 0)::bigint AS other_baskets, coalesce(e.baskets, 0)::bigint AS baskets,
        coalesce(e.support, 0)::float8 AS support, coalesce(e.confidence, 0)::float8 AS confidence,
        coalesce(e.reverse_confidence, 0)::float8 AS reverse_confidence, coalesce(e.lift, 0)::float8 AS lift,
@@ -42,10 +50,13 @@ SELECT e.build_id::bigint AS build_id, e.built_at::timestamptz AS built_at, e.it
        coalesce(e.reach, 0)::float8 AS reach, coalesce(e.popularity_divisor, 0)::float8 AS popularity_divisor,
        coalesce(e.weight, 0)::float8 AS weight, coalesce(e.item_mass, 0)::float8 AS item_mass,
        coalesce(e.other_mass, 0)::float8 AS other_mass, coalesce(e.shrinkage, 0)::float8 AS shrinkage,
-       coalesce(e.popularity_exponent, 0)::float8 AS popularity_exponent, coalesce(e.neighbour_rank, 0)::bigint AS neighbour_rank,
+       coalesce(e.popularity_exponent, 0)::float8 AS popularity_exponent, coalesce(e.neighbour_rank,
+           0)::bigint AS neighbour_rank,
        coalesce(e.overlap, 0)::float8 AS overlap, coalesce(e.newest_orders, '[]')::jsonb AS newest_orders
 FROM explain_items(@item::text, @other::text, @build_id::bigint) AS e(
-    build_id, built_at, item_known, other_known, reason, orders_together, item_orders, other_orders, item_baskets, other_baskets, baskets,
-    support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass,
+    build_id, built_at, item_known, other_known, reason, orders_together, item_orders, other_orders,
+        item_baskets, other_baskets, baskets,
+    support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, shrink_factor, reach,
+        popularity_divisor, weight, item_mass,
     other_mass, shrinkage, popularity_exponent, neighbour_rank, overlap, newest_orders
 );

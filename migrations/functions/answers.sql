@@ -1,23 +1,27 @@
--- A question is one value and gets one answer, of one build: every statement below sees the same snapshot, because the functions are STABLE.
+-- A question is one value and gets one answer, of one build: every statement below sees the same snapshot,
+-- because the functions are STABLE.
 
 -- A kept build, or the active one for 0 and NULL; no row where there is none.
 CREATE OR REPLACE FUNCTION find_build(id bigint) RETURNS SETOF builds LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
 SELECT b.*
 FROM builds AS b
-WHERE b.build_id = coalesce(nullif(id, 0), (SELECT a.build_id FROM builds AS a WHERE a.active)) AND b.status = 'ready'
+WHERE b.build_id = coalesce(nullif(id, 0),
+    (SELECT a.build_id FROM builds AS a WHERE a.active)) AND b.status = 'ready'
 $$;
 
 -- The names as a load stores them: without white space around them.
 CREATE OR REPLACE FUNCTION trimmed_names(names text[]) RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
-    RETURN ARRAY(SELECT trimmed(n.name) FROM unnest(names) WITH ORDINALITY AS n(name, place) ORDER BY n.place);
+    RETURN ARRAY(SELECT trimmed(n.name) FROM unnest(names) WITH ORDINALITY AS n(name,
+        place) ORDER BY n.place);
 END
 $$;
 
 -- The items of those of the names that the build knows, each once, in the order of the tie rule.
-CREATE OR REPLACE FUNCTION seeds_named(build bigint, names text[]) RETURNS seed[] LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION seeds_named(build bigint, names text[]) RETURNS seed[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
     RETURN ARRAY(
@@ -70,30 +74,43 @@ BEGIN
 END
 $$;
 
--- What an answer of a build depends on beside the question: equal revisions, equal answers. No row where there is no such build.
-CREATE OR REPLACE FUNCTION find_context(build_id bigint) RETURNS SETOF answer_context LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+-- What an answer of a build depends on beside the question: equal revisions, equal answers. No row where
+-- there is no such build.
+CREATE OR REPLACE FUNCTION find_context(build_id bigint) RETURNS SETOF answer_context
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
 SELECT b, concat_ws('.', b.build_id, r.changes, CASE WHEN r.matters THEN last_moments() END), NOT r.matters
 FROM find_build(build_id) AS b
 CROSS JOIN (SELECT sum(x.changes) AS changes, bool_or(x.matters) AS matters FROM revisions AS x) AS r
 $$;
 
--- Whether a question is answered from what a build wrote down, while no rule and no inactive item takes anything out.
+-- Whether a question is answered from what a build wrote down, while no rule and no inactive item takes
+-- anything out.
 CREATE OR REPLACE FUNCTION is_default(q question) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN q.kind = 'similar' AND q.measure = 'affinity' AND q.min_support <= 1 AND q.min_confidence <= 0
     AND q.exclude = '{}' AND q.categories = '{}';
 
--- The answer to a question in normal form (check_question). unknown lists the names that the build does not know, rules those that changed the
--- answer. recommendations is NULL for a similar item that is unknown, of which known is 0, and for an order that there is not, of which known
--- is NULL.
-CREATE OR REPLACE FUNCTION answer(q question, c answer_context) RETURNS answer LANGUAGE plpgsql STABLE PARALLEL SAFE
+-- The answer to a question in normal form (check_question). unknown lists the names that the build does not
+-- know, rules those that changed the answer. recommendations is NULL for a similar item that is unknown, of
+-- which known is 0, and for an order that there is not, of which known is NULL.
+CREATE OR REPLACE FUNCTION answer(q question, c answer_context) RETURNS answer
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
     b      builds := c.build;
     names  text[] := q.items;
     seeds  seed[];
-    result answer := ROW(b.build_id, b.built_at, b.window_days, b.newest_ordered_at IS NOT NULL, c.revision, NULL, '{}', '{}', 0, NULL);
+    result answer := ROW(b.build_id, b.built_at, b.window_days, b.newest_ordered_at IS NOT NULL, c.revision,
+        NULL, '{}', '{}', 0, NULL);
 BEGIN
+    IF c.plain AND is_default(q) THEN
+        result.recommendations := similar_recommendations(b, names[1], q.lim);
+        IF cardinality(result.recommendations) = q.lim THEN
+            result.known := 1;
+            RETURN result;
+        END IF;
+        result.recommendations := NULL;
+    END IF;
     IF q.kind = 'order' THEN
         names := order_items(q.order_id);
         IF names IS NULL THEN
@@ -113,18 +130,14 @@ BEGIN
     IF q.kind = 'similar' AND result.known = 0 THEN
         RETURN result;
     END IF;
-    IF c.plain AND is_default(q) THEN
-        result.recommendations := similar_recommendations(b, seeds, q.lim);
-        IF NOT q.fill OR cardinality(result.recommendations) = q.lim THEN
-            RETURN result;
-        END IF;
-    END IF;
     RETURN ranked_answer(b, q, seeds, c.plain, result);
 END
 $$;
 
--- The answer to any question about any seeds, none included: ranked, under rules and the catalogue, with names and evidence.
-CREATE OR REPLACE FUNCTION ranked_answer(b builds, q question, seeds seed[], plain boolean, result answer) RETURNS answer
+-- The answer to any question about any seeds, none included: ranked, under rules and the catalogue, with
+-- names and evidence.
+CREATE OR REPLACE FUNCTION ranked_answer(b builds, q question, seeds seed[], plain boolean,
+    result answer) RETURNS answer
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -133,13 +146,17 @@ DECLARE
     ranked      ranked_item[];
 BEGIN
     IF q.categories <> '{}' THEN
-        in_category := ARRAY(SELECT a.item_id FROM item_attributes AS a WHERE a.category = ANY (q.categories));
+        in_category := ARRAY(SELECT a.item_id FROM item_attributes AS a
+            WHERE a.category = ANY (q.categories));
     END IF;
     IF plain THEN
         ranked := ARRAY(SELECT r FROM rank(b, q, seeds, excluded, in_category, q.lim) AS r);
     ELSE
-        ranked := ARRAY(SELECT r FROM rank_by_rules(b, q, seeds, excluded, in_category, rules_in_force(seeds)) AS r);
-        SELECT coalesce(array_agg(DISTINCT u.rule_id ORDER BY u.rule_id) FILTER (WHERE u.rule_id IS NOT NULL), '{}'),
+        ranked := ARRAY(SELECT r FROM rank_by_rules(b, q, seeds, excluded, in_category,
+            rules_in_force(seeds)) AS r);
+        SELECT coalesce(
+                   array_agg(DISTINCT u.rule_id ORDER BY u.rule_id) FILTER (WHERE u.rule_id IS NOT NULL), '{}'
+               ),
                coalesce(sum(r.left_out) FILTER (WHERE r.rules = '{}'), 0)
         INTO result.rules, result.inactive_left_out
         FROM unnest(ranked) AS r
@@ -154,19 +171,24 @@ BEGIN
 END
 $$;
 
--- The question in normal form: names without white space around them. What the API would refuse is an error here, too.
+-- The question in normal form: names without white space around them. What the API would refuse is an error
+-- here, too.
 CREATE OR REPLACE FUNCTION check_question(q question) RETURNS question LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
     wrong text := CASE
-        WHEN q.lim NOT BETWEEN 1 AND 1000000 OR q.lim IS NULL THEN format('lim is %s: choose 1 or more', coalesce(q.lim::text, 'NULL'))
+        WHEN q.lim NOT BETWEEN 1 AND 1000000 OR q.lim IS NULL THEN format('lim is %s: choose 1 or more',
+            coalesce(q.lim::text, 'NULL'))
         WHEN pair_value(q.measure, 1, 1, 1, 1, 1, 1, 1, 1, 1) IS NULL
-            THEN format('measure is %L: choose one of affinity, count, confidence, cosine, jaccard, lift', q.measure)
+            THEN format('measure is %L: choose one of affinity, count, confidence, cosine, jaccard, lift',
+                q.measure)
         WHEN q.min_support < 0 OR q.min_support IS NULL
-            THEN format('min_support is %s: choose 0 or more orders together', coalesce(q.min_support::text, 'NULL'))
+            THEN format('min_support is %s: choose 0 or more orders together', coalesce(q.min_support::text,
+                'NULL'))
         WHEN q.min_confidence NOT BETWEEN 0 AND 1 OR q.min_confidence IS NULL
             THEN format('min_confidence is %s: choose 0 to 1', coalesce(q.min_confidence::text, 'NULL'))
-        WHEN q.days NOT BETWEEN 0 AND 365 OR q.days IS NULL THEN format('days is %s: choose 1 to 365', coalesce(q.days::text, 'NULL'))
+        WHEN q.days NOT BETWEEN 0 AND 365 OR q.days IS NULL THEN format('days is %s: choose 1 to 365',
+            coalesce(q.days::text, 'NULL'))
     END;
 BEGIN
     IF wrong IS NOT NULL THEN
@@ -184,7 +206,8 @@ CREATE OR REPLACE FUNCTION check_build(build bigint) RETURNS bigint LANGUAGE plp
 AS $$
 BEGIN
     IF build <> 0 AND NOT EXISTS (SELECT FROM find_build(build)) THEN
-        RAISE EXCEPTION 'build % is not kept: see reporting.builds', build USING ERRCODE = 'invalid_parameter_value';
+        RAISE EXCEPTION 'build % is not kept: see reporting.builds',
+            build USING ERRCODE = 'invalid_parameter_value';
     END IF;
     RETURN coalesce(build, 0);
 END

@@ -1,11 +1,14 @@
 -- Evidence: the counts behind an answer, and the sentence that says them.
 
--- 30245 as 30,245, whatever the language of the server. STABLE, like to_char: an IMMUTABLE function could not be inlined.
+-- 30245 as 30,245, whatever the language of the server. STABLE, like to_char: an IMMUTABLE function could not
+-- be inlined.
 CREATE OR REPLACE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN number < 1000 THEN number::text ELSE to_char(number, 'FM999,999,999,999,999,999,990') END;
 
--- What two items share, in words. Where some orders of the build are too large to count for pairs, it speaks of baskets, not of orders.
-CREATE OR REPLACE FUNCTION bought_together(b builds, orders_together bigint, orders bigint, baskets bigint, item text) RETURNS text
+-- What two items share, in words. Where some orders of the build are too large to count for pairs, it speaks
+-- of baskets, not of orders.
+CREATE OR REPLACE FUNCTION bought_together(b builds, orders_together bigint, orders bigint, baskets bigint,
+    item text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN 'bought together in ' || grouped(orders_together) || ' of '
     || CASE b.large_orders WHEN 0 THEN grouped(orders) || ' orders'
@@ -19,30 +22,43 @@ RETURN 'in ' || grouped(orders) || ' of ' || grouped(all_orders) || ' orders'
     || CASE least(days, b.window_days) WHEN 0 THEN '' WHEN 1 THEN ' of the last day'
                                        ELSE ' of the last ' || least(days, b.window_days) || ' days' END;
 
--- Similar items as the build wrote them down, evidence included.
-CREATE OR REPLACE FUNCTION similar_recommendations(b builds, seeds seed[], lim bigint) RETURNS recommendation[]
+-- Similar items as the build wrote them down, evidence included: one index range. Empty for an item that the
+-- build does not know.
+CREATE OR REPLACE FUNCTION similar_recommendations(b builds, item text, lim bigint) RETURNS recommendation[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
-DECLARE
-    seed seed := seeds[1];
 BEGIN
     RETURN ARRAY(
-        SELECT ROW(n.similar_rank, i.name, least(n.similarity, 1),
-                   bought_together(b, n.orders_together, seed.orders, seed.baskets, seed.name), 'pair',
-                   n.other_popularity_rank, n.orders_together, n.confidence, n.lift, NULL,
+        SELECT ROW(n.similar_rank, o.name, least(n.similarity, 1), bought_together(b, n.orders_together,
+               s.orders, s.baskets, i.name),
+                   'pair', n.other_popularity_rank, n.orders_together, n.confidence, n.lift, NULL,
                    a.category, a.label, a.url, a.image_url, a.price)::recommendation
-        FROM item_neighbours AS n
-        CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = n.other_id LIMIT 1) AS i
+        FROM items AS i
+        CROSS JOIN LATERAL (
+            SELECT x.orders,
+                   x.baskets FROM item_stats AS x WHERE x.build_id = b.build_id
+                   AND x.item_id = i.item_id LIMIT 1
+        ) AS s
+        CROSS JOIN LATERAL (
+            SELECT x.*
+            FROM item_neighbours AS x
+            WHERE x.build_id = b.build_id AND x.item_id = i.item_id AND x.similar_rank <= lim
+            ORDER BY x.similar_rank
+            LIMIT lim
+        ) AS n
+        CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = n.other_id LIMIT 1) AS o
         LEFT JOIN item_attributes AS a ON a.item_id = n.other_id
-        WHERE n.build_id = b.build_id AND n.item_id = seed.item_id AND n.similar_rank <= lim
+        WHERE i.name = item
         ORDER BY n.similar_rank
     );
 END
 $$;
 
--- Ranked items with their names and evidence: the counts with the seed that says most for an item, ties by baskets_rank. LIMIT 1 makes each
--- a look-up: the planner cannot know how few there are and would read whole tables to join them.
-CREATE OR REPLACE FUNCTION pair_recommendations(b builds, q question, seeds seed[], ranked ranked_item[]) RETURNS recommendation[]
+-- Ranked items with their names and evidence: the counts with the seed that says most for an item, ties by
+-- baskets_rank. LIMIT 1 makes each a look-up: the planner cannot know how few there are and would read whole
+-- tables to join them.
+CREATE OR REPLACE FUNCTION pair_recommendations(b builds, q question, seeds seed[],
+    ranked ranked_item[]) RETURNS recommendation[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
@@ -50,7 +66,8 @@ BEGIN
         SELECT ROW(
             r.place, i.name, r.score,
             CASE r.source WHEN 'popular' THEN 'popular: '
-                          WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules, ' and rule ') || ', '
+                          WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules,
+                              ' and rule ') || ', '
                           ELSE '' END
             || CASE WHEN r.source <> 'popular' AND e.orders_together > 0
                     THEN bought_together(b, e.orders_together, e.seed_orders, e.seed_baskets, e.seed_name)
@@ -78,7 +95,8 @@ BEGIN
                   AND x.item_b = greatest(s.item_id, r.item_id)
                 LIMIT 1
             ) AS p
-            ORDER BY pair_value(q.measure, p.orders_together, p.weight, s.baskets, o.baskets, s.mass, o.mass, b.baskets,
+            ORDER BY pair_value(q.measure, p.orders_together, p.weight, s.baskets, o.baskets, s.mass, o.mass,
+                b.baskets,
                                 b.shrinkage, b.popularity_exponent) DESC, s.place
             LIMIT 1
         ) AS e ON true
@@ -88,8 +106,10 @@ BEGIN
 END
 $$;
 
--- Ranked items of a question without seeds, the empty rule of association mining: the confidence is the share of all orders, the lift 1.
-CREATE OR REPLACE FUNCTION popular_recommendations(b builds, q question, ranked ranked_item[]) RETURNS recommendation[]
+-- Ranked items of a question without seeds, the empty rule of association mining: the confidence is the share
+-- of all orders, the lift 1.
+CREATE OR REPLACE FUNCTION popular_recommendations(b builds, q question,
+    ranked ranked_item[]) RETURNS recommendation[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -98,7 +118,8 @@ BEGIN
     RETURN ARRAY(
         SELECT ROW(
             r.place, i.name, r.score,
-            CASE r.source WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules, ' and rule ') || ', ' ELSE '' END
+            CASE r.source WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules,
+                ' and rule ') || ', ' ELSE '' END
             || in_orders(b, coalesce(r.recent_orders, o.orders), total, q.days),
             r.source, o.popularity_rank, coalesce(r.recent_orders, o.orders),
             coalesce(coalesce(r.recent_orders, o.orders)::float8 / nullif(total, 0), 0), 1,
@@ -107,7 +128,9 @@ BEGIN
         FROM unnest(ranked) AS r
         CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = r.item_id LIMIT 1) AS i
         CROSS JOIN LATERAL (
-            SELECT s.popularity_rank, s.orders FROM item_stats AS s WHERE s.build_id = b.build_id AND s.item_id = r.item_id LIMIT 1
+            SELECT s.popularity_rank,
+                   s.orders FROM item_stats AS s WHERE s.build_id = b.build_id
+                   AND s.item_id = r.item_id LIMIT 1
         ) AS o
         LEFT JOIN item_attributes AS a ON a.item_id = r.item_id
         ORDER BY r.place

@@ -1,7 +1,9 @@
 -- Explanations: everything that a build knows about two items.
 
--- The newest orders that hold both items, ten at most: those that are there now, of the sizes and the window that the build counts.
-CREATE OR REPLACE FUNCTION newest_orders(b builds, item bigint, other bigint) RETURNS jsonb LANGUAGE plpgsql STABLE PARALLEL SAFE
+-- The newest orders that hold both items, ten at most: those that are there now, of the sizes and the window
+-- that the build counts.
+CREATE OR REPLACE FUNCTION newest_orders(b builds, item bigint, other bigint) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
     RETURN (
@@ -11,7 +13,8 @@ BEGIN
             JOIN order_lines AS k ON k.order_id = l.order_id AND k.item_id = other
             JOIN orders AS r ON r.order_id = l.order_id
             WHERE l.item_id = item
-              AND (b.window_days IS NULL OR r.ordered_at > b.newest_ordered_at - b.window_days * interval '24 hours')
+              AND (b.window_days IS NULL
+                  OR r.ordered_at > b.newest_ordered_at - b.window_days * interval '24 hours')
             ORDER BY r.ordered_at DESC NULLS LAST, r.external_id
             OFFSET 0 -- sorted first, so that only as many orders are counted as are shown
         ), counted AS (
@@ -21,7 +24,8 @@ BEGIN
             LIMIT 10
         )
         SELECT coalesce(jsonb_agg(
-                   jsonb_strip_nulls(jsonb_build_object('order_id', c.external_id, 'ordered_at', c.ordered_at))
+                   jsonb_strip_nulls(jsonb_build_object('order_id', c.external_id, 'ordered_at',
+                       c.ordered_at))
                    ORDER BY c.ordered_at DESC NULLS LAST, c.external_id
                ), '[]')
         FROM counted AS c
@@ -29,14 +33,17 @@ BEGIN
 END
 $$;
 
--- The counts and measures behind two items of a kept build (0, NULL: the active one), the seed item first. affinity is
--- shrink_factor * reach / popularity_divisor. No row where there is no such build; NULLs where it does not know one of the items.
+-- The counts and measures behind two items of a kept build (0, NULL: the active one), the seed item first.
+-- affinity is shrink_factor * reach / popularity_divisor. No row where there is no such build; NULLs where it
+-- does not know one of the items.
 CREATE OR REPLACE FUNCTION explain_items(item text, other text, build bigint)
 RETURNS TABLE (
-    build_id bigint, built_at timestamptz, item_known boolean, other_known boolean, reason text, orders_together bigint,
+    build_id bigint, built_at timestamptz, item_known boolean, other_known boolean, reason text,
+        orders_together bigint,
     item_orders bigint, other_orders bigint, item_baskets bigint, other_baskets bigint, baskets bigint,
     support float8, confidence float8, reverse_confidence float8, lift float8, cosine float8, jaccard float8,
-    affinity float8, shrink_factor float8, reach float8, popularity_divisor float8, weight float8, item_mass float8, other_mass float8,
+    affinity float8, shrink_factor float8, reach float8, popularity_divisor float8, weight float8,
+        item_mass float8, other_mass float8,
     shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8, newest_orders jsonb
 ) LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -56,7 +63,8 @@ BEGIN
     o := (seeds_named(b.build_id, ARRAY[trimmed(other)]))[1];
     SELECT p.* INTO pair
     FROM item_pairs AS p
-    WHERE p.build_id = b.build_id AND p.item_a = least(i.item_id, o.item_id) AND p.item_b = greatest(i.item_id, o.item_id);
+    WHERE p.build_id = b.build_id AND p.item_a = least(i.item_id,
+        o.item_id) AND p.item_b = greatest(i.item_id, o.item_id);
     SELECT n.* INTO kept
     FROM item_neighbours AS n
     WHERE n.build_id = b.build_id AND n.item_id = i.item_id AND n.other_id = o.item_id;
@@ -69,10 +77,13 @@ BEGIN
                coalesce(c.weight / nullif(i.mass, 0), 0), power(greatest(o.mass, 1), b.popularity_exponent),
                c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent,
                coalesce(kept.neighbour_rank, 0), coalesce(kept.overlap, 0),
-               CASE WHEN i.item_id IS NOT NULL AND o.item_id IS NOT NULL THEN newest_orders(b, i.item_id, o.item_id) END
-        FROM (SELECT coalesce(pair.orders_together, 0) AS orders_together, coalesce(pair.weight, 0) AS weight) AS c
+               CASE WHEN i.item_id IS NOT NULL AND o.item_id IS NOT NULL THEN newest_orders(b, i.item_id,
+                   o.item_id) END
+        FROM (SELECT coalesce(pair.orders_together, 0) AS orders_together, coalesce(pair.weight,
+            0) AS weight) AS c
         CROSS JOIN LATERAL pair_measures(
-            pair.orders_together, pair.weight, i.baskets, o.baskets, i.mass, o.mass, b.baskets, b.shrinkage, b.popularity_exponent
+            pair.orders_together, pair.weight, i.baskets, o.baskets, i.mass, o.mass, b.baskets, b.shrinkage,
+                b.popularity_exponent
         ) AS m;
 END
 $$;

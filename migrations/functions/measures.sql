@@ -1,7 +1,8 @@
--- What two items say about each other. Symbols as in docs/scoring.md: c orders together, w weight, n baskets, m mass, N all counted baskets.
+-- What two items say about each other. Symbols as in docs/scoring.md: c orders together, w weight, n baskets,
+-- m mass, N all counted baskets.
 
--- Weights are summed as integers in units of 2^-38, so that equal orders give equal bytes in any order of summation. One unit is 4e-12; a pair
--- can be in 33 million baskets of two before its sum overflows.
+-- Weights are summed as integers in units of 2^-38, so that equal orders give equal bytes in any order of
+-- summation. One unit is 4e-12; a pair can be in 33 million baskets of two before its sum overflows.
 CREATE OR REPLACE FUNCTION weight_units() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 274877906944;
 
@@ -9,16 +10,20 @@ RETURN 274877906944;
 CREATE OR REPLACE FUNCTION overlap_units() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 288230376151711744;
 
--- The default measure, in [0, 1]: the chance w/m_i of reaching j through a random basket that holds i and a random other item of it, shrunk for
--- rare pairs and discounted for bestsellers. With a half-life the mass of an item may fall below 1; it is no bestseller then.
+-- The default measure, in [0, 1]: the chance w/m_i of reaching j through a random basket that holds i and a
+-- random other item of it, shrunk for rare pairs and discounted for bestsellers. With a half-life the mass of
+-- an item may fall below 1; it is no bestseller then.
 CREATE OR REPLACE FUNCTION affinity(
-    orders_together bigint, weight float8, mass_i float8, mass_j float8, shrinkage float8, popularity_exponent float8
+    orders_together bigint, weight float8, mass_i float8, mass_j float8, shrinkage float8,
+        popularity_exponent float8
 ) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * power(greatest(mass_j, 1), popularity_exponent));
+RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * power(greatest(mass_j, 1),
+    popularity_exponent));
 
 -- The value of j given i under the named measure; NULL for an unknown measure.
 CREATE OR REPLACE FUNCTION pair_value(
-    measure text, orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, mass_i float8, mass_j float8,
+    measure text, orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, mass_i float8,
+        mass_j float8,
     baskets bigint, shrinkage float8, popularity_exponent float8
 ) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE measure
@@ -54,10 +59,13 @@ CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMM
 RETURN 20;
 
 -- How far a step to a neighbour is trusted: not at all below 6 orders together, half at 15.
-CREATE OR REPLACE FUNCTION step_trust(orders_together bigint) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION step_trust(orders_together bigint) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN orders_together < 6 THEN 0
-            ELSE orders_together::float8 * orders_together / (orders_together::float8 * orders_together + 225) END;
+            ELSE orders_together::float8 * orders_together
+                 / (orders_together::float8 * orders_together + 225) END;
 
 -- How much of the overlap is taken off the values of so many seeds: nothing for one, nearly all for many.
-CREATE OR REPLACE FUNCTION overlap_share(overlap_discount float8, seeds float8) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION overlap_share(overlap_discount float8, seeds float8) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN overlap_discount * (seeds - 1) / (seeds + 4);

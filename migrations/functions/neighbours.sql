@@ -1,9 +1,11 @@
--- Candidates: what each seed item says about other items. From the kept neighbours of a build where they suffice, else from all its pairs.
+-- Candidates: what each seed item says about other items. From the kept neighbours of a build where they
+-- suffice, else from all its pairs.
 
 -- A SQL function with a subquery is planned anew with every call; these are PL/pgSQL, whose plans are kept.
 
 -- Seeds by item id, those that the build knows, each once, in the order of the tie rule.
-CREATE OR REPLACE FUNCTION seeds_of(build bigint, item_ids bigint[]) RETURNS seed[] LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION seeds_of(build bigint, item_ids bigint[]) RETURNS seed[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
     RETURN ARRAY(
@@ -23,8 +25,10 @@ BEGIN
 END
 $$;
 
--- Whether the kept neighbours answer the question exactly: the default measure, no threshold, and none of them excluded.
-CREATE OR REPLACE FUNCTION neighbours_suffice(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[]) RETURNS boolean
+-- Whether the kept neighbours answer the question exactly: the default measure, no threshold, and none of
+-- them excluded.
+CREATE OR REPLACE FUNCTION neighbours_suffice(b builds, q question, seeds seed[], excluded bigint[],
+    allowed bigint[]) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
@@ -36,9 +40,11 @@ BEGIN
 END
 $$;
 
--- Candidates of every measure from all pairs of the seeds, thresholds and exclusions applied before anything is ranked. Affinity keeps as many
--- of each seed as a build keeps neighbours, and sums their overlaps as a build does.
-CREATE OR REPLACE FUNCTION pair_candidates(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[])
+-- Candidates of every measure from all pairs of the seeds, thresholds and exclusions applied before anything
+-- is ranked. Affinity keeps as many of each seed as a build keeps neighbours, and sums their overlaps as a
+-- build does.
+CREATE OR REPLACE FUNCTION pair_candidates(b builds, q question, seeds seed[], excluded bigint[],
+    allowed bigint[])
 RETURNS SETOF candidate LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 200
 AS $$
 DECLARE
@@ -55,22 +61,27 @@ BEGIN
             WHERE p.build_id = b.build_id AND p.item_b = ANY (ids)
         ), valued AS (
             SELECT p.seed_id, a.place AS seed_place, p.other_id, o.baskets, o.baskets_rank,
-                   pair_value(q.measure, p.orders_together, p.weight, a.baskets, o.baskets, a.mass, o.mass, b.baskets,
+                   pair_value(q.measure, p.orders_together, p.weight, a.baskets, o.baskets, a.mass, o.mass,
+                       b.baskets,
                               b.shrinkage, b.popularity_exponent) AS value
             FROM seed_pairs AS p
-            JOIN unnest(seeds) WITH ORDINALITY AS a(item_id, name, orders, baskets, mass, place) ON a.item_id = p.seed_id
+            JOIN unnest(seeds) WITH ORDINALITY AS a(item_id, name, orders, baskets, mass,
+                place) ON a.item_id = p.seed_id
             JOIN item_stats AS o ON o.build_id = b.build_id AND o.item_id = p.other_id
             WHERE p.orders_together >= q.min_support
-              -- the confidence as it is shown: c >= min_confidence * n would lose 7 of 100 at a threshold of 0.07
+              -- the confidence as it is shown: c >= min_confidence * n would lose 7 of 100 at a threshold of
+              -- 0.07
               AND p.orders_together::float8 / a.baskets >= q.min_confidence
               AND p.other_id NOT IN (SELECT unnest(excluded))
               AND (allowed IS NULL OR p.other_id IN (SELECT unnest(allowed)))
         ), numbered AS (
-            SELECT v.*, row_number() OVER (PARTITION BY v.seed_id ORDER BY v.value DESC, v.baskets_rank) AS neighbour_rank
+            SELECT v.*, row_number() OVER (PARTITION BY v.seed_id ORDER BY v.value DESC,
+                   v.baskets_rank) AS neighbour_rank
             FROM valued AS v
         ), item_overlaps AS (
             SELECT n.item_id AS seed_id, k.other_id,
-                   sum_bigint((n.step * k.affinity * overlap_units())::bigint) / overlap_units()::float8 AS overlap
+                   sum_bigint((n.step * k.affinity * overlap_units())::bigint)
+                       / overlap_units()::float8 AS overlap
             FROM item_neighbours AS n
             JOIN item_neighbours AS k ON k.build_id = b.build_id AND k.item_id = n.other_id
             WHERE q.measure = 'affinity' AND cardinality(ids) > 1 AND b.overlap_discount > 0

@@ -1,7 +1,8 @@
 -- Popularity: the items in the most orders.
 
 -- The orders of a build: all of them, or those of the last days before its newest order.
-CREATE OR REPLACE FUNCTION orders_counted(b builds, days integer) RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION orders_counted(b builds, days integer) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
     IF days = 0 THEN
@@ -26,7 +27,8 @@ GROUP BY d.item_id
 $$;
 
 -- The most popular items, of all orders or of the last days. The score is the share of these orders.
-CREATE OR REPLACE FUNCTION rank_popular(b builds, days integer, excluded bigint[], allowed bigint[], lim bigint)
+CREATE OR REPLACE FUNCTION rank_popular(b builds, days integer, excluded bigint[], allowed bigint[],
+    lim bigint)
 RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
 AS $$
 DECLARE
@@ -43,7 +45,8 @@ BEGIN
             LIMIT lim;
     ELSE
         RETURN QUERY
-            SELECT row_number() OVER (ORDER BY r.orders DESC, s.popularity_rank), s.item_id, r.orders / total, 'popular',
+            SELECT row_number() OVER (ORDER BY r.orders DESC, s.popularity_rank), s.item_id,
+                   r.orders / total, 'popular',
                    r.orders, NULL::bigint[], NULL::bigint
             FROM recent_orders(b.build_id, b.newest_ordered_at, days) AS r
             JOIN item_stats AS s ON s.build_id = b.build_id AND s.item_id = r.item_id

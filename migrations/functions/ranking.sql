@@ -1,16 +1,18 @@
--- The one ranking: what goes with the seeds of a question, by counts alone. Rules and the catalogue are applied over it (rules.sql).
+-- The one ranking: what goes with the seeds of a question, by counts alone. Rules and the catalogue are
+-- applied over it (rules.sql).
 --
 --   * The best are those with the largest sum of values over the seeds; ties by baskets_rank.
---   * Affinity takes off what a seed says only by way of others (overlap), the more the larger the basket; and where little is known of
---     the seeds, popularity stands in (prior). docs/scoring.md has both.
+--   * Affinity takes off what a seed says only by way of others (overlap), the more the larger the basket;
+--     and where little is known of the seeds, popularity stands in (prior). docs/scoring.md has both.
 --   * Similar items multiply affinity by other_baskets^similar_exponent.
---   * Popular items fill the places left empty, unless the question is strict. Where the prior gives one of them more than its best
---     candidates have, it comes before those.
+--   * Popular items fill the places left empty, unless the question is strict. Where the prior gives one of
+--     them more than its best candidates have, it comes before those.
 --
--- A score lies in [0, 1] and never rises down the list: the mean value over the seeds, at most 1; for count the share of their baskets; for
--- lift, which has no upper bound, m / (1 + m) of the mean m.
+-- A score lies in [0, 1] and never rises down the list: the mean value over the seeds, at most 1; for count
+-- the share of their baskets; for lift, which has no upper bound, m / (1 + m) of the mean m.
 
--- What popularity adds for an item in a single order, given the seeds. The 1.2 keeps it finite where chance explains all.
+-- What popularity adds for an item in a single order, given the seeds. The 1.2 keeps it finite where chance
+-- explains all.
 CREATE OR REPLACE FUNCTION popularity_prior(b builds, q question, seeds seed[]) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -23,11 +25,15 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION score_of(measure text, total float8, divisor float8) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN total = 0 THEN 0 WHEN measure = 'lift' THEN total / (divisor + total) ELSE least(total / divisor, 1) END;
+CREATE OR REPLACE FUNCTION score_of(measure text, total float8, divisor float8) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN total = 0 THEN 0
+            WHEN measure = 'lift' THEN total / (divisor + total)
+            ELSE least(total / divisor, 1) END;
 
 -- What goes with an item, as the build ranked it.
-CREATE OR REPLACE FUNCTION rank_similar(b builds, q question, seeds seed[], excluded bigint[], lim bigint) RETURNS SETOF ranked_item
+CREATE OR REPLACE FUNCTION rank_similar(b builds, q question, seeds seed[], excluded bigint[],
+    lim bigint) RETURNS SETOF ranked_item
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
 AS $$
 DECLARE
@@ -35,7 +41,8 @@ DECLARE
     found bigint;
 BEGIN
     RETURN QUERY
-        SELECT n.similar_rank, n.other_id, least(n.similarity, 1), 'pair', NULL::bigint, NULL::bigint[], NULL::bigint
+        SELECT n.similar_rank, n.other_id, least(n.similarity, 1), 'pair', NULL::bigint, NULL::bigint[],
+               NULL::bigint
         FROM item_neighbours AS n
         WHERE n.build_id = b.build_id AND n.item_id = seed AND n.similar_rank <= lim
         ORDER BY n.similar_rank
@@ -43,18 +50,21 @@ BEGIN
     GET DIAGNOSTICS found = ROW_COUNT;
     IF found < lim AND q.fill THEN
         RETURN QUERY
-            SELECT found + row_number() OVER (ORDER BY s.popularity_rank), s.item_id, 0::float8, 'popular', NULL::bigint,
+            SELECT found + row_number() OVER (ORDER BY s.popularity_rank), s.item_id, 0::float8, 'popular',
+                   NULL::bigint,
                    NULL::bigint[], NULL::bigint
             FROM item_stats AS s
             WHERE s.build_id = b.build_id AND s.item_id <> seed AND s.item_id NOT IN (SELECT unnest(excluded))
-              AND s.item_id NOT IN (SELECT n.other_id FROM item_neighbours AS n WHERE n.build_id = b.build_id AND n.item_id = seed)
+              AND s.item_id NOT IN (SELECT n.other_id FROM item_neighbours AS n
+                  WHERE n.build_id = b.build_id AND n.item_id = seed)
             ORDER BY s.popularity_rank
             LIMIT lim - found;
     END IF;
 END
 $$;
 
--- The sums of a basket from the kept neighbours of its items. Sums of floats depend on their order, so each is made in the order of the seeds.
+-- The sums of a basket from the kept neighbours of its items. Sums of floats depend on their order, so each
+-- is made in the order of the seeds.
 CREATE OR REPLACE FUNCTION sum_neighbours(b builds, seeds seed[], prior float8, lim bigint) RETURNS sums
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -65,13 +75,15 @@ DECLARE
     best     sums;
 BEGIN
     WITH candidates AS (
-        SELECT n.other_id, n.other_baskets, n.other_baskets_rank, greatest(n.affinity - share * n.overlap, 0) AS value
+        SELECT n.other_id, n.other_baskets, n.other_baskets_rank, greatest(n.affinity - share * n.overlap,
+               0) AS value
         FROM unnest(ids) WITH ORDINALITY AS s(item_id, place)
         JOIN item_neighbours AS n ON n.build_id = b.build_id AND n.item_id = s.item_id
         WHERE n.other_id <> ALL (ids)
         ORDER BY n.other_id, s.place
     ), totals AS (
-        SELECT c.other_id AS item_id, min(c.other_baskets_rank) AS tie, sum(c.value) + prior * power(min(c.other_baskets), exponent) AS total
+        SELECT c.other_id AS item_id, min(c.other_baskets_rank) AS tie,
+               sum(c.value) + prior * power(min(c.other_baskets), exponent) AS total
         FROM candidates AS c
         GROUP BY c.other_id
     ), first AS (
@@ -92,7 +104,8 @@ CREATE OR REPLACE FUNCTION sum_pairs(
 AS $$
 DECLARE
     share    float8 := overlap_share(b.overlap_discount, cardinality(seeds));
-    boost    float8 := CASE WHEN q.kind = 'similar' AND q.measure = 'affinity' THEN b.similar_exponent ELSE 0 END;
+    boost    float8 := CASE WHEN q.kind = 'similar'
+        AND q.measure = 'affinity' THEN b.similar_exponent ELSE 0 END;
     exponent float8 := 1 - b.popularity_exponent;
     best     sums;
 BEGIN
@@ -117,7 +130,8 @@ END
 $$;
 
 -- What goes with the seeds by their sums, and what is popular behind and between them.
-CREATE OR REPLACE FUNCTION rank_sums(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[], lim bigint)
+CREATE OR REPLACE FUNCTION rank_sums(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[],
+    lim bigint)
 RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 AS $$
 DECLARE
@@ -139,7 +153,8 @@ BEGIN
     SELECT s.orders INTO first FROM item_stats AS s WHERE s.build_id = b.build_id AND s.popularity_rank = 1;
     IF NOT q.fill OR best.totals[lim] >= prior * power(first, exponent) THEN
         RETURN QUERY
-            SELECT t.place, t.item_id, score_of(q.measure, t.total, divisor), 'pair', NULL::bigint, NULL::bigint[],
+            SELECT t.place, t.item_id, score_of(q.measure, t.total, divisor), 'pair', NULL::bigint,
+                   NULL::bigint[],
                    NULL::bigint
             FROM unnest(best.item_ids, best.totals) WITH ORDINALITY AS t(item_id, total, place);
         RETURN;
@@ -149,7 +164,8 @@ BEGIN
             SELECT s.item_id, prior * power(s.orders, exponent) AS total, lim + s.popularity_rank AS place
             FROM item_stats AS s
             WHERE s.build_id = b.build_id
-              AND s.item_id NOT IN (SELECT unnest(seed_ids(seeds) || excluded || best.item_ids || best.all_ids))
+              AND s.item_id NOT IN (SELECT unnest(seed_ids(seeds) || excluded || best.item_ids
+                  || best.all_ids))
               AND (allowed IS NULL OR s.item_id IN (SELECT unnest(allowed)))
             ORDER BY s.popularity_rank
             LIMIT lim
@@ -159,7 +175,8 @@ BEGIN
             UNION ALL
             SELECT p.item_id, p.total, p.place, 'popular' FROM popular AS p
         )
-        SELECT row_number() OVER (ORDER BY m.total DESC, m.place), m.item_id, score_of(q.measure, m.total, divisor), m.source,
+        SELECT row_number() OVER (ORDER BY m.total DESC, m.place), m.item_id, score_of(q.measure, m.total,
+               divisor), m.source,
                NULL::bigint, NULL::bigint[], NULL::bigint
         FROM merged AS m
         ORDER BY m.total DESC, m.place
@@ -168,7 +185,8 @@ END
 $$;
 
 -- The first lim items for a question, none of them a seed or excluded, all of them allowed (NULL: any item).
-CREATE OR REPLACE FUNCTION rank(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[], lim bigint)
+CREATE OR REPLACE FUNCTION rank(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[],
+    lim bigint)
 RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 AS $$
 BEGIN

@@ -1,36 +1,47 @@
--- The reporting schema: views and functions for people. Stable and documented (docs/sql.md); everything else is free to change.
+-- The reporting schema: views and functions for people. Stable and documented (docs/sql.md); everything else
+-- is free to change.
 
 
 CREATE OR REPLACE VIEW reporting.builds AS
-SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours,
-       b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.window_days,
-       b.half_life_days, b.newest_ordered_at, b.grades, b.activated_at, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.error
+SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.order_lines, b.baskets, b.items,
+       b.pairs, b.neighbours,
+       b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent,
+           b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders,
+           b.window_days,
+       b.half_life_days, b.newest_ordered_at, b.grades, b.activated_at, b.stats_seconds, b.pairs_seconds,
+           b.neighbours_seconds, b.built_by, b.version, b.error
 FROM builds b;
 
 CREATE OR REPLACE VIEW reporting.loads AS
 SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds,
-       l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added,
+       l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added,
+           l.orders_known, l.items_added,
        l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version
 FROM loads l;
 
 CREATE OR REPLACE VIEW reporting.load_files AS
-SELECT f.load_id, f.file_number, f.name, f.bytes, encode(f.sha256, 'hex') AS sha256, f.mapping, f.rows_read, f.rows_rejected
+SELECT f.load_id, f.file_number, f.name, f.bytes, encode(f.sha256, 'hex') AS sha256, f.mapping, f.rows_read,
+       f.rows_rejected
 FROM load_files f;
 
 -- raw is shown with \ooo (octal) for bytes that are not ASCII, because it need not be text at all.
 CREATE OR REPLACE VIEW reporting.load_rejects AS
-SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail, encode(r.raw, 'escape') AS raw,
-       r.said ->> 'order_id' AS order_id, r.said ->> 'item_name' AS item_name, r.said ->> 'quantity' AS quantity,
+SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail, encode(r.raw,
+       'escape') AS raw,
+       r.said ->> 'order_id' AS order_id, r.said ->> 'item_name' AS item_name,
+           r.said ->> 'quantity' AS quantity,
        r.said ->> 'ordered_at' AS ordered_at, r.said ->> 'customer_id' AS customer_id
 FROM load_rejects r
 LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number;
 
--- What a load brought, or would have brought if no other had been there before it; nothing for one that failed or was reverted. Near
--- duplicates are names that differ only in case and white space.
+-- What a load brought, or would have brought if no other had been there before it; nothing for one that
+-- failed or was reverted. Near duplicates are names that differ only in case and white space.
 CREATE OR REPLACE FUNCTION reporting.load_quality(load bigint)
 RETURNS TABLE (
-    orders bigint, lines bigint, items bigint, one_item_orders bigint, items_seen_once bigint, basket_sizes jsonb, largest_orders jsonb,
-    near_duplicates bigint, near_duplicate_names jsonb, first_ordered_at timestamptz, last_ordered_at timestamptz
+    orders bigint, lines bigint, items bigint, one_item_orders bigint, items_seen_once bigint,
+        basket_sizes jsonb, largest_orders jsonb,
+    near_duplicates bigint, near_duplicate_names jsonb, first_ordered_at timestamptz,
+        last_ordered_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 AS $$
 WITH lines AS MATERIALIZED (
@@ -41,7 +52,9 @@ WITH lines AS MATERIALIZED (
     SELECT n.order_id, count(*) AS size FROM lines n GROUP BY n.order_id
 ), sizes AS (
     SELECT min(b.size) AS least, count(*) AS orders,
-           CASE WHEN b.size <= 10 THEN b.size::text WHEN b.size <= 20 THEN '11-20' WHEN b.size <= 50 THEN '21-50'
+           CASE WHEN b.size <= 10 THEN b.size::text
+                WHEN b.size <= 20 THEN '11-20'
+                WHEN b.size <= 50 THEN '21-50'
                 WHEN b.size <= 100 THEN '51-100' ELSE 'over 100' END AS items
     FROM baskets b
     GROUP BY 3
@@ -54,7 +67,8 @@ WITH lines AS MATERIALIZED (
 ), held AS MATERIALIZED (
     SELECT n.item_id, count(*) AS orders FROM lines n GROUP BY n.item_id
 ), near AS MATERIALIZED (
-    SELECT jsonb_agg(i.name ORDER BY h.orders DESC, i.name) AS names, sum(h.orders) AS orders, min(i.name) AS first_name
+    SELECT jsonb_agg(i.name ORDER BY h.orders DESC, i.name) AS names, sum(h.orders) AS orders,
+           min(i.name) AS first_name
     FROM held h
     JOIN items i ON i.item_id = h.item_id
     GROUP BY lower(btrim(regexp_replace(i.name, '\s+', ' ', 'g')))
@@ -69,8 +83,10 @@ WITH lines AS MATERIALIZED (
 SELECT (SELECT count(*) FROM baskets), (SELECT count(*) FROM lines), (SELECT count(*) FROM held),
        (SELECT count(*) FROM baskets b WHERE b.size = 1),
        (SELECT count(*) FROM held h WHERE h.orders = 1),
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('items', z.items, 'orders', z.orders) ORDER BY z.least), '[]') FROM sizes z),
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', t.external_id, 'items', t.size) ORDER BY t.size DESC, t.external_id), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('items', z.items, 'orders', z.orders) ORDER BY z.least),
+           '[]') FROM sizes z),
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', t.external_id, 'items',
+           t.size) ORDER BY t.size DESC, t.external_id), '[]')
         FROM largest t),
        (SELECT count(*) FROM near),
        (SELECT coalesce(jsonb_agg(t.names ORDER BY t.orders DESC, t.first_name), '[]') FROM nearest t),
@@ -78,17 +94,22 @@ SELECT (SELECT count(*) FROM baskets), (SELECT count(*) FROM lines), (SELECT cou
 $$;
 
 CREATE OR REPLACE VIEW reporting.data_quality AS
-SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_repeated, l.rows_rejected,
+SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_repeated,
+       l.rows_rejected,
        coalesce(l.rows_rejected::float8 / nullif(l.rows_read, 0), 0)::float8 AS rejected_share,
        (SELECT coalesce(jsonb_object_agg(r.reason, r.rows ORDER BY r.reason), '{}')
-        FROM (SELECT x.reason, count(*) AS rows FROM load_rejects x WHERE x.load_id = l.load_id GROUP BY x.reason) r)::jsonb AS rejected_by_reason,
-       q.orders, q.lines, q.items, q.one_item_orders, coalesce(q.one_item_orders::float8 / nullif(q.orders, 0), 0)::float8 AS one_item_share,
+        FROM (SELECT x.reason,
+            count(*) AS rows FROM load_rejects x
+            WHERE x.load_id = l.load_id GROUP BY x.reason) r)::jsonb AS rejected_by_reason,
+       q.orders, q.lines, q.items, q.one_item_orders, coalesce(q.one_item_orders::float8 / nullif(q.orders,
+           0), 0)::float8 AS one_item_share,
        q.items_seen_once, q.basket_sizes, q.largest_orders, q.near_duplicates, q.near_duplicate_names,
        q.first_ordered_at, q.last_ordered_at, l.copy_seconds, l.merge_seconds,
        coalesce(l.rows_read / nullif(l.copy_seconds + l.merge_seconds, 0), 0)::float8 AS rows_per_second
 FROM loads l
 CROSS JOIN LATERAL reporting.load_quality(l.load_id) AS q(
-    orders, lines, items, one_item_orders, items_seen_once, basket_sizes, largest_orders, near_duplicates, near_duplicate_names,
+    orders, lines, items, one_item_orders, items_seen_once, basket_sizes, largest_orders, near_duplicates,
+        near_duplicate_names,
     first_ordered_at, last_ordered_at
 );
 
@@ -97,7 +118,8 @@ SELECT d.deletion_id, d.deleted_at, d.orders, d.lines, d.rejects, d.reason, d.de
 FROM order_deletions d;
 
 CREATE OR REPLACE VIEW reporting.items AS
-SELECT i.name AS item_name, a.category, a.label, a.url, a.image_url, a.price, a.active, a.source, a.changed_at, a.changed_by
+SELECT i.name AS item_name, a.category, a.label, a.url, a.image_url, a.price, a.active, a.source,
+       a.changed_at, a.changed_by
 FROM item_attributes a
 JOIN items i ON i.item_id = a.item_id;
 
@@ -108,7 +130,8 @@ SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.v
 FROM rules r;
 
 CREATE OR REPLACE VIEW reporting.popular_items AS
-SELECT s.popularity_rank, i.name AS item_name, s.orders, s.orders::float8 / b.orders AS share_of_orders, s.baskets, b.build_id, b.built_at
+SELECT s.popularity_rank, i.name AS item_name, s.orders, s.orders::float8 / b.orders AS share_of_orders,
+       s.baskets, b.build_id, b.built_at
 FROM builds b
 JOIN item_stats s ON s.build_id = b.build_id
 JOIN items i ON i.item_id = s.item_id
@@ -119,7 +142,8 @@ WHERE b.active;
 CREATE OR REPLACE VIEW reporting.item_pairs AS
 SELECT a.name AS item_a, b.name AS item_b, p.orders_together,
        sa.orders AS orders_a, sb.orders AS orders_b, sa.baskets AS baskets_a, sb.baskets AS baskets_b,
-       m.support, m.confidence AS confidence_ab, m.reverse_confidence AS confidence_ba, m.lift, m.cosine, m.jaccard,
+       m.support, m.confidence AS confidence_ab, m.reverse_confidence AS confidence_ba, m.lift, m.cosine,
+           m.jaccard,
        m.affinity AS affinity_ab, m.reverse_affinity AS affinity_ba, p.weight, t.build_id, t.built_at
 FROM builds t
 JOIN item_pairs p ON p.build_id = t.build_id
@@ -129,48 +153,66 @@ CROSS JOIN LATERAL (
     SELECT least(x.name, y.name) AS name, CASE WHEN x.name < y.name THEN p.item_a ELSE p.item_b END AS item_id
 ) a
 CROSS JOIN LATERAL (
-    SELECT greatest(x.name, y.name) AS name, CASE WHEN x.name < y.name THEN p.item_b ELSE p.item_a END AS item_id
+    SELECT greatest(x.name, y.name) AS name,
+           CASE WHEN x.name < y.name THEN p.item_b ELSE p.item_a END AS item_id
 ) b
 JOIN item_stats sa ON sa.build_id = t.build_id AND sa.item_id = a.item_id
 JOIN item_stats sb ON sb.build_id = t.build_id AND sb.item_id = b.item_id
 CROSS JOIN LATERAL pair_measures(
-    p.orders_together, p.weight, sa.baskets, sb.baskets, sa.mass, sb.mass, t.baskets, t.shrinkage, t.popularity_exponent
+    p.orders_together, p.weight, sa.baskets, sb.baskets, sa.mass, sb.mass, t.baskets, t.shrinkage,
+        t.popularity_exponent
 ) AS m(support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, reverse_affinity)
 WHERE t.active;
 
--- The answers of the API, from the same answer(), with its parameters by the API's names. build is a kept build, NULL the active one. rules are
--- those of the whole answer, in every row of it: also those that left something out, which has no row of its own. An unknown item has no rows.
--- SECURITY DEFINER, because a reader of reports may not read the tables behind them. Plans are kept, and without jit, which compiles for longer
+-- The answers of the API, from the same answer(), with its parameters by the API's names. build is a kept
+-- build, NULL the active one. rules are those of the whole answer, in every row of it: also those that left
+-- something out, which has no row of its own. An unknown item has no rows. SECURITY DEFINER, because a reader
+-- of reports may not read the tables behind them. Plans are kept, and without jit, which compiles for longer
 -- than the answer takes.
 CREATE OR REPLACE FUNCTION reporting.similar_items(
-    item text, lim integer DEFAULT 5, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0, min_confidence float8 DEFAULT 0,
-    exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
+    item text, lim integer DEFAULT 5, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0,
+        min_confidence float8 DEFAULT 0,
+    exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false,
+        build bigint DEFAULT NULL
 ) RETURNS TABLE (
-    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint,
-    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text,
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint,
+        orders_together bigint,
+    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text,
+        label text, url text,
     image_url text, price numeric
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public,
+    pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, a.build_id, a.built_at,
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift,
+       a.build_id, a.built_at,
        a.rules, r.category, r.label, r.url, r.image_url, r.price
 FROM find_context(check_build(build)) AS c
 CROSS JOIN LATERAL answer(check_question(ROW(
-    'similar', ARRAY[item], NULL, measure, min_support, min_confidence, exclude, categories, 0, NOT strict, lim
+    'similar', ARRAY[item], NULL, measure, min_support, min_confidence, exclude, categories, 0, NOT strict,
+        lim
 )::question), c) AS a
 CROSS JOIN LATERAL unnest(a.recommendations) AS r
 ORDER BY r.place
 $$;
 
 CREATE OR REPLACE FUNCTION reporting.basket_recommendations(
-    items text[], lim integer DEFAULT 10, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0, min_confidence float8 DEFAULT 0,
-    exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false, build bigint DEFAULT NULL
+    items text[], lim integer DEFAULT 10, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0,
+        min_confidence float8 DEFAULT 0,
+    exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', strict boolean DEFAULT false,
+        build bigint DEFAULT NULL
 ) RETURNS TABLE (
-    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint,
-    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text,
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint,
+        orders_together bigint,
+    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text,
+        label text, url text,
     image_url text, price numeric, unknown_items text[]
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public,
+    pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, a.build_id, a.built_at,
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift,
+       a.build_id, a.built_at,
        a.rules, r.category, r.label, r.url, r.image_url, r.price,
        ARRAY(
            SELECT n.name
@@ -187,16 +229,23 @@ CROSS JOIN LATERAL unnest(a.recommendations) AS r
 ORDER BY r.place
 $$;
 
--- What popular-items?days= answers: the most popular items of so many days, back from the newest order of the build.
+-- What popular-items?days= answers: the most popular items of so many days, back from the newest order of the
+-- build.
 CREATE OR REPLACE FUNCTION reporting.recent_popular_items(
-    days integer, lim integer DEFAULT 20, exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}', build bigint DEFAULT NULL
+    days integer, lim integer DEFAULT 20, exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}',
+        build bigint DEFAULT NULL
 ) RETURNS TABLE (
-    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint, orders_together bigint,
-    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text, label text, url text,
+    item_name text, similarity_score float8, reason text, source text, popularity_rank bigint,
+        orders_together bigint,
+    confidence float8, lift float8, build_id bigint, built_at timestamptz, rules bigint[], category text,
+        label text, url text,
     image_url text, price numeric
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public,
+    pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift, a.build_id, a.built_at,
+SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift,
+       a.build_id, a.built_at,
        a.rules, r.category, r.label, r.url, r.image_url, r.price
 FROM find_context(check_build(build)) AS c
 CROSS JOIN LATERAL answer(check_question(ROW(
@@ -206,32 +255,42 @@ CROSS JOIN LATERAL unnest(a.recommendations) AS r
 ORDER BY r.place
 $$;
 
--- The counts and measures behind two items. Either unknown: no row. reporting.item_pairs has the same of all pairs.
+-- The counts and measures behind two items. Either unknown: no row. reporting.item_pairs has the same of all
+-- pairs.
 CREATE OR REPLACE FUNCTION reporting.explain(item text, other text, build bigint DEFAULT NULL)
 RETURNS TABLE (
-    reason text, orders_together bigint, item_orders bigint, other_orders bigint, item_baskets bigint, other_baskets bigint,
-    baskets bigint, support float8, confidence float8, reverse_confidence float8, lift float8, cosine float8, jaccard float8,
-    affinity float8, shrink_factor float8, reach float8, popularity_divisor float8, weight float8, item_mass float8,
-    other_mass float8, shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8, newest_orders jsonb,
+    reason text, orders_together bigint, item_orders bigint, other_orders bigint, item_baskets bigint,
+        other_baskets bigint,
+    baskets bigint, support float8, confidence float8, reverse_confidence float8, lift float8, cosine float8,
+        jaccard float8,
+    affinity float8, shrink_factor float8, reach float8, popularity_divisor float8, weight float8,
+        item_mass float8,
+    other_mass float8, shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8,
+        newest_orders jsonb,
     build_id bigint, built_at timestamptz
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
 AS $$
-SELECT e.reason, e.orders_together, e.item_orders, e.other_orders, e.item_baskets, e.other_baskets, e.baskets, e.support, e.confidence,
-       e.reverse_confidence, e.lift, e.cosine, e.jaccard, e.affinity, e.shrink_factor, e.reach, e.popularity_divisor, e.weight, e.item_mass,
-       e.other_mass, e.shrinkage, e.popularity_exponent, e.neighbour_rank, e.overlap, e.newest_orders, e.build_id, e.built_at
+SELECT e.reason, e.orders_together, e.item_orders, e.other_orders, e.item_baskets, e.other_baskets,
+       e.baskets, e.support, e.confidence,
+       e.reverse_confidence, e.lift, e.cosine, e.jaccard, e.affinity, e.shrink_factor, e.reach,
+           e.popularity_divisor, e.weight, e.item_mass,
+       e.other_mass, e.shrinkage, e.popularity_exponent, e.neighbour_rank, e.overlap, e.newest_orders,
+           e.build_id, e.built_at
 FROM explain_items(item, other, check_build(build)) AS e
 WHERE e.item_known AND e.other_known AND trimmed(item) <> trimmed(other)
 $$;
 
--- alsobought_reporting may read this schema and nothing else. Roles belong to the whole server: another database may have made it, may be
--- making it now, or the owner of this one may not make roles at all (then the administrator does, and grants it what is granted here).
+-- alsobought_reporting may read this schema and nothing else. Roles belong to the whole server: another
+-- database may have made it, may be making it now, or the owner of this one may not make roles at all (then
+-- the administrator does, and grants it what is granted here).
 DO $$
 BEGIN
     BEGIN
         CREATE ROLE alsobought_reporting NOLOGIN;
     EXCEPTION
         WHEN duplicate_object OR unique_violation THEN NULL;
-        WHEN insufficient_privilege THEN RAISE NOTICE 'role alsobought_reporting was not made: this user may not create roles';
+        WHEN insufficient_privilege THEN
+            RAISE NOTICE 'role alsobought_reporting was not made: this user may not create roles';
     END;
     REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting FROM PUBLIC;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'alsobought_reporting') THEN

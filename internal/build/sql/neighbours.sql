@@ -1,5 +1,5 @@
--- The best others of every item by affinity; ties by baskets_rank. Of these, step says how an item leads to its closest ones: its weights
--- with them as shares of the closest, less where few orders are behind them.
+-- The best others of every item by affinity; ties by baskets_rank. Of these, step says how an item leads to
+-- its closest ones: its weights with them as shares of the closest, less where few orders are behind them.
 CREATE UNLOGGED TABLE kept_neighbours AS
 WITH directed AS (
     SELECT p.item_a AS item_id, p.item_b AS other_id, p.orders_together, p.weight FROM item_pairs_:build AS p
@@ -8,17 +8,20 @@ WITH directed AS (
 ), valued AS (
     SELECT d.item_id, d.other_id, d.orders_together, d.weight, i.baskets, o.baskets AS other_baskets,
            o.baskets_rank AS other_baskets_rank, o.popularity_rank AS other_popularity_rank,
-           affinity(d.orders_together, d.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent) AS affinity
+           affinity(d.orders_together, d.weight, i.mass, o.mass, b.shrinkage,
+               b.popularity_exponent) AS affinity
     FROM directed AS d
     JOIN item_stats_:build AS i ON i.item_id = d.item_id
     JOIN item_stats_:build AS o ON o.item_id = d.other_id
     CROSS JOIN builds AS b
     WHERE b.build_id = :build
 ), ranked AS (
-    SELECT v.*, row_number() OVER (PARTITION BY v.item_id ORDER BY v.affinity DESC, v.other_baskets_rank) AS neighbour_rank
+    SELECT v.*, row_number() OVER (PARTITION BY v.item_id ORDER BY v.affinity DESC,
+           v.other_baskets_rank) AS neighbour_rank
     FROM valued AS v
 )
-SELECT r.item_id, r.neighbour_rank, r.other_id, r.affinity, r.baskets, r.other_baskets, r.other_baskets_rank, r.other_popularity_rank,
+SELECT r.item_id, r.neighbour_rank, r.other_id, r.affinity, r.baskets, r.other_baskets, r.other_baskets_rank,
+       r.other_popularity_rank,
        r.orders_together,
        CASE WHEN r.neighbour_rank <= closest_neighbours()
             THEN step_trust(r.orders_together) * r.weight
@@ -28,13 +31,15 @@ FROM ranked AS r
 WHERE r.neighbour_rank <= (SELECT b.neighbours_kept FROM builds AS b WHERE b.build_id = :build)
 -- in one order, so that equal orders give equal bytes; in this one, because the rows come in it
 WINDOW closest AS (
-    PARTITION BY r.item_id ORDER BY r.affinity DESC, r.other_baskets_rank ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    PARTITION BY r.item_id ORDER BY r.affinity DESC,
+        r.other_baskets_rank ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
 );
 
 ANALYZE kept_neighbours;
 
--- What an item says of another only because its closest neighbours say it: docs/scoring.md. Every step is followed by hash, from the items
--- that have both: the planner would rather follow all steps and see later which of them meet.
+-- What an item says of another only because its closest neighbours say it: docs/scoring.md. Every step is
+-- followed by hash, from the items that have both: the planner would rather follow all steps and see later
+-- which of them meet.
 SET LOCAL join_collapse_limit = 1;
 SET LOCAL enable_mergejoin = off;
 CREATE UNLOGGED TABLE item_overlaps AS
@@ -48,11 +53,14 @@ GROUP BY t.item_id, j.other_id;
 RESET join_collapse_limit;
 RESET enable_mergejoin;
 
--- With the evidence that an answer shows, ranked as similar items are. In that order, so that the rows of an answer lie together.
+-- With the evidence that an answer shows, ranked as similar items are. In that order, so that the rows of an
+-- answer lie together.
 CREATE TABLE item_neighbours_:build AS
-SELECT :build::bigint AS build_id, n.item_id, n.neighbour_rank, n.other_id, n.affinity, n.other_baskets, n.other_baskets_rank, n.step,
+SELECT :build::bigint AS build_id, n.item_id, n.neighbour_rank, n.other_id, n.affinity, n.other_baskets,
+       n.other_baskets_rank, n.step,
        coalesce(o.overlap, 0) AS overlap,
-       row_number() OVER (PARTITION BY n.item_id ORDER BY v.similarity DESC, n.other_baskets_rank) AS similar_rank,
+       row_number() OVER (PARTITION BY n.item_id ORDER BY v.similarity DESC,
+           n.other_baskets_rank) AS similar_rank,
        v.similarity, n.other_popularity_rank, n.orders_together,
        n.orders_together::float8 / n.baskets AS confidence,
        n.orders_together::float8 * b.baskets / (n.baskets::float8 * n.other_baskets) AS lift
