@@ -17,7 +17,7 @@ func TestBuildsSwitchBetweenAnswers(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	fill(t, pool, csvOf(t, []string{"0", "PID"}, []string{"0", "item 0"}))
-	s := serveAPI(t, Config{Pool: pool})
+	s := serveAPI(t, Config{Pool: pool, CacheBytes: 1 << 20})
 	questions := map[string]func() answer{
 		"popular": func() answer { return s.get(t, "/api/v1/popular-items?limit=100") },
 		"similar": func() answer { return s.get(t, "/api/v1/similar-items/PID?limit=100") },
