@@ -86,6 +86,10 @@ race: go cc $(test_needs) ## every test under the race detector
 bench: go postgres-programs ## file to active build, phase by phase (BENCH_FLAGS)
 	@cd bench && go run . $(BENCH_FLAGS)
 
+.PHONY: bench-serve
+bench-serve: build postgres-programs ## answers over HTTP, closed and open loop (BENCH_FLAGS='--old OTHER --building')
+	@cd bench && go run ./serve $(BENCH_FLAGS)
+
 # Only that they still run: once each, in the packages that have any.
 .PHONY: bench-once
 bench-once: go $(test_needs)
