@@ -3,6 +3,7 @@ package dbtest_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"net/url"
 	"os"
 	"os/exec"
@@ -72,7 +73,7 @@ func TestNew(t *testing.T) {
 			databaseURL := pool.Config().ConnString()
 			rows := 0
 			for _, table := range query(t, databaseURL, tables) {
-				if table != "goose_db_version" {
+				if !slices.Contains([]string{"goose_db_version", "installed_functions", "revisions"}, table) { // migrate fills these
 					rows += len(query(t, databaseURL, "SELECT x::text FROM "+table+" AS x"))
 				}
 			}
