@@ -3,11 +3,11 @@ package dbtest_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
