@@ -115,5 +115,9 @@ func Reserve(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) 
 	err = do(conn)
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
+	if !conn.IsClosed() {
+		// A closed session goes on for a moment, with its locks. If this fails, they go with the session.
+		_, _ = conn.Exec(closeCtx, "SELECT pg_advisory_unlock_all()")
+	}
 	return errors.Join(err, conn.Close(closeCtx))
 }
