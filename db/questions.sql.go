@@ -14,27 +14,25 @@ import (
 const answerList = `-- name: AnswerList :many
 SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_at::timestamptz AS built_at,
        coalesce(a.window_days, 0)::integer AS window_days, a.dated::boolean AS dated,
-           a.version::text AS version,
-       coalesce(a.known, -1)::bigint AS known, a.unknown::text[] AS unknown, a.rules::bigint[] AS rules,
-       a.inactive_left_out::bigint AS inactive_left_out,
-       coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score,
-           0)::float8 AS score,
-       coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
-       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together,
-           0)::bigint AS orders_together,
+       a.version::text AS version, c.plain::boolean AS plain, coalesce(a.known, -1)::bigint AS known,
+       a.unknown::text[] AS unknown, a.rules::bigint[] AS rules,
+       a.inactive_left_out::bigint AS inactive_left_out, coalesce(r.place, 0)::bigint AS place,
+       coalesce(r.item_name, '')::text AS item_name,
+       coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
+       coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
+       coalesce(r.orders_together, 0)::bigint AS orders_together,
        coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift,
-       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label, coalesce(r.url,
-           '')::text AS url,
-       coalesce(r.image_url, '')::text AS image_url, coalesce(r.price, -1)::float8 AS price
-FROM find_context($1::bigint) AS c
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label,
+       coalesce(r.url, '')::text AS url, coalesce(r.image_url, '')::text AS image_url,
+       coalesce(r.price, -1)::float8 AS price
+FROM find_context($1::bigint) AS c(build, revision, plain)
 CROSS JOIN jsonb_array_elements($2::jsonb) WITH ORDINALITY AS q(question, position)
 CROSS JOIN LATERAL answer(jsonb_populate_record(NULL::question, q.question), c) AS a(
     build_id, built_at, window_days, dated, version, known, unknown, rules, inactive_left_out, recommendations
 )
 LEFT JOIN LATERAL unnest(a.recommendations) AS r(
     place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules,
-        category, label, url, image_url,
-    price
+    category, label, url, image_url, price
 ) ON true
 ORDER BY q.position, r.place
 LIMIT 1000000
@@ -47,6 +45,7 @@ type AnswerListRow struct {
 	WindowDays      int32     `json:"window_days"`
 	Dated           bool      `json:"dated"`
 	Version         string    `json:"version"`
+	Plain           bool      `json:"plain"`
 	Known           int64     `json:"known"`
 	Unknown         []string  `json:"unknown"`
 	Rules           []int64   `json:"rules"`
@@ -86,6 +85,7 @@ func (q *Queries) AnswerList(ctx context.Context, buildID int64, questions json.
 			&i.WindowDays,
 			&i.Dated,
 			&i.Version,
+			&i.Plain,
 			&i.Known,
 			&i.Unknown,
 			&i.Rules,
@@ -95,6 +95,184 @@ func (q *Queries) AnswerList(ctx context.Context, buildID int64, questions json.
 			&i.Score,
 			&i.Reason,
 			&i.Source,
+			&i.PopularityRank,
+			&i.OrdersTogether,
+			&i.Confidence,
+			&i.Lift,
+			&i.Category,
+			&i.Label,
+			&i.URL,
+			&i.ImageURL,
+			&i.Price,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const keptBasketList = `-- name: KeptBasketList :many
+SELECT q.position::bigint AS position, r.item_name::text AS item_name, r.score::float8 AS score,
+       r.reason::text AS reason, r.popularity_rank::bigint AS popularity_rank,
+       r.orders_together::bigint AS orders_together, r.confidence::float8 AS confidence,
+       r.lift::float8 AS lift,
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label,
+       coalesce(r.url, '')::text AS url, coalesce(r.image_url, '')::text AS image_url,
+       coalesce(r.price, -1)::float8 AS price
+FROM builds AS b
+CROSS JOIN ROWS FROM (unnest($1::int[]), unnest($2::int[]), unnest($3::bigint[]))
+    WITH ORDINALITY AS q(first, last, lim, position)
+CROSS JOIN LATERAL kept_basket($4::bigint, b, ($5::text[])[q.first:q.last], q.lim) AS r(
+    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules,
+    category, label, url, image_url, price
+)
+WHERE b.build_id = $4::bigint AND b.active AND $6::text = (
+    SELECT concat_ws('.', $4::bigint, sum(x.changes))
+    FROM revisions AS x
+    HAVING NOT bool_or(x.matters)
+)
+ORDER BY q.position, r.place
+`
+
+type KeptBasketListParams struct {
+	Firsts  []int32  `json:"firsts"`
+	Lasts   []int32  `json:"lasts"`
+	Lims    []int64  `json:"lims"`
+	BuildID int64    `json:"build_id"`
+	Items   []string `json:"items"`
+	Version string   `json:"version"`
+}
+
+type KeptBasketListRow struct {
+	Position       int64   `json:"position"`
+	ItemName       string  `json:"item_name"`
+	Score          float64 `json:"score"`
+	Reason         string  `json:"reason"`
+	PopularityRank int64   `json:"popularity_rank"`
+	OrdersTogether int64   `json:"orders_together"`
+	Confidence     float64 `json:"confidence"`
+	Lift           float64 `json:"lift"`
+	Category       string  `json:"category"`
+	Label          string  `json:"label"`
+	URL            string  `json:"url"`
+	ImageURL       string  `json:"image_url"`
+	Price          float64 `json:"price"`
+}
+
+// The same of baskets, of which each is the items from its first to its last place in the list.
+func (q *Queries) KeptBasketList(ctx context.Context, arg KeptBasketListParams) ([]KeptBasketListRow, error) {
+	rows, err := q.db.Query(ctx, keptBasketList,
+		arg.Firsts,
+		arg.Lasts,
+		arg.Lims,
+		arg.BuildID,
+		arg.Items,
+		arg.Version,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []KeptBasketListRow{}
+	for rows.Next() {
+		var i KeptBasketListRow
+		if err := rows.Scan(
+			&i.Position,
+			&i.ItemName,
+			&i.Score,
+			&i.Reason,
+			&i.PopularityRank,
+			&i.OrdersTogether,
+			&i.Confidence,
+			&i.Lift,
+			&i.Category,
+			&i.Label,
+			&i.URL,
+			&i.ImageURL,
+			&i.Price,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const keptSimilarList = `-- name: KeptSimilarList :many
+SELECT q.position::bigint AS position, r.item_name::text AS item_name, r.score::float8 AS score,
+       r.reason::text AS reason, r.popularity_rank::bigint AS popularity_rank,
+       r.orders_together::bigint AS orders_together, r.confidence::float8 AS confidence,
+       r.lift::float8 AS lift,
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label,
+       coalesce(r.url, '')::text AS url, coalesce(r.image_url, '')::text AS image_url,
+       coalesce(r.price, -1)::float8 AS price
+FROM builds AS b
+CROSS JOIN ROWS FROM (unnest($1::text[]), unnest($2::bigint[]))
+    WITH ORDINALITY AS q(item, lim, position)
+CROSS JOIN LATERAL kept_similar($3::bigint, b, q.item, q.lim) AS r(
+    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules,
+    category, label, url, image_url, price
+)
+WHERE b.build_id = $3::bigint AND b.active AND $4::text = (
+    SELECT concat_ws('.', $3::bigint, sum(x.changes))
+    FROM revisions AS x
+    HAVING NOT bool_or(x.matters)
+)
+ORDER BY q.position, r.place
+`
+
+type KeptSimilarListParams struct {
+	Items   []string `json:"items"`
+	Lims    []int64  `json:"lims"`
+	BuildID int64    `json:"build_id"`
+	Version string   `json:"version"`
+}
+
+type KeptSimilarListRow struct {
+	Position       int64   `json:"position"`
+	ItemName       string  `json:"item_name"`
+	Score          float64 `json:"score"`
+	Reason         string  `json:"reason"`
+	PopularityRank int64   `json:"popularity_rank"`
+	OrdersTogether int64   `json:"orders_together"`
+	Confidence     float64 `json:"confidence"`
+	Lift           float64 `json:"lift"`
+	Category       string  `json:"category"`
+	Label          string  `json:"label"`
+	URL            string  `json:"url"`
+	ImageURL       string  `json:"image_url"`
+	Price          float64 `json:"price"`
+}
+
+// Similar items to each of the items, by position from 1, from the kept neighbours of the build: what
+// AnswerList says, where there are as many as the item's limit. No row while the version is another, or not
+// plain.
+func (q *Queries) KeptSimilarList(ctx context.Context, arg KeptSimilarListParams) ([]KeptSimilarListRow, error) {
+	rows, err := q.db.Query(ctx, keptSimilarList,
+		arg.Items,
+		arg.Lims,
+		arg.BuildID,
+		arg.Version,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []KeptSimilarListRow{}
+	for rows.Next() {
+		var i KeptSimilarListRow
+		if err := rows.Scan(
+			&i.Position,
+			&i.ItemName,
+			&i.Score,
+			&i.Reason,
 			&i.PopularityRank,
 			&i.OrdersTogether,
 			&i.Confidence,

@@ -17,7 +17,9 @@ var (
 
 // shortLists are the queries of many rows that need no LIMIT, and why.
 var shortLists = map[string]string{
-	"ItemListNamed": "as many as names were asked for",
+	"ItemListNamed":   "as many as names were asked for",
+	"KeptSimilarList": "as many as the limits of a batch",
+	"KeptBasketList":  "as many as the limits of a batch",
 
 	"OrderListByExternalID": "as many as ids were given",
 	"OrderListByCustomer":   "all orders of one customer, on purpose",

@@ -4,30 +4,76 @@
 -- where it has none. No row: there is no such build.
 SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_at::timestamptz AS built_at,
        coalesce(a.window_days, 0)::integer AS window_days, a.dated::boolean AS dated,
-           a.version::text AS version,
-       coalesce(a.known, -1)::bigint AS known, a.unknown::text[] AS unknown, a.rules::bigint[] AS rules,
-       a.inactive_left_out::bigint AS inactive_left_out,
-       coalesce(r.place, 0)::bigint AS place, coalesce(r.item_name, '')::text AS item_name, coalesce(r.score,
-           0)::float8 AS score,
-       coalesce(r.reason, '')::text AS reason, coalesce(r.source, '')::text AS source,
-       coalesce(r.popularity_rank, 0)::bigint AS popularity_rank, coalesce(r.orders_together,
-           0)::bigint AS orders_together,
+       a.version::text AS version, c.plain::boolean AS plain, coalesce(a.known, -1)::bigint AS known,
+       a.unknown::text[] AS unknown, a.rules::bigint[] AS rules,
+       a.inactive_left_out::bigint AS inactive_left_out, coalesce(r.place, 0)::bigint AS place,
+       coalesce(r.item_name, '')::text AS item_name,
+       coalesce(r.score, 0)::float8 AS score, coalesce(r.reason, '')::text AS reason,
+       coalesce(r.source, '')::text AS source, coalesce(r.popularity_rank, 0)::bigint AS popularity_rank,
+       coalesce(r.orders_together, 0)::bigint AS orders_together,
        coalesce(r.confidence, 0)::float8 AS confidence, coalesce(r.lift, 0)::float8 AS lift,
-       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label, coalesce(r.url,
-           '')::text AS url,
-       coalesce(r.image_url, '')::text AS image_url, coalesce(r.price, -1)::float8 AS price
-FROM find_context(@build_id::bigint) AS c
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label,
+       coalesce(r.url, '')::text AS url, coalesce(r.image_url, '')::text AS image_url,
+       coalesce(r.price, -1)::float8 AS price
+FROM find_context(@build_id::bigint) AS c(build, revision, plain)
 CROSS JOIN jsonb_array_elements(@questions::jsonb) WITH ORDINALITY AS q(question, position)
 CROSS JOIN LATERAL answer(jsonb_populate_record(NULL::question, q.question), c) AS a(
     build_id, built_at, window_days, dated, version, known, unknown, rules, inactive_left_out, recommendations
 )
 LEFT JOIN LATERAL unnest(a.recommendations) AS r(
     place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules,
-        category, label, url, image_url,
-    price
+    category, label, url, image_url, price
 ) ON true
 ORDER BY q.position, r.place
 LIMIT 1000000;
+
+-- name: KeptSimilarList :many
+-- Similar items to each of the items, by position from 1, from the kept neighbours of the build: what
+-- AnswerList says, where there are as many as the item's limit. No row while the version is another, or not
+-- plain.
+SELECT q.position::bigint AS position, r.item_name::text AS item_name, r.score::float8 AS score,
+       r.reason::text AS reason, r.popularity_rank::bigint AS popularity_rank,
+       r.orders_together::bigint AS orders_together, r.confidence::float8 AS confidence,
+       r.lift::float8 AS lift,
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label,
+       coalesce(r.url, '')::text AS url, coalesce(r.image_url, '')::text AS image_url,
+       coalesce(r.price, -1)::float8 AS price
+FROM builds AS b
+CROSS JOIN ROWS FROM (unnest(@items::text[]), unnest(@lims::bigint[]))
+    WITH ORDINALITY AS q(item, lim, position)
+CROSS JOIN LATERAL kept_similar(@build_id::bigint, b, q.item, q.lim) AS r(
+    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules,
+    category, label, url, image_url, price
+)
+WHERE b.build_id = @build_id::bigint AND b.active AND @version::text = (
+    SELECT concat_ws('.', @build_id::bigint, sum(x.changes))
+    FROM revisions AS x
+    HAVING NOT bool_or(x.matters)
+)
+ORDER BY q.position, r.place;
+
+-- name: KeptBasketList :many
+-- The same of baskets, of which each is the items from its first to its last place in the list.
+SELECT q.position::bigint AS position, r.item_name::text AS item_name, r.score::float8 AS score,
+       r.reason::text AS reason, r.popularity_rank::bigint AS popularity_rank,
+       r.orders_together::bigint AS orders_together, r.confidence::float8 AS confidence,
+       r.lift::float8 AS lift,
+       coalesce(r.category, '')::text AS category, coalesce(r.label, '')::text AS label,
+       coalesce(r.url, '')::text AS url, coalesce(r.image_url, '')::text AS image_url,
+       coalesce(r.price, -1)::float8 AS price
+FROM builds AS b
+CROSS JOIN ROWS FROM (unnest(@firsts::int[]), unnest(@lasts::int[]), unnest(@lims::bigint[]))
+    WITH ORDINALITY AS q(first, last, lim, position)
+CROSS JOIN LATERAL kept_basket(@build_id::bigint, b, (@items::text[])[q.first:q.last], q.lim) AS r(
+    place, item_name, score, reason, source, popularity_rank, orders_together, confidence, lift, rules,
+    category, label, url, image_url, price
+)
+WHERE b.build_id = @build_id::bigint AND b.active AND @version::text = (
+    SELECT concat_ws('.', @build_id::bigint, sum(x.changes))
+    FROM revisions AS x
+    HAVING NOT bool_or(x.matters)
+)
+ORDER BY q.position, r.place;
 
 -- name: VersionGet :one
 -- What answers depend on beside the question: equal versions, equal answers.

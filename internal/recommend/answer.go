@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/alsobought/alsobought/db"
 )
 
 // Where a recommendation comes from.
@@ -62,35 +60,30 @@ type Metadata struct {
 	Note                 string    `json:"note,omitempty" doc:"why the answer is not what was asked for"`
 }
 
-// newAnswer shapes the rows of one question, of which there is at least one.
-func newAnswer(q Question, rows []db.AnswerListRow) Answer {
-	first := rows[0]
+// newAnswer shapes what a build that is there says of a question.
+func newAnswer(q Question, f found) Answer {
 	answer := Answer{
-		Recommendations: make([]Recommendation, 0, len(rows)),
+		Recommendations: f.recommendations,
 		Metadata: Metadata{
-			Limit:           q.Limit,
-			BuildID:         first.BuildID,
-			BuiltAt:         first.BuiltAt.UTC(),
-			WindowDays:      int(first.WindowDays),
-			Measure:         q.Measure,
-			OrderID:         q.OrderID,
-			Days:            q.Days,
-			UnknownItems:    q.unknownNames(first.Unknown),
-			Rules:           first.Rules,
-			InactiveLeftOut: int(first.InactiveLeftOut),
+			Limit:                q.Limit,
+			TotalRecommendations: len(f.recommendations),
+			BuildID:              f.version.buildID,
+			BuiltAt:              f.version.builtAt,
+			WindowDays:           f.version.windowDays,
+			Measure:              q.Measure,
+			OrderID:              q.OrderID,
+			Days:                 q.Days,
+			UnknownItems:         q.unknownNames(f.unknown),
+			Rules:                f.rules,
+			InactiveLeftOut:      f.inactiveLeftOut,
 		},
 	}
 	m := &answer.Metadata
-	for _, row := range rows {
-		if row.Place == 0 {
-			continue
-		}
-		if row.Source == SourcePopular {
+	for i := range answer.Recommendations {
+		if answer.Recommendations[i].Source == SourcePopular {
 			m.FilledByPopularity++
 		}
-		answer.Recommendations = append(answer.Recommendations, newRecommendation(row))
 	}
-	m.TotalRecommendations = len(answer.Recommendations)
 	switch q.Kind {
 	case KindPopular:
 		m.Measure = "" // no pairs, no measure
@@ -100,50 +93,32 @@ func newAnswer(q Question, rows []db.AnswerListRow) Answer {
 		m.BasketItems = q.Items
 	case KindOrder:
 	}
-	m.Note = q.note(first, m.TotalRecommendations)
+	m.Note = q.note(f)
 	return answer
 }
 
-func newRecommendation(row db.AnswerListRow) Recommendation {
-	r := Recommendation{
-		ItemName:        row.ItemName,
-		SimilarityScore: row.Score,
-		Reason:          row.Reason,
-		PopularityRank:  row.PopularityRank,
-		OrdersTogether:  row.OrdersTogether,
-		Confidence:      row.Confidence,
-		Lift:            row.Lift,
-		Source:          row.Source,
-		Attributes:      Attributes{Category: row.Category, Label: row.Label, URL: row.URL, ImageURL: row.ImageURL},
-	}
-	if row.Price >= 0 {
-		r.Price = &row.Price
-	}
-	return r
-}
-
 // note says why an answer is not what was asked for.
-func (q Question) note(first db.AnswerListRow, answers int) string {
+func (q Question) note(f found) string {
 	switch {
-	case (q.Kind == KindBasket || q.Kind == KindOrder) && first.Known == 0:
-		return fmt.Sprintf("none of the requested items are in build %d", first.BuildID)
-	case q.Days > 0 && !first.Dated:
-		return fmt.Sprintf("no order of build %d has a time, so it has no last days", first.BuildID)
-	case answers == 0 && len(q.Categories) > 0:
+	case (q.Kind == KindBasket || q.Kind == KindOrder) && f.known == 0:
+		return fmt.Sprintf("none of the requested items are in build %d", f.version.buildID)
+	case q.Days > 0 && !f.version.dated:
+		return fmt.Sprintf("no order of build %d has a time, so it has no last days", f.version.buildID)
+	case len(f.recommendations) == 0 && len(q.Categories) > 0:
 		return "no item of the requested categories can be recommended"
-	case first.WindowDays > 0 && q.Days > int(first.WindowDays):
-		return fmt.Sprintf("build %d counts only the last %d of these %d days", first.BuildID, first.WindowDays, q.Days)
+	case f.version.windowDays > 0 && q.Days > f.version.windowDays:
+		return fmt.Sprintf("build %d counts only the last %d of these %d days", f.version.buildID, f.version.windowDays, q.Days)
 	}
 	return ""
 }
 
 // unknown returns the error of a question about something that is not known.
-func (q Question) unknown(first db.AnswerListRow) error {
+func (q Question) unknown(f found) error {
 	switch {
-	case q.Kind == KindOrder && first.Known < 0:
+	case q.Kind == KindOrder && f.known < 0:
 		return fmt.Errorf("%w: %q was never loaded", ErrUnknownOrder, q.OrderID)
-	case q.Kind == KindSimilar && first.Known == 0:
-		return unknownItem(q.Items[0], first.BuildID)
+	case q.Kind == KindSimilar && f.known == 0:
+		return unknownItem(q.Items[0], f.version.buildID)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ const entryOverhead = 200
 // kept: they depend on more than the version tells.
 type Cache struct {
 	recommender *Recommender
-	together    batcher[Question, []db.AnswerListRow] // quick questions
+	together    batcher[Question, found] // quick questions
 	versions    batcher[struct{}, string]
 	kept        *otter.Cache[string, Served] // nil keeps nothing
 	flights     singleflight.Group
@@ -35,7 +35,7 @@ type Cache struct {
 
 // Quick questions are asked together, up to so many by one statement, so many statements at a time: see batcher.
 const (
-	askWorkers = 2
+	askWorkers = 1
 	askMost    = 32
 )
 
@@ -54,7 +54,7 @@ func (s Served) NotModified() bool { return s.JSON == nil }
 func NewCache(database db.DBTX, maxBytes int64) *Cache {
 	r := New(database)
 	c := &Cache{recommender: r}
-	c.together = batcher[Question, []db.AnswerListRow]{workers: askWorkers, most: askMost, do: r.listActive}
+	c.together = batcher[Question, found]{workers: askWorkers, most: askMost, do: r.listActive}
 	c.versions = batcher[struct{}, string]{workers: 1, most: math.MaxInt, do: r.versionFor}
 	if maxBytes > 0 {
 		c.kept = otter.Must(&otter.Options[string, Served]{
@@ -114,15 +114,15 @@ func (c *Cache) fly(ctx context.Context, key string, q Question) (Served, error)
 }
 
 func (c *Cache) ask(ctx context.Context, q Question) (Served, error) {
-	rows, err := c.rows(ctx, q)
+	f, err := c.find(ctx, q)
 	if err != nil {
 		return Served{}, err
 	}
-	answer, err := finish(q, rows)
+	answer, err := finish(q, f)
 	if err != nil {
 		return Served{}, err
 	}
-	served := Served{version: rows[0].Version}
+	served := Served{version: f.version.text}
 	if q.Kind != KindOrder && q.BuildID == 0 {
 		served.ETag = q.etag(served.version)
 	}
@@ -136,18 +136,18 @@ func (c *Cache) ask(ctx context.Context, q Question) (Served, error) {
 	return served, nil
 }
 
-func (c *Cache) rows(ctx context.Context, q Question) ([]db.AnswerListRow, error) {
+func (c *Cache) find(ctx context.Context, q Question) (found, error) {
 	if q.quick() {
 		return c.together.ask(ctx, q)
 	}
-	lists, err := c.recommender.list(ctx, q.BuildID, []Question{q})
+	list, err := c.recommender.list(ctx, q.BuildID, []Question{q})
 	if err != nil {
-		return nil, err
+		return found{}, err
 	}
-	return lists[0], nil
+	return list[0], nil
 }
 
-func (r *Recommender) listActive(ctx context.Context, questions []Question) ([][]db.AnswerListRow, error) {
+func (r *Recommender) listActive(ctx context.Context, questions []Question) ([]found, error) {
 	return r.list(ctx, 0, questions)
 }
 

@@ -167,10 +167,14 @@ func (q Question) sql() sqlQuestion {
 	}
 }
 
+// byDefault reports whether the question may be answered from the kept neighbours of the active build.
+func (q Question) byDefault() bool {
+	return q.Measure == Affinity && q.MinSupport <= 1 && q.MinConfidence == 0 && len(q.Exclude) == 0 && len(q.Categories) == 0 && q.BuildID == 0
+}
+
 // quick reports whether the question takes about as long as any other quick one: those are asked together.
 func (q Question) quick() bool {
-	return q.Kind != KindOrder && q.Measure == Affinity && q.MinSupport == 0 && q.MinConfidence == 0 && len(q.Exclude) == 0 &&
-		len(q.Categories) == 0 && q.BuildID == 0 && q.Days == 0 && len(q.Items) <= 10 && q.Limit <= 20
+	return q.byDefault() && q.Kind != KindOrder && q.Days == 0 && len(q.Items) <= 10 && q.Limit <= 20
 }
 
 // texts are the names as PostgreSQL can hold them: see text.

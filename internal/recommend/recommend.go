@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,6 +29,7 @@ var (
 // Recommender answers questions from one database.
 type Recommender struct {
 	queries *db.Queries
+	active  atomic.Pointer[version] // as the last answer had it
 }
 
 // New returns a Recommender that asks database, a pool or a connection.
@@ -42,22 +44,22 @@ func (r *Recommender) Ask(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	rows, err := r.list(ctx, q.BuildID, []Question{q})
+	found, err := r.list(ctx, q.BuildID, []Question{q})
 	if err != nil {
 		return Answer{}, err
 	}
-	return finish(q, rows[0])
+	return finish(q, found[0])
 }
 
-// finish is the answer of the rows of one question.
-func finish(q Question, rows []db.AnswerListRow) (Answer, error) {
-	if len(rows) == 0 {
+// finish is the answer to one question.
+func finish(q Question, f found) (Answer, error) {
+	if f.version == nil {
 		return Answer{}, noBuild(q.BuildID)
 	}
-	if err := q.unknown(rows[0]); err != nil {
+	if err := q.unknown(f); err != nil {
 		return Answer{}, err
 	}
-	return newAnswer(q, rows), nil
+	return newAnswer(q, f), nil
 }
 
 // AskEach answers a question of Similar about each of 1 to MaxBatch items, by one statement and so from one build. An item that is unknown
@@ -74,48 +76,22 @@ func (r *Recommender) AskEach(ctx context.Context, items []string, opts Options)
 		}
 		questions[i] = q
 	}
-	rows, err := r.list(ctx, opts.BuildID, questions)
+	found, err := r.list(ctx, opts.BuildID, questions)
 	if err != nil {
 		return Batch{}, err
 	}
-	if len(rows[0]) == 0 {
+	if found[0].version == nil {
 		return Batch{}, noBuild(opts.BuildID)
 	}
 	b := Batch{
 		Answers:  make([]Answer, len(items)),
-		Metadata: BatchMetadata{TotalAnswers: len(items), BuildID: rows[0][0].BuildID},
+		Metadata: BatchMetadata{TotalAnswers: len(items), BuildID: found[0].version.buildID},
 	}
 	for i, q := range questions {
-		b.Answers[i] = newAnswer(q, rows[i])
+		b.Answers[i] = newAnswer(q, found[i])
 		b.Metadata.UnknownItems = append(b.Metadata.UnknownItems, b.Answers[i].Metadata.UnknownItems...)
 	}
 	return b, nil
-}
-
-// list asks all of the questions of one build by one statement and returns the rows of each: none where there is no such build.
-func (r *Recommender) list(ctx context.Context, buildID int64, questions []Question) ([][]db.AnswerListRow, error) {
-	values := make([]sqlQuestion, len(questions))
-	for i, q := range questions {
-		values[i] = q.sql()
-	}
-	text, err := json.Marshal(values)
-	if err != nil {
-		return nil, fmt.Errorf("encode questions: %w", err)
-	}
-	rows, err := r.queries.AnswerList(ctx, buildID, text)
-	if err != nil {
-		return nil, fmt.Errorf("recommend: %w", err)
-	}
-	lists := make([][]db.AnswerListRow, len(questions))
-	for start := 0; start < len(rows); {
-		end := start + 1
-		for end < len(rows) && rows[end].Position == rows[start].Position {
-			end++
-		}
-		lists[rows[start].Position-1] = rows[start:end:end]
-		start = end
-	}
-	return lists, nil
 }
 
 // Warm asks questions of each kind through conn, so that their statements are planned before somebody waits for them.
@@ -130,7 +106,7 @@ func Warm(ctx context.Context, conn *pgx.Conn) error {
 			_, err = r.Ask(ctx, Similar(item.ItemName, Options{Limit: MaxLimit}))
 		}
 		if err == nil {
-			_, err = r.Ask(ctx, Basket([]string{item.ItemName}, Options{}))
+			_, err = r.Ask(ctx, Basket([]string{item.ItemName}, Options{Limit: MaxLimit}))
 		}
 	}
 	return err

@@ -84,11 +84,25 @@ FROM find_build(build_id) AS b
 CROSS JOIN (SELECT sum(x.changes) AS changes, bool_or(x.matters) AS matters FROM revisions AS x) AS r
 $$;
 
--- Whether a question is answered from what a build wrote down, while no rule and no inactive item takes
--- anything out.
-CREATE OR REPLACE FUNCTION is_default(q question) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN q.kind = 'similar' AND q.measure = 'affinity' AND q.min_support <= 1 AND q.min_confidence <= 0
-    AND q.exclude = '{}' AND q.categories = '{}';
+-- The answer to a default question from the kept neighbours, or NULL where they do not tell.
+CREATE OR REPLACE FUNCTION kept_recommendations(b builds, q question, names text[]) RETURNS recommendation[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    kept recommendation[];
+BEGIN
+    IF names = '{}' OR q.measure <> 'affinity' OR q.min_support > 1 OR q.min_confidence > 0
+        OR q.exclude <> '{}' OR q.categories <> '{}' THEN
+        RETURN NULL;
+    END IF;
+    IF q.kind = 'similar' THEN
+        kept := ARRAY(SELECT r FROM kept_similar(b.build_id, b, names[1], q.lim) AS r ORDER BY r.place);
+    ELSE
+        kept := ARRAY(SELECT r FROM kept_basket(b.build_id, b, names, q.lim) AS r ORDER BY r.place);
+    END IF;
+    RETURN CASE WHEN cardinality(kept) = q.lim THEN kept END;
+END
+$$;
 
 -- The answer to a question in normal form (check_question). unknown lists the names that the build does not
 -- know, rules those that changed the answer. recommendations is NULL for a similar item that is unknown, of
@@ -103,17 +117,16 @@ DECLARE
     result answer := ROW(b.build_id, b.built_at, b.window_days, b.newest_ordered_at IS NOT NULL, c.revision,
         NULL, '{}', '{}', 0, NULL);
 BEGIN
-    IF c.plain AND is_default(q) THEN
-        result.recommendations := similar_recommendations(b, names[1], q.lim);
-        IF cardinality(result.recommendations) = q.lim THEN
-            result.known := 1;
-            RETURN result;
-        END IF;
-        result.recommendations := NULL;
-    END IF;
     IF q.kind = 'order' THEN
         names := order_items(q.order_id);
         IF names IS NULL THEN
+            RETURN result;
+        END IF;
+    END IF;
+    IF c.plain THEN
+        result.recommendations := kept_recommendations(b, q, names);
+        IF result.recommendations IS NOT NULL THEN
+            result.known := cardinality(names);
             RETURN result;
         END IF;
     END IF;

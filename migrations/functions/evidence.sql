@@ -22,38 +22,6 @@ RETURN 'in ' || grouped(orders) || ' of ' || grouped(all_orders) || ' orders'
     || CASE least(days, b.window_days) WHEN 0 THEN '' WHEN 1 THEN ' of the last day'
                                        ELSE ' of the last ' || least(days, b.window_days) || ' days' END;
 
--- Similar items as the build wrote them down, evidence included: one index range. Empty for an item that the
--- build does not know.
-CREATE OR REPLACE FUNCTION similar_recommendations(b builds, item text, lim bigint) RETURNS recommendation[]
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-AS $$
-BEGIN
-    RETURN ARRAY(
-        SELECT ROW(n.similar_rank, o.name, least(n.similarity, 1), bought_together(b, n.orders_together,
-               s.orders, s.baskets, i.name),
-                   'pair', n.other_popularity_rank, n.orders_together, n.confidence, n.lift, NULL,
-                   a.category, a.label, a.url, a.image_url, a.price)::recommendation
-        FROM items AS i
-        CROSS JOIN LATERAL (
-            SELECT x.orders,
-                   x.baskets FROM item_stats AS x WHERE x.build_id = b.build_id
-                   AND x.item_id = i.item_id LIMIT 1
-        ) AS s
-        CROSS JOIN LATERAL (
-            SELECT x.*
-            FROM item_neighbours AS x
-            WHERE x.build_id = b.build_id AND x.item_id = i.item_id AND x.similar_rank <= lim
-            ORDER BY x.similar_rank
-            LIMIT lim
-        ) AS n
-        CROSS JOIN LATERAL (SELECT x.name FROM items AS x WHERE x.item_id = n.other_id LIMIT 1) AS o
-        LEFT JOIN item_attributes AS a ON a.item_id = n.other_id
-        WHERE i.name = item
-        ORDER BY n.similar_rank
-    );
-END
-$$;
-
 -- Ranked items with their names and evidence: the counts with the seed that says most for an item, ties by
 -- baskets_rank. LIMIT 1 makes each a look-up: the planner cannot know how few there are and would read whole
 -- tables to join them.

@@ -11,17 +11,22 @@
 -- A score lies in [0, 1] and never rises down the list: the mean value over the seeds, at most 1; for count
 -- the share of their baskets; for lift, which has no upper bound, m / (1 + m) of the mean m.
 
--- What popularity adds for an item in a single order, given the seeds. The 1.2 keeps it finite where chance
--- explains all.
+-- What popularity adds for an item in a single order, given the seeds and the sum of 1 / (baskets + 1) over
+-- them. The 1.2 keeps it finite where chance explains all.
+CREATE OR REPLACE FUNCTION prior_of(b builds, rarity float8, seeds bigint) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN b.basket_lines = 0 THEN 0
+            ELSE b.popularity_prior * power(b.chance_share, 3) / (1.2 - b.chance_share) / b.basket_lines
+                 * rarity / seeds END;
+
 CREATE OR REPLACE FUNCTION popularity_prior(b builds, q question, seeds seed[]) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
-    IF q.measure <> 'affinity' OR q.kind = 'similar' OR b.basket_lines = 0 THEN
+    IF q.measure <> 'affinity' OR q.kind = 'similar' THEN
         RETURN 0;
     END IF;
-    RETURN b.popularity_prior * power(b.chance_share, 3) / (1.2 - b.chance_share) / b.basket_lines
-           * (SELECT sum(1::float8 / (s.baskets + 1)) FROM unnest(seeds) AS s) / cardinality(seeds);
+    RETURN prior_of(b, (SELECT sum(1::float8 / (s.baskets + 1)) FROM unnest(seeds) AS s), cardinality(seeds));
 END
 $$;
 
