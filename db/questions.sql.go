@@ -392,13 +392,19 @@ func (q *Queries) PairExplain(ctx context.Context, item string, other string, bu
 }
 
 const versionGet = `-- name: VersionGet :one
-SELECT coalesce((SELECT c.revision FROM find_context(0) AS c(build, revision, plain)), '')::text AS version
+SELECT coalesce(v.revision, '')::text AS version, v.settled::boolean AS settled
+FROM read_version() AS v(revision, settled)
 `
 
-// What answers depend on beside the question: equal versions, equal answers.
-func (q *Queries) VersionGet(ctx context.Context) (string, error) {
+type VersionGetRow struct {
+	Version string `json:"version"`
+	Settled bool   `json:"settled"`
+}
+
+// What answers depend on beside the question: equal versions, equal answers. settled: it stays so for 5 ms.
+func (q *Queries) VersionGet(ctx context.Context) (VersionGetRow, error) {
 	row := q.db.QueryRow(ctx, versionGet)
-	var version string
-	err := row.Scan(&version)
-	return version, err
+	var i VersionGetRow
+	err := row.Scan(&i.Version, &i.Settled)
+	return i, err
 }

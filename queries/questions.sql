@@ -76,8 +76,9 @@ WHERE b.build_id = @build_id::bigint AND b.active AND @version::text = (
 ORDER BY q.position, r.place;
 
 -- name: VersionGet :one
--- What answers depend on beside the question: equal versions, equal answers.
-SELECT coalesce((SELECT c.revision FROM find_context(0) AS c(build, revision, plain)), '')::text AS version;
+-- What answers depend on beside the question: equal versions, equal answers. settled: it stays so for 5 ms.
+SELECT coalesce(v.revision, '')::text AS version, v.settled::boolean AS settled
+FROM read_version() AS v(revision, settled);
 
 -- name: PairExplain :one
 -- No row: there is no such build. Zeros where a name is unknown to it.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"runtime/debug"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -72,6 +74,9 @@ func (l *listening) listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
+// gcPercent lets the heap grow to five times what is in use: a heap of a few MB would be collected a hundred times a second.
+const gcPercent = 400
+
 func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, pool *pgxpool.Pool) error {
 	level := slog.LevelInfo
 	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
@@ -81,6 +86,9 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	logger := slog.New(slog.NewTextHandler(term.stderr, options))
 	if l.LogFormat == "json" {
 		logger = slog.New(slog.NewJSONHandler(term.stderr, options))
+	}
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
 	}
 	handler := httpapi.New(httpapi.Config{
 		Pool: pool, Version: version, Logger: logger, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,

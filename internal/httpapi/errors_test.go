@@ -295,9 +295,9 @@ func TestTimeoutAndClientGone(t *testing.T) {
 		left <- err
 	}()
 	waitFor(t, "the question to wait for the lock", func() bool {
-		var waiting bool
-		err := lock.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'builds'::regclass)`).Scan(&waiting)
-		return err == nil && waiting
+		var waiting int // the hasty one's statement, too: others might have shared it
+		err := lock.QueryRow(t.Context(), `SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND relation = 'builds'::regclass`).Scan(&waiting)
+		return err == nil && waiting == 2
 	})
 	leave()
 	if err := <-left; err == nil {

@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
@@ -21,23 +24,32 @@ const entryOverhead = 200
 
 // Cache answers questions with finished JSON, and keeps it.
 //
-// What it keeps is keyed by the question and by the version of what answers are made from: the active build, rules and catalogue. Every
-// call reads that version from the database after it began, and an answer is kept under the version of its own snapshot. So whoever asks
-// after a commit gets what holds after it, on every server, without any notification. Questions about an order or an older build are not
-// kept: they depend on more than the version tells.
+// What it keeps is keyed by the question and by the version of what answers are made from: the active build, rules and catalogue. An answer
+// is kept under the version of its own snapshot, and found under the version that holds when it is asked for: one read from the database
+// after the call began, or at most trust before it, when no change could be committed meanwhile. So whoever asks after a commit gets what
+// holds after it, on every server, without any notification. Questions about an order or an older build are not kept: they depend on more
+// than the version tells.
 type Cache struct {
 	recommender *Recommender
 	together    batcher[Question, found] // quick questions
 	versions    batcher[struct{}, string]
+	settled     atomic.Pointer[settled]
 	kept        *otter.Cache[string, Served] // nil keeps nothing
 	flights     singleflight.Group
 }
 
-// Quick questions are asked together, up to so many by one statement, so many statements at a time: see batcher.
-const (
-	askWorkers = 1
-	askMost    = 32
-)
+// askMost is how many quick questions one statement answers at most: see batcher.
+const askMost = 32
+
+// trust is for how long a version that is settled holds. Whoever changes something waits 5 ms before committing: give_notice() in
+// migrations/00012_change_notice.sql. The rest is for clocks that run unevenly.
+const trust = 2 * time.Millisecond
+
+// settled is a version that holds until a moment.
+type settled struct {
+	version string
+	until   time.Time
+}
 
 // Served is a finished answer.
 type Served struct {
@@ -54,8 +66,9 @@ func (s Served) NotModified() bool { return s.JSON == nil }
 func NewCache(database db.DBTX, maxBytes int64) *Cache {
 	r := New(database)
 	c := &Cache{recommender: r}
-	c.together = batcher[Question, found]{workers: askWorkers, most: askMost, do: r.listActive}
-	c.versions = batcher[struct{}, string]{workers: 1, most: math.MaxInt, do: r.versionFor}
+	// PostgreSQL takes about half of the processors that we share with it.
+	c.together = batcher[Question, found]{workers: max(1, runtime.GOMAXPROCS(0)/2), most: askMost, do: r.listActive}
+	c.versions = batcher[struct{}, string]{workers: 1, most: math.MaxInt, do: c.readVersion}
 	if maxBytes > 0 {
 		c.kept = otter.Must(&otter.Options[string, Served]{
 			MaximumWeight: uint64(maxBytes),
@@ -74,7 +87,7 @@ func (c *Cache) Ask(ctx context.Context, q Question, ifNoneMatch func(etag strin
 	if q.Kind == KindOrder || q.BuildID != 0 || (c.kept == nil && ifNoneMatch == nil) {
 		return c.ask(ctx, q)
 	}
-	version, err := c.versions.ask(ctx, struct{}{})
+	version, err := c.version(ctx)
 	if err != nil {
 		return Served{}, err
 	}
@@ -151,13 +164,25 @@ func (r *Recommender) listActive(ctx context.Context, questions []Question) ([]f
 	return r.list(ctx, 0, questions)
 }
 
-// versionFor reads the version of what answers are made from, once for all who wait for it.
-func (r *Recommender) versionFor(ctx context.Context, waiting []struct{}) ([]string, error) {
-	version, err := r.queries.VersionGet(ctx)
+// version returns the version of what answers are made from, as it is now.
+func (c *Cache) version(ctx context.Context) (string, error) {
+	if s := c.settled.Load(); s != nil && time.Now().Before(s.until) {
+		return s.version, nil
+	}
+	return c.versions.ask(ctx, struct{}{})
+}
+
+// readVersion reads the version once for all who wait for it.
+func (c *Cache) readVersion(ctx context.Context, waiting []struct{}) ([]string, error) {
+	began := time.Now()
+	v, err := c.recommender.queries.VersionGet(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read version: %w", err)
 	}
-	return slices.Repeat([]string{version}, len(waiting)), nil
+	if v.Settled {
+		c.settled.Store(&settled{v.Version, began.Add(trust)})
+	}
+	return slices.Repeat([]string{v.Version}, len(waiting)), nil
 }
 
 // key tells questions apart: those that differ in nothing but what normal fills in are one.

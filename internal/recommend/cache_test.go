@@ -125,37 +125,106 @@ func TestCacheFollowsTime(t *testing.T) {
 	}
 }
 
-// TestCacheUnderLoad: while rules come and go and builds are switched, nobody who asks after a commit gets an answer from before it.
+// TestCacheUnderLoad: on two servers, while rules come and go and builds are switched, nobody who asks after a commit gets an answer from before it.
 func TestCacheUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
-	server := recommend.NewCache(s.pool, plenty)
+	servers := []*recommend.Cache{recommend.NewCache(s.pool, plenty), recommend.NewCache(s.pool, plenty)}
 	ctx, stop := context.WithCancel(t.Context())
 	var readers sync.WaitGroup
-	for range 4 {
+	for i := range 4 {
 		readers.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := server.Ask(ctx, recommend.Similar("bread", recommend.Options{}), nil); err != nil && ctx.Err() == nil {
+				if _, err := servers[i%2].Ask(ctx, recommend.Similar("bread", recommend.Options{}), nil); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
+	want := int64(1)
 	for i := range 60 {
 		if i%2 == 0 {
 			s.exec(t, `INSERT INTO rules (kind, items, reason, author) VALUES ('hide', '{butter}', 'why', 'me')`)
 		} else {
 			s.exec(t, "UPDATE rules SET valid_until = greatest(now(), valid_from) WHERE valid_until IS NULL")
 		}
-		if i%20 == 10 {
-			mustBuild(t, s.pool, build.DefaultSettings())
+		if i%20 == 19 {
+			want = mustBuild(t, s.pool, build.DefaultSettings()).BuildID
 		}
-		if _, answer := served(t, server, recommend.Similar("bread", recommend.Options{})); slices.Contains(items(answer), "butter") == (i%2 == 0) {
-			t.Fatalf("change %d is not in the answer: %v", i, items(answer))
+		for _, server := range servers {
+			_, answer := served(t, server, recommend.Similar("bread", recommend.Options{}))
+			if slices.Contains(items(answer), "butter") == (i%2 == 0) {
+				t.Fatalf("change %d is not in the answer: %v", i, items(answer))
+			}
+			if answer.Metadata.BuildID != want {
+				t.Fatalf("after change %d build %d answers, want %d", i, answer.Metadata.BuildID, want)
+			}
 		}
 	}
 	stop()
 	readers.Wait()
+}
+
+// TestVersionIsSettled: a version may be trusted for a moment unless somebody is about to change it, or an old snapshot hides that.
+func TestVersionIsSettled(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	settled := func(q interface {
+		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	},
+	) (settled bool) {
+		t.Helper()
+		if err := q.QueryRow(t.Context(), "SELECT settled FROM read_version()").Scan(&settled); err != nil {
+			t.Fatal(err)
+		}
+		return settled
+	}
+	begin := func(options pgx.TxOptions) pgx.Tx {
+		t.Helper()
+		tx, err := s.pool.BeginTx(t.Context(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
+		return tx
+	}
+	exec := func(tx pgx.Tx, sql string) {
+		t.Helper()
+		if _, err := tx.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, change := range []string{
+		"INSERT INTO rules (kind, items, reason, author) VALUES ('hide', '{butter}', 'why', 'me')",
+		"UPDATE rules SET valid_until = now() WHERE false",
+		"DELETE FROM item_attributes",
+		"UPDATE builds SET active = true WHERE active",
+	} {
+		if !settled(s.pool) {
+			t.Errorf("before %s: not settled", change)
+		}
+		tx := begin(pgx.TxOptions{})
+		exec(tx, "SAVEPOINT s")
+		exec(tx, change)
+		if settled(s.pool) {
+			t.Errorf("during %s: settled", change)
+		}
+		exec(tx, "ROLLBACK TO s")
+		var notice string
+		if err := tx.QueryRow(t.Context(), "SELECT coalesce(current_setting('alsobought.notice', true), '')").Scan(&notice); err != nil || notice != "" {
+			t.Errorf("after %s was rolled back: notice %q is still given, %v", change, notice, err)
+		}
+		if !settled(s.pool) {
+			t.Errorf("after %s was rolled back: not settled", change)
+		}
+		exec(tx, change)
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if settled(begin(pgx.TxOptions{IsoLevel: pgx.RepeatableRead})) {
+		t.Error("settled in an old snapshot")
+	}
 }
 
 // TestCacheETag: who has the answer is told so, without a statement that ranks.

@@ -84,6 +84,18 @@ FROM find_build(build_id) AS b
 CROSS JOIN (SELECT sum(x.changes) AS changes, bool_or(x.matters) AS matters FROM revisions AS x) AS r
 $$;
 
+-- The revision of the active build, and whether it may be trusted for a moment longer (settled): no change
+-- can be committed before 5 ms after this. Whoever changes something holds the lock from before it can be
+-- seen until it is (give_notice). The second statement has a newer snapshot than the lock, in READ COMMITTED.
+CREATE OR REPLACE FUNCTION read_version(OUT revision text, OUT settled boolean) LANGUAGE plpgsql
+AS $$
+BEGIN
+    settled := current_setting('transaction_isolation') = 'read committed'
+        AND pg_try_advisory_xact_lock_shared(answers_lock());
+    SELECT c.revision INTO revision FROM find_context(0) AS c;
+END
+$$;
+
 -- The answer to a default question from the kept neighbours, or NULL where they do not tell.
 CREATE OR REPLACE FUNCTION kept_recommendations(b builds, q question, names text[]) RETURNS recommendation[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
