@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/pg"
 )
@@ -47,7 +47,7 @@ func runJob(ctx context.Context, databaseURL, orders string, t *timings) (jobDon
 	}
 
 	buildBegan := time.Now()
-	built, err := build.Run(ctx, pool, build.Options{Settings: build.DefaultSettings(), Keep: build.DefaultKeep, BuiltBy: by})
+	built, err := builds.Run(ctx, pool, builds.Options{Settings: builds.DefaultSettings(), Keep: builds.DefaultKeep, BuiltBy: by})
 	if err != nil {
 		return jobDone{}, err
 	}

@@ -185,7 +185,7 @@ func (q *Queries) BuildDeactivate(ctx context.Context) error {
 
 const buildFail = `-- name: BuildFail :exec
 UPDATE builds AS b
-SET status = 'failed', error = $1::text
+SET status = 'failed', error = $1::text, orders = 0, order_lines = 0, baskets = 0, large_orders = 0
 WHERE b.build_id = $2 AND b.status = 'running'
 `
 
@@ -461,7 +461,8 @@ func (q *Queries) BuildReady(ctx context.Context, buildID int64) (Build, error) 
 
 const buildRecover = `-- name: BuildRecover :execrows
 UPDATE builds AS b
-SET status = 'failed', error = 'interrupted: the builder or its database ended before the build did'
+SET status = 'failed', error = 'interrupted: the builder or its database ended before the build did',
+    orders = 0, order_lines = 0, baskets = 0, large_orders = 0
 WHERE b.status = 'running'
 `
 

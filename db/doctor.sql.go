@@ -256,8 +256,12 @@ func (q *Queries) DoctorKnownRows(ctx context.Context) ([]DoctorKnownRowsRow, er
 const doctorLeftoverTables = `-- name: DoctorLeftoverTables :many
 SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
 FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^item_(stats|pairs|neighbours|days)_[0-9]+$'
-  AND NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id)
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'
+  AND NOT EXISTS (
+      SELECT FROM builds AS b
+      WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id
+         OR b.status = 'running' AND c.relname LIKE 'new\_%'
+  )
 ORDER BY c.relname
 LIMIT 20
 `
@@ -434,6 +438,42 @@ func (q *Queries) DoctorOrderDays(ctx context.Context) ([]DoctorOrderDaysRow, er
 	items := []DoctorOrderDaysRow{}
 	for rows.Next() {
 		var i DoctorOrderDaysRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const doctorOrderItems = `-- name: DoctorOrderItems :many
+SELECT ('order ' || o.external_id)::text AS subject, 'does not know the items of its lines'::text AS problem
+FROM orders AS o
+LEFT JOIN (
+    SELECT k.order_id, array_agg(k.item_id ORDER BY k.item_id) AS items FROM order_lines AS k GROUP BY k.order_id
+) AS l ON l.order_id = o.order_id
+WHERE o.items <> coalesce(l.items, '{}')
+ORDER BY o.order_id
+LIMIT 20
+`
+
+type DoctorOrderItemsRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorOrderItems(ctx context.Context) ([]DoctorOrderItemsRow, error) {
+	rows, err := q.db.Query(ctx, doctorOrderItems)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorOrderItemsRow{}
+	for rows.Next() {
+		var i DoctorOrderItemsRow
 		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
 			return nil, err
 		}

@@ -251,9 +251,18 @@ func (q *Queries) RevertedKnownOrderDelete(ctx context.Context, loadID int64) (i
 }
 
 const revertedLineDelete = `-- name: RevertedLineDelete :execrows
-DELETE FROM order_lines AS l WHERE l.load_id = $1
+WITH gone AS (
+    DELETE FROM order_lines AS l WHERE l.load_id = $1::bigint RETURNING l.order_id, l.item_id
+), lost AS (
+    SELECT g.order_id, array_agg(g.item_id) AS items FROM gone AS g GROUP BY g.order_id
+)
+UPDATE orders AS o
+SET items = ARRAY(SELECT i.item_id FROM unnest(o.items) AS i(item_id) WHERE i.item_id <> ALL (l.items) ORDER BY 1)
+FROM lost AS l
+WHERE l.order_id = o.order_id AND o.load_id <> $1::bigint
 `
 
+// Run after RevertedOrderInherit: the other orders of the load go with it.
 func (q *Queries) RevertedLineDelete(ctx context.Context, loadID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, revertedLineDelete, loadID)
 	if err != nil {

@@ -84,6 +84,27 @@ func (q *Queries) StagedLineMerge(ctx context.Context, loadID int64) (int64, err
 	return result.RowsAffected(), nil
 }
 
+const stagedOrderExtend = `-- name: StagedOrderExtend :execrows
+UPDATE orders AS o
+SET items = l.items
+FROM (
+    SELECT k.order_id, array_agg(k.item_id ORDER BY k.item_id) AS items
+    FROM order_lines AS k
+    WHERE k.order_id IN (SELECT x.order_id FROM known_orders AS x WHERE x.load_id = $1::bigint)
+    GROUP BY k.order_id
+) AS l
+WHERE l.order_id = o.order_id AND o.items <> l.items
+`
+
+// The items of orders that an earlier load had brought; run after StagedLineMerge.
+func (q *Queries) StagedOrderExtend(ctx context.Context, loadID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedOrderExtend, loadID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const stagedOrderKnow = `-- name: StagedOrderKnow :execrows
 INSERT INTO known_orders (order_id, load_id, ordered_at, customer_id)
 SELECT o.order_id, $1::bigint, min(s.ordered_at), min(s.customer_id COLLATE "C")
@@ -104,9 +125,11 @@ func (q *Queries) StagedOrderKnow(ctx context.Context, loadID int64) (int64, err
 }
 
 const stagedOrderMerge = `-- name: StagedOrderMerge :execrows
-INSERT INTO orders (external_id, ordered_at, customer_id, load_id)
-SELECT s.order_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), $1::bigint
+INSERT INTO orders (external_id, ordered_at, customer_id, load_id, items)
+SELECT s.order_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), $1::bigint,
+       array_agg(DISTINCT i.item_id ORDER BY i.item_id)
 FROM staged_rows AS s
+JOIN items AS i ON i.name = s.item_name
 WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = s.order_id)
 GROUP BY s.order_id
 ORDER BY s.order_id

@@ -1,4 +1,5 @@
-// Package migrations holds the database schema: goose SQL files for tables, types and constraints, and the functions and views over them.
+// Package migrations holds the database schema: goose SQL files for tables, types and constraints, the functions and views over them, and the
+// statements of builds.
 // It never touches a database itself; package pg applies it.
 package migrations
 
@@ -16,6 +17,18 @@ var FS embed.FS
 
 //go:embed functions/*.sql
 var functions embed.FS
+
+//go:embed counting/*.sql
+var counting embed.FS
+
+// Counting returns the statements of a step of a build. Package builds says which there are and when each runs.
+func Counting(step string) string {
+	text, err := counting.ReadFile("counting/" + step + ".sql")
+	if err != nil {
+		panic(fmt.Sprintf("migrations: %v", err)) // embedded: it is there, or the step is spelt wrong
+	}
+	return string(text)
+}
 
 // Functions are replaced as a whole when their hash changes, so that each is read in one place as it is now. What a view or a function with
 // a SQL body calls comes first. Views, what they call, and the functions of the reporting schema, which others may depend on or have been

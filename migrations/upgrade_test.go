@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/doctor"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -106,7 +106,7 @@ func TestRetiredVersions(t *testing.T) {
 	wantUpgraded(t, pool)
 
 	// What is left when its build is gone is what a fresh database has.
-	if _, err := build.Prune(t.Context(), pool, 0); err != nil {
+	if _, err := builds.Prune(t.Context(), pool, 0); err != nil {
 		t.Fatal(err)
 	}
 	if status := texts(t, pool, "SELECT b.status FROM builds AS b ORDER BY b.build_id"); !cmp.Equal(status, []string{"pruned", "ready"}) {
@@ -161,7 +161,7 @@ func TestUpgradeFrom369ba3d(t *testing.T) {
 		t.Errorf("%q matter, want the rule that is in force", got)
 	}
 	wantUpgraded(t, pool)
-	if _, err := build.Prune(t.Context(), pool, 0); err != nil {
+	if _, err := builds.Prune(t.Context(), pool, 0); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, pool, "DROP TABLE item_stats_2, item_pairs_2, item_neighbours_2, item_days_2")
@@ -209,14 +209,14 @@ func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 	if shrinkage != 1 || discount != 0 {
 		t.Errorf("the build from before has shrinkage %v and discount %v, want 1 and none: nobody knew of it", shrinkage, discount)
 	}
-	settings := build.Settings{MaxBasket: 100, NeighboursKept: 50, Shrinkage: 1}
-	if built, err := build.Run(t.Context(), pool, build.Options{Settings: settings, Keep: 1}); err != nil || built.BuildID != 2 {
+	settings := builds.Settings{MaxBasket: 100, NeighboursKept: 50, Shrinkage: 1}
+	if built, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings, Keep: 1}); err != nil || built.BuildID != 2 {
 		t.Fatalf("build %d, %v", built.BuildID, err)
 	}
-	if back, err := build.Rollback(t.Context(), pool); err != nil || back.BuildID != 1 {
+	if back, err := builds.Rollback(t.Context(), pool); err != nil || back.BuildID != 1 {
 		t.Errorf("rollback to %d (%v), want the build from before", back.BuildID, err)
 	}
-	if _, err := build.Activate(t.Context(), pool, 2); err != nil {
+	if _, err := builds.Activate(t.Context(), pool, 2); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, answers()); diff != "" {

@@ -14,13 +14,14 @@ RETURNING *;
 
 -- name: BuildFail :exec
 UPDATE builds AS b
-SET status = 'failed', error = @reason::text
+SET status = 'failed', error = @reason::text, orders = 0, order_lines = 0, baskets = 0, large_orders = 0
 WHERE b.build_id = @build_id AND b.status = 'running';
 
 -- name: BuildRecover :execrows
 -- Called by whoever holds the build lock: no build can be running then.
 UPDATE builds AS b
-SET status = 'failed', error = 'interrupted: the builder or its database ended before the build did'
+SET status = 'failed', error = 'interrupted: the builder or its database ended before the build did',
+    orders = 0, order_lines = 0, baskets = 0, large_orders = 0
 WHERE b.status = 'running';
 
 -- name: BuildDeactivate :exec

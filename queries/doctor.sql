@@ -8,6 +8,16 @@ WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = o.order_id)
 ORDER BY o.order_id
 LIMIT 20;
 
+-- name: DoctorOrderItems :many
+SELECT ('order ' || o.external_id)::text AS subject, 'does not know the items of its lines'::text AS problem
+FROM orders AS o
+LEFT JOIN (
+    SELECT k.order_id, array_agg(k.item_id ORDER BY k.item_id) AS items FROM order_lines AS k GROUP BY k.order_id
+) AS l ON l.order_id = o.order_id
+WHERE o.items <> coalesce(l.items, '{}')
+ORDER BY o.order_id
+LIMIT 20;
+
 -- name: DoctorLineWithoutOrder :many
 SELECT ('line of order ' || l.order_id || ' and item ' || l.item_id)::text AS subject, 'its order or its item is missing'::text AS problem
 FROM order_lines AS l
@@ -159,7 +169,11 @@ LIMIT 20;
 -- name: DoctorLeftoverTables :many
 SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
 FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^item_(stats|pairs|neighbours|days)_[0-9]+$'
-  AND NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id)
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'
+  AND NOT EXISTS (
+      SELECT FROM builds AS b
+      WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id
+         OR b.status = 'running' AND c.relname LIKE 'new\_%'
+  )
 ORDER BY c.relname
 LIMIT 20;

@@ -43,7 +43,16 @@ FROM heirs AS h
 WHERE o.order_id = h.order_id;
 
 -- name: RevertedLineDelete :execrows
-DELETE FROM order_lines AS l WHERE l.load_id = @load_id;
+-- Run after RevertedOrderInherit: the other orders of the load go with it.
+WITH gone AS (
+    DELETE FROM order_lines AS l WHERE l.load_id = @load_id::bigint RETURNING l.order_id, l.item_id
+), lost AS (
+    SELECT g.order_id, array_agg(g.item_id) AS items FROM gone AS g GROUP BY g.order_id
+)
+UPDATE orders AS o
+SET items = ARRAY(SELECT i.item_id FROM unnest(o.items) AS i(item_id) WHERE i.item_id <> ALL (l.items) ORDER BY 1)
+FROM lost AS l
+WHERE l.order_id = o.order_id AND o.load_id <> @load_id::bigint;
 
 -- name: RevertedOrderDelete :execrows
 DELETE FROM orders AS o WHERE o.load_id = @load_id;

@@ -27,9 +27,11 @@ ORDER BY o.order_id;
 
 -- name: StagedOrderMerge :execrows
 -- An order keeps the earliest time and the first customer, by bytes, that its lines name: the same whatever the order of the lines.
-INSERT INTO orders (external_id, ordered_at, customer_id, load_id)
-SELECT s.order_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), @load_id::bigint
+INSERT INTO orders (external_id, ordered_at, customer_id, load_id, items)
+SELECT s.order_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), @load_id::bigint,
+       array_agg(DISTINCT i.item_id ORDER BY i.item_id)
 FROM staged_rows AS s
+JOIN items AS i ON i.name = s.item_name
 WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = s.order_id)
 GROUP BY s.order_id
 ORDER BY s.order_id;
@@ -56,6 +58,18 @@ JOIN items AS i ON i.name = s.item_name
 WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM order_lines AS k WHERE k.order_id = o.order_id AND k.item_id = i.item_id)
 GROUP BY o.order_id, i.item_id
 ORDER BY o.order_id, i.item_id;
+
+-- name: StagedOrderExtend :execrows
+-- The items of orders that an earlier load had brought; run after StagedLineMerge.
+UPDATE orders AS o
+SET items = l.items
+FROM (
+    SELECT k.order_id, array_agg(k.item_id ORDER BY k.item_id) AS items
+    FROM order_lines AS k
+    WHERE k.order_id IN (SELECT x.order_id FROM known_orders AS x WHERE x.load_id = @load_id::bigint)
+    GROUP BY k.order_id
+) AS l
+WHERE l.order_id = o.order_id AND o.items <> l.items;
 
 -- name: StagedRejectMerge :execrows
 INSERT INTO load_rejects (load_id, row_number, file_number, line_number, reason, detail, raw, said)

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/evaluate"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -29,11 +29,11 @@ type settingsFlags struct {
 }
 
 func newSettingsFlags() settingsFlags {
-	fields := make([]reflect.StructField, 0, len(build.SettingTable))
-	for _, s := range build.SettingTable {
+	fields := make([]reflect.StructField, 0, len(builds.SettingTable))
+	for _, s := range builds.SettingTable {
 		fields = append(fields, reflect.StructField{
 			Name: "Setting" + strconv.Itoa(len(fields)),
-			Type: reflect.TypeOf(s.Field(new(build.Settings))),
+			Type: reflect.TypeOf(s.Field(new(builds.Settings))),
 			Tag: reflect.StructTag(fmt.Sprintf(`name:"%s" placeholder:"%s" help:"%s: %s (%v)."`,
 				s.Flag(), s.Unit, s.Help, s.Bounds(), s.Default)),
 		})
@@ -42,9 +42,9 @@ func newSettingsFlags() settingsFlags {
 }
 
 // settings changes base by what is given.
-func (f *settingsFlags) settings(base build.Settings) (build.Settings, error) {
+func (f *settingsFlags) settings(base builds.Settings) (builds.Settings, error) {
 	for _, flags := range f.Plugins {
-		for i, s := range build.SettingTable {
+		for i, s := range builds.SettingTable {
 			s.Set(&base, reflect.ValueOf(flags).Elem().Field(i).Interface())
 		}
 	}
@@ -90,14 +90,14 @@ func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) err
 
 // build makes a build, and switches to it unless it is to stay inactive.
 func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive bool) (db.Build, error) {
-	base := build.DefaultSettings()
+	base := builds.DefaultSettings()
 	if !c.Defaults {
 		active, err := activeBuild(ctx, pool)
 		if err != nil {
 			return db.Build{}, err
 		}
 		if active.BuildID != 0 {
-			base = build.SettingsOf(active)
+			base = builds.SettingsOf(active)
 		}
 	}
 	settings, err := c.settings(base)
@@ -108,12 +108,12 @@ func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive b
 	if keep < 0 || keep > 100 {
 		return db.Build{}, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", keep)}
 	}
-	return build.Run(ctx, pool, build.Options{Settings: settings, Keep: keep, Inactive: inactive, BuiltBy: whoami(), Version: version})
+	return builds.Run(ctx, pool, builds.Options{Settings: settings, Keep: keep, Inactive: inactive, BuiltBy: whoami(), Version: version})
 }
 
 // kept is how many builds stay beside the new one.
 func (c *buildCommand) kept() int32 {
-	keep := int32(build.DefaultKeep)
+	keep := int32(builds.DefaultKeep)
 	set(&keep, c.Keep)
 	return keep
 }
@@ -214,13 +214,13 @@ type buildsActivateCommand struct {
 }
 
 func (c *buildsActivateCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return build.Activate(ctx, pool, c.ID) })
+	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return builds.Activate(ctx, pool, c.ID) })
 }
 
 type buildsRollbackCommand struct{}
 
 func (c *buildsRollbackCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return build.Rollback(ctx, pool) })
+	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return builds.Rollback(ctx, pool) })
 }
 
 func switchBuild(ctx context.Context, term *terminal, d *database, do func(*pgxpool.Pool) (db.Build, error)) error {
@@ -250,7 +250,7 @@ func (c *buildsPruneCommand) Run(ctx context.Context, term *terminal, d *databas
 		return err
 	}
 	defer closeAll()
-	pruned, err := build.Prune(ctx, pool, c.Keep)
+	pruned, err := builds.Prune(ctx, pool, c.Keep)
 	if err != nil {
 		return err
 	}

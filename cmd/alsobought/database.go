@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/localpg"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -62,7 +62,7 @@ func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error
 	if err != nil {
 		return err
 	}
-	builds, err := build.Recover(ctx, pool)
+	builds, err := builds.Recover(ctx, pool)
 	if err != nil {
 		return err
 	}

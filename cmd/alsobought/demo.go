@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/sample"
 )
@@ -69,8 +69,8 @@ func (c *demoCommand) fill(ctx context.Context, term *terminal, pool *pgxpool.Po
 		return err
 	}
 	printLoad(term.stdout, loaded.Load, nil)
-	built, err := build.Run(ctx, pool, build.Options{
-		Settings: build.DefaultSettings(), Keep: build.DefaultKeep, BuiltBy: whoami(), Version: version,
+	built, err := builds.Run(ctx, pool, builds.Options{
+		Settings: builds.DefaultSettings(), Keep: builds.DefaultKeep, BuiltBy: whoami(), Version: version,
 	})
 	if err != nil {
 		return err

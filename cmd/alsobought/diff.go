@@ -6,7 +6,7 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 )
 
 // maxDiffLimit is the most rows of each list of a diff.
@@ -32,7 +32,7 @@ func (c *buildsDiffCommand) Run(ctx context.Context, term *terminal, d *database
 	}
 	defer closeAll()
 	shown := watch(term, c.JSON, "comparing", 0)
-	diff, err := build.Compare(ctx, pool, c.Before, c.After, c.Limit)
+	diff, err := builds.Compare(ctx, pool, c.Before, c.After, c.Limit)
 	shown.stop()
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (c *buildsDiffCommand) Run(ctx context.Context, term *terminal, d *database
 	return nil
 }
 
-func printDiff(w io.Writer, d build.Diff) {
+func printDiff(w io.Writer, d builds.Diff) {
 	number := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 	t := newTable(w)
 	t.row("", fmt.Sprintf("BUILD %d", d.Before.BuildID), fmt.Sprintf("BUILD %d", d.After.BuildID), "APPEARED", "VANISHED")
@@ -72,7 +72,7 @@ func printDiff(w io.Writer, d build.Diff) {
 	t.flush()
 }
 
-func printPairs(w io.Writer, what string, pairs []build.PairOfOneBuild, all int64) {
+func printPairs(w io.Writer, what string, pairs []builds.PairOfOneBuild, all int64) {
 	if len(pairs) == 0 {
 		return
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/evaluate"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -63,9 +63,9 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 	if err != nil {
 		return err
 	}
-	base := build.DefaultSettings()
+	base := builds.DefaultSettings()
 	if graded.BuildID != 0 && !c.Defaults {
-		base = build.SettingsOf(graded)
+		base = builds.SettingsOf(graded)
 	}
 	settings, err := c.settings(base)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 		return err
 	}
 	// Grades of other settings, or by other measures, are not the build's.
-	stored := graded.BuildID != 0 && settings == build.SettingsOf(graded) && len(measures) == 0
+	stored := graded.BuildID != 0 && settings == builds.SettingsOf(graded) && len(measures) == 0
 	if stored {
 		if err := storeGrades(ctx, pool, graded.BuildID, report); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/evaluate"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -54,18 +54,18 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 		}
 		if now < before-g.margin {
 			// The refused one stays, for whoever wants it all the same; those refused before it go.
-			if _, err := build.Prune(ctx, pool, c.kept()); err != nil {
+			if _, err := builds.Prune(ctx, pool, c.kept()); err != nil {
 				return db.Build{}, err
 			}
 			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+
 				"alsobought builds activate %d does it anyway", built.BuildID, active.BuildID, now, before, g.margin, built.BuildID)
 		}
 	}
-	switched, err := build.Activate(ctx, pool, built.BuildID)
+	switched, err := builds.Activate(ctx, pool, built.BuildID)
 	if err != nil {
 		return db.Build{}, err
 	}
-	if _, err := build.Prune(ctx, pool, c.kept()); err != nil {
+	if _, err := builds.Prune(ctx, pool, c.kept()); err != nil {
 		return db.Build{}, fmt.Errorf("build %d is active, but older ones could not be removed: %w", built.BuildID, err)
 	}
 	return switched, nil
@@ -82,7 +82,7 @@ func (g guard) grade(ctx context.Context, term *terminal, pool *pgxpool.Pool, b 
 	if report.Protocol != evaluate.DefaultProtocol() {
 		var err error
 		report, err = runEvaluation(ctx, term, pool, evaluate.Options{
-			Protocol: evaluate.DefaultProtocol(), Settings: build.SettingsOf(b), Measures: []recommend.Measure{recommend.Affinity},
+			Protocol: evaluate.DefaultProtocol(), Settings: builds.SettingsOf(b), Measures: []recommend.Measure{recommend.Affinity},
 		}, quiet)
 		if err != nil {
 			return 0, err

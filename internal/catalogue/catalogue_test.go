@@ -18,7 +18,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/catalogue"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
@@ -361,7 +361,7 @@ func TestRevertLeavesTheCatalogue(t *testing.T) {
 	pool := dbtest.New(t)
 	mustBuild := func() {
 		t.Helper()
-		if _, err := build.Run(t.Context(), pool, build.Options{Settings: build.DefaultSettings()}); err != nil {
+		if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings()}); err != nil {
 			t.Fatal(err)
 		}
 		assertHealthy(t, pool)

@@ -49,6 +49,7 @@ func Run(ctx context.Context, database db.DBTX) (findings []Finding, checks int,
 func checksOf(q *db.Queries) []check {
 	return []check{
 		{"every order has lines", wrap(q.DoctorOrderWithoutLines)},
+		{"every order knows the items of its lines", wrap(q.DoctorOrderItems)},
 		{"every line has its order and its item", wrap(q.DoctorLineWithoutOrder)},
 		{"every item with attributes has its name", wrap(q.DoctorAttributesWithoutItem)},
 		{"every load's counts are those of its rows", wrap(q.DoctorLoadCounts)},

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -47,7 +47,7 @@ func mustLoad(t *testing.T, pool *pg.Pool, csv string) {
 
 func mustBuild(t *testing.T, pool *pg.Pool) {
 	t.Helper()
-	if _, err := build.Run(t.Context(), pool, build.Options{Settings: build.DefaultSettings(), Keep: 1}); err != nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), Keep: 1}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,6 +69,11 @@ func breakages() []breakage {
 			"order empty", "has no lines",
 		},
 		{
+			"every order knows the items of its lines", "an order that knows of one more",
+			`UPDATE orders SET items = items || 1000::bigint WHERE external_id = 'o1'`,
+			"order o1", "does not know",
+		},
+		{
 			"every line has its order and its item", "a line without order",
 			`INSERT INTO order_lines VALUES (1000, (SELECT item_id FROM items WHERE name = 'a'), 1, 1);
 			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`,
@@ -76,7 +81,8 @@ func breakages() []breakage {
 		},
 		{
 			"every line has its order and its item", "a line without item",
-			`UPDATE order_lines SET item_id = 1000 WHERE order_id = 1 AND item_id = 2`,
+			`UPDATE order_lines SET item_id = 1000 WHERE order_id = 1 AND item_id = 2;
+			 UPDATE orders SET items = (SELECT array_agg(item_id ORDER BY item_id) FROM order_lines WHERE order_id = 1) WHERE order_id = 1`,
 			"line of order 1 and item 1000", "its order or its item is missing",
 		},
 		{
@@ -266,9 +272,9 @@ func TestHealthy(t *testing.T) {
 		"old orders weigh next to nothing": func(t *testing.T) *pg.Pool {
 			pool := healthy(t)
 			mustLoad(t, pool, "order,item,ordered_at\no8,a,2024-12-31\no8,d,2024-12-31\n")
-			settings := build.DefaultSettings()
+			settings := builds.DefaultSettings()
 			settings.HalfLifeDays = 0.01
-			if _, err := build.Run(t.Context(), pool, build.Options{Settings: settings}); err != nil {
+			if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings}); err != nil {
 				t.Fatal(err)
 			}
 			return pool
@@ -280,7 +286,7 @@ func TestHealthy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n, err := build.Recover(t.Context(), pool); n != 1 || err != nil {
+			if n, err := builds.Recover(t.Context(), pool); n != 1 || err != nil {
 				t.Fatalf("recovered %d builds, error %v", n, err)
 			}
 			return pool

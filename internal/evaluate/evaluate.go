@@ -20,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -73,7 +73,7 @@ func (p Protocol) Validate() error {
 // Options of an evaluation.
 type Options struct {
 	Protocol Protocol
-	Settings build.Settings
+	Settings builds.Settings
 	Measures []recommend.Measure // that are graded, beside Popularity; none is Affinity and Count
 
 	// Progress is told what is done of the asking, 0 to 1.
@@ -101,11 +101,11 @@ type Grade struct {
 
 // Report is what an evaluation found. It is kept with a build as it is.
 type Report struct {
-	Protocol Protocol       `json:"protocol"`
-	Settings build.Settings `json:"settings"`
-	HeldOut  int64          `json:"held_out"` // orders
-	Cases    int64          `json:"cases"`    // of them that were asked about
-	Grades   []Grade        `json:"grades"`   // in the order of the measures, Popularity last
+	Protocol Protocol        `json:"protocol"`
+	Settings builds.Settings `json:"settings"`
+	HeldOut  int64           `json:"held_out"` // orders
+	Cases    int64           `json:"cases"`    // of them that were asked about
+	Grades   []Grade         `json:"grades"`   // in the order of the measures, Popularity last
 }
 
 // Of returns the grade of a method, and whether there is one.
@@ -136,7 +136,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Report, error) 
 		return Report{}, err
 	}
 	report := Report{Protocol: opts.Protocol, Settings: opts.Settings}
-	err := build.Trial(ctx, pool, build.Options{Settings: opts.Settings, BuiltBy: "evaluate", Version: "trial"},
+	err := builds.Trial(ctx, pool, builds.Options{Settings: opts.Settings, BuiltBy: "evaluate", Version: "trial"},
 		func(tx pgx.Tx) (err error) {
 			report.HeldOut, err = holdOut(ctx, tx, opts.Protocol)
 			return err

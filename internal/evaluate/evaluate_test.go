@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/evaluate"
 	"github.com/alsobought/alsobought/internal/oracle"
@@ -146,7 +146,7 @@ func state(t *testing.T, pool *pgxpool.Pool) (left struct{ Tables, Builds, Seque
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	pool := loaded(t, drawOrders(1, oracle.Shapes()[2]), 1)
-	mustBuild(t, pool, build.DefaultSettings())
+	mustBuild(t, pool, builds.DefaultSettings())
 	before, r := state(t, pool), recommend.New(pool)
 	answer := func() recommend.Answer {
 		a, err := r.Ask(t.Context(), recommend.Basket([]string{"item 0", "item 1"}, recommend.Options{}))
@@ -184,7 +184,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if diff := cmp.Diff(first, answer()); diff != "" {
 		t.Errorf("the active build answers afterwards:\n%s", diff)
 	}
-	if next := mustBuild(t, pool, build.DefaultSettings()); next.BuildID != 2 {
+	if next := mustBuild(t, pool, builds.DefaultSettings()); next.BuildID != 2 {
 		t.Errorf("the next build is %d, want 2: no number is lost", next.BuildID)
 	}
 }
@@ -192,7 +192,7 @@ func TestNothingIsLeft(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	t.Parallel()
 	pool := loaded(t, drawOrders(1, oracle.Shapes()[1]), 1)
-	mustBuild(t, pool, build.DefaultSettings())
+	mustBuild(t, pool, builds.DefaultSettings())
 	before := state(t, pool)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/evaluate"
 	"github.com/alsobought/alsobought/internal/load"
@@ -91,9 +91,9 @@ func loaded(t *testing.T, orders dated, seed uint64) *pgxpool.Pool {
 	return pool
 }
 
-func mustBuild(t *testing.T, pool *pgxpool.Pool, settings build.Settings) db.Build {
+func mustBuild(t *testing.T, pool *pgxpool.Pool, settings builds.Settings) db.Build {
 	t.Helper()
-	built, err := build.Run(t.Context(), pool, build.Options{Settings: settings, Keep: build.DefaultKeep, BuiltBy: "test", Version: "test"})
+	built, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings, Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func mustBuild(t *testing.T, pool *pgxpool.Pool, settings build.Settings) db.Bui
 
 func options(change func(*evaluate.Options)) evaluate.Options {
 	opts := evaluate.Options{
-		Protocol: evaluate.DefaultProtocol(), Settings: build.DefaultSettings(),
+		Protocol: evaluate.DefaultProtocol(), Settings: builds.DefaultSettings(),
 		Measures: []recommend.Measure{recommend.Affinity, recommend.Count},
 	}
 	if change != nil {

@@ -14,7 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/evaluate"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -43,7 +43,7 @@ func TestRandomOrders(t *testing.T) {
 						o.Settings.HalfLifeDays = 20
 					case 2:
 						o.Protocol.Share, o.Protocol.Cases = 0.5, 7
-						s := build.Settings(oracle.RandomSettings(random(seed)))
+						s := builds.Settings(oracle.RandomSettings(random(seed)))
 						s.OverlapDiscount, s.PopularityPrior, s.WindowDays, s.HalfLifeDays = 0.7, 0, 0, 0
 						o.Settings = s
 					}

@@ -1,6 +1,7 @@
--- What one evaluation works with, made inside its transaction and gone with it. Not temporary: those keep plans from being parallel.
+-- What one evaluation works with, made inside its transaction and gone with it. held_out is what
+-- the view counted_orders leaves out.
 -- sqlc reads this file too.
-CREATE UNLOGGED TABLE held_out (
+CREATE TEMPORARY TABLE held_out (
     order_id bigint NOT NULL PRIMARY KEY
 );
 -- A held-out order of which one item is hidden. basket: the others, as far as the build knows them.

@@ -20,7 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -70,7 +70,7 @@ func fill(t *testing.T, pool *pg.Pool, orders string) {
 		t.Fatal(err)
 	}
 	// As many are kept as any test makes: none goes while a question is being answered from it.
-	if _, err := build.Run(t.Context(), pool, build.Options{Settings: build.DefaultSettings(), Keep: 100}); err != nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), Keep: 100}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -72,6 +72,7 @@ func merge(ctx context.Context, tx pgx.Tx, loadID int64) (m merged, err error) {
 		{"analyze orders", exec(analyzeMerged)},
 		{"keep known order lines", count(&m.knownLines, q.StagedLineKnow)},
 		{"merge order lines", count(&m.lines, q.StagedLineMerge)},
+		{"extend known orders", count(new(int64), q.StagedOrderExtend)},
 		{"keep rejects", count(&m.rejected, q.StagedRejectMerge)},
 		{"make keys", exec(after)},
 	} {

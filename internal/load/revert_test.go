@@ -11,7 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 )
@@ -184,7 +184,7 @@ func TestDeleteOrdersRefused(t *testing.T) {
 // everything is all that the data and a new build of it say, by names.
 func everything(t *testing.T, pool *pgxpool.Pool) map[string][]string {
 	t.Helper()
-	if _, err := build.Run(t.Context(), pool, build.Options{Settings: build.DefaultSettings(), BuiltBy: "tester", Version: "test"}); err != nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "tester", Version: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string][]string{}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -19,7 +19,7 @@ func TestBatch(t *testing.T) {
 	for _, shape := range oracle.Shapes() {
 		t.Run(shape.Name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, shape, 51, build.DefaultSettings(), build.DefaultSettings())
+			s := newScene(t, shape, 51, builds.DefaultSettings(), builds.DefaultSettings())
 			rnd := random(51)
 			names := s.names()
 			s.draw(t, rnd, names)

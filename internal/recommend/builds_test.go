@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -16,12 +16,12 @@ import (
 func TestBuildID(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
-	mustBuild(t, s.pool, build.DefaultSettings())
+	mustBuild(t, s.pool, builds.DefaultSettings())
 	loadText(t, s.pool, "order_id,item_name\n6,tea\n6,bread\n")
-	mustBuild(t, s.pool, build.DefaultSettings())
+	mustBuild(t, s.pool, builds.DefaultSettings())
 	s.exec(t, `INSERT INTO builds (status, error, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, built_by, version)
 		VALUES ('failed', 'why', 100, 50, 20, 0.3, 0.1, '', '')`)
-	if _, err := build.Prune(t.Context(), s.pool, 1); err != nil {
+	if _, err := builds.Prune(t.Context(), s.pool, 1); err != nil {
 		t.Fatal(err)
 	}
 	for name, id := range map[string]int64{"pruned": 1, "failed": 4, "unknown": 99, "huge": math.MaxInt64} {
@@ -55,7 +55,7 @@ func TestDays(t *testing.T) {
 	pool := dbtest.New(t)
 	loadText(t, pool, "order_id,item_name,ordered_at\n1,bread,2024-03-01T00:30:00Z\n2,milk,2024-02-29T23:30:00Z\n2,bread,2024-02-29T23:30:00Z\n"+
 		"3,milk,2024-03-01T00:30:00+01:00\n4,tea,2023-03-03T12:00:00Z\n5,tea,2023-03-02T12:00:00Z\n6,tea,\n")
-	mustBuild(t, pool, build.DefaultSettings())
+	mustBuild(t, pool, builds.DefaultSettings())
 	r := recommend.New(pool)
 	for days, want := range map[int]string{
 		1:   "bread: in 1 of 1 orders of the last day",
@@ -85,8 +85,8 @@ func TestDaysBeyondTheWindow(t *testing.T) {
 	t.Parallel()
 	s := &scene{pool: dbtest.New(t)}
 	loadText(t, s.pool, "order_id,item_name,ordered_at\n1,bread,2024-03-15\n1,milk,2024-03-15\n2,bread,2024-03-10\n3,bread,2024-02-20\n")
-	mustBuild(t, s.pool, build.DefaultSettings())
-	window := build.DefaultSettings()
+	mustBuild(t, s.pool, builds.DefaultSettings())
+	window := builds.DefaultSettings()
 	window.WindowDays = 14
 	mustBuild(t, s.pool, window)
 	window.WindowDays = 1
@@ -129,7 +129,7 @@ func TestDaysWithRules(t *testing.T) {
 	t.Parallel()
 	s := &scene{pool: dbtest.New(t)}
 	loadText(t, s.pool, "order_id,item_name,ordered_at\n1,bread,2024-03-01\n2,bread,2024-02-01\n2,milk,2024-02-01\n3,tea,2024-03-01\n3,bread,2024-03-01\n")
-	mustBuild(t, s.pool, build.DefaultSettings())
+	mustBuild(t, s.pool, builds.DefaultSettings())
 	r := recommend.New(s.pool)
 	s.rule(t, "pin", "", "milk", "tea")
 	answer, err := r.Ask(t.Context(), recommend.Popular(recommend.Options{Days: 7}))

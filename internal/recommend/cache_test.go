@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -100,7 +100,7 @@ func TestCacheFollowsEveryChange(t *testing.T) {
 	check("an attribute")
 	s.exec(t, `UPDATE item_attributes SET active = false`)
 	check("an inactive item")
-	mustBuild(t, s.pool, build.DefaultSettings())
+	mustBuild(t, s.pool, builds.DefaultSettings())
 	check("a build")
 	s.exec(t, `TRUNCATE item_attributes`)
 	check("no catalogue")
@@ -149,7 +149,7 @@ func TestCacheUnderLoad(t *testing.T) {
 			s.exec(t, "UPDATE rules SET valid_until = greatest(now(), valid_from) WHERE valid_until IS NULL")
 		}
 		if i%20 == 19 {
-			want = mustBuild(t, s.pool, build.DefaultSettings()).BuildID
+			want = mustBuild(t, s.pool, builds.DefaultSettings()).BuildID
 		}
 		for _, server := range servers {
 			_, answer := served(t, server, recommend.Similar("bread", recommend.Options{}))

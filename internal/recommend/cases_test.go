@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -31,7 +31,7 @@ func TestCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := testCase{settings: build.DefaultSettings()}
+			c := testCase{settings: builds.DefaultSettings()}
 			for _, f := range archive.Files {
 				c.section(t, f.Name, strings.TrimSpace(string(f.Data)))
 			}
@@ -43,7 +43,7 @@ func TestCases(t *testing.T) {
 }
 
 type testCase struct {
-	settings build.Settings
+	settings builds.Settings
 	r        *recommend.Recommender
 	asked    int
 }
@@ -83,7 +83,7 @@ func (c *testCase) set(t *testing.T, field []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range build.SettingTable {
+	for _, s := range builds.SettingTable {
 		if s.Column == field[0] {
 			s.Set(&c.settings, &value)
 			return

@@ -10,7 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -32,11 +32,11 @@ SELECT (SELECT count(*) FROM i), (SELECT count(*) FROM o), (SELECT count(*) FROM
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	settings := build.DefaultSettings()
+	settings := builds.DefaultSettings()
 	settings.MaxBasket, settings.NeighboursKept = 12, 5
 	aged := settings
 	aged.HalfLifeDays = 20
-	for name, c := range map[string][]build.Settings{"active build": {settings}, "older build": {settings, aged}, "of a half-life": {aged}} {
+	for name, c := range map[string][]builds.Settings{"active build": {settings}, "older build": {settings, aged}, "of a half-life": {aged}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, oracle.Shapes()[3], 1, c...)
@@ -46,7 +46,7 @@ func TestExplain(t *testing.T) {
 }
 
 // explainAll asks the oldest build about many pairs.
-func (s *scene) explainAll(t *testing.T, settings build.Settings) {
+func (s *scene) explainAll(t *testing.T, settings builds.Settings) {
 	t.Helper()
 	id := int64(0)
 	if len(s.older) > 0 {

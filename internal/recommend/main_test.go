@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/oracle"
@@ -32,9 +32,9 @@ func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
 	}
 }
 
-func mustBuild(t *testing.T, pool *pgxpool.Pool, settings build.Settings) db.Build {
+func mustBuild(t *testing.T, pool *pgxpool.Pool, settings builds.Settings) db.Build {
 	t.Helper()
-	built, err := build.Run(t.Context(), pool, build.Options{Settings: settings, Keep: build.DefaultKeep, BuiltBy: "test", Version: "test"})
+	built, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings, Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ type version struct {
 	counts *oracle.Counts
 }
 
-func newScene(t *testing.T, shape oracle.Shape, seed uint64, settings ...build.Settings) *scene {
+func newScene(t *testing.T, shape oracle.Shape, seed uint64, settings ...builds.Settings) *scene {
 	t.Helper()
 	s := &scene{pool: dbtest.New(t), orders: oracle.Random(random(seed), shape), older: map[int64]version{}}
 	s.times = oracle.RandomTimes(random(seed), s.orders)
@@ -135,7 +135,7 @@ func bread(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{pool: dbtest.New(t)}
 	loadText(t, s.pool, "order_id,item_name\n1,bread\n1,butter\n2,bread\n2,butter\n2,jam\n3,bread\n3,jam/red\n4,milk\n5,bread\n")
-	s.built = mustBuild(t, s.pool, build.DefaultSettings())
+	s.built = mustBuild(t, s.pool, builds.DefaultSettings())
 	s.Recommender = recommend.New(s.pool)
 	return s
 }

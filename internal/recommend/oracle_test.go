@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -100,10 +100,10 @@ func TestRandomQuestions(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/seed %d", shape.Name, seed), func(t *testing.T) {
 				t.Parallel()
 				rnd := random(seed)
-				settings := []build.Settings{build.DefaultSettings()}
+				settings := []builds.Settings{builds.DefaultSettings()}
 				if seed > 0 {
-					settings = []build.Settings{
-						build.Settings(oracle.RandomSettings(rnd)), build.DefaultSettings(), build.Settings(oracle.RandomSettings(rnd)),
+					settings = []builds.Settings{
+						builds.Settings(oracle.RandomSettings(rnd)), builds.DefaultSettings(), builds.Settings(oracle.RandomSettings(rnd)),
 					}
 				}
 				s := newScene(t, shape, seed, settings...)

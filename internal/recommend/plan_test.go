@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/recommend"
 	"github.com/alsobought/alsobought/internal/sample"
@@ -29,7 +29,7 @@ func TestPlans(t *testing.T) {
 	// A fifth of the orders is enough to plan for.
 	fifth := text.String()[:text.Len()/5]
 	loadText(t, s.pool, fifth[:strings.LastIndex(fifth, "\n")+1])
-	mustBuild(t, s.pool, build.DefaultSettings())
+	mustBuild(t, s.pool, builds.DefaultSettings())
 	first, _, _ := strings.Cut(strings.Split(fifth, "\n")[1], ",")
 	const calKit = "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag"
 	answer, err := recommend.New(s.pool).Ask(t.Context(), recommend.Similar("PID", recommend.Options{}))

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -29,10 +29,10 @@ func TestBuildIsPrunedWhileAsked(t *testing.T) {
 	if active, err := db.New(tx).BuildActive(t.Context()); err != nil || active.BuildID != 1 {
 		t.Fatalf("build %d, %v", active.BuildID, err)
 	}
-	mustBuild(t, s.pool, build.DefaultSettings())
+	mustBuild(t, s.pool, builds.DefaultSettings())
 	pruned := make(chan error, 1)
 	go func() {
-		_, err := build.Prune(t.Context(), s.pool, 0)
+		_, err := builds.Prune(t.Context(), s.pool, 0)
 		pruned <- err
 	}()
 	for marked := false; !marked; {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -120,7 +120,7 @@ func TestDefaultLimits(t *testing.T) {
 	}
 	pool := dbtest.New(t)
 	loadText(t, pool, text.String())
-	mustBuild(t, pool, build.DefaultSettings())
+	mustBuild(t, pool, builds.DefaultSettings())
 	r := recommend.New(pool)
 	similar, _ := r.Ask(t.Context(), recommend.Similar("one", recommend.Options{}))
 	basket, _ := r.Ask(t.Context(), recommend.Basket([]string{"one"}, recommend.Options{}))

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -92,7 +92,7 @@ func TestReportingEqualsAnswers(t *testing.T) {
 	for _, shape := range oracle.Shapes() {
 		t.Run(shape.Name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, shape, 21, build.DefaultSettings(), build.DefaultSettings())
+			s := newScene(t, shape, 21, builds.DefaultSettings(), builds.DefaultSettings())
 			rnd := random(22)
 			names := s.names()
 			s.draw(t, rnd, names)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -37,7 +37,7 @@ func TestShownConfidenceIsEnough(t *testing.T) {
 	}
 	pool := dbtest.New(t)
 	loadText(t, pool, text.String())
-	mustBuild(t, pool, build.DefaultSettings())
+	mustBuild(t, pool, builds.DefaultSettings())
 	r := recommend.New(pool)
 	for _, n := range sizes {
 		item := fmt.Sprintf("of %d", n)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -20,7 +20,7 @@ func TestRulesTold(t *testing.T) {
 	for _, shape := range oracle.Shapes()[:4] {
 		t.Run(shape.Name, func(t *testing.T) {
 			t.Parallel()
-			settings := build.DefaultSettings()
+			settings := builds.DefaultSettings()
 			settings.NeighboursKept = 1000
 			s := newScene(t, shape, 41, settings)
 			rnd := random(41)
@@ -93,7 +93,7 @@ func shown(answer recommend.Answer) [][2]string {
 // TestManyRules: what lies deeper than an answer usually reaches is not looked for, and not told.
 func TestManyRules(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, oracle.Shape{Name: "wide", Orders: 400, Items: 400, MaxSize: 8}, 42, build.DefaultSettings())
+	s := newScene(t, oracle.Shape{Name: "wide", Orders: 400, Items: 400, MaxSize: 8}, 42, builds.DefaultSettings())
 	popular, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 100}))
 	if err != nil {
 		t.Fatal(err)

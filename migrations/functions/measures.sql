@@ -10,15 +10,25 @@ RETURN 274877906944;
 CREATE OR REPLACE FUNCTION overlap_units() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 288230376151711744;
 
+-- What affinity is divided by for the popularity of j: the same for all its pairs.
+CREATE OR REPLACE FUNCTION popularity_divisor(mass_j float8, popularity_exponent float8) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN power(greatest(mass_j, 1), popularity_exponent);
+
+CREATE OR REPLACE FUNCTION divided_affinity(
+    orders_together bigint, weight float8, mass_i float8, divisor_j float8, shrinkage float8
+) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * divisor_j);
+
 -- The default measure, in [0, 1]: the chance w/m_i of reaching j through a random basket that holds i and a
 -- random other item of it, shrunk for rare pairs and discounted for bestsellers. With a half-life the mass of
 -- an item may fall below 1; it is no bestseller then.
 CREATE OR REPLACE FUNCTION affinity(
     orders_together bigint, weight float8, mass_i float8, mass_j float8, shrinkage float8,
-        popularity_exponent float8
+    popularity_exponent float8
 ) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * power(greatest(mass_j, 1),
-    popularity_exponent));
+RETURN divided_affinity(orders_together, weight, mass_i, popularity_divisor(mass_j, popularity_exponent),
+    shrinkage);
 
 -- The value of j given i under the named measure; NULL for an unknown measure.
 CREATE OR REPLACE FUNCTION pair_value(

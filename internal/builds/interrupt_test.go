@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
 // barriers are locks that hold a build up, from its first phase to its last, and no reader.
 var barriers = map[string]string{
-	"stats":              "LOCK TABLE order_lines IN ACCESS EXCLUSIVE MODE",
+	"stats":              "LOCK TABLE orders IN ACCESS EXCLUSIVE MODE",
 	"attach":             "LOCK TABLE item_stats IN SHARE UPDATE EXCLUSIVE MODE",
 	"attach of the last": "LOCK TABLE item_neighbours IN SHARE UPDATE EXCLUSIVE MODE",
 }
@@ -58,7 +58,7 @@ func waiting(t *testing.T, pool *pgxpool.Pool, kind string) (pid int32) {
 func begin(ctx context.Context, pool *pgxpool.Pool) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		_, err := build.Run(ctx, pool, defaults())
+		_, err := builds.Run(ctx, pool, defaults())
 		done <- err
 	}()
 	return done
@@ -119,7 +119,7 @@ func TestInterruptedBuildLeavesNothing(t *testing.T) {
 				}
 				wantHealthy(t, pool)
 				next := mustBuild(t, pool, defaults())
-				wantCounts(t, pool, next, oracle.Count(orders, oracle.Settings(build.DefaultSettings())))
+				wantCounts(t, pool, next, oracle.Count(orders, oracle.Settings(builds.DefaultSettings())))
 				wantStates(t, pool, map[int64]string{1: "ready", 2: "failed", 3: "active"})
 				wantHealthy(t, pool)
 			})
@@ -140,7 +140,7 @@ func TestRecover(t *testing.T) {
 	pool, _ := small(t, 7)
 	startBuild(t, pool)
 	startBuild(t, pool)
-	if n, err := build.Recover(t.Context(), pool); n != 2 || err != nil {
+	if n, err := builds.Recover(t.Context(), pool); n != 2 || err != nil {
 		t.Errorf("recovered %d (%v), want 2", n, err)
 	}
 	wantStates(t, pool, map[int64]string{1: "failed", 2: "failed"})
@@ -148,7 +148,7 @@ func TestRecover(t *testing.T) {
 	release := holdUp(t, pool, barriers["attach"])
 	done := begin(t.Context(), pool)
 	waiting(t, pool, "relation")
-	if n, err := build.Recover(t.Context(), pool); n != 0 || err != nil {
+	if n, err := builds.Recover(t.Context(), pool); n != 0 || err != nil {
 		t.Errorf("recovered %d (%v), want none", n, err)
 	}
 	release()
@@ -191,7 +191,7 @@ func TestTwoAtOnce(t *testing.T) {
 		}
 	}
 	wantStates(t, pool, map[int64]string{1: "ready", 2: "active"})
-	want := oracle.Count(orders, oracle.Settings(build.DefaultSettings()))
+	want := oracle.Count(orders, oracle.Settings(builds.DefaultSettings()))
 	for id := int64(1); id <= 2; id++ {
 		b, err := db.New(pool).BuildGet(t.Context(), id)
 		if err != nil {
@@ -209,12 +209,12 @@ func TestRecoverWhole(t *testing.T) {
 	opts := defaults()
 	opts.Inactive = true
 	mustBuild(t, pool, opts)
-	if _, err := build.Prune(t.Context(), pool, 0); err != nil { // waits for the lock, and sees to the dead ones
+	if _, err := builds.Prune(t.Context(), pool, 0); err != nil { // waits for the lock, and sees to the dead ones
 		t.Error(err)
 	}
 	wantStates(t, pool, map[int64]string{1: "active"})
 	mustBuild(t, pool, defaults())
-	if b, err := build.Rollback(t.Context(), pool); err != nil || b.BuildID != 1 {
+	if b, err := builds.Rollback(t.Context(), pool); err != nil || b.BuildID != 1 {
 		t.Errorf("rollback to %d (%v), want 1: it has answered", b.BuildID, err)
 	}
 }

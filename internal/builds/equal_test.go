@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"maps"
@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 )
@@ -43,7 +43,7 @@ func TestEqualOrdersMakeEqualBytes(t *testing.T) {
 	aged := defaults()
 	aged.Settings.WindowDays, aged.Settings.HalfLifeDays = 30, 9.5
 	for _, shape := range oracle.Shapes() {
-		for name, opts := range map[string]build.Options{"of all orders": defaults(), "in a window": aged} {
+		for name, opts := range map[string]builds.Options{"of all orders": defaults(), "in a window": aged} {
 			t.Run(shape.Name+" "+name, func(t *testing.T) {
 				t.Parallel()
 				orders := oracle.Random(random(12), shape)

@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/oracle"
@@ -54,9 +54,9 @@ func drawSettings(rnd *rand.Rand) oracle.Settings {
 	return s
 }
 
-func withSettings(s oracle.Settings) build.Options {
+func withSettings(s oracle.Settings) builds.Options {
 	opts := defaults()
-	opts.Settings = build.Settings(s)
+	opts.Settings = builds.Settings(s)
 	return opts
 }
 
@@ -84,15 +84,15 @@ func TestCompareRandomOrders(t *testing.T) {
 
 func wantDiff(t *testing.T, pool *pgxpool.Pool, idBefore, idAfter int64, limit int32, before, after *oracle.Counts) {
 	t.Helper()
-	got, err := build.Compare(t.Context(), pool, idBefore, idAfter, limit)
+	got, err := builds.Compare(t.Context(), pool, idBefore, idAfter, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	old, young := pairsOf(before), pairsOf(after)
 	appeared, vanished := missing(young, old), missing(old, young)
-	want := build.Diff{
-		Before:        build.Counted{BuildID: idBefore, Orders: before.Orders, Baskets: before.Baskets, Items: int64(len(before.Items)), Pairs: int64(len(old))},
-		After:         build.Counted{BuildID: idAfter, Orders: after.Orders, Baskets: after.Baskets, Items: int64(len(after.Items)), Pairs: int64(len(young))},
+	want := builds.Diff{
+		Before:        builds.Counted{BuildID: idBefore, Orders: before.Orders, Baskets: before.Baskets, Items: int64(len(before.Items)), Pairs: int64(len(old))},
+		After:         builds.Counted{BuildID: idAfter, Orders: after.Orders, Baskets: after.Baskets, Items: int64(len(after.Items)), Pairs: int64(len(young))},
 		ItemsAppeared: missingItems(after, before),
 		ItemsVanished: missingItems(before, after),
 		PairsAppeared: int64(len(appeared)),
@@ -126,14 +126,14 @@ func pairsOf(c *oracle.Counts) map[[2]string]int64 {
 	return pairs
 }
 
-func missing(from, in map[[2]string]int64) []build.PairOfOneBuild {
-	pairs := []build.PairOfOneBuild{}
+func missing(from, in map[[2]string]int64) []builds.PairOfOneBuild {
+	pairs := []builds.PairOfOneBuild{}
 	for pair, orders := range from {
 		if _, found := in[pair]; !found {
-			pairs = append(pairs, build.PairOfOneBuild{ItemA: pair[0], ItemB: pair[1], OrdersTogether: orders})
+			pairs = append(pairs, builds.PairOfOneBuild{ItemA: pair[0], ItemB: pair[1], OrdersTogether: orders})
 		}
 	}
-	slices.SortFunc(pairs, func(a, b build.PairOfOneBuild) int {
+	slices.SortFunc(pairs, func(a, b builds.PairOfOneBuild) int {
 		return cmp.Or(cmp.Compare(b.OrdersTogether, a.OrdersTogether), cmp.Compare(a.ItemA, b.ItemA), cmp.Compare(a.ItemB, b.ItemB))
 	})
 	return pairs
@@ -149,7 +149,7 @@ func missingItems(from, in *oracle.Counts) (items int64) {
 }
 
 // checkMoves compares with every pair of both builds. Changes that are equal but for rounding may stand either way round.
-func checkMoves(got []build.Move, limit int, before, after *oracle.Counts) error {
+func checkMoves(got []builds.Move, limit int, before, after *oracle.Counts) error {
 	changes := map[[2]string]float64{}
 	for item := range before.Items {
 		young := after.With(item)
@@ -212,12 +212,12 @@ func TestCompareEqual(t *testing.T) {
 	pool, _ := small(t, 3)
 	mustBuild(t, pool, defaults())
 	mustBuild(t, pool, defaults())
-	got, err := build.Compare(t.Context(), pool, 1, 2, 20)
+	got, err := builds.Compare(t.Context(), pool, 1, 2, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.Before, got.After = build.Counted{}, build.Counted{}
-	empty := build.Diff{Settings: []build.SettingChange{}, Appeared: []build.PairOfOneBuild{}, Vanished: []build.PairOfOneBuild{}, Moved: []build.Move{}}
+	got.Before, got.After = builds.Counted{}, builds.Counted{}
+	empty := builds.Diff{Settings: []builds.SettingChange{}, Appeared: []builds.PairOfOneBuild{}, Vanished: []builds.PairOfOneBuild{}, Moved: []builds.Move{}}
 	if diff := gocmp.Diff(empty, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -230,14 +230,14 @@ func TestCompareWhateverIDs(t *testing.T) {
 	for id, items := range oracle.Random(random(5), oracle.Shapes()[0]) {
 		more["more "+id] = items
 	}
-	var diffs []build.Diff
+	var diffs []builds.Diff
 	for seed := range uint64(3) {
 		pool := dbtest.New(t)
 		loadText(t, pool, first.CSV(random(seed)))
 		mustBuild(t, pool, defaults())
 		loadText(t, pool, more.CSV(rand.New(rand.NewPCG(seed, 1))))
 		mustBuild(t, pool, defaults())
-		diff, err := build.Compare(t.Context(), pool, 1, 2, 1000)
+		diff, err := builds.Compare(t.Context(), pool, 1, 2, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,11 +262,11 @@ func TestCompareNotKept(t *testing.T) {
 	for name, pair := range map[string][2]int64{
 		"pruned": {1, 3}, "pruned, the other way": {3, 1}, "running": {2, 4}, "never was": {2, 99}, "zero": {0, 2}, "negative": {-1, 2},
 	} {
-		if _, err := build.Compare(t.Context(), pool, pair[0], pair[1], 20); !errors.Is(err, build.ErrNotFound) {
+		if _, err := builds.Compare(t.Context(), pool, pair[0], pair[1], 20); !errors.Is(err, builds.ErrNotFound) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := build.Compare(t.Context(), pool, 2, 3, 20); err != nil {
+	if _, err := builds.Compare(t.Context(), pool, 2, 3, 20); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"errors"
@@ -12,12 +12,12 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 )
 
 // otherSettings differ from the defaults in every setting.
-func otherSettings() build.Settings {
-	return build.Settings{
+func otherSettings() builds.Settings {
+	return builds.Settings{
 		MaxBasket: 3, NeighboursKept: 2, Shrinkage: 0.125, PopularityExponent: 0.1 + 0.4, SimilarExponent: 0.1 + 0.2,
 		OverlapDiscount: 0.7, PopularityPrior: 2.5, WindowDays: 14, HalfLifeDays: 0.1 + 0.2,
 	}
@@ -26,12 +26,12 @@ func otherSettings() build.Settings {
 // TestSettingTable: every field has its row in the table, of its JSON name and at its place.
 func TestSettingTable(t *testing.T) {
 	t.Parallel()
-	fields := reflect.TypeFor[build.Settings]()
-	if fields.NumField() != len(build.SettingTable) {
-		t.Fatalf("%d fields, %d rows in the table", fields.NumField(), len(build.SettingTable))
+	fields := reflect.TypeFor[builds.Settings]()
+	if fields.NumField() != len(builds.SettingTable) {
+		t.Fatalf("%d fields, %d rows in the table", fields.NumField(), len(builds.SettingTable))
 	}
-	var settings build.Settings
-	for i, s := range build.SettingTable {
+	var settings builds.Settings
+	for i, s := range builds.SettingTable {
 		if key := fields.Field(i).Tag.Get("json"); key != s.Column {
 			t.Errorf("field %s is %s in JSON, and column %s", fields.Field(i).Name, key, s.Column)
 		}
@@ -48,7 +48,7 @@ func TestSettingBounds(t *testing.T) {
 	opts := defaults()
 	opts.Settings.PopularityExponent, opts.Settings.SimilarExponent = 1, 0 // neither limits the other
 	mustBuild(t, pool, opts)
-	for _, s := range build.SettingTable {
+	for _, s := range builds.SettingTable {
 		validate := func(v float64) error {
 			settings := opts.Settings
 			s.Set(&settings, &v)
@@ -82,8 +82,8 @@ func TestSettingBounds(t *testing.T) {
 }
 
 // outside are values that the bounds exclude, the nearest among them.
-func outside(s build.Setting) []float64 {
-	if _, whole := s.Field(new(build.Settings)).(*int32); whole {
+func outside(s builds.Setting) []float64 {
+	if _, whole := s.Field(new(builds.Settings)).(*int32); whole {
 		return []float64{-1, s.Min - 1, s.Max + 1}
 	}
 	return []float64{-1, math.Nextafter(s.Min, -1), math.Nextafter(s.Max, math.Inf(1)), math.NaN()}
@@ -96,7 +96,7 @@ neighbours is 0: choose 1 to 1000
 shrinkage is 1000001: choose 0 to 1000000
 half_life_days is 0.009: choose 0.01 to 36500, or 0 for no decay
 similar_exponent is 0.31: choose at most popularity_exponent, 0.3`
-	bad := build.Settings{Shrinkage: 1e6 + 1, PopularityExponent: 0.3, SimilarExponent: 0.31, HalfLifeDays: 0.009}
+	bad := builds.Settings{Shrinkage: 1e6 + 1, PopularityExponent: 0.3, SimilarExponent: 0.31, HalfLifeDays: 0.009}
 	if diff := gocmp.Diff(want, fmt.Sprint(bad.Validate())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -109,13 +109,13 @@ func TestCompareSettings(t *testing.T) {
 	after.Settings = otherSettings()
 	mustBuild(t, pool, before)
 	mustBuild(t, pool, after)
-	got, err := build.Compare(t.Context(), pool, 1, 2, 1)
+	got, err := builds.Compare(t.Context(), pool, 1, 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []build.SettingChange
-	for _, s := range build.SettingTable {
-		want = append(want, build.SettingChange{s.Name, s.Value(before.Settings), s.Value(after.Settings)})
+	var want []builds.SettingChange
+	for _, s := range builds.SettingTable {
+		want = append(want, builds.SettingChange{s.Name, s.Value(before.Settings), s.Value(after.Settings)})
 	}
 	if diff := gocmp.Diff(want, got.Settings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -127,7 +127,7 @@ func TestSettingsInDocs(t *testing.T) {
 	t.Parallel()
 	var want strings.Builder
 	want.WriteString("| setting of `alsobought build` | default | values | |\n|---|--:|---|---|\n")
-	for _, s := range build.SettingTable {
+	for _, s := range builds.SettingTable {
 		fmt.Fprintf(&want, "| `--%s` | %v | %s | %s |\n", s.Flag(), s.Default, s.Bounds(), s.Help)
 	}
 	page, err := os.ReadFile("../../docs/scoring.md")

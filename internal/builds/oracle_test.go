@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 )
@@ -27,11 +27,11 @@ func TestRandomOrders(t *testing.T) {
 				loadText(t, pool, orders.TimedCSV(random(seed), times))
 				rnd := random(seed)
 				for _, settings := range []oracle.Settings{
-					oracle.Settings(build.DefaultSettings()), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd),
+					oracle.Settings(builds.DefaultSettings()), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd),
 					oracle.RandomSettings(rnd),
 				} {
 					opts := defaults()
-					opts.Settings = build.Settings(settings)
+					opts.Settings = builds.Settings(settings)
 					built := mustBuild(t, pool, opts)
 					wantCounts(t, pool, built, oracle.CountTimed(orders, times, settings))
 				}
@@ -58,7 +58,7 @@ type neighbour struct {
 // wantCounts compares every row of a build with the oracle.
 func wantCounts(t *testing.T, pool db.DBTX, built db.Build, want *oracle.Counts) {
 	t.Helper()
-	if got := oracle.Settings(build.SettingsOf(built)); got != want.Settings {
+	if got := oracle.Settings(builds.SettingsOf(built)); got != want.Settings {
 		t.Errorf("build %d has settings %+v, want %+v", built.BuildID, got, want.Settings)
 	}
 	if built.Orders != want.Orders || built.OrderLines != want.Lines || built.Baskets != want.Baskets {

@@ -1,19 +1,18 @@
-// Package build computes the statistics and pairs of all orders into a new version and switches to it.
+// Package builds computes the statistics and pairs of all orders into a new version and switches to it.
 //
-// A build is one transaction over one snapshot of the orders. It fills tables of its own, which become partitions of item_stats,
-// item_pairs and item_neighbours when they are whole. Another transaction makes it the active build: readers see the build before or this
-// one, and wait for neither. The counting is SQL (folder sql); the package only says what runs when. It never changes an order.
-package build
+// A build looks at one snapshot of the orders. Two connections run its steps side by side, each step a file of SQL (migrations/counting) in a
+// transaction of its own that fills tables called new_...; one transaction makes these partitions of item_stats, item_pairs, item_neighbours
+// and item_days, and another makes the build the active one: readers see the build before or this one, and wait for neither. The counting
+// is SQL; the package only says what runs when. It never changes an order.
+package builds
 
 import (
 	"cmp"
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,12 +25,6 @@ import (
 
 // DefaultKeep is how many builds that have been active stay beside the active one, for rollback.
 const DefaultKeep = 2
-
-// memory is the work_mem of a build's sorts, joins and aggregates.
-const memory = "256MB"
-
-//go:embed sql/*.sql
-var statements embed.FS
 
 // ErrNotFound says that there is no such build, or that it is not kept any more.
 var ErrNotFound = errors.New("no such build")
@@ -57,11 +50,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 		if err != nil {
 			return err
 		}
-		// One snapshot for all of it: orders that are loaded meanwhile are in the next build, whole.
-		err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
-			built, err = run(ctx, tx, id, "false")
-			return err
-		})
+		built, err = count(ctx, pool, conn, id)
 		if err != nil {
 			return errors.Join(err, fail(ctx, pool, id, err))
 		}
@@ -85,7 +74,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 	return built, err
 }
 
-// Trial makes a build of the orders that prepare does not put into the table held_out (order_id bigint), which it has to make, and has judge look
+// Trial makes a build of the orders that prepare does not put into the temporary table held_out (order_id bigint), which it has to make, and has judge look
 // at it, all in one transaction that is rolled back whatever comes of it: nobody else ever sees the build. Other builds wait meanwhile.
 func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(pgx.Tx) error, judge func(pgx.Tx, db.Build) error) error {
 	if err := opts.Settings.Validate(); err != nil {
@@ -101,7 +90,7 @@ func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(p
 			if err != nil {
 				return err
 			}
-			built, err := run(ctx, tx, id, "EXISTS (SELECT FROM held_out AS h WHERE h.order_id = o.order_id)")
+			built, err := countInTx(ctx, tx, id)
 			if err != nil {
 				return err
 			}
@@ -136,37 +125,6 @@ func start(ctx context.Context, on db.DBTX, opts Options, trial bool) (id int64,
 	return id, nil
 }
 
-// run fills and attaches the tables of build id, all in tx. heldOut is the SQL condition of orders, called o, that do not count.
-func run(ctx context.Context, tx pgx.Tx, id int64, heldOut string) (db.Build, error) {
-	if _, err := tx.Exec(ctx, "SET LOCAL work_mem = '"+memory+"'"); err != nil {
-		return db.Build{}, fmt.Errorf("set work_mem: %w", err)
-	}
-	// Names of tables cannot be parameters. The id is a number of ours.
-	fillIn := strings.NewReplacer(":build", strconv.FormatInt(id, 10), ":held_out", heldOut)
-	seconds := map[string]float64{}
-	for _, phase := range []string{"stats", "pairs", "chance", "neighbours", "attach"} {
-		began := time.Now()
-		statement, err := statements.ReadFile("sql/" + phase + ".sql")
-		if err != nil {
-			return db.Build{}, err
-		}
-		if _, err := tx.Exec(ctx, fillIn.Replace(string(statement))); err != nil {
-			return db.Build{}, fmt.Errorf("build %d, %s: %w", id, phase, err)
-		}
-		seconds[phase] = time.Since(began).Seconds()
-	}
-	built, err := db.New(tx).BuildFinish(ctx, db.BuildFinishParams{
-		BuildID:           id,
-		StatsSeconds:      seconds["stats"],
-		PairsSeconds:      seconds["pairs"],
-		NeighboursSeconds: seconds["chance"] + seconds["neighbours"] + seconds["attach"],
-	})
-	if err != nil {
-		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)
-	}
-	return built, nil
-}
-
 // Activate makes a kept build the one that answers. It returns ErrNotFound when there is none of that id.
 func Activate(ctx context.Context, pool *pgxpool.Pool, id int64) (db.Build, error) {
 	return change(ctx, pool, func(q *db.Queries) (db.Build, error) { return activate(ctx, q, id) })
@@ -187,8 +145,8 @@ func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	})
 }
 
-// Recover marks the builds as failed that were interrupted: killed, or cut off from their database. Their tables went with their
-// transactions. It returns how many. A first build that was killed when it was whole, but not active yet, becomes active.
+// Recover marks the builds as failed that were interrupted: killed, or cut off from their database, and drops what they left. It returns how
+// many. A first build that was killed when it was whole, but not active yet, becomes active.
 func Recover(ctx context.Context, pool *pgxpool.Pool) (recovered int64, err error) {
 	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
 		// A build that runs has seen to the dead ones when it began.
@@ -207,6 +165,9 @@ func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	n, err := db.New(conn).BuildRecover(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("recover builds: %w", err)
+	}
+	if err := dropNew(ctx, conn); err != nil {
+		return 0, err
 	}
 	if _, err := db.New(conn).BuildActivateNewest(ctx); err != nil {
 		return 0, fmt.Errorf("activate the newest build: %w", err)
@@ -251,8 +212,8 @@ func change(ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Bu
 	return build, err
 }
 
-// fail says in builds why the build failed. It is given time of its own: the usual reason is that ctx ended. When the database is gone too,
-// the row goes on saying "running" until the next holder of the build lock finds it.
+// fail says in builds why the build failed, and drops what it left. It is given time of its own: the usual reason is that ctx ended. When the
+// database is gone too, the next holder of the build lock does both.
 func fail(ctx context.Context, pool *pgxpool.Pool, id int64, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -260,7 +221,8 @@ func fail(ctx context.Context, pool *pgxpool.Pool, id int64, cause error) error 
 	if errors.Is(cause, context.Canceled) {
 		reason = "cancelled"
 	}
-	if err := db.New(pool).BuildFail(ctx, reason, id); err != nil && !pg.IsUnavailable(err) {
+	err := cmp.Or(db.New(pool).BuildFail(ctx, reason, id), dropNew(ctx, pool))
+	if err != nil && !pg.IsUnavailable(err) {
 		return fmt.Errorf("audit of the failure: %w", err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/doctor"
 	"github.com/alsobought/alsobought/internal/load"
@@ -37,13 +37,13 @@ func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
 }
 
 // defaults are the options of the command line.
-func defaults() build.Options {
-	return build.Options{Settings: build.DefaultSettings(), Keep: build.DefaultKeep, BuiltBy: "test", Version: "test"}
+func defaults() builds.Options {
+	return builds.Options{Settings: builds.DefaultSettings(), Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test"}
 }
 
-func mustBuild(t *testing.T, pool *pgxpool.Pool, opts build.Options) db.Build {
+func mustBuild(t *testing.T, pool *pgxpool.Pool, opts builds.Options) db.Build {
 	t.Helper()
-	built, err := build.Run(t.Context(), pool, opts)
+	built, err := builds.Run(t.Context(), pool, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -134,7 +134,7 @@ func TestReadersDoNotWaitForABuild(t *testing.T) {
 			orders := oracle.Random(random(9), oracle.Shapes()[1])
 			loadText(t, pool, orders.CSV(random(9)))
 			mustBuild(t, pool, defaults())
-			counts := oracle.Count(orders, oracle.Settings(build.DefaultSettings()))
+			counts := oracle.Count(orders, oracle.Settings(builds.DefaultSettings()))
 
 			release := holdUp(t, pool, lock)
 			done := begin(t.Context(), pool)
@@ -159,14 +159,14 @@ func TestReadersDoNotWaitForAPrune(t *testing.T) {
 	loadText(t, pool, orders.CSV(random(10)))
 	mustBuild(t, pool, defaults())
 	mustBuild(t, pool, defaults())
-	counts := oracle.Count(orders, oracle.Settings(build.DefaultSettings()))
+	counts := oracle.Count(orders, oracle.Settings(builds.DefaultSettings()))
 
 	stopReport := holdUp(t, pool, "SELECT count(*) FROM item_neighbours WHERE build_id = 1")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		_, err := build.Prune(ctx, pool, 0)
+		_, err := builds.Prune(ctx, pool, 0)
 		done <- err
 	}()
 	for marked := false; !marked; {
@@ -288,11 +288,11 @@ func TestReadersSeeOneBuild(t *testing.T) {
 		grow(batch + 1)
 		observe()
 		if batch%2 == 1 {
-			change("rollback", build.Rollback)
+			change("rollback", builds.Rollback)
 			change("activate", func(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
-				return build.Activate(ctx, pool, int64(len(counts)))
+				return builds.Activate(ctx, pool, int64(len(counts)))
 			})
-			if _, err := build.Prune(t.Context(), pool, 1); err != nil {
+			if _, err := builds.Prune(t.Context(), pool, 1); err != nil {
 				t.Error(err)
 			}
 		}

@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -83,15 +83,15 @@ func newDated(t *testing.T, seed uint64) dated {
 // nothing of it, and do not wait for it.
 func TestTrial(t *testing.T) {
 	t.Parallel()
-	aged := build.DefaultSettings()
+	aged := builds.DefaultSettings()
 	aged.WindowDays, aged.HalfLifeDays, aged.NeighboursKept = 30, 7, 3
-	for name, settings := range map[string]build.Settings{"defaults": build.DefaultSettings(), "in a window": aged} {
+	for name, settings := range map[string]builds.Settings{"defaults": builds.DefaultSettings(), "in a window": aged} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDated(t, 31)
 			pool, orders, times := d.pool, d.orders, d.times
 			before := remains(t, pool)
-			all := oracle.CountTimed(orders, times, oracle.Settings(build.DefaultSettings()))
+			all := oracle.CountTimed(orders, times, oracle.Settings(builds.DefaultSettings()))
 			some := oracle.Orders{}
 			for id, items := range orders {
 				if !evenOrder(id) {
@@ -105,7 +105,7 @@ func TestTrial(t *testing.T) {
 			opts := defaults()
 			opts.Settings = settings
 			judged := 0
-			err := build.Trial(t.Context(), pool, opts, holdOut, func(tx pgx.Tx, built db.Build) error {
+			err := builds.Trial(t.Context(), pool, opts, holdOut, func(tx pgx.Tx, built db.Build) error {
 				judged++
 				wantCounts(t, tx, built, want)
 				rows, err := tx.Query(t.Context(), `SELECT r.item_name, r.source, r.score, r.popularity_rank, r.orders_together, r.confidence, r.lift
@@ -150,12 +150,12 @@ func TestTrialFails(t *testing.T) {
 	errOdd := errors.New("odd")
 	fine := func(pgx.Tx, db.Build) error { return nil }
 	for name, c := range map[string]struct {
-		change  func(*build.Options)
+		change  func(*builds.Options)
 		prepare func(pgx.Tx) error
 		judge   func(pgx.Tx, db.Build) error
 		want    string
 	}{
-		"settings": {func(o *build.Options) { o.Settings.MaxBasket = 1 }, holdOut, fine, "max_basket is 1"},
+		"settings": {func(o *builds.Options) { o.Settings.MaxBasket = 1 }, holdOut, fine, "max_basket is 1"},
 		"prepare":  {nil, func(pgx.Tx) error { return errOdd }, fine, "odd"},
 		"no table": {nil, func(pgx.Tx) error { return nil }, fine, `relation "held_out" does not exist`},
 		"judge":    {nil, holdOut, func(pgx.Tx, db.Build) error { return errOdd }, "odd"},
@@ -168,7 +168,7 @@ func TestTrialFails(t *testing.T) {
 			if c.change != nil {
 				c.change(&opts)
 			}
-			if err := build.Trial(t.Context(), pool, opts, c.prepare, c.judge); err == nil || !strings.Contains(err.Error(), c.want) {
+			if err := builds.Trial(t.Context(), pool, opts, c.prepare, c.judge); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("the trial ended with %v, want %q", err, c.want)
 			}
 			if diff := cmp.Diff(before, remains(t, pool)); diff != "" {
@@ -185,6 +185,9 @@ func TestInterruptedTrialLeavesNothing(t *testing.T) {
 		for _, how := range []string{"cancelled", "terminated"} {
 			t.Run(how+" in "+phase, func(t *testing.T) {
 				t.Parallel()
+				if phase == "stats" {
+					lock = "LOCK TABLE items IN ACCESS EXCLUSIVE MODE" // holdOut reads orders
+				}
 				pool := newDated(t, 33).pool
 				before := remains(t, pool)
 				release := holdUp(t, pool, lock)
@@ -192,7 +195,7 @@ func TestInterruptedTrialLeavesNothing(t *testing.T) {
 				defer cancel()
 				done := make(chan error, 1)
 				go func() {
-					done <- build.Trial(ctx, pool, defaults(), holdOut, func(pgx.Tx, db.Build) error { return errors.New("judged") })
+					done <- builds.Trial(ctx, pool, defaults(), holdOut, func(pgx.Tx, db.Build) error { return errors.New("judged") })
 				}()
 				pid := waiting(t, pool, "relation")
 				if how == "cancelled" {
@@ -215,7 +218,7 @@ func TestInterruptedTrialLeavesNothing(t *testing.T) {
 			before := remains(t, pool)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			err := build.Trial(ctx, pool, defaults(), holdOut, func(tx pgx.Tx, _ db.Build) error {
+			err := builds.Trial(ctx, pool, defaults(), holdOut, func(tx pgx.Tx, _ db.Build) error {
 				if how == "cancelled" {
 					cancel()
 				} else if _, err := tx.Exec(ctx, "SELECT pg_terminate_backend(pg_backend_pid())"); err == nil {
@@ -254,7 +257,7 @@ func TestBuildsWaitForATrial(t *testing.T) {
 	t.Parallel()
 	pool := newDated(t, 35).pool
 	var done <-chan error
-	err := build.Trial(t.Context(), pool, defaults(), holdOut, func(pgx.Tx, db.Build) error {
+	err := builds.Trial(t.Context(), pool, defaults(), holdOut, func(pgx.Tx, db.Build) error {
 		done = begin(t.Context(), pool)
 		waiting(t, pool, "advisory")
 		wantStates(t, pool, map[int64]string{1: "active"})
@@ -290,7 +293,7 @@ func TestInactive(t *testing.T) {
 		}
 	}
 	wantHealthy(t, pool)
-	if _, err := build.Activate(t.Context(), pool, 2); err != nil {
+	if _, err := builds.Activate(t.Context(), pool, 2); err != nil {
 		t.Error(err)
 	}
 	wantStates(t, pool, map[int64]string{1: "ready", 2: "active"})
@@ -311,7 +314,7 @@ func TestPrunedDays(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "UPDATE builds SET status = 'pruned' WHERE build_id = 1"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := build.Prune(t.Context(), pool, 0); err != nil {
+	if _, err := builds.Prune(t.Context(), pool, 0); err != nil {
 		t.Fatal(err)
 	}
 	var tables int

@@ -1,4 +1,4 @@
-package build
+package builds
 
 import (
 	"context"
@@ -63,8 +63,8 @@ func Compare(ctx context.Context, pool *pgxpool.Pool, before, after int64, limit
 
 func compare(ctx context.Context, tx pgx.Tx, before, after int64, limit int32) (Diff, error) {
 	// Every row of both builds is read. The planner expects a few, and would look them up one by one.
-	_, err := tx.Exec(ctx, "SET LOCAL work_mem = '"+memory+
-		"'; SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL join_collapse_limit = 1; SET LOCAL jit = off")
+	_, err := tx.Exec(ctx, "SET LOCAL work_mem = '256MB'; "+
+		"SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL join_collapse_limit = 1; SET LOCAL jit = off")
 	if err != nil {
 		return Diff{}, fmt.Errorf("prepare to compare: %w", err)
 	}

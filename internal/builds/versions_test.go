@@ -1,4 +1,4 @@
-package build_test
+package builds_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -58,11 +58,11 @@ func TestPrune(t *testing.T) {
 			for range 4 {
 				mustBuild(t, pool, opts)
 			}
-			active, err := build.Activate(t.Context(), pool, c.activate)
+			active, err := builds.Activate(t.Context(), pool, c.activate)
 			if err != nil {
 				t.Fatal(err)
 			}
-			pruned, err := build.Prune(t.Context(), pool, c.keep)
+			pruned, err := builds.Prune(t.Context(), pool, c.keep)
 			if err != nil || pruned != c.pruned {
 				t.Errorf("pruned %d (%v), want %d", pruned, err, c.pruned)
 			}
@@ -87,7 +87,7 @@ func TestNeverActive(t *testing.T) {
 		{1: "ready", 2: "ready", 3: "active", 4: "pruned", 5: "ready"},
 	} {
 		mustBuild(t, pool, refused)
-		if _, err := build.Prune(t.Context(), pool, build.DefaultKeep); err != nil {
+		if _, err := builds.Prune(t.Context(), pool, builds.DefaultKeep); err != nil {
 			t.Fatal(err)
 		}
 		wantStates(t, pool, want)
@@ -95,24 +95,24 @@ func TestNeverActive(t *testing.T) {
 	mustBuild(t, pool, defaults())
 	wantStates(t, pool, map[int64]string{1: "pruned", 2: "ready", 3: "ready", 4: "pruned", 5: "ready", 6: "active"})
 	for _, want := range []int64{3, 2} {
-		if b, err := build.Rollback(t.Context(), pool); err != nil || b.BuildID != want {
+		if b, err := builds.Rollback(t.Context(), pool); err != nil || b.BuildID != want {
 			t.Errorf("rollback to %d (%v), want %d", b.BuildID, err, want)
 		}
 	}
-	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+	if _, err := builds.Rollback(t.Context(), pool); !errors.Is(err, builds.ErrNotFound) {
 		t.Errorf("rollback past the oldest: %v", err)
 	}
 	// Once it has answered, it is one of the others.
 	for _, id := range []int64{5, 6} {
-		if _, err := build.Activate(t.Context(), pool, id); err != nil {
+		if _, err := builds.Activate(t.Context(), pool, id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if b, err := build.Rollback(t.Context(), pool); err != nil || b.BuildID != 5 {
+	if b, err := builds.Rollback(t.Context(), pool); err != nil || b.BuildID != 5 {
 		t.Errorf("rollback to %d (%v), want 5", b.BuildID, err)
 	}
 	mustBuild(t, pool, refused)
-	if _, err := build.Prune(t.Context(), pool, 0); err != nil {
+	if _, err := builds.Prune(t.Context(), pool, 0); err != nil {
 		t.Fatal(err)
 	}
 	wantStates(t, pool, map[int64]string{1: "pruned", 2: "pruned", 3: "pruned", 4: "pruned", 5: "active", 6: "pruned", 7: "ready"})
@@ -124,10 +124,10 @@ func TestKeepBelowZero(t *testing.T) {
 	pool, _ := small(t, 1)
 	opts := defaults()
 	opts.Keep = -1
-	if _, err := build.Run(t.Context(), pool, opts); err == nil || !strings.Contains(err.Error(), "keep is -1") {
+	if _, err := builds.Run(t.Context(), pool, opts); err == nil || !strings.Contains(err.Error(), "keep is -1") {
 		t.Errorf("Run: %v", err)
 	}
-	if _, err := build.Prune(t.Context(), pool, -1); err == nil || !strings.Contains(err.Error(), "keep is -1") {
+	if _, err := builds.Prune(t.Context(), pool, -1); err == nil || !strings.Contains(err.Error(), "keep is -1") {
 		t.Errorf("Prune: %v", err)
 	}
 	wantStates(t, pool, map[int64]string{})
@@ -137,12 +137,12 @@ func TestKeepBelowZero(t *testing.T) {
 func TestActivate(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 3)
-	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+	if _, err := builds.Rollback(t.Context(), pool); !errors.Is(err, builds.ErrNotFound) {
 		t.Errorf("rollback without any build: %v", err)
 	}
 	opts := defaults()
 	mustBuild(t, pool, opts)
-	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+	if _, err := builds.Rollback(t.Context(), pool); !errors.Is(err, builds.ErrNotFound) {
 		t.Errorf("rollback without an older build: %v", err)
 	}
 	breakBuild(t, pool)
@@ -152,7 +152,7 @@ func TestActivate(t *testing.T) {
 	before := map[int64]string{1: "pruned", 2: "failed", 3: "ready", 4: "ready", 5: "active"}
 	wantStates(t, pool, before)
 	for name, id := range map[string]int64{"pruned": 1, "failed": 2, "unknown": 99, "zero": 0, "below zero": -1, "huge": math.MaxInt64} {
-		if _, err := build.Activate(t.Context(), pool, id); !errors.Is(err, build.ErrNotFound) {
+		if _, err := builds.Activate(t.Context(), pool, id); !errors.Is(err, builds.ErrNotFound) {
 			t.Errorf("activate a build that is %s: %v", name, err)
 		}
 		wantStates(t, pool, before)
@@ -161,17 +161,17 @@ func TestActivate(t *testing.T) {
 		{1: "pruned", 2: "failed", 3: "ready", 4: "active", 5: "ready"},
 		{1: "pruned", 2: "failed", 3: "active", 4: "ready", 5: "ready"},
 	} {
-		b, err := build.Rollback(t.Context(), pool)
+		b, err := builds.Rollback(t.Context(), pool)
 		if err != nil || !b.Active || want[b.BuildID] != "active" {
 			t.Errorf("rollback to %d, active %t: %v", b.BuildID, b.Active, err)
 		}
 		wantStates(t, pool, want)
 	}
-	if _, err := build.Rollback(t.Context(), pool); !errors.Is(err, build.ErrNotFound) {
+	if _, err := builds.Rollback(t.Context(), pool); !errors.Is(err, builds.ErrNotFound) {
 		t.Errorf("rollback past the oldest: %v", err)
 	}
 	for _, id := range []int64{5, 5} {
-		if b, err := build.Activate(t.Context(), pool, id); err != nil || b.BuildID != id || !b.Active {
+		if b, err := builds.Activate(t.Context(), pool, id); err != nil || b.BuildID != id || !b.Active {
 			t.Errorf("activate build %d: %+v, %v", id, b, err)
 		}
 	}
@@ -190,9 +190,9 @@ func TestSettingsAreStored(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	again := defaults()
-	again.Settings = build.SettingsOf(first)
+	again.Settings = builds.SettingsOf(first)
 	second := mustBuild(t, pool, again)
-	if diff := cmp.Diff(opts.Settings, build.SettingsOf(second)); diff != "" {
+	if diff := cmp.Diff(opts.Settings, builds.SettingsOf(second)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want := oracle.Count(orders, oracle.Settings(opts.Settings))
@@ -203,7 +203,7 @@ func TestSettingsAreStored(t *testing.T) {
 func TestWrongSettingsChangeNothing(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 5)
-	if _, err := build.Run(t.Context(), pool, build.Options{BuiltBy: "test", Version: "test"}); err == nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{BuiltBy: "test", Version: "test"}); err == nil {
 		t.Error("settings of zero were taken")
 	}
 	wantStates(t, pool, map[int64]string{})
@@ -214,7 +214,7 @@ func TestNoOrders(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	built := mustBuild(t, pool, defaults())
-	wantCounts(t, pool, built, oracle.Count(nil, oracle.Settings(build.DefaultSettings())))
+	wantCounts(t, pool, built, oracle.Count(nil, oracle.Settings(builds.DefaultSettings())))
 	wantHealthy(t, pool)
 	answer, err := recommend.New(pool).Ask(t.Context(), recommend.Popular(recommend.Options{}))
 	if err != nil || len(answer.Recommendations) != 0 || answer.Metadata.BuildID != built.BuildID {

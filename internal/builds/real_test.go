@@ -1,6 +1,6 @@
 //go:build realdata
 
-package build_test
+package builds_test
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/alsobought/alsobought/internal/build"
+	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/oracle"
@@ -41,7 +41,7 @@ func TestRealOrders(t *testing.T) {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 			orders, times := realOrders(t, name)
-			wantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(build.DefaultSettings())))
+			wantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(builds.DefaultSettings())))
 			wantHealthy(t, pool)
 		})
 	}

@@ -1,0 +1,188 @@
+package builds
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/migrations"
+)
+
+// A step of a build is a file of migrations/counting. In this order each step finds what it reads; the two workers run theirs side by side.
+type step struct {
+	name       string
+	worker     int
+	after      string // the other worker's step that has to be done
+	readOrders bool   // and so must see the snapshot of the build
+}
+
+var steps = []step{
+	{name: "stats", worker: 1, readOrders: true},
+	{name: "pairs", worker: 0, readOrders: true},
+	{name: "days", worker: 1, readOrders: true},
+	{name: "chance", worker: 1, after: "pairs"},
+	{name: "kept_neighbours", worker: 0, after: "stats"},
+	{name: "overlaps", worker: 0},
+	{name: "similar", worker: 1, after: "kept_neighbours"},
+	{name: "pair_keys", worker: 1}, // locks the pairs, which kept_neighbours reads
+	{name: "neighbours", worker: 0, after: "similar"},
+}
+
+const workers = 2
+
+// prepareSession gives sorts, joins and aggregates their memory. Two workers leave no processors for parallel plans.
+const prepareSession = `SET work_mem = '256MB'; SET maintenance_work_mem = '128MB'; SET max_parallel_workers_per_gather = 0;
+	SET max_parallel_maintenance_workers = 0; SET jit = off`
+
+// newTables are what the steps fill: those that become partitions of the table of that name, and others.
+var (
+	newPartitions = []string{"item_stats", "item_pairs", "item_neighbours", "item_days"}
+	newOthers     = []string{"new_item_counts", "new_kept_neighbours", "new_similar", "new_item_overlaps", "new_order_days"}
+)
+
+// count fills and attaches the tables of build id, on conn and two more connections.
+func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64) (built db.Build, err error) {
+	seconds := make([]float64, len(steps))
+	// Orders that are loaded meanwhile are in the next build, whole: the workers see the snapshot of this transaction.
+	err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		var snapshot string
+		err := tx.QueryRow(ctx, "SELECT pg_export_snapshot() FROM set_config('idle_in_transaction_session_timeout', '0', true)").Scan(&snapshot)
+		if err != nil {
+			return fmt.Errorf("export snapshot: %w", err)
+		}
+		done := map[string]chan struct{}{}
+		for _, s := range steps {
+			done[s.name] = make(chan struct{})
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		for worker := range workers {
+			group.Go(func() error {
+				return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error { return work(ctx, conn, worker, snapshot, done, seconds) })
+			})
+		}
+		return group.Wait()
+	})
+	if err != nil {
+		return db.Build{}, fmt.Errorf("build %d: %w", id, err)
+	}
+	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		built, err = attach(ctx, tx, id, seconds)
+		return err
+	})
+	return built, err
+}
+
+// work runs the steps of one worker.
+func work(ctx context.Context, conn *pgx.Conn, worker int, snapshot string, done map[string]chan struct{}, seconds []float64) error {
+	const nothing = "; CREATE TEMPORARY TABLE held_out (order_id bigint);"
+	if _, err := conn.Exec(ctx, prepareSession+nothing+migrations.Counting("orders")); err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	for i, s := range steps {
+		if s.worker != worker {
+			continue
+		}
+		if s.after != "" {
+			select {
+			case <-done[s.after]:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		options, before := pgx.TxOptions{}, ""
+		if s.readOrders {
+			options.IsoLevel, before = pgx.RepeatableRead, "SET TRANSACTION SNAPSHOT '"+snapshot+"';"
+		}
+		began := time.Now()
+		err := pg.InTx(ctx, conn, options, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, before+migrations.Counting(s.name))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		seconds[i] = time.Since(began).Seconds()
+		close(done[s.name])
+	}
+	return nil
+}
+
+// countInTx fills and attaches the tables of build id, all in tx, whose table held_out has the orders that do not count.
+func countInTx(ctx context.Context, tx pgx.Tx, id int64) (db.Build, error) {
+	if _, err := tx.Exec(ctx, strings.ReplaceAll(prepareSession, "SET ", "SET LOCAL ")+";"+migrations.Counting("orders")); err != nil {
+		return db.Build{}, fmt.Errorf("prepare build %d: %w", id, err)
+	}
+	seconds := make([]float64, len(steps))
+	for i, s := range steps {
+		began := time.Now()
+		if _, err := tx.Exec(ctx, migrations.Counting(s.name)); err != nil {
+			return db.Build{}, fmt.Errorf("build %d: %s: %w", id, s.name, err)
+		}
+		seconds[i] = time.Since(began).Seconds()
+	}
+	return attach(ctx, tx, id, seconds)
+}
+
+// attach makes the new tables partitions of build id. The CHECK spares ATTACH the scan for rows of other builds; it takes SHARE UPDATE
+// EXCLUSIVE on the parents, which no reader feels.
+func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Build, error) {
+	began := time.Now()
+	build := strconv.FormatInt(id, 10)
+	var statement strings.Builder
+	statement.WriteString("INSERT INTO order_days (build_id, day, orders) SELECT d.build_id, d.day, d.orders FROM new_order_days AS d;")
+	for _, parent := range newPartitions {
+		statement.WriteString(strings.ReplaceAll(`
+			ALTER TABLE new_PARENT RENAME TO PARENTSUFFIX;
+			ALTER TABLE PARENTSUFFIX RENAME CONSTRAINT new_PARENT_pkey TO PARENTSUFFIX_pkey;
+			ALTER TABLE PARENTSUFFIX ADD CONSTRAINT PARENTSUFFIX_build_check CHECK (build_id = BUILD);
+			ALTER TABLE PARENT ATTACH PARTITION PARENTSUFFIX FOR VALUES IN (BUILD);
+			ALTER TABLE PARENTSUFFIX DROP CONSTRAINT PARENTSUFFIX_build_check;`, "PARENT", parent))
+	}
+	statement.WriteString(`
+		ALTER TABLE item_statsSUFFIX RENAME CONSTRAINT new_item_stats_popularity_rank_key TO item_statsSUFFIX_popularity_rank_key;
+		ALTER INDEX new_item_pairs_item_b_idx RENAME TO item_pairsSUFFIX_item_b_idx;
+		DROP TABLE ` + strings.Join(newOthers, ", "))
+	fillIn := strings.NewReplacer("SUFFIX", "_"+build, "BUILD", build)
+	if _, err := tx.Exec(ctx, fillIn.Replace(statement.String())); err != nil {
+		return db.Build{}, fmt.Errorf("build %d: attach: %w", id, err)
+	}
+	took := func(names ...string) (sum float64) {
+		for i, s := range steps {
+			if slices.Contains(names, s.name) {
+				sum += seconds[i]
+			}
+		}
+		return sum
+	}
+	built, err := db.New(tx).BuildFinish(ctx, db.BuildFinishParams{
+		BuildID:           id,
+		StatsSeconds:      took("stats", "days"),
+		PairsSeconds:      took("pairs", "pair_keys"),
+		NeighboursSeconds: took("chance", "kept_neighbours", "overlaps", "similar", "neighbours") + time.Since(began).Seconds(),
+	})
+	if err != nil {
+		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)
+	}
+	return built, nil
+}
+
+// dropNew drops what an interrupted build left.
+func dropNew(ctx context.Context, on db.DBTX) error {
+	names := slices.Clone(newOthers)
+	for _, parent := range newPartitions {
+		names = append(names, "new_"+parent)
+	}
+	if _, err := on.Exec(ctx, "DROP TABLE IF EXISTS "+strings.Join(names, ", ")); err != nil {
+		return fmt.Errorf("drop the tables of an interrupted build: %w", err)
+	}
+	return nil
+}
