@@ -117,9 +117,11 @@ WITH catalogue AS (
 SELECT p.method, count(*) AS cases,
        avg((coalesce(p.place <= 5, false))::integer)::float8 AS hr_5,
        avg((coalesce(p.place <= 10, false))::integer)::float8 AS hr_10,
-       avg(CASE WHEN p.place <= 10 THEN 1.0::float8 / p.place ELSE 0 END)::float8 AS mrr_10,
-       avg(CASE WHEN p.place <= 10 THEN ln(2::float8) / ln(1 + p.place::float8) ELSE 0 END)::float8 AS ndcg_10,
-       avg(CASE WHEN p.place IS NULL THEN 1 ELSE (p.place - 1) / greatest(c.items - p.asked - 1, 1)::float8 END)::float8 AS mpr,
+       avg(CASE WHEN p.place <= 10 THEN 1.0::float8 / p.place ELSE 0 END ORDER BY p.case_id)::float8 AS mrr_10,
+       avg(CASE WHEN p.place <= 10 THEN ln(2::float8) / ln(1 + p.place::float8) ELSE 0 END
+           ORDER BY p.case_id)::float8 AS ndcg_10,
+       avg(CASE WHEN p.place IS NULL THEN 1 ELSE (p.place - 1) / greatest(c.items - p.asked - 1, 1)::float8 END
+           ORDER BY p.case_id)::float8 AS mpr,
        coalesce(min(v.coverage), 0)::float8 AS coverage, coalesce(min(v.popularity_share), 0)::float8 AS popularity_share
 FROM placed AS p
 CROSS JOIN catalogue AS c
@@ -141,6 +143,7 @@ type GradeListRow struct {
 	PopularityShare float64 `json:"popularity_share"`
 }
 
+// Sums of floats depend on their order: it is that of the cases.
 // place is where the hidden item stands: in the ranking, or behind it among all others by popularity, as places are filled. NULL when the build
 // does not know it.
 func (q *Queries) GradeList(ctx context.Context) ([]GradeListRow, error) {

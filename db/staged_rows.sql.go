@@ -9,12 +9,12 @@ import (
 	"context"
 )
 
-const orderExists = `-- name: OrderExists :one
-SELECT EXISTS (SELECT FROM orders)::boolean AS some
+const orderOrItemExists = `-- name: OrderOrItemExists :one
+SELECT (EXISTS (SELECT FROM orders) OR EXISTS (SELECT FROM items))::boolean AS some
 `
 
-func (q *Queries) OrderExists(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, orderExists)
+func (q *Queries) OrderOrItemExists(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, orderOrItemExists)
 	var some bool
 	err := row.Scan(&some)
 	return some, err
@@ -22,19 +22,15 @@ func (q *Queries) OrderExists(ctx context.Context) (bool, error) {
 
 const stagedItemMerge = `-- name: StagedItemMerge :execrows
 
-WITH names AS MATERIALIZED (
-    SELECT DISTINCT s.item_name AS name FROM staged_rows AS s WHERE s.reason IS NULL
-)
 INSERT INTO items (name)
-SELECT n.name
-FROM names AS n
-WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.name = n.name)
-ORDER BY n.name
+SELECT s.name
+FROM staged_names AS s
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.name = s.name)
+ORDER BY s.name
 `
 
-// The merge of one load: what stands in staged_rows becomes items, orders, order_lines and load_rejects. Merges run one at a time (an
-// advisory lock), so that what another load brings in is either seen here or sees this.
-// The names first, by themselves: the planner knows how few there are, and groups by hash instead of sorting every row.
+// The merge of one load: what stands in the staged tables becomes items, orders and order_lines. Merges run one
+// at a time (an advisory lock), so that what another load brings in is either seen here or sees this.
 func (q *Queries) StagedItemMerge(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedItemMerge)
 	if err != nil {
@@ -43,19 +39,28 @@ func (q *Queries) StagedItemMerge(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
+const stagedItemNumber = `-- name: StagedItemNumber :execrows
+INSERT INTO item_numbers (staged_id, item_id)
+SELECT s.item_id, i.item_id FROM staged_names AS s JOIN items AS i ON i.name = s.name
+`
+
+func (q *Queries) StagedItemNumber(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedItemNumber)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const stagedLineKnow = `-- name: StagedLineKnow :execrows
 INSERT INTO known_lines (order_id, item_id, load_id, quantity)
-SELECT k.order_id, k.item_id, $1::bigint, sum_numeric(s.quantity)
-FROM staged_rows AS s
-JOIN orders AS o ON o.external_id = s.order_id
-JOIN items AS i ON i.name = s.item_name
-JOIN order_lines AS k ON k.order_id = o.order_id AND k.item_id = i.item_id
-WHERE s.reason IS NULL
-GROUP BY k.order_id, k.item_id
+SELECT k.order_id, k.item_id, $1::bigint, n.quantity
+FROM numbered_lines AS n
+JOIN order_lines AS k ON k.order_id = n.order_id AND k.item_id = n.item_id
 ORDER BY k.order_id, k.item_id
 `
 
-// What the load says of lines that an earlier one brought; run before StagedLineMerge. Repeats inside the load add to the quantity.
+// What the load says of lines that an earlier one brought; run before StagedLineMerge.
 func (q *Queries) StagedLineKnow(ctx context.Context, loadID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedLineKnow, loadID)
 	if err != nil {
@@ -66,18 +71,33 @@ func (q *Queries) StagedLineKnow(ctx context.Context, loadID int64) (int64, erro
 
 const stagedLineMerge = `-- name: StagedLineMerge :execrows
 INSERT INTO order_lines (order_id, item_id, quantity, load_id)
-SELECT o.order_id, i.item_id, sum_numeric(s.quantity), $1::bigint
-FROM staged_rows AS s
-JOIN orders AS o ON o.external_id = s.order_id
-JOIN items AS i ON i.name = s.item_name
-WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM order_lines AS k WHERE k.order_id = o.order_id AND k.item_id = i.item_id)
-GROUP BY o.order_id, i.item_id
-ORDER BY o.order_id, i.item_id
+SELECT n.order_id, n.item_id, n.quantity, $1::bigint
+FROM numbered_lines AS n
+WHERE NOT EXISTS (SELECT FROM order_lines AS k WHERE k.order_id = n.order_id AND k.item_id = n.item_id)
+ORDER BY n.order_id, n.item_id
 `
 
-// Repeats inside the load add to the quantity. In the order of the key, which fills the index from left to right.
+// In the order of the key, which fills the index from left to right.
 func (q *Queries) StagedLineMerge(ctx context.Context, loadID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedLineMerge, loadID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const stagedLineNumber = `-- name: StagedLineNumber :execrows
+INSERT INTO numbered_lines (order_id, item_id, quantity)
+SELECT o.order_id, i.item_id, sum_numeric(l.quantity)
+FROM staged_lines AS l
+JOIN order_numbers AS o ON o.staged_id = l.order_id
+JOIN item_numbers AS i ON i.staged_id = l.item_id
+GROUP BY o.order_id, i.item_id
+`
+
+// Repeats inside the load add to the quantity.
+func (q *Queries) StagedLineNumber(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedLineNumber)
 	if err != nil {
 		return 0, err
 	}
@@ -108,14 +128,14 @@ func (q *Queries) StagedOrderExtend(ctx context.Context, loadID int64) (int64, e
 const stagedOrderKnow = `-- name: StagedOrderKnow :execrows
 INSERT INTO known_orders (order_id, load_id, ordered_at, customer_id)
 SELECT o.order_id, $1::bigint, min(s.ordered_at), min(s.customer_id COLLATE "C")
-FROM staged_rows AS s
-JOIN orders AS o ON o.external_id = s.order_id
-WHERE s.reason IS NULL
+FROM staged_orders AS s
+JOIN orders AS o ON o.external_id = s.external_id
 GROUP BY o.order_id
 ORDER BY o.order_id
 `
 
-// What the load says of orders that an earlier one brought; run before StagedOrderMerge, after which all are there.
+// What the load says of orders that an earlier one brought; run before StagedOrderMerge, after which all are
+// there.
 func (q *Queries) StagedOrderKnow(ctx context.Context, loadID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedOrderKnow, loadID)
 	if err != nil {
@@ -126,16 +146,18 @@ func (q *Queries) StagedOrderKnow(ctx context.Context, loadID int64) (int64, err
 
 const stagedOrderMerge = `-- name: StagedOrderMerge :execrows
 INSERT INTO orders (external_id, ordered_at, customer_id, load_id, items)
-SELECT s.order_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), $1::bigint,
-       array_agg(DISTINCT i.item_id ORDER BY i.item_id)
-FROM staged_rows AS s
-JOIN items AS i ON i.name = s.item_name
-WHERE s.reason IS NULL AND NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = s.order_id)
-GROUP BY s.order_id
-ORDER BY s.order_id
+SELECT s.external_id, min(s.ordered_at), min(s.customer_id COLLATE "C"), $1::bigint,
+       array_agg(DISTINCT n.item_id ORDER BY n.item_id)
+FROM staged_orders AS s
+JOIN staged_lines AS l ON l.order_id = s.order_id
+JOIN item_numbers AS n ON n.staged_id = l.item_id
+WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.external_id = s.external_id)
+GROUP BY s.external_id
+ORDER BY s.external_id
 `
 
-// An order keeps the earliest time and the first customer, by bytes, that its lines name: the same whatever the order of the lines.
+// An order keeps the earliest time and the first customer, by bytes, that its lines name: the same whatever
+// the order of the lines.
 func (q *Queries) StagedOrderMerge(ctx context.Context, loadID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedOrderMerge, loadID)
 	if err != nil {
@@ -144,16 +166,13 @@ func (q *Queries) StagedOrderMerge(ctx context.Context, loadID int64) (int64, er
 	return result.RowsAffected(), nil
 }
 
-const stagedRejectMerge = `-- name: StagedRejectMerge :execrows
-INSERT INTO load_rejects (load_id, row_number, file_number, line_number, reason, detail, raw, said)
-SELECT $1::bigint, s.row_number, s.file_number, s.line_number, s.reason, s.detail, s.raw, s.said
-FROM staged_rows AS s
-WHERE s.reason IS NOT NULL
-ORDER BY s.row_number
+const stagedOrderNumber = `-- name: StagedOrderNumber :execrows
+INSERT INTO order_numbers (staged_id, order_id)
+SELECT s.order_id, o.order_id FROM staged_orders AS s JOIN orders AS o ON o.external_id = s.external_id
 `
 
-func (q *Queries) StagedRejectMerge(ctx context.Context, loadID int64) (int64, error) {
-	result, err := q.db.Exec(ctx, stagedRejectMerge, loadID)
+func (q *Queries) StagedOrderNumber(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedOrderNumber)
 	if err != nil {
 		return 0, err
 	}

@@ -170,7 +170,7 @@ func TestInterrupted(t *testing.T) {
 		statement string // that runs then, as in LIKE; "" when the database has heard nothing yet
 		shown     string
 	}{
-		{"copying", "-", "copy %staged_rows%", "000 rows  "},
+		{"copying", "-", "%staged_lines%", "000 rows  "},
 		{"merging", "-", "%StagedLineMerge%", "merging 120,000 rows"},
 		{"waiting", filepath.Join(t.TempDir(), "pipe"), "", "0 rows  "},
 	} {
@@ -200,7 +200,7 @@ func TestInterrupted(t *testing.T) {
 				_ = s.stdin.Close()
 			}
 			if c.statement != "" {
-				until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ILIKE $1)", c.statement)
+				until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND query ILIKE $1)", c.statement)
 			}
 			s.sees(t, c.shown)
 			s.types(t, "\x03")

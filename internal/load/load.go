@@ -1,9 +1,9 @@
 // Package load brings order files into the database and accounts for every row of them.
 //
-// A load is one transaction: its rows are staged by COPY, merged into items, orders and order_lines by SQL, and its audit row is closed
-// with the counts, together or not at all. Only the audit row is older than the transaction: it says "running" from the start, and
-// "failed" and why when the load did not come to its end. The package never parses a file itself (package orderfile does) and never
-// builds recommendations.
+// A load is one transaction: its rows are numbered while they are read and copied, into the tables themselves where these are empty, else into
+// staging tables that SQL merges into items, orders and order_lines; its audit row is closed with the counts, together or not at all. Only
+// the audit row is older than the transaction: it says "running" from the start, and "failed" and why when the load did not come to its end.
+// The package never parses a file itself (package orderfile does) and never builds recommendations.
 package load
 
 import (
@@ -137,26 +137,31 @@ func start(ctx context.Context, conn *pgx.Conn, sources []Source, opts Options) 
 // run stages and merges inside the transaction tx.
 func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, error) {
 	began := time.Now()
-	if err := stage.copy(ctx, tx); err != nil {
+	q := db.New(tx)
+	empty, err := mayFill(ctx, tx, q)
+	if err != nil {
+		return Result{}, err
+	}
+	stage.loadID = loadID
+	var merged merged
+	if empty {
+		merged, err = fill(ctx, tx, stage)
+	} else {
+		err = stageRows(ctx, tx, stage)
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	copied := time.Now()
-
-	q := db.New(tx)
-	if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
-		return Result{}, err
-	}
 	if !stage.options.Again {
 		if err := refuseKnown(ctx, q, stage.files); err != nil {
 			return Result{}, err
 		}
 	}
-	merged, err := merge(ctx, tx, loadID)
-	if err != nil {
-		return Result{}, err
-	}
-	if merged.rejected != stage.rejected {
-		return Result{}, fmt.Errorf("%d rows were refused, but %d were stored", stage.rejected, merged.rejected)
+	if !empty {
+		if merged, err = merge(ctx, tx, loadID); err != nil {
+			return Result{}, err
+		}
 	}
 
 	var result Result
@@ -185,6 +190,23 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 		return Result{}, fmt.Errorf("close audit: %w", err)
 	}
 	return result, nil
+}
+
+// mayFill reports whether the tables are empty, and nobody else may merge anything until this load ends. Others need not wait to look: while
+// somebody fills the tables, they cannot be read.
+func mayFill(ctx context.Context, tx pgx.Tx, q *db.Queries) (empty bool, err error) {
+	free, err := pg.TryLock(ctx, tx.Conn(), pg.MergeLock, 0)
+	if err != nil || !free {
+		return false, err
+	}
+	some, err := q.OrderOrItemExists(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look for orders: %w", err)
+	}
+	if some {
+		return false, pg.Unlock(ctx, tx.Conn(), pg.MergeLock, 0)
+	}
+	return true, nil
 }
 
 // refuseKnown returns a LoadedError for the first file whose bytes were loaded before.

@@ -33,6 +33,14 @@ func TryLock(ctx context.Context, conn *pgx.Conn, class int32, id int64) (taken 
 	return taken, nil
 }
 
+// Unlock gives back what Lock or TryLock took.
+func Unlock(ctx context.Context, conn *pgx.Conn, class int32, id int64) error {
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_unlock($1::integer, $2::bigint::integer)", class, id); err != nil {
+		return fmt.Errorf("unlock %#x/%d: %w", class, id, err)
+	}
+	return nil
+}
+
 // LockTx takes the advisory lock until the end of the transaction and waits for it as long as ctx allows.
 func LockTx(ctx context.Context, tx pgx.Tx, class int32, id int64) error {
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1::integer, $2::bigint::integer)", class, id); err != nil {
