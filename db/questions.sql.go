@@ -295,29 +295,28 @@ func (q *Queries) KeptSimilarList(ctx context.Context, arg KeptSimilarListParams
 
 const pairExplain = `-- name: PairExplain :one
 SELECT e.build_id::bigint AS build_id, e.built_at::timestamptz AS built_at,
-       e.item_known::boolean AS item_known,
-       e.other_known::boolean AS other_known, coalesce(e.reason, '')::text AS reason,
-       coalesce(e.orders_together, 0)::bigint AS orders_together, coalesce(e.item_orders,
-           0)::bigint AS item_orders,
-       coalesce(e.other_orders, 0)::bigint AS other_orders, coalesce(e.item_baskets,
-           0)::bigint AS item_baskets,
+       e.item_known::boolean AS item_known, e.other_known::boolean AS other_known,
+       coalesce(e.reason, '')::text AS reason, coalesce(e.orders_together, 0)::bigint AS orders_together,
+       coalesce(e.item_orders, 0)::bigint AS item_orders,
+       coalesce(e.other_orders, 0)::bigint AS other_orders,
+       coalesce(e.item_baskets, 0)::bigint AS item_baskets,
        coalesce(e.other_baskets, 0)::bigint AS other_baskets, coalesce(e.baskets, 0)::bigint AS baskets,
        coalesce(e.support, 0)::float8 AS support, coalesce(e.confidence, 0)::float8 AS confidence,
-       coalesce(e.reverse_confidence, 0)::float8 AS reverse_confidence, coalesce(e.lift, 0)::float8 AS lift,
-       coalesce(e.cosine, 0)::float8 AS cosine, coalesce(e.jaccard, 0)::float8 AS jaccard,
-       coalesce(e.affinity, 0)::float8 AS affinity, coalesce(e.shrink_factor, 0)::float8 AS shrink_factor,
-       coalesce(e.reach, 0)::float8 AS reach, coalesce(e.popularity_divisor, 0)::float8 AS popularity_divisor,
+       coalesce(e.reverse_confidence, 0)::float8 AS reverse_confidence,
+       coalesce(e.lift, 0)::float8 AS lift, coalesce(e.cosine, 0)::float8 AS cosine,
+       coalesce(e.jaccard, 0)::float8 AS jaccard, coalesce(e.affinity, 0)::float8 AS affinity,
+       coalesce(e.shrink_factor, 0)::float8 AS shrink_factor, coalesce(e.reach, 0)::float8 AS reach,
+       coalesce(e.popularity_divisor, 0)::float8 AS popularity_divisor,
        coalesce(e.weight, 0)::float8 AS weight, coalesce(e.item_mass, 0)::float8 AS item_mass,
        coalesce(e.other_mass, 0)::float8 AS other_mass, coalesce(e.shrinkage, 0)::float8 AS shrinkage,
-       coalesce(e.popularity_exponent, 0)::float8 AS popularity_exponent, coalesce(e.neighbour_rank,
-           0)::bigint AS neighbour_rank,
-       coalesce(e.overlap, 0)::float8 AS overlap, coalesce(e.newest_orders, '[]')::jsonb AS newest_orders
+       coalesce(e.popularity_exponent, 0)::float8 AS popularity_exponent,
+       coalesce(e.neighbour_rank, 0)::bigint AS neighbour_rank, coalesce(e.overlap, 0)::float8 AS overlap,
+       coalesce(e.newest_orders, '[]')::jsonb AS newest_orders
 FROM explain_items($1::text, $2::text, $3::bigint) AS e(
     build_id, built_at, item_known, other_known, reason, orders_together, item_orders, other_orders,
-        item_baskets, other_baskets, baskets,
-    support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, shrink_factor, reach,
-        popularity_divisor, weight, item_mass,
-    other_mass, shrinkage, popularity_exponent, neighbour_rank, overlap, newest_orders
+    item_baskets, other_baskets, baskets, support, confidence, reverse_confidence, lift, cosine,
+    jaccard, affinity, shrink_factor, reach, popularity_divisor, weight, item_mass, other_mass,
+    shrinkage, popularity_exponent, neighbour_rank, overlap, newest_orders
 )
 `
 

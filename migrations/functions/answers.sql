@@ -14,8 +14,9 @@ $$;
 CREATE OR REPLACE FUNCTION trimmed_names(names text[]) RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
-    RETURN ARRAY(SELECT trimmed(n.name) FROM unnest(names) WITH ORDINALITY AS n(name,
-        place) ORDER BY n.place);
+    RETURN ARRAY(
+        SELECT trimmed(n.name) FROM unnest(names) WITH ORDINALITY AS n(name, place) ORDER BY n.place
+    );
 END
 $$;
 
@@ -126,8 +127,10 @@ DECLARE
     b      builds := c.build;
     names  text[] := q.items;
     seeds  seed[];
-    result answer := ROW(b.build_id, b.built_at, b.window_days, b.newest_ordered_at IS NOT NULL, c.revision,
-        NULL, '{}', '{}', 0, NULL);
+    result answer := ROW(
+        b.build_id, b.built_at, b.window_days, b.newest_ordered_at IS NOT NULL, c.revision,
+        NULL, '{}', '{}', 0, NULL
+    );
 BEGIN
     IF q.kind = 'order' THEN
         names := order_items(q.order_id);

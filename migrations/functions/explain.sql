@@ -74,13 +74,14 @@ BEGIN
                c.orders_together, i.orders, o.orders, i.baskets, o.baskets, b.baskets,
                m.support, m.confidence, m.reverse_confidence, m.lift, m.cosine, m.jaccard,
                m.affinity, coalesce(c.orders_together / nullif(c.orders_together + b.shrinkage, 0), 0),
-               coalesce(c.weight / nullif(i.mass, 0), 0), power(greatest(o.mass, 1), b.popularity_exponent),
+               coalesce(c.weight / nullif(i.mass, 0), 0), popularity_divisor(o.mass, b.popularity_exponent),
                c.weight, i.mass, o.mass, b.shrinkage, b.popularity_exponent,
                coalesce(kept.neighbour_rank, 0), coalesce(kept.overlap, 0),
-               CASE WHEN i.item_id IS NOT NULL AND o.item_id IS NOT NULL THEN newest_orders(b, i.item_id,
-                   o.item_id) END
-        FROM (SELECT coalesce(pair.orders_together, 0) AS orders_together, coalesce(pair.weight,
-            0) AS weight) AS c
+               CASE WHEN i.item_id IS NOT NULL AND o.item_id IS NOT NULL
+                    THEN newest_orders(b, i.item_id, o.item_id) END
+        FROM (
+            SELECT coalesce(pair.orders_together, 0) AS orders_together, coalesce(pair.weight, 0) AS weight
+        ) AS c
         CROSS JOIN LATERAL pair_measures(
             pair.orders_together, pair.weight, i.baskets, o.baskets, i.mass, o.mass, b.baskets, b.shrinkage,
                 b.popularity_exponent

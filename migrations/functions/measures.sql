@@ -27,8 +27,9 @@ CREATE OR REPLACE FUNCTION affinity(
     orders_together bigint, weight float8, mass_i float8, mass_j float8, shrinkage float8,
     popularity_exponent float8
 ) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN divided_affinity(orders_together, weight, mass_i, popularity_divisor(mass_j, popularity_exponent),
-    shrinkage);
+RETURN divided_affinity(
+    orders_together, weight, mass_i, popularity_divisor(mass_j, popularity_exponent), shrinkage
+);
 
 -- The value of j given i under the named measure; NULL for an unknown measure.
 CREATE OR REPLACE FUNCTION pair_value(

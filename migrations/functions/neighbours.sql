@@ -62,11 +62,10 @@ BEGIN
         ), valued AS (
             SELECT p.seed_id, a.place AS seed_place, p.other_id, o.baskets, o.baskets_rank,
                    pair_value(q.measure, p.orders_together, p.weight, a.baskets, o.baskets, a.mass, o.mass,
-                       b.baskets,
-                              b.shrinkage, b.popularity_exponent) AS value
+                              b.baskets, b.shrinkage, b.popularity_exponent) AS value
             FROM seed_pairs AS p
-            JOIN unnest(seeds) WITH ORDINALITY AS a(item_id, name, orders, baskets, mass,
-                place) ON a.item_id = p.seed_id
+            JOIN unnest(seeds) WITH ORDINALITY AS a(item_id, name, orders, baskets, mass, place)
+                ON a.item_id = p.seed_id
             JOIN item_stats AS o ON o.build_id = b.build_id AND o.item_id = p.other_id
             WHERE p.orders_together >= q.min_support
               -- the confidence as it is shown: c >= min_confidence * n would lose 7 of 100 at a threshold of

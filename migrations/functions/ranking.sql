@@ -46,8 +46,8 @@ DECLARE
     found bigint;
 BEGIN
     RETURN QUERY
-        SELECT n.similar_rank, n.other_id, least(n.similarity, 1), 'pair', NULL::bigint, NULL::bigint[],
-               NULL::bigint
+        SELECT n.similar_rank, n.other_id, least(n.similarity, 1), 'pair',
+               NULL::bigint, NULL::bigint[], NULL::bigint
         FROM item_neighbours AS n
         WHERE n.build_id = b.build_id AND n.item_id = seed AND n.similar_rank <= lim
         ORDER BY n.similar_rank
@@ -56,8 +56,7 @@ BEGIN
     IF found < lim AND q.fill THEN
         RETURN QUERY
             SELECT found + row_number() OVER (ORDER BY s.popularity_rank), s.item_id, 0::float8, 'popular',
-                   NULL::bigint,
-                   NULL::bigint[], NULL::bigint
+                   NULL::bigint, NULL::bigint[], NULL::bigint
             FROM item_stats AS s
             WHERE s.build_id = b.build_id AND s.item_id <> seed AND s.item_id NOT IN (SELECT unnest(excluded))
               AND s.item_id NOT IN (SELECT n.other_id FROM item_neighbours AS n
@@ -80,8 +79,8 @@ DECLARE
     best     sums;
 BEGIN
     WITH candidates AS (
-        SELECT n.other_id, n.other_baskets, n.other_baskets_rank, greatest(n.affinity - share * n.overlap,
-               0) AS value
+        SELECT n.other_id, n.other_baskets, n.other_baskets_rank,
+               greatest(n.affinity - share * n.overlap, 0) AS value
         FROM unnest(ids) WITH ORDINALITY AS s(item_id, place)
         JOIN item_neighbours AS n ON n.build_id = b.build_id AND n.item_id = s.item_id
         WHERE n.other_id <> ALL (ids)
@@ -158,9 +157,8 @@ BEGIN
     SELECT s.orders INTO first FROM item_stats AS s WHERE s.build_id = b.build_id AND s.popularity_rank = 1;
     IF NOT q.fill OR best.totals[lim] >= prior * power(first, exponent) THEN
         RETURN QUERY
-            SELECT t.place, t.item_id, score_of(q.measure, t.total, divisor), 'pair', NULL::bigint,
-                   NULL::bigint[],
-                   NULL::bigint
+            SELECT t.place, t.item_id, score_of(q.measure, t.total, divisor), 'pair',
+                   NULL::bigint, NULL::bigint[], NULL::bigint
             FROM unnest(best.item_ids, best.totals) WITH ORDINALITY AS t(item_id, total, place);
         RETURN;
     END IF;
@@ -180,9 +178,8 @@ BEGIN
             UNION ALL
             SELECT p.item_id, p.total, p.place, 'popular' FROM popular AS p
         )
-        SELECT row_number() OVER (ORDER BY m.total DESC, m.place), m.item_id, score_of(q.measure, m.total,
-               divisor), m.source,
-               NULL::bigint, NULL::bigint[], NULL::bigint
+        SELECT row_number() OVER (ORDER BY m.total DESC, m.place), m.item_id,
+               score_of(q.measure, m.total, divisor), m.source, NULL::bigint, NULL::bigint[], NULL::bigint
         FROM merged AS m
         ORDER BY m.total DESC, m.place
         LIMIT lim;

@@ -98,11 +98,14 @@ SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplica
        l.rows_rejected,
        coalesce(l.rows_rejected::float8 / nullif(l.rows_read, 0), 0)::float8 AS rejected_share,
        (SELECT coalesce(jsonb_object_agg(r.reason, r.rows ORDER BY r.reason), '{}')
-        FROM (SELECT x.reason,
-            count(*) AS rows FROM load_rejects x
-            WHERE x.load_id = l.load_id GROUP BY x.reason) r)::jsonb AS rejected_by_reason,
-       q.orders, q.lines, q.items, q.one_item_orders, coalesce(q.one_item_orders::float8 / nullif(q.orders,
-           0), 0)::float8 AS one_item_share,
+        FROM (
+            SELECT x.reason, count(*) AS rows
+            FROM load_rejects x
+            WHERE x.load_id = l.load_id
+            GROUP BY x.reason
+        ) r)::jsonb AS rejected_by_reason,
+       q.orders, q.lines, q.items, q.one_item_orders,
+       coalesce(q.one_item_orders::float8 / nullif(q.orders, 0), 0)::float8 AS one_item_share,
        q.items_seen_once, q.basket_sizes, q.largest_orders, q.near_duplicates, q.near_duplicate_names,
        q.first_ordered_at, q.last_ordered_at, l.copy_seconds, l.merge_seconds,
        coalesce(l.rows_read / nullif(l.copy_seconds + l.merge_seconds, 0), 0)::float8 AS rows_per_second

@@ -43,8 +43,10 @@ DECLARE
     listed  bigint[];
 BEGIN
     FOR listed IN
-        SELECT array_remove(array_agg(r.item_id),
-               NULL) FROM unnest(rules) AS r WHERE r.kind = 'allow' GROUP BY r.rule_id
+        SELECT array_remove(array_agg(r.item_id), NULL)
+        FROM unnest(rules) AS r
+        WHERE r.kind = 'allow'
+        GROUP BY r.rule_id
     LOOP
         allowed := CASE WHEN allowed IS NULL THEN listed
                         ELSE ARRAY(SELECT unnest(allowed) INTERSECT SELECT unnest(listed)) END;
@@ -88,8 +90,9 @@ DECLARE
         SELECT x.item_id FROM item_attributes AS x WHERE NOT x.active
     );
     allowed bigint[] := allowed_items(in_category, rules);
-    pins    ranked_item[] := ARRAY(SELECT p FROM pinned_items(b, q, rules, none || hidden,
-        allowed) AS p ORDER BY p.place);
+    pins    ranked_item[] := ARRAY(
+        SELECT p FROM pinned_items(b, q, rules, none || hidden, allowed) AS p ORDER BY p.place
+    );
     pin_ids bigint[] := ARRAY(SELECT p.item_id FROM unnest(pins) AS p);
     spare   bigint := cardinality(pins) + (SELECT count(*) FROM unnest(rules) AS r WHERE r.kind = 'apart');
     shown   bigint[] := '{}'; -- items of the answer
@@ -133,8 +136,9 @@ CREATE OR REPLACE FUNCTION left_out_by_rules(
 ) RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1
 AS $$
 DECLARE
-    pins    ranked_item[] := ARRAY(SELECT p FROM pinned_items(b, q, rules, excluded || seed_ids(seeds),
-        in_category) AS p);
+    pins    ranked_item[] := ARRAY(
+        SELECT p FROM pinned_items(b, q, rules, excluded || seed_ids(seeds), in_category) AS p
+    );
     pin_ids bigint[] := ARRAY(SELECT p.item_id FROM unnest(pins) AS p);
 BEGIN
     RETURN QUERY
