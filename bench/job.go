@@ -21,8 +21,8 @@ type jobDone struct {
 	peak int64 // resident bytes of this process while it loaded
 }
 
-// runJob does the main job, from the file to the active build, as alsobought load does it, and adds its phases to t. They add up to the
-// total: what load and build do not account for themselves, commits above all, is "load, rest" and "switch".
+// runJob does the main job, from the file to the active build, as alsobought load does it, and adds its phases to t. Those of the load and
+// the build as a whole add up to the total; the steps of the build, which are listed too, overlap.
 func runJob(ctx context.Context, databaseURL, orders string, t *timings) (jobDone, error) {
 	pool, err := pg.Open(ctx, databaseURL, 0)
 	if err != nil {
@@ -56,10 +56,10 @@ func runJob(ctx context.Context, databaseURL, orders string, t *timings) (jobDon
 	t.add("copy", loaded.CopySeconds)
 	t.add("merge", loaded.MergeSeconds)
 	t.add("load, rest", loadSeconds-loaded.CopySeconds-loaded.MergeSeconds)
+	t.add("build", buildSeconds)
 	t.add("statistics", built.StatsSeconds)
 	t.add("pairs", built.PairsSeconds)
 	t.add("neighbours", built.NeighboursSeconds)
-	t.add("switch", buildSeconds-built.StatsSeconds-built.PairsSeconds-built.NeighboursSeconds)
 	t.add(total, loadSeconds+buildSeconds)
 	return jobDone{
 		counts: counts{Lines: loaded.RowsLoaded, Items: built.Items, Pairs: built.Pairs, Neighbours: built.Neighbours},

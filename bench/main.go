@@ -39,6 +39,7 @@ type options struct {
 	each   time.Duration
 	server string
 	json   bool
+	duckdb bool
 }
 
 // run is the whole program: it returns the exit status. Tables go to stdout; with --json they go to stderr, and stdout gets JSON.
@@ -81,6 +82,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.runs, "runs", 3, "how often to measure the main job and what it is compared with")
 	flags.DurationVar(&o.each, "each", 2*time.Second, "how long to ask each kind of question")
 	flags.StringVar(&o.server, "server", "", "URL of a PostgreSQL to measure instead of a private one, as a superuser")
+	flags.BoolVar(&o.duckdb, "duckdb", false, "measure DuckDB beside it, which needs a C++ compiler")
 	flags.BoolVar(&o.json, "json", false, "print JSON to stdout, and the tables to stderr")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -125,7 +127,14 @@ func measureSample(ctx context.Context, opts options, note func(string)) (r repo
 	}
 	defer func() { err = errors.Join(err, on.close()) }()
 
-	r, err = measure(ctx, on, plan{orders: orders, runs: opts.runs, each: opts.each, note: note})
+	p := plan{orders: orders, runs: opts.runs, each: opts.each, note: note}
+	if opts.duckdb {
+		note("building the program of DuckDB")
+		if p.duckdb, err = buildDuckDB(ctx, dir); err != nil {
+			return report{}, err
+		}
+	}
+	r, err = measure(ctx, on, p)
 	r.Scale = opts.scale
 	return r, err
 }

@@ -17,6 +17,7 @@ type plan struct {
 	orders string // a CSV file with the columns of the sample
 	runs   int
 	each   time.Duration // per kind of question
+	duckdb string        // the program of bench/duckdb, or "" to leave it out
 	note   func(string)
 }
 
@@ -55,6 +56,11 @@ func measure(ctx context.Context, on *server, p plan) (report, error) {
 		if err != nil {
 			return r, fmt.Errorf("simple: %w", err)
 		}
+		if p.duckdb != "" {
+			if err := runDuckDB(ctx, p, r.Processors, counted, &compared); err != nil {
+				return r, err
+			}
+		}
 		err = on.withDatabase(ctx, func(databaseURL string) error {
 			done, err := runJob(ctx, databaseURL, p.orders, &phases)
 			if err != nil {
@@ -88,9 +94,9 @@ type counts struct {
 	Neighbours int64 `json:"neighbours"`
 }
 
-func same(build, simple counts) error {
-	if build != simple {
-		return fmt.Errorf("the build counts %+v, the simplest way %+v: they do not do the same, so their times say nothing", build, simple)
+func same(one, other counts) error {
+	if one != other {
+		return fmt.Errorf("one counts %+v, the other %+v: they do not do the same, so their times say nothing", one, other)
 	}
 	return nil
 }

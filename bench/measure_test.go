@@ -39,7 +39,7 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("report says %d bytes, PostgreSQL %q, %d runs", got.FileBytes, got.PostgreSQL, got.Runs)
 	}
 
-	wantPhases := []string{"read", "copy", "merge", "load, rest", "statistics", "pairs", "neighbours", "switch", total}
+	wantPhases := []string{"read", "copy", "merge", "load, rest", "build", "statistics", "pairs", "neighbours", total}
 	if diff := cmp.Diff(wantPhases, names(t, got.Phases, runs)); diff != "" {
 		t.Fatalf("phases (-want +got):\n%s", diff)
 	}

@@ -30,6 +30,7 @@ var steps = []step{
 	{name: "pairs", worker: 0, readOrders: true},
 	{name: "days", worker: 1, readOrders: true},
 	{name: "chance", worker: 1, after: "pairs"},
+	{name: "line_index", worker: 1},
 	{name: "kept_neighbours", worker: 0, after: "stats"},
 	{name: "overlaps", worker: 0},
 	{name: "similar", worker: 1, after: "kept_neighbours"},
@@ -39,8 +40,9 @@ var steps = []step{
 
 const workers = 2
 
-// prepareSession gives sorts, joins and aggregates their memory. Two workers leave no processors for parallel plans.
-const prepareSession = `SET work_mem = '256MB'; SET maintenance_work_mem = '128MB'; SET max_parallel_workers_per_gather = 0;
+// prepareSession gives sorts, joins and aggregates their memory. Two workers leave no processors for parallel plans. Only the commit that
+// attaches the tables has to wait until it is on disk, and then all before it is, too.
+const prepareSession = `SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '128MB'; SET max_parallel_workers_per_gather = 0;
 	SET max_parallel_maintenance_workers = 0; SET jit = off`
 
 // newTables are what the steps fill: those that become partitions of the table of that name, and others.
