@@ -9,17 +9,6 @@ import (
 	"context"
 )
 
-const orderOrItemExists = `-- name: OrderOrItemExists :one
-SELECT (EXISTS (SELECT FROM orders) OR EXISTS (SELECT FROM items))::boolean AS some
-`
-
-func (q *Queries) OrderOrItemExists(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, orderOrItemExists)
-	var some bool
-	err := row.Scan(&some)
-	return some, err
-}
-
 const stagedItemMerge = `-- name: StagedItemMerge :execrows
 
 INSERT INTO items (name)
@@ -29,8 +18,8 @@ WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.name = s.name)
 ORDER BY s.name
 `
 
-// The merge of one load: what stands in the staged tables becomes items, orders and order_lines. Merges run one
-// at a time (an advisory lock), so that what another load brings in is either seen here or sees this.
+// The merge of one load: what stands in the staged tables becomes items, orders and order_lines. Merges run
+// one at a time (an advisory lock), so that what another load brings in is either seen here or sees this.
 func (q *Queries) StagedItemMerge(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedItemMerge)
 	if err != nil {
@@ -177,4 +166,23 @@ func (q *Queries) StagedOrderNumber(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const tablesAreVacant = `-- name: TablesAreVacant :one
+SELECT (NOT EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM items)
+        AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active)
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_constraint AS k
+            WHERE k.contype = 'f'
+              AND k.confrelid IN ('items'::regclass, 'orders'::regclass, 'order_lines'::regclass)
+        ))::boolean AS vacant
+`
+
+// Whether a load may empty the tables that it fills: nothing is in them, nothing was built from them, and
+// nobody's foreign key forbids it.
+func (q *Queries) TablesAreVacant(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, tablesAreVacant)
+	var vacant bool
+	err := row.Scan(&vacant)
+	return vacant, err
 }

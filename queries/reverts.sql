@@ -50,7 +50,7 @@ WITH gone AS (
     SELECT g.order_id, array_agg(g.item_id) AS items FROM gone AS g GROUP BY g.order_id
 )
 UPDATE orders AS o
-SET items = ARRAY(SELECT i.item_id FROM unnest(o.items) AS i(item_id) WHERE i.item_id <> ALL (l.items) ORDER BY 1)
+SET items = ARRAY(SELECT unnest(o.items) EXCEPT SELECT unnest(l.items) ORDER BY 1)
 FROM lost AS l
 WHERE l.order_id = o.order_id AND o.load_id <> @load_id::bigint;
 

@@ -1,5 +1,5 @@
--- The merge of one load: what stands in the staged tables becomes items, orders and order_lines. Merges run one
--- at a time (an advisory lock), so that what another load brings in is either seen here or sees this.
+-- The merge of one load: what stands in the staged tables becomes items, orders and order_lines. Merges run
+-- one at a time (an advisory lock), so that what another load brings in is either seen here or sees this.
 
 -- name: StagedItemMerge :execrows
 INSERT INTO items (name)
@@ -12,8 +12,16 @@ ORDER BY s.name;
 INSERT INTO item_numbers (staged_id, item_id)
 SELECT s.item_id, i.item_id FROM staged_names AS s JOIN items AS i ON i.name = s.name;
 
--- name: OrderOrItemExists :one
-SELECT (EXISTS (SELECT FROM orders) OR EXISTS (SELECT FROM items))::boolean AS some;
+-- name: TablesAreVacant :one
+-- Whether a load may empty the tables that it fills: nothing is in them, nothing was built from them, and
+-- nobody's foreign key forbids it.
+SELECT (NOT EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM items)
+        AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active)
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_constraint AS k
+            WHERE k.contype = 'f'
+              AND k.confrelid IN ('items'::regclass, 'orders'::regclass, 'order_lines'::regclass)
+        ))::boolean AS vacant;
 
 -- name: StagedOrderKnow :execrows
 -- What the load says of orders that an earlier one brought; run before StagedOrderMerge, after which all are

@@ -40,6 +40,9 @@ var steps = []step{
 
 const workers = 2
 
+// workerLock is the id of the build lock that workers share.
+const workerLock = 1
+
 // prepareSession gives sorts, joins and aggregates their memory. Two workers leave no processors for parallel plans. Only the commit that
 // attaches the tables has to wait until it is on disk, and then all before it is, too.
 const prepareSession = `SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '128MB'; SET max_parallel_workers_per_gather = 0;
@@ -85,6 +88,9 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64) (b
 
 // work runs the steps of one worker.
 func work(ctx context.Context, conn *pgx.Conn, worker int, snapshot string, done map[string]chan struct{}, seconds []float64) error {
+	if err := pg.LockShared(ctx, conn, pg.BuildLock, workerLock); err != nil {
+		return err
+	}
 	const nothing = "; CREATE TEMPORARY TABLE held_out (order_id bigint);"
 	if _, err := conn.Exec(ctx, prepareSession+nothing+migrations.Counting("orders")); err != nil {
 		return fmt.Errorf("prepare: %w", err)

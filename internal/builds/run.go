@@ -195,6 +195,10 @@ func locked(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) e
 		if err := pg.Lock(ctx, conn, pg.BuildLock, 0); err != nil {
 			return err
 		}
+		// The workers of a build outlive the session that had its lock for a moment.
+		if err := cmp.Or(pg.Lock(ctx, conn, pg.BuildLock, workerLock), pg.Unlock(ctx, conn, pg.BuildLock, workerLock)); err != nil {
+			return err
+		}
 		if _, err := recoverDead(ctx, conn); err != nil {
 			return err
 		}

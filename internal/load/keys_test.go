@@ -1,7 +1,10 @@
 package load_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -70,3 +73,29 @@ func TestKeysAreMadeAgain(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// A first load is seen by builds whole or not at all, though its rows are frozen: a build waits for it.
+func TestBuildDuringAFirstLoad(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	done := make(chan error, 1)
+	rows := manyRows(60_000)
+	begin := func() {
+		go func() {
+			_, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "test"})
+			done <- err
+		}()
+		eventually(t, "the build waits for the load", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+	}
+	result, err := load.Run(t.Context(), pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 1<<20, begin))}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprint(result.OrdersAdded, " ", result.RowsLoaded)
+	if got := texts(t, pool, "SELECT b.orders || ' ' || b.order_lines FROM builds AS b WHERE b.active"); len(got) != 1 || got[0] != want {
+		t.Errorf("the build counted %q orders and lines, want %s", got, want)
+	}
+}

@@ -98,10 +98,13 @@ func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options
 		if err != nil {
 			return err
 		}
-		err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
-			result, err = run(ctx, tx, loadID, stage)
-			return err
-		})
+		vacant, err := mayFill(ctx, conn)
+		if err == nil {
+			err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+				result, err = run(ctx, tx, loadID, stage, vacant)
+				return err
+			})
+		}
 		if err != nil {
 			return errors.Join(err, fail(ctx, pool, loadID, err))
 		}
@@ -134,17 +137,18 @@ func start(ctx context.Context, conn *pgx.Conn, sources []Source, opts Options) 
 	return loadID, nil
 }
 
-// run stages and merges inside the transaction tx.
-func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, error) {
+// run copies and merges inside the transaction tx.
+func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool) (Result, error) {
 	began := time.Now()
 	q := db.New(tx)
-	empty, err := mayFill(ctx, tx, q)
-	if err != nil {
-		return Result{}, err
-	}
 	stage.loadID = loadID
+	// Whoever writes into a pipe may take his time between two parts.
+	if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+		return Result{}, fmt.Errorf("prepare load: %w", err)
+	}
 	var merged merged
-	if empty {
+	var err error
+	if vacant {
 		merged, err = fill(ctx, tx, stage)
 	} else {
 		err = stageRows(ctx, tx, stage)
@@ -158,7 +162,7 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 			return Result{}, err
 		}
 	}
-	if !empty {
+	if !vacant {
 		if merged, err = merge(ctx, tx, loadID); err != nil {
 			return Result{}, err
 		}
@@ -192,21 +196,29 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage) (Result, er
 	return result, nil
 }
 
-// mayFill reports whether the tables are empty, and nobody else may merge anything until this load ends. Others need not wait to look: while
-// somebody fills the tables, they cannot be read.
-func mayFill(ctx context.Context, tx pgx.Tx, q *db.Queries) (empty bool, err error) {
-	free, err := pg.TryLock(ctx, tx.Conn(), pg.MergeLock, 0)
-	if err != nil || !free {
-		return false, err
+// mayFill reports whether the load of conn may fill the tables. If so, nobody else merges or builds until its session ends: frozen rows are
+// seen by older snapshots, too. It looks outside of the load's transaction, which would keep the tables locked.
+func mayFill(ctx context.Context, conn *pgx.Conn) (vacant bool, err error) {
+	var taken []int32
+	defer func() {
+		for _, class := range taken {
+			if !vacant {
+				err = errors.Join(err, pg.Unlock(ctx, conn, class, 0))
+			}
+		}
+	}()
+	for _, class := range []int32{pg.MergeLock, pg.BuildLock} {
+		free, err := pg.TryLock(ctx, conn, class, 0)
+		if err != nil || !free {
+			return false, err
+		}
+		taken = append(taken, class)
 	}
-	some, err := q.OrderOrItemExists(ctx)
+	vacant, err = db.New(conn).TablesAreVacant(ctx)
 	if err != nil {
 		return false, fmt.Errorf("look for orders: %w", err)
 	}
-	if some {
-		return false, pg.Unlock(ctx, tx.Conn(), pg.MergeLock, 0)
-	}
-	return true, nil
+	return vacant, nil
 }
 
 // refuseKnown returns a LoadedError for the first file whose bytes were loaded before.

@@ -12,7 +12,7 @@ import (
 const (
 	LoadLock      int32 = 0x616c0001 // held by a running load, by load id, until its session ends
 	MergeLock     int32 = 0x616c0002 // held by whoever changes items, orders or lines, until its transaction ends
-	BuildLock     int32 = 0x616c0003 // held by whoever writes, switches or removes builds, until its session ends
+	BuildLock     int32 = 0x616c0003 // held by whoever writes, switches or removes builds, until its session ends; 1 by its workers, too
 	FunctionsLock int32 = 0x616c0004 // held by whoever replaces functions, until its transaction ends
 )
 
@@ -31,6 +31,14 @@ func TryLock(ctx context.Context, conn *pgx.Conn, class int32, id int64) (taken 
 		return false, fmt.Errorf("try lock: %w", err)
 	}
 	return taken, nil
+}
+
+// LockShared takes the advisory lock for the session of conn, together with others who share it.
+func LockShared(ctx context.Context, conn *pgx.Conn, class int32, id int64) error {
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock_shared($1::integer, $2::bigint::integer)", class, id); err != nil {
+		return fmt.Errorf("share lock: %w", err)
+	}
+	return nil
 }
 
 // Unlock gives back what Lock or TryLock took.

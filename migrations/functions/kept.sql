@@ -58,13 +58,13 @@ WITH seeds AS MATERIALIZED (
         FROM item_neighbours AS x
         WHERE x.build_id = build AND x.item_id = s.item_id
     ) AS n
-    WHERE n.other_id <> ALL (k.ids)
     ORDER BY n.other_id, s.place
 ), best AS MATERIALIZED (
     SELECT c.other_id, max(c.affinity) AS affinity, min(c.other_baskets_rank) AS tie,
            sum(c.value) + k.prior * power(min(c.other_baskets), k.exponent) AS total
     FROM candidates AS c
     CROSS JOIN basket AS k
+    WHERE c.other_id <> ALL (k.ids)
     GROUP BY c.other_id, k.prior, k.exponent
     ORDER BY total DESC, tie
     LIMIT lim
