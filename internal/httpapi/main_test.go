@@ -205,8 +205,14 @@ func (b *logbook) Write(p []byte) (int, error) {
 	if err := json.Unmarshal(p, &l); err != nil {
 		return 0, err
 	}
-	b.lines <- l
-	return len(p), nil
+	for {
+		select {
+		case b.lines <- l:
+			return len(p), nil
+		default:
+			<-b.lines // nobody looks at so many
+		}
+	}
 }
 
 // of waits for the line of a request.
