@@ -202,7 +202,7 @@ func TestDatabaseFails(t *testing.T) {
 					eventually(t, "the load copies", func(ctx context.Context) bool {
 						var pid int32
 						err := pool.QueryRow(ctx, `SELECT coalesce(min(a.pid), 0) FROM pg_stat_activity AS a
-							WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle'`).Scan(&pid)
+							WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle' AND a.pid <> pg_backend_pid()`).Scan(&pid)
 						if err != nil || pid == 0 {
 							return false
 						}
