@@ -48,7 +48,7 @@ func TestMeasure(t *testing.T) {
 	}
 	for n := range runs {
 		sum := 0.0
-		for _, p := range got.Phases[1 : len(got.Phases)-1] {
+		for _, p := range got.Phases[1:5] { // copy to build; the steps of the build overlap
 			sum += p.Seconds[n]
 		}
 		if want := got.Phases[len(got.Phases)-1].Seconds[n]; math.Abs(sum-want) > 1e-9 {
