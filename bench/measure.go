@@ -44,22 +44,9 @@ func measure(ctx context.Context, on *server, p plan) (report, error) {
 		if err := phases.time("read", func() error { return readOnly(p.orders) }); err != nil {
 			return r, err
 		}
-		err := on.withDatabase(ctx, func(databaseURL string) error { return runFloor(ctx, databaseURL, p.orders, &compared) })
+		counted, err := runOthers(ctx, on, p, r.Processors, &compared)
 		if err != nil {
-			return r, fmt.Errorf("floor: %w", err)
-		}
-		var counted counts
-		err = on.withDatabase(ctx, func(databaseURL string) error {
-			counted, err = runSimple(ctx, databaseURL, p.orders, &compared)
-			return err
-		})
-		if err != nil {
-			return r, fmt.Errorf("simple: %w", err)
-		}
-		if p.duckdb != "" {
-			if err := runDuckDB(ctx, p, r.Processors, counted, &compared); err != nil {
-				return r, err
-			}
+			return r, err
 		}
 		err = on.withDatabase(ctx, func(databaseURL string) error {
 			done, err := runJob(ctx, databaseURL, p.orders, &phases)
@@ -84,6 +71,25 @@ func measure(ctx context.Context, on *server, p plan) (report, error) {
 	r.Phases, r.Compared = phases.summary(r.Lines), compared.summary(r.Lines)
 	r.compare()
 	return r, nil
+}
+
+// runOthers does what the job is compared with, and returns what it counted.
+func runOthers(ctx context.Context, on *server, p plan, processors int, compared *timings) (counted counts, err error) {
+	err = on.withDatabase(ctx, func(databaseURL string) error { return runFloor(ctx, databaseURL, p.orders, compared) })
+	if err != nil {
+		return counted, fmt.Errorf("floor: %w", err)
+	}
+	err = on.withDatabase(ctx, func(databaseURL string) error {
+		counted, err = runSimple(ctx, databaseURL, p.orders, compared)
+		return err
+	})
+	if err != nil {
+		return counted, fmt.Errorf("simple: %w", err)
+	}
+	if p.duckdb != "" {
+		err = runDuckDB(ctx, p, processors, counted, compared)
+	}
+	return counted, err
 }
 
 // counts of what a run found: two ways of counting are compared only when they count the same.
