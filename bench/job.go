@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -34,24 +35,15 @@ func runJob(ctx context.Context, databaseURL, orders string, t *timings) (jobDon
 	}
 
 	resetPeak()
-	began := time.Now()
-	source := load.Source{Name: orders, Open: func() (io.ReadCloser, error) { return os.Open(orders) }}
-	loaded, err := load.Run(ctx, pool, []load.Source{source}, load.Options{LoadedBy: by})
+	loaded, loadSeconds, err := loadFile(ctx, pool, orders)
 	if err != nil {
 		return jobDone{}, err
 	}
-	loadSeconds := time.Since(began).Seconds()
 	peak := peakBytes()
-	if loaded.RowsRejected > 0 {
-		return jobDone{}, fmt.Errorf("%s: %d rows were rejected", orders, loaded.RowsRejected)
-	}
-
-	buildBegan := time.Now()
-	built, err := builds.Run(ctx, pool, builds.Options{Settings: builds.DefaultSettings(), Keep: builds.DefaultKeep, BuiltBy: by})
+	built, buildSeconds, err := build(ctx, pool)
 	if err != nil {
 		return jobDone{}, err
 	}
-	buildSeconds := time.Since(buildBegan).Seconds()
 
 	t.add("copy", loaded.CopySeconds)
 	t.add("merge", loaded.MergeSeconds)
@@ -65,4 +57,51 @@ func runJob(ctx context.Context, databaseURL, orders string, t *timings) (jobDon
 		counts: counts{Lines: loaded.RowsLoaded, Items: built.Items, Pairs: built.Pairs, Neighbours: built.Neighbours},
 		peak:   peak,
 	}, nil
+}
+
+// more is a file of a few orders more.
+type more struct {
+	path   string
+	orders int64
+}
+
+// runDelta loads more orders into the database of a job that is done, and has a build count what changed.
+func runDelta(ctx context.Context, databaseURL string, more more, t *timings) error {
+	pool, err := pg.Open(ctx, databaseURL, 0)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	_, loadSeconds, err := loadFile(ctx, pool, more.path)
+	if err != nil {
+		return err
+	}
+	built, buildSeconds, err := build(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if built.BaseBuild == nil || *built.ChangedOrders != more.orders {
+		return fmt.Errorf("build %d counted all orders, not the %d that were loaded last", built.BuildID, more.orders)
+	}
+	t.add("load", loadSeconds)
+	t.add("delta build", buildSeconds)
+	t.add(total, loadSeconds+buildSeconds)
+	return nil
+}
+
+func loadFile(ctx context.Context, pool *pg.Pool, path string) (loaded load.Result, seconds float64, err error) {
+	began := time.Now()
+	source := load.Source{Name: path, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
+	loaded, err = load.Run(ctx, pool, []load.Source{source}, load.Options{LoadedBy: by})
+	if err == nil && loaded.RowsRejected > 0 {
+		err = fmt.Errorf("%s: %d rows were rejected", path, loaded.RowsRejected)
+	}
+	return loaded, time.Since(began).Seconds(), err
+}
+
+func build(ctx context.Context, pool *pg.Pool) (built db.Build, seconds float64, err error) {
+	began := time.Now()
+	opts := builds.Options{Settings: builds.DefaultSettings(), Keep: builds.DefaultKeep, BuiltBy: by}
+	built, err = builds.Run(ctx, pool, opts)
+	return built, time.Since(began).Seconds(), err
 }

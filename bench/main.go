@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -121,13 +122,17 @@ func measureSample(ctx context.Context, opts options, note func(string)) (r repo
 	if err := writeSample(orders, opts.scale); err != nil {
 		return report{}, fmt.Errorf("make sample orders: %w", err)
 	}
+	more := more{filepath.Join(dir, "more.csv"), 1_000}
+	if err := writeMore(more, orders); err != nil {
+		return report{}, fmt.Errorf("make more sample orders: %w", err)
+	}
 	on, err := startServer(ctx, filepath.Join(dir, "postgres"), opts.server, note)
 	if err != nil {
 		return report{}, err
 	}
 	defer func() { err = errors.Join(err, on.close()) }()
 
-	p := plan{orders: orders, runs: opts.runs, each: opts.each, note: note}
+	p := plan{orders: orders, more: more, runs: opts.runs, each: opts.each, note: note}
 	if opts.duckdb {
 		note("building the program of DuckDB")
 		if p.duckdb, err = buildDuckDB(ctx, dir); err != nil {
@@ -146,4 +151,33 @@ func writeSample(path string, scale int) error {
 	}
 	_, err = sample.Write(file, sample.Config{Scale: scale, Seed: seed})
 	return errors.Join(err, file.Close())
+}
+
+// writeMore writes the first orders of a file once more, under other ids.
+func writeMore(more more, orders string) (err error) {
+	from, err := os.Open(orders)
+	if err != nil {
+		return err
+	}
+	defer from.Close() //nolint:errcheck // read only
+	to, err := os.Create(more.path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	lines := bufio.NewScanner(from)
+	last, before := "", ""
+	for seen := int64(-1); lines.Scan(); before = "more-" { // the header is no order
+		id, _, _ := strings.Cut(lines.Text(), ",")
+		if id != last {
+			last, seen = id, seen+1
+		}
+		if seen == more.orders+1 {
+			break
+		}
+		if _, err := fmt.Fprintln(to, before+lines.Text()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }

@@ -15,6 +15,7 @@ import (
 // plan is what to measure.
 type plan struct {
 	orders string // a CSV file with the columns of the sample
+	more   more   // loaded after them
 	runs   int
 	each   time.Duration // per kind of question
 	duckdb string        // the program of bench/duckdb, or "" to leave it out
@@ -30,7 +31,7 @@ const (
 
 // measure does everything once per run, one after the other, so that a machine that others use is as unfair to one as to the other.
 func measure(ctx context.Context, on *server, p plan) (report, error) {
-	r := report{GoVersion: runtime.Version(), Processors: runtime.GOMAXPROCS(0), Runs: p.runs}
+	r := report{GoVersion: runtime.Version(), Processors: runtime.GOMAXPROCS(0), Runs: p.runs, MoreOrders: p.more.orders}
 	var err error
 	if r.PostgreSQL, err = on.version(ctx); err != nil {
 		return r, err
@@ -38,7 +39,7 @@ func measure(ctx context.Context, on *server, p plan) (report, error) {
 	if info, err := os.Stat(p.orders); err == nil {
 		r.FileBytes = info.Size()
 	}
-	var phases, compared timings
+	var phases, delta, compared timings
 	for n := range p.runs {
 		p.note(fmt.Sprintf("run %d of %d", n+1, p.runs))
 		if err := phases.time("read", func() error { return readOnly(p.orders) }); err != nil {
@@ -57,18 +58,19 @@ func measure(ctx context.Context, on *server, p plan) (report, error) {
 				return err
 			}
 			r.counts, r.PeakLoadBytes = done.counts, max(r.PeakLoadBytes, done.peak)
-			if n < p.runs-1 {
-				return nil
+			if n == p.runs-1 {
+				p.note("asking questions")
+				if r.Questions, err = askAll(ctx, databaseURL, p.each); err != nil {
+					return err
+				}
 			}
-			p.note("asking questions")
-			r.Questions, err = askAll(ctx, databaseURL, p.each)
-			return err
+			return runDelta(ctx, databaseURL, p.more, &delta)
 		})
 		if err != nil {
 			return r, err
 		}
 	}
-	r.Phases, r.Compared = phases.summary(r.Lines), compared.summary(r.Lines)
+	r.Phases, r.Delta, r.Compared = phases.summary(r.Lines), delta.summary(r.Lines), compared.summary(r.Lines)
 	r.compare()
 	return r, nil
 }

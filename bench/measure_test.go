@@ -26,8 +26,13 @@ func TestMeasure(t *testing.T) {
 	t.Parallel()
 	orders := randomOrders()
 	const runs = 2
+	path := writeOrders(t, orders)
+	more := more{filepath.Join(t.TempDir(), "more.csv"), int64(len(orders) / 10)}
+	if err := writeMore(more, path); err != nil {
+		t.Fatal(err)
+	}
 	got, err := measure(t.Context(), testServer(t), plan{
-		orders: writeOrders(t, orders), runs: runs, each: 5 * time.Millisecond, note: func(line string) { t.Log(line) },
+		orders: path, more: more, runs: runs, each: 5 * time.Millisecond, note: func(line string) { t.Log(line) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +47,9 @@ func TestMeasure(t *testing.T) {
 	wantPhases := []string{"read", "copy", "merge", "load, rest", "build", "statistics", "pairs", "neighbours", total}
 	if diff := cmp.Diff(wantPhases, names(t, got.Phases, runs)); diff != "" {
 		t.Fatalf("phases (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"load", "delta build", total}, names(t, got.Delta, runs)); diff != "" {
+		t.Errorf("delta (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{floor, simple}, names(t, got.Compared, runs)); diff != "" {
 		t.Errorf("compared (-want +got):\n%s", diff)

@@ -19,6 +19,8 @@ type report struct {
 	FileBytes  int64  `json:"file_bytes"`
 	counts
 	Phases        []timing   `json:"phases"`
+	MoreOrders    int64      `json:"more_orders"`
+	Delta         []timing   `json:"delta"` // after a few orders more
 	Compared      []timing   `json:"compared"`
 	Ratios        []ratio    `json:"ratios"`
 	PeakLoadBytes int64      `json:"peak_load_bytes"` // 0: the system does not say
@@ -113,6 +115,14 @@ func printReport(w io.Writer, r report) {
 	t.row(total+", times", "median", "min..max", "")
 	for _, c := range r.Ratios {
 		t.row(c.To, fmt.Sprintf("%.2f", c.Median), fmt.Sprintf("%.2f..%.2f", c.Min, c.Max), "")
+	}
+	t.flush()
+
+	fmt.Fprintln(w)
+	t = newTable(w)
+	t.row(grouped(r.MoreOrders)+" orders more", "median s", "min..max", "")
+	for _, p := range r.Delta {
+		t.row(p.Name, fmt.Sprintf("%.3f", p.Median), fmt.Sprintf("%.3f..%.3f", p.Min, p.Max), "")
 	}
 	t.flush()
 

@@ -11,7 +11,7 @@ import (
 )
 
 const buildActivate = `-- name: BuildActivate :one
-UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at
+UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at, base_build, changed_orders, last_order_id, last_change_id
 `
 
 func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, error) {
@@ -50,6 +50,10 @@ func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, erro
 		&i.NewestOrderedAt,
 		&i.Grades,
 		&i.ActivatedAt,
+		&i.BaseBuild,
+		&i.ChangedOrders,
+		&i.LastOrderID,
+		&i.LastChangeID,
 	)
 	return i, err
 }
@@ -70,7 +74,7 @@ func (q *Queries) BuildActivateNewest(ctx context.Context) (int64, error) {
 }
 
 const buildActive = `-- name: BuildActive :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b WHERE b.active
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id FROM builds AS b WHERE b.active
 `
 
 func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
@@ -109,12 +113,16 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 		&i.NewestOrderedAt,
 		&i.Grades,
 		&i.ActivatedAt,
+		&i.BaseBuild,
+		&i.ChangedOrders,
+		&i.LastOrderID,
+		&i.LastChangeID,
 	)
 	return i, err
 }
 
 const buildBefore = `-- name: BuildBefore :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id
 FROM builds AS b
 WHERE b.status = 'ready' AND b.activated_at IS NOT NULL AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
@@ -158,8 +166,41 @@ func (q *Queries) BuildBefore(ctx context.Context) (Build, error) {
 		&i.NewestOrderedAt,
 		&i.Grades,
 		&i.ActivatedAt,
+		&i.BaseBuild,
+		&i.ChangedOrders,
+		&i.LastOrderID,
+		&i.LastChangeID,
 	)
 	return i, err
+}
+
+const buildChooseBase = `-- name: BuildChooseBase :execrows
+UPDATE builds AS t
+SET base_build = b.build_id
+FROM (
+    SELECT r.build_id, r.orders, r.last_order_id, r.last_change_id
+    FROM builds AS t
+    JOIN builds AS r ON r.max_basket = t.max_basket
+    WHERE t.build_id = $1 AND t.window_days IS NULL AND t.half_life_days IS NULL
+      AND r.status = 'ready' AND r.window_days IS NULL AND r.half_life_days IS NULL
+      AND r.last_order_id IS NOT NULL
+    ORDER BY r.build_id DESC
+    LIMIT 1
+) AS b
+WHERE t.build_id = $1
+  AND coalesce((SELECT max(o.order_id) FROM orders AS o), 0) - b.last_order_id
+      + (SELECT count(*) FROM order_changes AS c WHERE c.change_id > b.last_change_id)
+      <= b.orders / 4
+`
+
+// Has a build start from the counts of the newest one that counted orders the same way, unless too much changed
+// since. Windows and half-lives move with the newest order, so that their counts are no base, nor need one.
+func (q *Queries) BuildChooseBase(ctx context.Context, buildID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, buildChooseBase, buildID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const buildDayDelete = `-- name: BuildDayDelete :exec
@@ -205,7 +246,7 @@ SET status             = 'ready',
     pairs_seconds      = $3,
     neighbours_seconds = $4
 WHERE b.build_id = $1
-RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at
+RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at, base_build, changed_orders, last_order_id, last_change_id
 `
 
 type BuildFinishParams struct {
@@ -257,12 +298,16 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 		&i.NewestOrderedAt,
 		&i.Grades,
 		&i.ActivatedAt,
+		&i.BaseBuild,
+		&i.ChangedOrders,
+		&i.LastOrderID,
+		&i.LastChangeID,
 	)
 	return i, err
 }
 
 const buildGet = `-- name: BuildGet :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b WHERE b.build_id = $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id FROM builds AS b WHERE b.build_id = $1
 `
 
 func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
@@ -301,6 +346,10 @@ func (q *Queries) BuildGet(ctx context.Context, buildID int64) (Build, error) {
 		&i.NewestOrderedAt,
 		&i.Grades,
 		&i.ActivatedAt,
+		&i.BaseBuild,
+		&i.ChangedOrders,
+		&i.LastOrderID,
+		&i.LastChangeID,
 	)
 	return i, err
 }
@@ -315,7 +364,7 @@ func (q *Queries) BuildGrade(ctx context.Context, grades json.RawMessage, buildI
 }
 
 const buildList = `-- name: BuildList :many
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `
 
 func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
@@ -360,6 +409,10 @@ func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
 			&i.NewestOrderedAt,
 			&i.Grades,
 			&i.ActivatedAt,
+			&i.BaseBuild,
+			&i.ChangedOrders,
+			&i.LastOrderID,
+			&i.LastChangeID,
 		); err != nil {
 			return nil, err
 		}
@@ -415,7 +468,7 @@ func (q *Queries) BuildPruned(ctx context.Context, buildID int64) error {
 }
 
 const buildReady = `-- name: BuildReady :one
-SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
+SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
 `
 
 // A build that can be asked: it is whole, and kept.
@@ -455,6 +508,10 @@ func (q *Queries) BuildReady(ctx context.Context, buildID int64) (Build, error) 
 		&i.NewestOrderedAt,
 		&i.Grades,
 		&i.ActivatedAt,
+		&i.BaseBuild,
+		&i.ChangedOrders,
+		&i.LastOrderID,
+		&i.LastChangeID,
 	)
 	return i, err
 }
@@ -514,6 +571,17 @@ func (q *Queries) BuildTableDroppable(ctx context.Context) ([]BuildTableDroppabl
 		return nil, err
 	}
 	return items, nil
+}
+
+const orderChangeForget = `-- name: OrderChangeForget :exec
+DELETE FROM order_changes AS c
+WHERE NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND b.last_change_id < c.change_id)
+`
+
+// The changes that every build has seen that could still be a base.
+func (q *Queries) OrderChangeForget(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, orderChangeForget)
+	return err
 }
 
 const transactionList = `-- name: TransactionList :many

@@ -416,6 +416,53 @@ func (q *Queries) DoctorNeighbours(ctx context.Context) ([]DoctorNeighboursRow, 
 	return items, nil
 }
 
+const doctorOrderChanges = `-- name: DoctorOrderChanges :many
+SELECT ('build ' || b.build_id)::text AS subject,
+       ('counted ' || b.orders || ' orders, which the changes since make ' || b.orders + c.added - c.removed
+        || '; there are ' || c.orders)::text AS problem
+FROM builds AS b
+CROSS JOIN LATERAL (
+    SELECT count(*) AS orders, count(*) FILTER (WHERE o.order_id > b.last_order_id) AS added,
+           (
+               SELECT count(DISTINCT x.order_id)
+               FROM order_changes AS x
+               WHERE x.change_id > b.last_change_id AND x.order_id <= b.last_order_id
+                 AND NOT EXISTS (SELECT FROM orders AS p WHERE p.order_id = x.order_id)
+           ) AS removed
+    FROM orders AS o
+) AS c
+WHERE b.status = 'ready' AND b.last_order_id IS NOT NULL
+  AND b.window_days IS NULL AND b.half_life_days IS NULL AND b.orders + c.added - c.removed <> c.orders
+ORDER BY b.build_id
+LIMIT 20
+`
+
+type DoctorOrderChangesRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+// The next build may start from the counts of this one.
+func (q *Queries) DoctorOrderChanges(ctx context.Context) ([]DoctorOrderChangesRow, error) {
+	rows, err := q.db.Query(ctx, doctorOrderChanges)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorOrderChangesRow{}
+	for rows.Next() {
+		var i DoctorOrderChangesRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorOrderDays = `-- name: DoctorOrderDays :many
 SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'is a day of no build that is kept: alsobought builds prune removes it'::text AS problem
 FROM order_days AS o
@@ -563,6 +610,7 @@ LEFT JOIN item_stats AS a ON a.build_id = p.build_id AND a.item_id = p.item_a
 LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
 LEFT JOIN builds AS t ON t.build_id = p.build_id
 WHERE p.item_a >= p.item_b OR p.orders_together < 1 OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
+   OR p.weight <> p.weight_units / weight_units()::float8
    OR NOT p.weight BETWEEN p.orders_together / CASE WHEN t.half_life_days IS NULL THEN 1000.0 ELSE 274877906944 END AND p.orders_together
 ORDER BY p.build_id, p.item_a, p.item_b
 LIMIT 20

@@ -53,6 +53,14 @@ type Build struct {
 	Grades json.RawMessage `json:"grades"`
 	// When the build became the active one the last time. NULL: it never was, so that no rollback leads to it.
 	ActivatedAt *time.Time `json:"activated_at"`
+	// The build whose counts this one started from. NULL: a full build, of all orders.
+	BaseBuild *int64 `json:"base_build"`
+	// Orders that changed since base_build. NULL: a full build.
+	ChangedOrders *int64 `json:"changed_orders"`
+	// The newest order that was there. NULL: a later build cannot start from this one.
+	LastOrderID *int64 `json:"last_order_id"`
+	// The newest of order_changes that was there, or 0.
+	LastChangeID *int64 `json:"last_change_id"`
 }
 
 // The audit: one row per run of the loader.

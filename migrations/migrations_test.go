@@ -119,6 +119,7 @@ var fixtures = []string{
 	`INSERT INTO item_attributes (item_id, category, source, changed_by) VALUES (1, 'c', 'items.csv', 'tester')`,
 	`INSERT INTO orders (external_id, ordered_at, customer_id, load_id) VALUES ('o1', now(), 'c', 1)`,
 	`INSERT INTO order_lines VALUES (1, 1, 1, 1), (1, 2, 0.5, 1)`,
+	`UPDATE orders SET items = '{1, 2}'`, // changed, and so kept in order_changes
 	`INSERT INTO known_orders VALUES (1, 2)`,
 	`INSERT INTO known_lines VALUES (1, 1, 2, 3)`,
 	`INSERT INTO order_deletions (orders, lines, reason, deleted_by, version) VALUES (1, 2, 'refund', 'tester', 'test')`,

@@ -1,3 +1,28 @@
+-- name: BuildChooseBase :execrows
+-- Has a build start from the counts of the newest one that counted orders the same way, unless too much changed
+-- since. Windows and half-lives move with the newest order, so that their counts are no base, nor need one.
+UPDATE builds AS t
+SET base_build = b.build_id
+FROM (
+    SELECT r.build_id, r.orders, r.last_order_id, r.last_change_id
+    FROM builds AS t
+    JOIN builds AS r ON r.max_basket = t.max_basket
+    WHERE t.build_id = @build_id AND t.window_days IS NULL AND t.half_life_days IS NULL
+      AND r.status = 'ready' AND r.window_days IS NULL AND r.half_life_days IS NULL
+      AND r.last_order_id IS NOT NULL
+    ORDER BY r.build_id DESC
+    LIMIT 1
+) AS b
+WHERE t.build_id = @build_id
+  AND coalesce((SELECT max(o.order_id) FROM orders AS o), 0) - b.last_order_id
+      + (SELECT count(*) FROM order_changes AS c WHERE c.change_id > b.last_change_id)
+      <= b.orders / 4;
+
+-- name: OrderChangeForget :exec
+-- The changes that every build has seen that could still be a base.
+DELETE FROM order_changes AS c
+WHERE NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND b.last_change_id < c.change_id);
+
 -- name: BuildFinish :one
 -- Closes a build that is whole: its tables are partitions by now.
 UPDATE builds AS b

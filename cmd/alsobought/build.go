@@ -57,6 +57,7 @@ func (f *settingsFlags) settings(base builds.Settings) (builds.Settings, error) 
 type buildCommand struct {
 	settingsFlags
 	Keep   *int32   `placeholder:"N" help:"Builds to keep for rollback beside the new one (2)."`
+	Full   bool     `help:"Count all orders, not only those that changed since the last build."`
 	Guard  bool     `help:"Grade the new build, and do not switch to it if it is worse than the active one."`
 	Margin *float64 `placeholder:"0..1" help:"How much worse by HR@10 --guard lets pass (0.01)."`
 	JSON   bool     `name:"json" help:"Print JSON."`
@@ -108,7 +109,9 @@ func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive b
 	if keep < 0 || keep > 100 {
 		return db.Build{}, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", keep)}
 	}
-	return builds.Run(ctx, pool, builds.Options{Settings: settings, Keep: keep, Inactive: inactive, BuiltBy: whoami(), Version: version})
+	return builds.Run(ctx, pool, builds.Options{
+		Settings: settings, Keep: keep, Inactive: inactive, Full: c.Full, BuiltBy: whoami(), Version: version,
+	})
 }
 
 // kept is how many builds stay beside the new one.
@@ -161,7 +164,7 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 	}
 	graded := slices.ContainsFunc(builds, func(b db.Build) bool { return b.Grades != nil })
 	t := newTable(term.stdout)
-	t.row(append([]string{"", "BUILD", "STATUS", "BUILT (UTC)", "ORDERS", "ITEMS", "PAIRS", "SECONDS"}, columns(graded, "HR@10", "SPLIT")...)...)
+	t.row(append([]string{"", "BUILD", "STATUS", "BUILT (UTC)", "COUNTED", "ORDERS", "ITEMS", "PAIRS", "SECONDS"}, columns(graded, "HR@10", "SPLIT")...)...)
 	for _, b := range builds {
 		mark := ""
 		if b.Active {
@@ -172,7 +175,7 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 			status = "ready, never active"
 		}
 		cells := []string{
-			mark, strconv.FormatInt(b.BuildID, 10), status, instant(b.BuiltAt), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
+			mark, strconv.FormatInt(b.BuildID, 10), status, instant(b.BuiltAt), countedBy(b), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
 			fmt.Sprintf("%.2f", b.StatsSeconds+b.PairsSeconds+b.NeighboursSeconds),
 		}
 		grade, split := gradeOf(b)
@@ -180,6 +183,14 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 	}
 	t.flush()
 	return nil
+}
+
+// countedBy is which orders the build counted: all of them, or the changes since an earlier build.
+func countedBy(b db.Build) string {
+	if b.BaseBuild == nil {
+		return "all orders"
+	}
+	return fmt.Sprintf("%s changed since %d", grouped(*b.ChangedOrders), *b.BaseBuild)
 }
 
 // columns are cells that are there only if any row has something to say in them.
@@ -262,6 +273,9 @@ func printBuild(w io.Writer, b db.Build) {
 	fmt.Fprintf(w, "build %d answers now\n", b.BuildID)
 	t := newTable(w)
 	t.row("  orders", grouped(b.Orders), grouped(b.Baskets)+" of them counted baskets of 2 to "+strconv.Itoa(int(b.MaxBasket))+" items")
+	if b.BaseBuild != nil {
+		t.row("  counted", grouped(*b.ChangedOrders), "orders that changed since build "+strconv.FormatInt(*b.BaseBuild, 10))
+	}
 	t.row("  items", grouped(b.Items))
 	t.row("  pairs", grouped(b.Pairs))
 	t.row("  neighbours", grouped(b.Neighbours))

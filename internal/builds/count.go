@@ -1,6 +1,7 @@
 package builds
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -54,9 +55,26 @@ var (
 	newOthers     = []string{"new_item_counts", "new_kept_neighbours", "new_similar", "new_item_overlaps", "new_order_days"}
 )
 
+// What a build counts, as a file of migrations/counting: all orders, or those that changed since its base.
+const (
+	allOrders     = "orders"
+	changedOrders = "changes"
+)
+
 // count fills and attaches the tables of build id, on conn and two more connections.
-func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64) (built db.Build, err error) {
+func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, full bool) (built db.Build, err error) {
 	seconds := make([]float64, len(steps))
+	counts := allOrders
+	if !full {
+		// Before the snapshot, which then shows the base to the workers.
+		bases, err := db.New(conn).BuildChooseBase(ctx, id)
+		if err != nil {
+			return db.Build{}, fmt.Errorf("build %d: choose base: %w", id, err)
+		}
+		if bases > 0 {
+			counts = changedOrders
+		}
+	}
 	// Orders that are loaded meanwhile are in the next build, whole: the workers see the snapshot of this transaction.
 	err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 		var snapshot string
@@ -71,7 +89,7 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64) (b
 		group, ctx := errgroup.WithContext(ctx)
 		for worker := range workers {
 			group.Go(func() error {
-				return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error { return work(ctx, conn, worker, snapshot, done, seconds) })
+				return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error { return work(ctx, conn, worker, counts, snapshot, done, seconds) })
 			})
 		}
 		return group.Wait()
@@ -87,13 +105,27 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64) (b
 }
 
 // work runs the steps of one worker.
-func work(ctx context.Context, conn *pgx.Conn, worker int, snapshot string, done map[string]chan struct{}, seconds []float64) error {
+func work(ctx context.Context, conn *pgx.Conn, worker int, counts, snapshot string, done map[string]chan struct{}, seconds []float64) error {
 	if err := pg.LockShared(ctx, conn, pg.BuildLock, workerLock); err != nil {
 		return err
 	}
-	const nothing = "; CREATE TEMPORARY TABLE held_out (order_id bigint);"
-	if _, err := conn.Exec(ctx, prepareSession+nothing+migrations.Counting("orders")); err != nil {
+	if _, err := conn.Exec(ctx, prepareSession+"; CREATE TEMPORARY TABLE held_out (order_id bigint)"); err != nil {
 		return fmt.Errorf("prepare: %w", err)
+	}
+	run := func(name string, readOrders bool) error {
+		options, before := pgx.TxOptions{}, ""
+		if readOrders {
+			options.IsoLevel, before = pgx.RepeatableRead, "SET TRANSACTION SNAPSHOT '"+snapshot+"';"
+		}
+		return pg.InTx(ctx, conn, options, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, before+migrations.Counting(name)); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	if err := cmp.Or(run(counts, true), run("counted", true)); err != nil {
+		return err
 	}
 	for i, s := range steps {
 		if s.worker != worker {
@@ -106,17 +138,9 @@ func work(ctx context.Context, conn *pgx.Conn, worker int, snapshot string, done
 				return ctx.Err()
 			}
 		}
-		options, before := pgx.TxOptions{}, ""
-		if s.readOrders {
-			options.IsoLevel, before = pgx.RepeatableRead, "SET TRANSACTION SNAPSHOT '"+snapshot+"';"
-		}
 		began := time.Now()
-		err := pg.InTx(ctx, conn, options, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, before+migrations.Counting(s.name))
+		if err := run(s.name, s.readOrders); err != nil {
 			return err
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		seconds[i] = time.Since(began).Seconds()
 		close(done[s.name])
@@ -126,7 +150,8 @@ func work(ctx context.Context, conn *pgx.Conn, worker int, snapshot string, done
 
 // countInTx fills and attaches the tables of build id, all in tx, whose table held_out has the orders that do not count.
 func countInTx(ctx context.Context, tx pgx.Tx, id int64) (db.Build, error) {
-	if _, err := tx.Exec(ctx, strings.ReplaceAll(prepareSession, "SET ", "SET LOCAL ")+";"+migrations.Counting("orders")); err != nil {
+	local := strings.ReplaceAll(prepareSession, "SET ", "SET LOCAL ") + ";"
+	if _, err := tx.Exec(ctx, local+migrations.Counting(allOrders)+migrations.Counting("counted")); err != nil {
 		return db.Build{}, fmt.Errorf("prepare build %d: %w", id, err)
 	}
 	seconds := make([]float64, len(steps))

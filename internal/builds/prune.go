@@ -68,6 +68,9 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 	if err := q.BuildDayDelete(ctx); err != nil {
 		return 0, fmt.Errorf("delete the days of pruned builds: %w", err)
 	}
+	if err := q.OrderChangeForget(ctx); err != nil {
+		return 0, fmt.Errorf("delete changes of orders: %w", err)
+	}
 	return len(ids), forgetItems(ctx, conn)
 }
 

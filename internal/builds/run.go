@@ -34,6 +34,7 @@ type Options struct {
 	Settings Settings
 	Keep     int32  // builds that have been active to keep beside the new one; older ones are pruned. With 0, SQL reports that run during the switch may miss rows
 	Inactive bool   // leave the active build the active one
+	Full     bool   // count all orders, even if an earlier build could be the base
 	BuiltBy  string // who, for the audit
 	Version  string // which program, for the audit
 }
@@ -50,7 +51,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 		if err != nil {
 			return err
 		}
-		built, err = count(ctx, pool, conn, id)
+		built, err = count(ctx, pool, conn, id, opts.Full)
 		if err != nil {
 			return errors.Join(err, fail(ctx, pool, id, err))
 		}

@@ -58,6 +58,7 @@ func checksOf(q *db.Queries) []check {
 		{"one build is active", wrap(q.DoctorActiveBuild)},
 		{"every build's counts are those of its rows", wrap(q.DoctorBuildCounts)},
 		{"every build's items add up to its lines", wrap(q.DoctorBuildSums)},
+		{"every build and the changes since give the orders there are", wrap(q.DoctorOrderChanges)},
 		{"every item of a build has its name", wrap(q.DoctorBuildItems)},
 		{"every pair is possible", wrap(q.DoctorPairs)},
 		{"every neighbour is a pair", wrap(q.DoctorNeighbours)},

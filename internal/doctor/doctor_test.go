@@ -173,6 +173,20 @@ func breakages() []breakage {
 			`UPDATE item_stats SET orders = orders - 1 WHERE build_id = 3 AND item_id = 2`, "build 3", "counted 12 lines, but its items have 11",
 		},
 		{
+			"every build and the changes since give the orders there are", "an order that nobody added",
+			`UPDATE builds SET last_order_id = last_order_id - 1 WHERE build_id = 3`, "build 3", "counted 6 orders, which the changes since make 7; there are 6",
+		},
+		{
+			"every build and the changes since give the orders there are", "a deletion that is forgotten",
+			`DELETE FROM order_lines WHERE order_id = 4; DELETE FROM orders WHERE order_id = 4; DELETE FROM order_changes;
+			 UPDATE loads SET orders_deleted = 1, lines_deleted = 1 WHERE load_id = 1; UPDATE builds SET last_order_id = NULL, last_change_id = NULL WHERE NOT active`,
+			"build 4", "counted 6 orders, which the changes since make 6; there are 5",
+		},
+		{
+			"every pair is possible", "with a weight that is not exact",
+			`UPDATE item_pairs SET weight_units = weight_units + 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+		},
+		{
 			"every pair is possible", "without orders",
 			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
 		},

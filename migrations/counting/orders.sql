@@ -1,33 +1,8 @@
--- The orders that the running build counts, each with its items: all but those of the temporary table
--- held_out (order_id bigint), into which an evaluation puts some.
---
--- weight is 1 / (size - 1) of a counted basket, in units of 2^-38 and less by its age; NULL for other orders.
--- mass is what its age leaves of an order, NULL where there is no half-life. After 28 half-lives an order
--- ages no more: 1024 units are left, so that no pair's weight is nothing, for weights are divided by. (After
--- 1100 PostgreSQL would refuse to halve.)
-CREATE TEMPORARY VIEW counted_orders AS
-WITH newest AS MATERIALIZED (
-    SELECT max(o.ordered_at) AS ordered_at
-    FROM orders AS o
-    WHERE NOT EXISTS (SELECT FROM held_out AS h WHERE h.order_id = o.order_id)
-)
-SELECT o.items, o.ordered_at, (o.ordered_at AT TIME ZONE 'UTC')::date AS day, s.size,
-       CASE WHEN s.size BETWEEN 2 AND b.max_basket THEN u.units / (s.size - 1) END AS weight,
-       CASE WHEN b.half_life_days IS NOT NULL THEN u.units END AS mass
+-- What a full build counts: all orders but those of the temporary table held_out (order_id bigint), into
+-- which an evaluation puts some. A delta build has orders with the sign -1 as well.
+CREATE TEMPORARY VIEW signed_orders AS
+SELECT 1::bigint AS sign, o.order_id, o.items, o.ordered_at
 FROM orders AS o
-CROSS JOIN builds AS b
-CROSS JOIN LATERAL (SELECT cardinality(o.items) AS size) AS s
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN b.half_life_days IS NULL THEN weight_units()
-                ELSE (weight_units() * power(0.5, least(
-                    28,
-                    extract(epoch FROM (SELECT n.ordered_at FROM newest AS n) - o.ordered_at)
-                        / 86400 / b.half_life_days
-                )))::bigint END AS units
-) AS u
-WHERE b.status = 'running' AND NOT EXISTS (SELECT FROM held_out AS h WHERE h.order_id = o.order_id)
-  -- A day is one of 24 hours, whatever the clocks do where the server stands. An order without a time has no
-  -- age.
-  AND (b.window_days IS NULL
-       OR o.ordered_at > (SELECT n.ordered_at FROM newest AS n) - b.window_days * interval '24 hours')
-  AND (b.half_life_days IS NULL OR o.ordered_at IS NOT NULL);
+WHERE NOT EXISTS (SELECT FROM held_out AS h WHERE h.order_id = o.order_id);
+
+CREATE TEMPORARY VIEW newest_order AS SELECT max(o.ordered_at) AS ordered_at FROM signed_orders AS o;

@@ -1,22 +1,31 @@
 -- What every item counts for. squares and same_basket are for chance.sql: the sums over its counted baskets
 -- of the square of what age leaves of the basket, and of that times weight.
 CREATE UNLOGGED TABLE new_item_counts AS
-SELECT l.item_id, count(*) AS orders, count(l.weight) AS baskets,
-       sum_bigint(l.mass) FILTER (WHERE l.weight IS NOT NULL) / weight_units()::float8 AS mass,
-       sum(l.share * l.share) FILTER (WHERE l.weight IS NOT NULL) AS squares,
-       sum(l.share * l.weight / weight_units()) AS same_basket
+SELECT l.item_id, sum_bigint(l.orders) AS orders, sum_bigint(l.baskets) AS baskets,
+       sum_bigint(l.mass) / weight_units()::float8 AS mass,
+       coalesce(sum(l.mass::float8 * l.mass) / weight_units()::float8 / weight_units(),
+                sum_bigint(l.baskets)) AS squares,
+       coalesce(sum(l.mass::float8 * l.weight) / weight_units()::float8 / weight_units(),
+                sum_bigint(l.weight) / weight_units()::float8) AS same_basket,
+       sum_bigint(l.weight) AS weight_units
 FROM (
-    SELECT unnest(o.items) AS item_id, o.weight, o.mass,
-           coalesce(o.mass, weight_units()) / weight_units()::float8 AS share
+    SELECT unnest(o.items) AS item_id, o.sign AS orders, o.basket AS baskets,
+           CASE WHEN o.basket IS NOT NULL THEN o.mass END AS mass, o.weight
     FROM counted_orders AS o
+    UNION ALL
+    SELECT s.item_id, s.orders, s.baskets, NULL, s.weight_units
+    FROM item_stats AS s
+    WHERE s.build_id = (SELECT b.base_build FROM builds AS b WHERE b.status = 'running')
 ) AS l
-GROUP BY l.item_id;
+GROUP BY l.item_id
+HAVING sum_bigint(l.orders) > 0;
 
 CREATE TABLE new_item_stats AS
 SELECT b.build_id, c.item_id, c.orders, c.baskets,
        row_number() OVER (ORDER BY c.orders DESC, i.name) AS popularity_rank,
        row_number() OVER (ORDER BY c.baskets DESC, i.name) AS baskets_rank,
-       CASE WHEN b.half_life_days IS NULL THEN c.baskets ELSE c.mass END AS mass
+       CASE WHEN b.half_life_days IS NULL THEN c.baskets ELSE c.mass END AS mass,
+       c.weight_units
 FROM new_item_counts AS c
 JOIN items AS i ON i.item_id = c.item_id
 CROSS JOIN builds AS b
@@ -31,16 +40,22 @@ ALTER TABLE new_item_stats
     ADD CONSTRAINT new_item_stats_popularity_rank_key UNIQUE (popularity_rank, build_id);
 ANALYZE new_item_stats;
 
-UPDATE builds AS b
-SET newest_ordered_at = c.newest_ordered_at,
-    orders            = c.orders,
-    order_lines       = c.order_lines,
-    baskets           = c.baskets,
-    large_orders      = c.large_orders
-FROM (
-    SELECT max(o.ordered_at) AS newest_ordered_at, count(*) AS orders,
-           coalesce(sum(o.size), 0) AS order_lines, count(o.weight) AS baskets,
-           count(*) FILTER (WHERE o.size > 1 AND o.weight IS NULL) AS large_orders
+UPDATE builds AS t
+SET newest_ordered_at = (SELECT n.ordered_at FROM newest_order AS n),
+    orders            = coalesce(b.orders, 0) + c.orders,
+    order_lines       = coalesce(b.order_lines, 0) + c.order_lines,
+    baskets           = coalesce(b.baskets, 0) + c.baskets,
+    large_orders      = coalesce(b.large_orders, 0) + c.large_orders,
+    changed_orders    = CASE WHEN r.base_build IS NOT NULL
+                             THEN (SELECT count(DISTINCT o.order_id) FROM signed_orders AS o) END,
+    last_order_id     = coalesce((SELECT max(o.order_id) FROM orders AS o), 0),
+    last_change_id    = coalesce((SELECT max(o.change_id) FROM order_changes AS o), 0)
+FROM builds AS r
+LEFT JOIN builds AS b ON b.build_id = r.base_build
+CROSS JOIN (
+    SELECT sum_bigint(o.sign) AS orders, sum_bigint(o.sign * o.size) AS order_lines,
+           sum_bigint(o.basket) AS baskets,
+           sum_bigint(o.sign) FILTER (WHERE o.size > 1 AND o.basket IS NULL) AS large_orders
     FROM counted_orders AS o
 ) AS c
-WHERE b.status = 'running';
+WHERE t.build_id = r.build_id AND r.status = 'running';

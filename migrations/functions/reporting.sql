@@ -9,7 +9,7 @@ SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.ord
            b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders,
            b.window_days,
        b.half_life_days, b.newest_ordered_at, b.grades, b.activated_at, b.stats_seconds, b.pairs_seconds,
-           b.neighbours_seconds, b.built_by, b.version, b.error
+           b.neighbours_seconds, b.built_by, b.version, b.error, b.base_build, b.changed_orders
 FROM builds b;
 
 CREATE OR REPLACE VIEW reporting.loads AS
