@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	xterm "golang.org/x/term"
 
@@ -29,7 +30,7 @@ func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database)
 		return err
 	}
 	defer closeAll()
-	applied, err := pg.MigrateUp(ctx, pool)
+	applied, err := pg.MigrateUp(sayWaiting(ctx, term), pool)
 	printMigrations(term, "applied", applied)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (c *migrateDownCommand) Run(ctx context.Context, term *terminal, d *databas
 		return err
 	}
 	defer closeAll()
-	reverted, err := pg.MigrateDown(ctx, pool, c.All)
+	reverted, err := pg.MigrateDown(sayWaiting(ctx, term), pool, c.All)
 	printMigrations(term, "taken back", reverted)
 	if err == nil && len(reverted) == 0 {
 		fmt.Fprintln(term.stdout, "nothing to take back")
@@ -93,6 +94,15 @@ func (c *migrateStatusCommand) Run(ctx context.Context, term *terminal, d *datab
 	}
 	t.flush()
 	return nil
+}
+
+// sayWaiting says once why it takes so long.
+func sayWaiting(ctx context.Context, term *terminal) context.Context {
+	say := sync.OnceFunc(func() {
+		fmt.Fprintln(term.stderr, "alsobought: waiting for a transaction that uses what the migration changes (see pg_stat_activity); "+
+			"readers go on meanwhile")
+	})
+	return pg.OnWait(ctx, say)
 }
 
 func printMigrations(term *terminal, what string, list []pg.Migration) {

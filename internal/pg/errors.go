@@ -16,6 +16,10 @@ const (
 	undefinedFunction = "42883"
 	queryCanceled     = "57014"
 	diskFull          = "53100"
+
+	readOnlyTransaction  = "25006"
+	serializationFailure = "40001" // of a standby: conflict with recovery
+	lockNotAvailable     = "55P03"
 )
 
 // IsUnavailable reports whether err, which is of the database, says that it could not be reached, did not answer in time, went away, or is

@@ -16,9 +16,16 @@ import (
 // replaceFunctions makes the functions and views of the database this program's, all in one transaction, and reports whether they were not.
 // Any number of callers may run it at once.
 func replaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
+	return patiently(ctx, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool) })
+}
+
+func tryReplaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := LockTx(ctx, tx, FunctionsLock, 0); err != nil {
 			return err
+		}
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+lockTimeout+"'"); err != nil {
+			return fmt.Errorf("set lock_timeout: %w", err)
 		}
 		current, _, err := installedFunctions(ctx, tx)
 		if err != nil || current {

@@ -32,7 +32,7 @@ const functionsName = "functions"
 func MigrateUp(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
 	var applied []Migration
 	err := withProvider(pool, func(p *goose.Provider) error {
-		results, err := p.Up(ctx)
+		results, err := stepwise(ctx, p.Up)
 		applied = done(results)
 		if err != nil {
 			return err
@@ -59,11 +59,11 @@ func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool) ([]Migration
 	var reverted []Migration
 	err := withProvider(pool, func(p *goose.Provider) error {
 		if all {
-			results, err := p.DownTo(ctx, 0)
+			results, err := stepwise(ctx, func(ctx context.Context) ([]*goose.MigrationResult, error) { return p.DownTo(ctx, 0) })
 			reverted = done(results)
 			return err
 		}
-		result, err := p.Down(ctx)
+		result, err := patiently(ctx, p.Down)
 		if errors.Is(err, goose.ErrNoNextVersion) {
 			return nil
 		}
@@ -140,7 +140,7 @@ func withProvider(pool *pgxpool.Pool, do func(*goose.Provider) error) error {
 		return fmt.Errorf("migration lock: %w", err)
 	}
 	database := stdlib.OpenDBFromPool(pool)
-	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS, goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS, goose.WithSessionLocker(impatientLocker{locker}))
 	if err != nil {
 		return errors.Join(fmt.Errorf("migrations: %w", err), database.Close())
 	}
