@@ -24,7 +24,8 @@ func (q *Queries) APIKeyExistsUsable(ctx context.Context) (bool, error) {
 const aPIKeyFind = `-- name: APIKeyFind :one
 SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
        coalesce(k.expires_at <= now(), false)::boolean AS expired,
-       coalesce(k.last_used_at > now() - make_interval(secs => $1::float8), false)::boolean AS used_lately
+       (current_setting('transaction_read_only')::boolean
+           OR coalesce(k.last_used_at > now() - make_interval(secs => $1::float8), false))::boolean AS use_noted
 FROM api_keys AS k
 WHERE k.sha256 = $2
 `
@@ -41,10 +42,11 @@ type APIKeyFindRow struct {
 	RevokedBy  *string    `json:"revoked_by"`
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Expired    bool       `json:"expired"`
-	UsedLately bool       `json:"used_lately"`
+	UseNoted   bool       `json:"use_noted"`
 }
 
-// The key of a hash, and what the database's clock says of it. used_lately: last_used_at need not be written again.
+// The key of a hash, and what the database's clock says of it. use_noted: last_used_at
+// need not be written again, or, on a standby, cannot be.
 func (q *Queries) APIKeyFind(ctx context.Context, resolution float64, sHA256 []byte) (APIKeyFindRow, error) {
 	row := q.db.QueryRow(ctx, aPIKeyFind, resolution, sHA256)
 	var i APIKeyFindRow
@@ -60,7 +62,7 @@ func (q *Queries) APIKeyFind(ctx context.Context, resolution float64, sHA256 []b
 		&i.RevokedBy,
 		&i.LastUsedAt,
 		&i.Expired,
-		&i.UsedLately,
+		&i.UseNoted,
 	)
 	return i, err
 }

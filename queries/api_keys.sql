@@ -22,10 +22,12 @@ FROM api_keys AS k
 WHERE k.key_id = @key_id;
 
 -- name: APIKeyFind :one
--- The key of a hash, and what the database's clock says of it. used_lately: last_used_at need not be written again.
+-- The key of a hash, and what the database's clock says of it. use_noted: last_used_at
+-- need not be written again, or, on a standby, cannot be.
 SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
        coalesce(k.expires_at <= now(), false)::boolean AS expired,
-       coalesce(k.last_used_at > now() - make_interval(secs => @resolution::float8), false)::boolean AS used_lately
+       (current_setting('transaction_read_only')::boolean
+           OR coalesce(k.last_used_at > now() - make_interval(secs => @resolution::float8), false))::boolean AS use_noted
 FROM api_keys AS k
 WHERE k.sha256 = @sha256;
 

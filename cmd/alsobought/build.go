@@ -150,7 +150,7 @@ type buildsListCommand struct {
 }
 
 func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	pool, closeAll, err := d.openToWrite(ctx, term)
+	pool, closeAll, err := d.openToReport(ctx, term)
 	if err != nil {
 		return err
 	}

@@ -44,17 +44,43 @@ func (d *database) open(ctx context.Context, term *terminal) (pool *pgxpool.Pool
 	return pool, closeAll, nil
 }
 
-// openToWrite opens, and closes the books on loads and builds that a kill left open.
-func (d *database) openToWrite(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
+// openToWrite opens, and closes the books on loads and builds that a kill left open. A database that is read only is
+// refused before any work is done for it.
+func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
+	pool, closeAll, access, err := d.openBooks(ctx, term)
+	if err == nil && access.ReadOnly {
+		closeAll()
+		err = pg.ErrReadOnly
+	}
+	return pool, closeAll, err
+}
+
+// openToReport opens for what only reads the books on loads and builds, and closes those that a kill left open, if the
+// database can be written. If not, it says so, and how old what it reads may be.
+func (d *database) openToReport(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
+	pool, closeAll, access, err := d.openBooks(ctx, term)
+	if err == nil && access.ReadOnly {
+		fmt.Fprintf(term.stderr, "alsobought: the database is %s\n", access)
+	}
+	return pool, closeAll, err
+}
+
+func (d *database) openBooks(ctx context.Context, term *terminal) (
+	pool *pgxpool.Pool, closeAll func(), access pg.Access, err error,
+) {
 	pool, closeAll, err = d.open(ctx, term)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, access, err
 	}
-	if err := recoverBooks(ctx, pool, term); err != nil {
+	access, err = pg.FindAccess(ctx, pool)
+	if err == nil && !access.ReadOnly {
+		err = recoverBooks(ctx, pool, term)
+	}
+	if err != nil {
 		closeAll()
-		return nil, nil, err
+		return nil, nil, access, err
 	}
-	return pool, closeAll, nil
+	return pool, closeAll, access, nil
 }
 
 func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error {

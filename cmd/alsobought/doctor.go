@@ -12,7 +12,7 @@ type doctorCommand struct {
 }
 
 func (c *doctorCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	pool, closeAll, err := d.openToWrite(ctx, term)
+	pool, closeAll, err := d.openToReport(ctx, term)
 	if err != nil {
 		return err
 	}

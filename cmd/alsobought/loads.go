@@ -33,7 +33,7 @@ type loadsListCommand struct {
 }
 
 func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	pool, closeAll, err := d.openToWrite(ctx, term)
+	pool, closeAll, err := d.openToReport(ctx, term)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func newLoadReport(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountB
 }
 
 func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	pool, closeAll, err := d.openToWrite(ctx, term)
+	pool, closeAll, err := d.openToReport(ctx, term)
 	if err != nil {
 		return err
 	}

@@ -168,11 +168,15 @@ func message(ctx context.Context, err error) string {
 		return path.Path + " does not exist"
 	case pg.IsMissingSchema(err):
 		return "the database has no alsobought tables yet: run alsobought migrate up"
+	case pg.IsReadOnly(err):
+		return pg.ErrReadOnly.Error()
 	}
 	cause := strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")), " ")
 	switch {
 	case pg.IsDiskFull(err):
 		return "the database has no room left (" + cause + "): what did not end was taken back; make room and run it again"
+	case pg.IsConflict(err):
+		return "the replica had to cancel this to follow its primary (" + cause + "): run it again, or on the primary"
 	case pg.IsUnreachable(err):
 		return cause + ": see that it runs and that DATABASE_URL is right"
 	case pg.IsUnavailable(err):

@@ -49,7 +49,7 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 		return err
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it
-	pool, closeAll, err := d.openToWrite(ctx, term)
+	pool, closeAll, err := d.openToReport(ctx, term)
 	if err != nil {
 		return err
 	}

@@ -158,13 +158,13 @@ func Revoke(ctx context.Context, database db.DBTX, keyID int64, revokedBy string
 	return Key{}, fmt.Errorf("key %d was revoked before, by %s", keyID, *before.RevokedBy)
 }
 
-// Check returns the row of a key that may be used, and notes that it was, to a minute.
+// Check returns the row of a key that may be used, and notes that it was, to a minute, unless the database is read only.
 //
 // Errors: ErrMissing, ErrUnknown, ErrExpired, ErrRevoked, all of them ErrRefused, with ErrNoKeys if no key at all could be used; database errors. Keys are
 // found by their hash: how long that takes says nothing about any other key, and all refusals do the same work.
 func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 	q := db.New(database)
-	found, err := q.APIKeyFind(ctx, resolution.Seconds(), hash(key))
+	found, err := pg.Retried(ctx, func() (db.APIKeyFindRow, error) { return q.APIKeyFind(ctx, resolution.Seconds(), hash(key)) })
 	row := Key{
 		found.KeyID, found.Name, found.Scope, found.Hint, found.CreatedAt, found.CreatedBy, found.ExpiresAt, found.RevokedAt, found.RevokedBy,
 		found.LastUsedAt,
@@ -180,7 +180,7 @@ func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 		return Key{}, refuse(ctx, q, fmt.Errorf("key %d: %w", found.KeyID, ErrRevoked))
 	case found.Expired:
 		return Key{}, refuse(ctx, q, fmt.Errorf("key %d: %w", found.KeyID, ErrExpired))
-	case found.UsedLately:
+	case found.UseNoted:
 		return inUTC(row), nil
 	}
 	if err := q.APIKeyUse(ctx, found.KeyID, resolution.Seconds()); err != nil {

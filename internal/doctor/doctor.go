@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 // Finding is one thing that is wrong.
@@ -33,7 +34,7 @@ type check struct {
 func Run(ctx context.Context, database db.DBTX) (findings []Finding, checks int, err error) {
 	all := checksOf(db.New(database))
 	for _, c := range all {
-		found, err := c.find(ctx)
+		found, err := pg.Retried(ctx, func() ([]Finding, error) { return c.find(ctx) })
 		if err != nil {
 			return nil, 0, fmt.Errorf("check that %s: %w", c.name, err)
 		}

@@ -26,6 +26,7 @@ var probeRoutes = map[string]bool{"/health": true, "/health/": true, "/livez": t
 type sight struct {
 	at        time.Time
 	connected bool
+	access    pg.Access
 	missing   string // what answers lack beside a connection; "" is nothing
 	buildID   int64
 	err       error
@@ -58,21 +59,28 @@ func (p *probe) see(ctx context.Context) sight {
 	switch {
 	case pg.IsFull(err):
 		// It runs, and other people's connections are all that is wrong; ours may well work.
-		return ready(ctx, recommend.New(p.pool))
+		access, err := pg.FindAccess(ctx, p.pool)
+		if err != nil {
+			return sight{connected: true, missing: noAnswers, err: err}
+		}
+		return ready(ctx, recommend.New(p.pool), access)
 	case err != nil:
 		return sight{err: err}
 	}
 	defer conn.Close(ctx) //nolint:errcheck // what was to be seen was seen
-	if _, err := conn.Exec(ctx, "SELECT 1"); err != nil {
+	access, err := pg.FindAccess(ctx, conn)
+	if err != nil {
 		return sight{err: err}
 	}
-	return ready(ctx, recommend.New(conn))
+	return ready(ctx, recommend.New(conn), access)
 }
 
+const noAnswers = "the database does not answer questions"
+
 // ready asks the cheapest question there is: ready is what answers.
-func ready(ctx context.Context, recommender *recommend.Recommender) sight {
+func ready(ctx context.Context, recommender *recommend.Recommender, access pg.Access) sight {
 	answer, err := recommender.Ask(ctx, recommend.Popular(recommend.Options{Limit: 1}))
-	s := sight{connected: true, buildID: answer.Metadata.BuildID, err: err}
+	s := sight{connected: true, access: access, buildID: answer.Metadata.BuildID, err: err}
 	switch {
 	case err == nil:
 	case errors.Is(err, recommend.ErrNoBuild):
@@ -80,7 +88,7 @@ func ready(ctx context.Context, recommender *recommend.Recommender) sight {
 	case pg.IsMissingSchema(err):
 		s.missing = "the database has no alsobought tables yet: run alsobought migrate up"
 	default:
-		s.missing = "the database does not answer questions"
+		s.missing = noAnswers
 	}
 	return s
 }
@@ -97,6 +105,18 @@ type (
 		DatabaseConnected bool      `json:"database_connected" doc:"A query was answered within a second."`
 		Timestamp         time.Time `json:"timestamp" doc:"When the database was looked at: at most a quarter of a second ago."`
 		Version           string    `json:"version" doc:"Of the program."`
+		databaseBody
+	}
+
+	// databaseBody is what the database allows; of one that cannot be reached, nothing is known.
+	databaseBody struct {
+		ReadOnly bool         `json:"read_only,omitempty" doc:"Nothing can be changed: a replica, or default_transaction_read_only."`
+		Replica  *replicaBody `json:"replica,omitempty" doc:"Only of a hot standby."`
+	}
+	//nolint:lll // tags cannot be broken
+	replicaBody struct {
+		Streaming  bool     `json:"streaming" doc:"It is connected to its primary."`
+		LagSeconds *float64 `json:"lag_seconds,omitempty" doc:"How far behind it is at most: 0 when it streams and has replayed all that arrived, missing when it has replayed no commit since it started."`
 	}
 
 	readyOutput struct {
@@ -109,6 +129,7 @@ type (
 		BuildID           int64     `json:"build_id,omitempty" doc:"The active build."`
 		Missing           string    `json:"missing,omitempty" doc:"What is missing, and what to do."`
 		Timestamp         time.Time `json:"timestamp"`
+		databaseBody
 	}
 
 	liveOutput struct{ Body liveBody }
@@ -147,7 +168,7 @@ func (a *api) health(routes huma.API) {
 
 func (a *api) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
 	s := a.probe.look(ctx)
-	out := &healthOutput{http.StatusOK, healthBody{"healthy", s.connected, moment(s.at), a.Version}}
+	out := &healthOutput{http.StatusOK, healthBody{"healthy", s.connected, moment(s.at), a.Version, s.database()}}
 	if !s.connected {
 		out.Status, out.Body.Status = http.StatusServiceUnavailable, "unhealthy"
 		exchangeOf(ctx).err = s.err
@@ -157,7 +178,7 @@ func (a *api) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
 
 func (a *api) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 	s := a.probe.look(ctx)
-	out := &readyOutput{http.StatusOK, readyBody{"ready", s.connected, s.buildID, s.missing, moment(s.at)}}
+	out := &readyOutput{http.StatusOK, readyBody{"ready", s.connected, s.buildID, s.missing, moment(s.at), s.database()}}
 	if !s.connected {
 		out.Body.Missing = "the database cannot be reached"
 	}
@@ -166,6 +187,18 @@ func (a *api) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 		exchangeOf(ctx).err = s.err
 	}
 	return out, nil
+}
+
+func (s sight) database() databaseBody {
+	body := databaseBody{ReadOnly: s.access.ReadOnly}
+	if r := s.access.Replica; r != nil {
+		body.Replica = &replicaBody{Streaming: r.Streaming}
+		if r.Lag != nil {
+			seconds := r.Lag.Seconds()
+			body.Replica.LagSeconds = &seconds
+		}
+	}
+	return body
 }
 
 func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -59,6 +59,12 @@ func problem(ctx context.Context, err error, where string) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		exchange.err = err
 		return unavailable("the answer took too long; try again later")
+	case pg.IsReadOnly(err):
+		exchange.err = err
+		return unavailable(pg.ErrReadOnly.Error())
+	case pg.IsConflict(err):
+		exchange.err = err
+		return unavailable("the replica had to cancel this to follow its primary; try again")
 	case pg.IsUnavailable(err):
 		exchange.err = err
 		return unavailable("the database cannot be reached at the moment; try again later")

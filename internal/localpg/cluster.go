@@ -141,9 +141,11 @@ func (s *Server) settings() []string {
 		"log_destination=stderr",
 	}
 	if s.cfg.Throwaway {
-		return append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+	} else {
+		settings = append(settings, "fsync=on", "synchronous_commit=on", "full_page_writes=on")
 	}
-	return append(settings, "fsync=on", "synchronous_commit=on", "full_page_writes=on")
+	return append(settings, s.cfg.Settings...)
 }
 
 // sharedMemoryType is mmap, that is files, where /dev/shm is too small for a parallel hash join.

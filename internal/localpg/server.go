@@ -35,6 +35,8 @@ type Config struct {
 	Database string
 	// BinDir holds postgres and initdb; empty searches the usual places.
 	BinDir string
+	// Settings of the server, name=value each; they win over ours.
+	Settings []string
 	// Logf gets one line when the server is started or recovered; nil is silent.
 	Logf func(format string, args ...any)
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 // entryOverhead is about what an entry takes beside its key and body, in bytes.
@@ -27,8 +28,9 @@ const entryOverhead = 200
 // What it keeps is keyed by the question and by the version of what answers are made from: the active build, rules and catalogue. An answer
 // is kept under the version of its own snapshot, and found under the version that holds when it is asked for: one read from the database
 // after the call began, or at most trust before it, when no change could be committed meanwhile. So whoever asks after a commit gets what
-// holds after it, on every server, without any notification. Questions about an order or an older build are not kept: they depend on more
-// than the version tells.
+// holds after it, on every server, without any notification. Of a standby, which does not see the primary's locks, every version is read
+// after the call began: whoever asks after a commit was replayed gets what holds after it. Questions about an order or an older build are
+// not kept: they depend on more than the version tells.
 type Cache struct {
 	recommender *Recommender
 	together    batcher[Question, found] // quick questions
@@ -175,7 +177,7 @@ func (c *Cache) version(ctx context.Context) (string, error) {
 // readVersion reads the version once for all who wait for it.
 func (c *Cache) readVersion(ctx context.Context, waiting []struct{}) ([]string, error) {
 	began := time.Now()
-	v, err := c.recommender.queries.VersionGet(ctx)
+	v, err := pg.Retried(ctx, func() (db.VersionGetRow, error) { return c.recommender.queries.VersionGet(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("read version: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 // version is what answers are made from beside the question: equal texts, equal answers. The rest follows from the text.
@@ -30,10 +31,15 @@ type found struct {
 }
 
 // list asks all of the questions of one build, which is the same one for all.
+func (r *Recommender) list(ctx context.Context, buildID int64, questions []Question) ([]found, error) {
+	return pg.Retried(ctx, func() ([]found, error) { return r.listOnce(ctx, buildID, questions) })
+}
+
+// listOnce is list without a second try.
 //
 // What the kept neighbours may tell is asked of them first, by a statement that answers only while the version is the one of the last
 // answer: so the build's id is a parameter and its partitions are known before the statement starts. AnswerList says the rest.
-func (r *Recommender) list(ctx context.Context, buildID int64, questions []Question) ([]found, error) {
+func (r *Recommender) listOnce(ctx context.Context, buildID int64, questions []Question) ([]found, error) {
 	list := make([]found, len(questions))
 	v := r.active.Load()
 	if buildID == 0 && v != nil && v.plain {
@@ -56,7 +62,7 @@ func (r *Recommender) list(ctx context.Context, buildID int64, questions []Quest
 		return nil, fmt.Errorf("recommend: %w", err)
 	}
 	if o := others[0].version; len(rest) < len(questions) && (o == nil || o.text != v.text) {
-		return r.list(ctx, buildID, questions) // another build became active between the statements
+		return r.listOnce(ctx, buildID, questions) // another build became active between the statements
 	}
 	for i, place := range places {
 		list[place] = others[i]

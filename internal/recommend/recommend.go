@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 // What can be unknown. Each is wrapped with the name that was asked for.
@@ -118,7 +119,9 @@ func (r *Recommender) Explain(ctx context.Context, item, other string, buildID i
 	if strings.TrimSpace(item) == strings.TrimSpace(other) {
 		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
 	}
-	p, err := r.queries.PairExplain(ctx, text(item), text(other), buildID)
+	p, err := pg.Retried(ctx, func() (db.PairExplainRow, error) {
+		return r.queries.PairExplain(ctx, text(item), text(other), buildID)
+	})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return Explanation{}, noBuild(buildID)

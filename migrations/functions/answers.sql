@@ -88,12 +88,27 @@ $$;
 -- The revision of the active build, and whether it may be trusted for a moment longer (settled): no change
 -- can be committed before 5 ms after this. Whoever changes something holds the lock from before it can be
 -- seen until it is (give_notice). The second statement has a newer snapshot than the lock, in READ COMMITTED.
+-- A standby does not see the primary's locks, so nothing is settled there.
 CREATE OR REPLACE FUNCTION read_version(OUT revision text, OUT settled boolean) LANGUAGE plpgsql
 AS $$
 BEGIN
-    settled := current_setting('transaction_isolation') = 'read committed'
+    settled := NOT pg_is_in_recovery() AND current_setting('transaction_isolation') = 'read committed'
         AND pg_try_advisory_xact_lock_shared(answers_lock());
     SELECT c.revision INTO revision FROM find_context(0) AS c;
+END
+$$;
+
+-- Fails on a standby if the build was pruned while it was read. A prune waits for those who read on the
+-- primary, not for those on a standby, where tables may vanish between two statements of an answer. It marks
+-- the build first. VOLATILE, to see that mark: a snapshot of its own, taken when all else has been read.
+CREATE OR REPLACE FUNCTION check_kept(build bigint) RETURNS void LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    IF pg_is_in_recovery()
+        AND NOT EXISTS (SELECT FROM builds AS b WHERE b.build_id = build AND b.status = 'ready') THEN
+        RAISE EXCEPTION 'build % was pruned while it was read: ask again', build
+            USING ERRCODE = 'serialization_failure';
+    END IF;
 END
 $$;
 
@@ -155,10 +170,11 @@ BEGIN
             ORDER BY min(n.place)
         );
     END IF;
-    IF q.kind = 'similar' AND result.known = 0 THEN
-        RETURN result;
+    IF q.kind <> 'similar' OR result.known > 0 THEN
+        result := ranked_answer(b, q, seeds, c.plain, result);
     END IF;
-    RETURN ranked_answer(b, q, seeds, c.plain, result);
+    PERFORM check_kept(b.build_id);
+    RETURN result;
 END
 $$;
 

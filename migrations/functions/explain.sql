@@ -86,5 +86,6 @@ BEGIN
             pair.orders_together, pair.weight, i.baskets, o.baskets, i.mass, o.mass, b.baskets, b.shrinkage,
                 b.popularity_exponent
         ) AS m;
+    PERFORM check_kept(b.build_id);
 END
 $$;

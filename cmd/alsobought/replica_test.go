@@ -1,0 +1,216 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+)
+
+// reading are commands that change nothing, and writing are those that do.
+var (
+	reading = [][]string{
+		{"popular"},
+		{"popular", "--days", "7"},
+		{"similar", "cups", "--measure", "lift"},
+		{"basket", "cups", "NA"},
+		{"order", "2026/1"},
+		{"explain", "cups", "saucers"},
+		{"popular", "--build", "1"},
+		{"builds"},
+		{"builds", "diff", "1", "2"},
+		{"loads"},
+		{"loads", "show", "1"},
+		{"loads", "rejects", "1"},
+		{"rules"},
+		{"keys"},
+		{"items"},
+		{"items", "categories"},
+		{"doctor"},
+		{"migrate", "status"},
+		{"migrate"}, // nothing is left to do
+	}
+	writing = [][]string{
+		{"load", "-"},
+		{"loads", "revert", "1"},
+		{"orders", "delete", "2026/1"},
+		{"items", "load", "-"},
+		{"build"},
+		{"builds", "activate", "1"},
+		{"builds", "rollback"},
+		{"builds", "prune"},
+		{"rules", "add", "hide", "saucers", "--reason", "why"},
+		{"rules", "end", "1"},
+		{"keys", "create", "other"},
+		{"keys", "revoke", "1"},
+		{"evaluate"},
+		{"migrate", "down", "--yes"},
+	}
+)
+
+const readOnlyDetail = "the database is read only: this writes, so send it to the primary"
+
+// wantReadOnly runs every command on two URLs of the same data, of which the second cannot be written: what reads prints
+// the same, what writes is refused in one line. It returns the key of the API that it made.
+func wantReadOnly(t *testing.T, writable, readOnly string, caughtUp func()) (key string) {
+	t.Helper()
+	want(t, writable, strings.NewReader(smallShop), "load", "-")
+	want(t, writable, nil, "build", "--shrinkage", "3")
+	want(t, writable, nil, "rules", "add", "hide", "scale", "--reason", "broken")
+	key = strings.TrimSpace(want(t, writable, nil, "keys", "create", "shop"))
+	caughtUp()
+	for _, args := range reading {
+		if diff := cmp.Diff(want(t, writable, nil, args...), want(t, readOnly, nil, args...)); diff != "" {
+			t.Errorf("alsobought %s (-writable +read only):\n%s", strings.Join(args, " "), diff)
+		}
+	}
+	for _, args := range writing {
+		got := alsobought(t, readOnly, strings.NewReader("order_id,item_name\n9,cups\n"), args...)
+		if got.status != exitFailed || got.stderr != "alsobought: "+readOnlyDetail+"\n" {
+			t.Errorf("alsobought %s: exit status %d\n%s", strings.Join(args, " "), got.status, got.stderr)
+		}
+	}
+	return key
+}
+
+// health is what /health says of the database.
+type health struct {
+	Connected bool `json:"database_connected"`
+	ReadOnly  bool `json:"read_only"`
+	Replica   *struct {
+		Streaming bool
+		Lag       *float64 `json:"lag_seconds"`
+	}
+}
+
+func healthOf(t *testing.T, base string) (h health) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(asked(t, base+"/health", "")), &h); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// wantRule sends a rule with the key and returns the body of the answer, whose status must be as given.
+func wantRule(t *testing.T, base, key string, status int) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/api/v1/rules",
+		strings.NewReader(`{"kind":"hide","items":["saucers"],"reason":"why"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != status {
+		t.Fatalf("a rule: status %d, want %d: %s, %v", response.StatusCode, status, body, err)
+	}
+	return string(body)
+}
+
+func wantRefusedRule(t *testing.T, base, key string) {
+	t.Helper()
+	if body := wantRule(t, base, key, http.StatusServiceUnavailable); !strings.Contains(body, `"detail":"`+readOnlyDetail+`"`) {
+		t.Errorf("a rule: %s", body)
+	}
+}
+
+const saucers = "/api/v1/similar-items/cups?exclude=NA"
+
+// TestReplica: commands and one process of serve on a hot standby, while it follows its primary, lags, and is promoted.
+func TestReplica(t *testing.T) {
+	t.Parallel()
+	servers := dbtest.NewReplicated(t)
+	key := wantReadOnly(t, servers.Primary, servers.Standby, func() { servers.CatchUp(t) })
+	if e := alsobought(t, servers.Standby, nil, "builds"); e.stderr != "alsobought: the database is a replica, up to date\n" {
+		t.Errorf("builds on a replica: %q", e.stderr)
+	}
+	base := served(t, servers.Standby)
+	const used = "SELECT count(*) FROM api_keys WHERE last_used_at IS NOT NULL"
+	wantRefusedRule(t, base, key)
+	if h := healthOf(t, base); !h.ReadOnly || h.Replica == nil || !h.Replica.Streaming {
+		t.Errorf("health of a replica: %+v", h)
+	}
+
+	// A standby that does not replay lags, and says so; then it shows what was written meanwhile.
+	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_pause()::text")
+	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Fatal("saucers do not go with cups")
+	}
+	want(t, servers.Primary, nil, "rules", "add", "hide", "saucers", "--reason", "why")
+	awaitHealth(t, base, "lag", func(h health) bool { return h.Replica != nil && h.Replica.Lag != nil && *h.Replica.Lag > 0 })
+	lagging := regexp.MustCompile(`^alsobought: the database is a replica, up to [0-9.]+m?s behind\n$`)
+	if e := alsobought(t, servers.Standby, nil, "loads"); !lagging.MatchString(e.stderr) {
+		t.Errorf("loads on a replica that lags: %q", e.stderr)
+	}
+	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_resume()::text")
+	servers.CatchUp(t)
+	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Error("a rule that was replayed is not in the next answer")
+	}
+	awaitHealth(t, base, "no lag", func(h health) bool { return h.Replica != nil && h.Replica.Lag != nil && *h.Replica.Lag == 0 })
+	want(t, servers.Primary, nil, "rules", "end", "2")
+	servers.CatchUp(t)
+
+	servers.Promote(t)
+	awaitHealth(t, base, "a primary", func(h health) bool { return !h.ReadOnly && h.Replica == nil })
+	if n := dbtest.Value[int](t, servers.Standby, used); n != 0 {
+		t.Errorf("%d keys were used according to a replica", n)
+	}
+	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Error("saucers are hidden before there is a rule")
+	}
+	wantRule(t, base, key, http.StatusCreated)
+	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Error("the promoted server's own rule is not in the next answer")
+	}
+	if n := dbtest.Value[int](t, servers.Standby, used); n != 1 {
+		t.Errorf("%d keys were used after the promotion", n)
+	}
+	want(t, servers.Standby, nil, "build")
+}
+
+// awaitHealth waits until /health is as wanted: it is looked at anew four times a second.
+func awaitHealth(t *testing.T, base, what string, is func(health) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !is(healthOf(t, base)); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("/health never shows %s: %s", what, asked(t, base+"/health", ""))
+		}
+	}
+}
+
+// TestReadOnlyDatabase: the same of a primary whose sessions are read only.
+func TestReadOnlyDatabase(t *testing.T) {
+	t.Parallel()
+	writable := dbtest.NewURL(t)
+	readOnly := writable + "&default_transaction_read_only=on"
+	if !strings.Contains(writable, "?") {
+		readOnly = writable + "?default_transaction_read_only=on"
+	}
+	key := wantReadOnly(t, writable, readOnly, func() {})
+	base := served(t, readOnly)
+	if h := healthOf(t, base); !h.ReadOnly || h.Replica != nil {
+		t.Errorf("health: %+v", h)
+	}
+	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Fatal("saucers do not go with cups")
+	}
+	wantRefusedRule(t, base, key)
+	want(t, writable, nil, "rules", "add", "hide", "saucers", "--reason", "why")
+	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Error("a rule that is committed is not in the next answer")
+	}
+}

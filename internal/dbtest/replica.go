@@ -1,0 +1,148 @@
+package dbtest
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// Replicated is a primary with a hot standby that streams from it: two servers that belong to one test.
+type Replicated struct {
+	Primary, Standby string // URLs of the same database
+
+	primary *localpg.Server
+}
+
+// NewReplicated starts both, with a migrated, empty database.
+func NewReplicated(t testing.TB) *Replicated {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} { // the server's user passes through when root runs the tests
+		if err := os.Chmod(d, 0o711); err != nil { //nolint:gosec // see above
+			t.Fatal(err)
+		}
+	}
+	r := &Replicated{}
+	r.primary = r.start(t, filepath.Join(dir, "primary"), true)
+	r.Primary = r.primary.URL()
+	pool, err := pg.Open(t.Context(), r.Primary, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	standby := filepath.Join(dir, "standby")
+	if err := os.Mkdir(standby, 0o711); err != nil { //nolint:gosec // see above
+		t.Fatal(err)
+	}
+	r.copyTo(t, filepath.Join(standby, "pg"))
+	r.Standby = r.start(t, standby, false).URL()
+	return r
+}
+
+func (r *Replicated) start(t testing.TB, dir string, throwaway bool) *localpg.Server {
+	t.Helper()
+	s, err := localpg.Start(t.Context(), localpg.Config{
+		Dir:       dir,
+		Throwaway: throwaway,
+		BinDir:    os.Getenv("ALSOBOUGHT_PG_BIN"),
+		// What is committed is sent at once, though a throw-away primary never syncs it. The primary keeps rows that
+		// the standby still reads.
+		Settings: []string{
+			"wal_level=replica", "max_wal_senders=4", "synchronous_commit=on", "hot_standby_feedback=on", "wal_receiver_status_interval=1s",
+		},
+	})
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("dbtest: %v", err)
+		}
+	})
+	return s
+}
+
+// copyTo makes a standby's data directory, of the primary's owner.
+func (r *Replicated) copyTo(t testing.TB, data string) {
+	t.Helper()
+	programs := Value[string](t, r.Primary, "SELECT setting FROM pg_config WHERE name = 'BINDIR'")
+	backup := exec.CommandContext(t.Context(), filepath.Join(programs, "pg_basebackup"),
+		"--dbname", r.Primary, "--pgdata", data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+	if output, err := backup.CombinedOutput(); err != nil {
+		t.Fatalf("dbtest: pg_basebackup: %v\n%s", err, output)
+	}
+	info, err := os.Stat(r.primary.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // it is one on every Unix
+	root, err := os.OpenRoot(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }() // read only
+	err = fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return root.Lchown(path, int(owner.Uid), int(owner.Gid))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// CatchUp waits until the standby shows everything that the primary has committed.
+func (r *Replicated) CatchUp(t testing.TB) {
+	t.Helper()
+	written := Value[string](t, r.Primary, "SELECT pg_current_wal_flush_lsn()::text")
+	r.wait(t, "the standby catches up", "SELECT pg_last_wal_replay_lsn() >= '"+written+"'")
+}
+
+// Promote stops the primary and makes the standby one.
+func (r *Replicated) Promote(t testing.TB) {
+	t.Helper()
+	if err := r.primary.Close(); err != nil {
+		t.Fatal(err)
+	}
+	Value[bool](t, r.Standby, "SELECT pg_promote()")
+	r.wait(t, "the standby is promoted", "SELECT NOT pg_is_in_recovery()")
+}
+
+func (r *Replicated) wait(t testing.TB, what, condition string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !Value[bool](t, r.Standby, condition); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("dbtest: %s: not within a minute", what)
+		}
+	}
+}
+
+// Value is the one value that a statement returns, over a connection of its own.
+func Value[T any](t testing.TB, url, statement string, args ...any) (value T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	defer func() { _ = conn.Close(ctx) }() // all it had to say was said
+	if err := conn.QueryRow(ctx, statement, args...).Scan(&value); err != nil {
+		t.Fatalf("dbtest: %s: %v", statement, err)
+	}
+	return value
+}

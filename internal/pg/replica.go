@@ -1,0 +1,96 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrReadOnly says that the database takes no changes, and who does.
+var ErrReadOnly = errors.New("the database is read only: this writes, so send it to the primary")
+
+// Replica is how far a hot standby has followed its primary.
+type Replica struct {
+	// Streaming: it is connected to a primary. One that is not may read archived WAL, or have lost its primary.
+	Streaming bool
+	// Lag is 0 when it streams and has replayed all that arrived, otherwise the age of the newest commit replayed: at
+	// most so far behind. nil when it has replayed none since it started.
+	Lag *time.Duration
+}
+
+// Access is what a session may do with the database.
+type Access struct {
+	ReadOnly bool     // a standby, or default_transaction_read_only
+	Replica  *Replica // nil on a primary
+}
+
+// String says it in a few words.
+func (a Access) String() string {
+	switch {
+	case a.Replica == nil && !a.ReadOnly:
+		return "reads and writes"
+	case a.Replica == nil:
+		return "read only"
+	case a.Replica.Lag == nil:
+		return "a replica that has replayed no commit since it started"
+	case !a.Replica.Streaming:
+		return fmt.Sprintf("a replica without its primary, up to %s behind", a.Replica.Lag.Round(time.Second))
+	case *a.Replica.Lag == 0:
+		return "a replica, up to date"
+	}
+	return fmt.Sprintf("a replica, up to %s behind", a.Replica.Lag.Round(time.Millisecond))
+}
+
+// FindAccess asks the database what a session may do with it. Any role may ask; it changes with a promotion.
+func FindAccess(ctx context.Context, database querier) (Access, error) {
+	var standby, streaming, current bool
+	var age *float64
+	a := Access{}
+	// Everybody sees whether there is a WAL receiver, only pg_monitor what it does.
+	err := database.QueryRow(ctx, `
+		SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean,
+		       EXISTS (SELECT FROM pg_stat_wal_receiver),
+		       coalesce(pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn(), false),
+		       extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8`).
+		Scan(&standby, &a.ReadOnly, &streaming, &current, &age)
+	if err != nil {
+		return Access{}, fmt.Errorf("find out what the database allows: %w", err)
+	}
+	if !standby {
+		return a, nil
+	}
+	a.Replica = &Replica{Streaming: streaming}
+	if streaming && current {
+		age = new(float64)
+	}
+	if age != nil {
+		lag := time.Duration(max(0, *age) * float64(time.Second))
+		a.Replica.Lag = &lag
+	}
+	return a, nil
+}
+
+// IsReadOnly reports whether err says that the database takes no changes.
+func IsReadOnly(err error) bool {
+	server := new(pgconn.PgError)
+	return errors.Is(err, ErrReadOnly) || errors.As(err, &server) && server.Code == readOnlyTransaction
+}
+
+// IsConflict reports whether err says that a standby cancelled a statement that stood in the way of what its primary
+// did: rows vacuumed away, a table dropped, a build pruned while it was read.
+func IsConflict(err error) bool {
+	server := new(pgconn.PgError)
+	return errors.As(err, &server) && server.Code == serializationFailure
+}
+
+// Retried reads, and once more after a conflict. read must change nothing: it may run twice.
+func Retried[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	value, err := read()
+	if IsConflict(err) && ctx.Err() == nil {
+		return read()
+	}
+	return value, err
+}
