@@ -78,6 +78,10 @@ test-real: go postgres-programs ## tests on public order data that is not in the
 	@[[ -n "$${ALSOBOUGHT_TEST_DATA:-}" ]] || { echo 'make: ALSOBOUGHT_TEST_DATA is not set, say where the data is' >&2; exit 1; }
 	@ALSOBOUGHT_TEST_DATA="$$(realpath "$$ALSOBOUGHT_TEST_DATA")" go test -tags realdata -run Real $(TEST_FLAGS) $$(grep -rl --include='*_test.go' '^//go:build realdata' . | xargs -n1 dirname | sort -u)
 
+.PHONY: test-matrix
+test-matrix: go postgres-programs ## every test with each PostgreSQL from 15 to 19 that can be had (IMAGE_17=... for a container; MATRIX=packages)
+	@scripts/test-matrix $(MATRIX)
+
 .PHONY: race
 race: go cc $(test_needs) ## every test under the race detector
 	@CGO_ENABLED=1 $(with_pg) go test -race $(TEST_FLAGS) ./...

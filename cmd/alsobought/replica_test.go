@@ -101,6 +101,15 @@ func healthOf(t *testing.T, base string) (h health) {
 // wantRule sends a rule with the key and returns the body of the answer, whose status must be as given.
 func wantRule(t *testing.T, base, key string, status int) string {
 	t.Helper()
+	got, body := sendRule(t, base, key)
+	if got != status {
+		t.Fatalf("a rule: status %d, want %d: %s", got, status, body)
+	}
+	return body
+}
+
+func sendRule(t *testing.T, base, key string) (status int, body string) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/api/v1/rules",
 		strings.NewReader(`{"kind":"hide","items":["saucers"],"reason":"why"}`))
 	if err != nil {
@@ -113,11 +122,11 @@ func wantRule(t *testing.T, base, key string, status int) string {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != status {
-		t.Fatalf("a rule: status %d, want %d: %s, %v", response.StatusCode, status, body, err)
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return string(body)
+	return response.StatusCode, string(text)
 }
 
 func wantRefusedRule(t *testing.T, base, key string) {
@@ -138,6 +147,11 @@ func TestReplica(t *testing.T) {
 		t.Errorf("builds on a replica: %q", e.stderr)
 	}
 	base := served(t, servers.Standby)
+	// One that looks for the primary by itself.
+	_, hosts, _ := strings.Cut(servers.Standby, "?host=")
+	hosts, _, _ = strings.Cut(hosts, "&")
+	both := strings.Replace(servers.Primary, "&port=5432", ","+hosts+"&port=5432,5432", 1)
+	writer := served(t, both+"&target_session_attrs=read-write")
 	const used = "SELECT count(*) FROM api_keys WHERE last_used_at IS NOT NULL"
 	wantRefusedRule(t, base, key)
 	if h := healthOf(t, base); !h.ReadOnly || h.Replica == nil || !h.Replica.Streaming {
@@ -180,6 +194,15 @@ func TestReplica(t *testing.T) {
 		t.Errorf("%d keys were used after the promotion", n)
 	}
 	want(t, servers.Standby, nil, "build")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		status, body := sendRule(t, writer, key)
+		if status == http.StatusCreated {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a server that looks for the primary: status %d: %s", status, body)
+		}
+	}
 }
 
 // awaitHealth waits until /health is as wanted: it is looked at anew four times a second.

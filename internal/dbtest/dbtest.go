@@ -127,10 +127,15 @@ func start(ctx context.Context) (*localpg.Server, string, error) {
 	if given := os.Getenv("TEST_DATABASE_URL"); given != "" {
 		return nil, given, nil
 	}
+	name, programs := fmt.Sprintf("alsobought-test-%d", os.Getuid()), os.Getenv("ALSOBOUGHT_PG_BIN")
+	if programs != "" { // another version, perhaps, than that of tests that run at the same time
+		sum := sha256.Sum256([]byte(programs))
+		name += "-" + hex.EncodeToString(sum[:4])
+	}
 	private, err := localpg.Start(ctx, localpg.Config{
-		Dir:       filepath.Join(serverRoot(), fmt.Sprintf("alsobought-test-%d", os.Getuid())),
+		Dir:       filepath.Join(serverRoot(), name),
 		Throwaway: true,
-		BinDir:    os.Getenv("ALSOBOUGHT_PG_BIN"),
+		BinDir:    programs,
 		Database:  "postgres",
 	})
 	if err != nil {
