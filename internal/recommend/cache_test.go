@@ -286,3 +286,29 @@ func TestCacheAnswersBeyondItsBound(t *testing.T) {
 		}
 	}
 }
+
+// TestRevisionIsNeverGivenTwice: after a failover that lost the last changes, what a server keeps of them must not be
+// taken for the changes that come next, which start from the number before.
+func TestRevisionIsNeverGivenTwice(t *testing.T) {
+	t.Parallel()
+	s := bread(t)
+	cache := recommend.NewCache(s.pool, plenty)
+	q := recommend.Similar("bread", recommend.Options{})
+	label := func(label string) {
+		t.Helper()
+		s.exec(t, `INSERT INTO item_attributes (item_id, label, source, changed_by)
+			SELECT i.item_id, $1, 'f', 'me' FROM items AS i WHERE i.name = 'butter'`, label)
+	}
+	s.exec(t, "CREATE TABLE before_the_change AS TABLE revisions")
+	label("lost")
+	lost, _ := served(t, cache, q)
+	s.exec(t, "ALTER TABLE item_attributes DISABLE TRIGGER USER")
+	s.exec(t, "DELETE FROM item_attributes")
+	s.exec(t, "ALTER TABLE item_attributes ENABLE TRIGGER USER")
+	s.exec(t, `UPDATE revisions AS r SET changes = b.changes FROM before_the_change AS b WHERE b.subject = r.subject`)
+	label("next")
+	next, answer := served(t, cache, q)
+	if got := answer.Recommendations[0].Label; got != "next" || next.ETag == lost.ETag {
+		t.Errorf("after a lost change and another: label %q", got)
+	}
+}
