@@ -66,6 +66,25 @@ demo: postgres-programs build ## sample orders in a private PostgreSQL, the API 
 migrate: database-url build ## bring the database of DATABASE_URL up to date
 	@bin/alsobought migrate up
 
+##@ backups
+
+# docs/backups.md. The database is that of DATABASE_URL or the private one, as with every command.
+BACKUP_DIR ?= backups
+KEEP ?= 7
+
+.PHONY: backup
+backup: build postgres-programs ## back the database up (BACKUP_DIR=backups KEEP=7)
+	@bin/alsobought backup --backup-dir '$(BACKUP_DIR)' --keep '$(KEEP)'
+
+.PHONY: restore
+restore: build postgres-programs ## restore FILE= into an empty database
+	@[[ -n '$(FILE)' ]] || { echo 'make: FILE is not set, say which backup: make restore FILE=$(BACKUP_DIR)/alsobought-...' >&2; exit 1; }
+	@bin/alsobought restore '$(FILE)'
+
+.PHONY: drill
+drill: build postgres-programs ## restore the newest backup into a throw-away PostgreSQL and see that all is there
+	@bin/alsobought drill --backup-dir '$(BACKUP_DIR)'
+
 ##@ test
 
 .PHONY: test
@@ -81,6 +100,11 @@ test-real: go postgres-programs ## tests on public order data that is not in the
 .PHONY: test-matrix
 test-matrix: go postgres-programs ## every test with each PostgreSQL from 15 to 19 that can be had (IMAGE_17=... for a container; MATRIX=packages)
 	@scripts/test-matrix $(MATRIX)
+
+.PHONY: test-pitr
+test-pitr: go postgres-programs ## point-in-time recovery with pgBackRest and deploy/pgbackrest
+	@scripts/ensure pgbackrest
+	@go test -tags pitr -run PointInTime $(TEST_FLAGS) ./cmd/alsobought
 
 .PHONY: race
 race: go cc $(test_needs) ## every test under the race detector

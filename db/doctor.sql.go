@@ -642,6 +642,41 @@ func (q *Queries) DoctorPairs(ctx context.Context) ([]DoctorPairsRow, error) {
 	return items, nil
 }
 
+const doctorReportingRole = `-- name: DoctorReportingRole :many
+SELECT 'role alsobought_reporting'::text AS subject,
+       (p.problem || ': run alsobought migrate up as a user who may create roles, or after CREATE ROLE alsobought_reporting')::text
+           AS problem
+FROM (SELECT reporting_problem() AS problem) AS p
+WHERE p.problem IS NOT NULL
+ORDER BY p.problem
+LIMIT 20
+`
+
+type DoctorReportingRoleRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+func (q *Queries) DoctorReportingRole(ctx context.Context) ([]DoctorReportingRoleRow, error) {
+	rows, err := q.db.Query(ctx, doctorReportingRole)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorReportingRoleRow{}
+	for rows.Next() {
+		var i DoctorReportingRoleRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorRowOfUnknownLoad = `-- name: DoctorRowOfUnknownLoad :many
 SELECT ('load ' || x.load_id)::text AS subject, 'is not in loads, but orders, lines or rejects name it'::text AS problem
 FROM (

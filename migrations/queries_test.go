@@ -24,6 +24,9 @@ var shortLists = map[string]string{
 	"OrderListByExternalID": "as many as ids were given",
 	"OrderListByCustomer":   "all orders of one customer, on purpose",
 	"DoctorActiveBuild":     "one row or none",
+
+	"BackupTableList":    "all tables, on purpose",
+	"BackupSequenceList": "all sequences, on purpose",
 }
 
 // Every list is in an order down to the last row, and is bounded.

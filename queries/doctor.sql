@@ -199,3 +199,12 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname 
   )
 ORDER BY c.relname
 LIMIT 20;
+
+-- name: DoctorReportingRole :many
+SELECT 'role alsobought_reporting'::text AS subject,
+       (p.problem || ': run alsobought migrate up as a user who may create roles, or after CREATE ROLE alsobought_reporting')::text
+           AS problem
+FROM (SELECT reporting_problem() AS problem) AS p
+WHERE p.problem IS NOT NULL
+ORDER BY p.problem
+LIMIT 20;

@@ -25,6 +25,21 @@ type database struct {
 	throwaway bool // the demo's: fast instead of durable, and gone afterwards
 }
 
+// throwawayDatabase is one in a temporary directory, for fast and forgettable work. It leaves the directory empty when it is closed; remove
+// removes that.
+func throwawayDatabase(pgBin string) (d *database, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "alsobought-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a temporary directory: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(dir) }    // nobody can do anything about it
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the user who runs PostgreSQL for root has to get in
+		remove()
+		return nil, nil, fmt.Errorf("open the temporary directory: %w", err)
+	}
+	return &database{DataDir: dir, PgBin: pgBin, throwaway: true}, remove, nil
+}
+
 // open connects to the database, the private one if no other is named, and sees that its schema is this program's. The private one is
 // migrated by itself; another is its owner's to migrate. close gives everything back.
 func (d *database) open(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {

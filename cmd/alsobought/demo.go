@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,21 +26,17 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 		return err
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it
-	dir, err := os.MkdirTemp("", "alsobought-demo-")
+	data, remove, err := throwawayDatabase(d.PgBin)
 	if err != nil {
-		return fmt.Errorf("make a temporary directory: %w", err)
+		return err
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the user who runs PostgreSQL for root has to get in
-		return fmt.Errorf("open the temporary directory: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // the private PostgreSQL leaves it empty
+	defer remove()
 
 	began := time.Now()
 	if d.DatabaseURL != "" {
 		fmt.Fprintln(term.stdout, "The demo leaves DATABASE_URL alone.")
 	}
 	fmt.Fprintln(term.stdout, "Starting a throw-away PostgreSQL ...")
-	data := database{DataDir: dir, PgBin: d.PgBin, throwaway: true}
 	pool, closeAll, err := data.open(ctx, term)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/localpg"
 )
 
 // TestKilledLoad kills the program in the middle of each phase of its work. What was there before is there after, nothing else is, and the
@@ -169,5 +170,66 @@ func until(t testing.TB, conn *pgx.Conn, condition string, args ...any) {
 		if err := conn.QueryRow(ctx, "SELECT "+condition, args...).Scan(&holds); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestKilledBackup kills a backup in the middle. Nothing has a backup's name; what pg_dump goes on with keeps others away, and the next
+// backup removes it.
+func TestKilledBackup(t *testing.T) {
+	t.Parallel()
+	server, err := localpg.Start(t.Context(), localpg.Config{Dir: filepath.Join(openTempDir(t), "data"), Throwaway: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	url, backups := server.URL(), t.TempDir()
+	want(t, url, nil, "migrate", "up")
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	blocker, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { blocker.Close(context.WithoutCancel(t.Context())) })
+	if _, err := blocker.Exec(t.Context(), "BEGIN; LOCK TABLE rules"); err != nil {
+		t.Fatal(err)
+	}
+	backup := command(t, url, "backup", "--backup-dir", backups)
+	if err := backup.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const waits = "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock')"
+	until(t, conn, waits, "pg_dump")
+	if err := backup.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = backup.Wait() // killed
+
+	second := alsobought(t, url, nil, "backup", "--backup-dir", backups)
+	if second.status != exitFailed || !strings.Contains(second.stderr, "another backup is being made") {
+		t.Errorf("beside pg_dump: exit status %d, %s", second.status, second.stderr)
+	}
+	if _, err := blocker.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, conn, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)", "pg_dump")
+	left, err := filepath.Glob(filepath.Join(backups, "alsobought-*"))
+	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], ".unfinished") {
+		t.Errorf("left by the kill: %q, error %v", left, err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // pg_dump ends after its session
+		third := alsobought(t, url, nil, "backup", "--backup-dir", backups)
+		if third.status == exitDone {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after pg_dump: exit status %d, %s", third.status, third.stderr)
+		}
+	}
+	if left, err = filepath.Glob(filepath.Join(backups, "alsobought-*")); err != nil || len(left) != 1 || strings.HasSuffix(left[0], ".unfinished") {
+		t.Errorf("left by the next: %q, error %v", left, err)
 	}
 }

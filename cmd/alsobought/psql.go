@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
 	"strings"
+
+	"github.com/alsobought/alsobought/internal/pg"
 )
 
 type psqlCommand struct {
@@ -27,7 +28,7 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 		return err
 	}
 	defer closeAll()
-	database, password := withoutPassword(pool.Config().ConnString())
+	database, password := pg.ForLibpq(pool)
 	args := append([]string{"--dbname", database}, c.Args...)
 	if len(c.Args) > 0 && c.Args[0] == "--" {
 		args = append(args[:2], c.Args[1:]...)
@@ -47,20 +48,6 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 		return fmt.Errorf("run psql: %w", err)
 	}
 	return nil
-}
-
-// withoutPassword moves the password from the URL to the environment: arguments are for everybody on the machine to see.
-func withoutPassword(databaseURL string) (database string, environment []string) {
-	u, err := url.Parse(databaseURL)
-	if err != nil || u.User == nil {
-		return databaseURL, nil
-	}
-	password, given := u.User.Password()
-	if !given {
-		return databaseURL, nil
-	}
-	u.User = url.User(u.User.Username())
-	return u.String(), []string{"PGPASSWORD=" + password}
 }
 
 // forPsql puts -- before the arguments that are psql's: the parser would take -At apart into -A and t.

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/url"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,13 +13,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
-	"github.com/alsobought/alsobought/internal/localpg"
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// TestEqualBytes asks everything that can be asked, stops the private PostgreSQL and starts it again, dumps it and restores it into another
+// TestEqualBytes asks everything that can be asked, stops the private PostgreSQL and starts it again, backs it up and restores it into another
 // server: equal requests, equal bytes.
 func TestEqualBytes(t *testing.T) { //nolint:tparallel // its servers run one after the other
 	t.Parallel()
@@ -33,7 +30,7 @@ func TestEqualBytes(t *testing.T) { //nolint:tparallel // its servers run one af
 	setScene(t, dir, orders, items)
 	requests := everyQuestion(orders, items)
 
-	first := answersOf(t, requests, "", "--data-dir", dir)
+	first := answersOf(t, requests, "--data-dir", dir)
 	ruled := 0
 	for path, answer := range first {
 		if strings.Contains(answer, `"rules":[`) || strings.Contains(answer, `"inactive_left_out"`) || strings.Contains(answer, `"category"`) {
@@ -48,10 +45,10 @@ func TestEqualBytes(t *testing.T) { //nolint:tparallel // its servers run one af
 	}
 
 	// The server went with its only user, so that this is another one on the same data.
-	if diff := cmp.Diff(first, answersOf(t, requests, "", "--data-dir", dir)); diff != "" {
+	if diff := cmp.Diff(first, answersOf(t, requests, "--data-dir", dir)); diff != "" {
 		t.Errorf("(-before the restart +after):\n%s", diff)
 	}
-	if diff := cmp.Diff(first, answersOf(t, requests, restored(t, dir))); diff != "" {
+	if diff := cmp.Diff(first, answersOf(t, requests, "--data-dir", restored(t, dir))); diff != "" {
 		t.Errorf("(-before the dump +restored):\n%s", diff)
 	}
 }
@@ -153,12 +150,12 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
 }
 
-// answersOf serves the database and asks it. Nobody serves it when it returns.
-func answersOf(t *testing.T, requests []request, databaseURL string, flags ...string) map[string]string {
+// answersOf serves the private database and asks it. Nobody serves it when it returns.
+func answersOf(t *testing.T, requests []request, flags ...string) map[string]string {
 	t.Helper()
 	answers := map[string]string{}
 	t.Run("served", func(t *testing.T) {
-		base := served(t, databaseURL, flags...)
+		base := served(t, "", flags...)
 		for _, r := range requests {
 			answers[r.path+" "+r.body] = asked(t, base+"/api/v1/"+r.path, r.body)
 		}
@@ -166,52 +163,22 @@ func answersOf(t *testing.T, requests []request, databaseURL string, flags ...st
 	return answers
 }
 
-// restored dumps the private database of dir and restores it into a server that never knew it. Roles are no part of a dump: who restores
-// makes alsobought_reporting first. It returns the URL of the database.
+// restored backs the private database of dir up and restores it, by the program, into a server that never knew it. It returns the directory of
+// that.
 func restored(t *testing.T, dir string) string {
 	t.Helper()
-	from := private(t, localpg.Config{Dir: dir})
-	to := private(t, localpg.Config{Dir: filepath.Join(openTempDir(t), "other"), Database: "restored"})
-	conn, err := pgx.Connect(t.Context(), to)
-	if err != nil {
-		t.Fatal(err)
+	backups, to := t.TempDir(), filepath.Join(openTempDir(t), "other")
+	want(t, "", nil, "backup", "--data-dir", dir, "--backup-dir", backups)
+	drill := want(t, "", nil, "drill", "--data-dir", dir, "--backup-dir", backups)
+	if !strings.Contains(drill, "the backup is good") || !strings.Contains(drill, "has as many rows in every table as then") {
+		t.Errorf("the drill says:\n%s", drill)
 	}
-	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), "CREATE ROLE alsobought_reporting NOLOGIN"); err != nil {
-		t.Fatal(err)
+	made, err := filepath.Glob(filepath.Join(backups, "alsobought-*Z"))
+	if err != nil || len(made) != 1 {
+		t.Fatalf("backups: %q, error %v", made, err)
 	}
-	var programs string // pg_dump is beside the server's own
-	if err := conn.QueryRow(t.Context(), "SELECT setting FROM pg_config WHERE name = 'BINDIR'").Scan(&programs); err != nil {
-		t.Fatal(err)
-	}
-	dump := filepath.Join(t.TempDir(), "alsobought.dump")
-	for _, c := range [][]string{
-		{"pg_dump", "--format", "custom", "--file", dump, "--dbname", from},
-		{"pg_restore", "--exit-on-error", "--no-owner", "--dbname", to, dump},
-	} {
-		if output, err := exec.CommandContext(t.Context(), filepath.Join(programs, c[0]), c[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", c[0], err, output)
-		}
-	}
-	var readable bool
-	err = conn.QueryRow(t.Context(), "SELECT has_table_privilege('alsobought_reporting', 'reporting.builds', 'SELECT')").Scan(&readable)
-	if err != nil || !readable {
-		t.Errorf("alsobought_reporting may read the restored reports: %t, %v", readable, err)
-	}
+	want(t, "", nil, "restore", "--data-dir", to, made[0])
+	want(t, "", nil, "doctor", "--data-dir", to)
+	want(t, "", nil, "psql", "--data-dir", to, "-qc", "SET ROLE alsobought_reporting; TABLE reporting.builds")
 	return to
-}
-
-// private holds a private PostgreSQL up until the test ends.
-func private(t *testing.T, config localpg.Config) string {
-	t.Helper()
-	server, err := localpg.Start(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server.URL()
 }

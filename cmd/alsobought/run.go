@@ -48,6 +48,9 @@ type program struct {
 	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the schema up to date, or take it back."`
 	Doctor   doctorCommand   `cmd:"" help:"Check every invariant of the data."`
+	Backup   backupCommand   `cmd:"" help:"Back the database up."`
+	Restore  restoreCommand  `cmd:"" help:"Restore a backup into an empty database."`
+	Drill    drillCommand    `cmd:"" help:"Restore a backup into a throw-away PostgreSQL and see that all is there."`
 	Psql     psqlCommand     `cmd:"" help:"Run psql on the database, the private one too."`
 
 	Database database         `embed:"" group:"Database"`

@@ -67,6 +67,7 @@ func checksOf(q *db.Queries) []check {
 		{"no item is in more orders of a day than there are", wrap(q.DoctorItemDays)},
 		{"every day is one of a build that is kept", wrap(q.DoctorOrderDays)},
 		{"no tables are left over", wrap(q.DoctorLeftoverTables)},
+		{"the role of reports may read them", wrap(q.DoctorReportingRole)},
 	}
 }
 

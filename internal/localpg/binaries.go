@@ -38,7 +38,7 @@ type binaries struct {
 func findBinaries(ctx context.Context, binDir string, want int) (binaries, error) {
 	dirs := []string{binDir}
 	if binDir == "" {
-		dirs = searchDirs()
+		dirs = searchDirs("postgres")
 	}
 	var newest binaries
 	for _, dir := range dirs {
@@ -70,7 +70,38 @@ func findBinaries(ctx context.Context, binDir string, want int) (binaries, error
 	return newest, nil
 }
 
-func searchDirs() []string {
+// Program returns the path and the major version of a client program, pg_dump say, of version atLeast or newer: the oldest of those that are
+// installed, because it writes what older servers read. With binDir it looks nowhere else.
+func Program(ctx context.Context, binDir, name string, atLeast int) (path string, major int, err error) {
+	dirs := []string{binDir}
+	if binDir == "" {
+		dirs = searchDirs(name)
+	}
+	newest := 0
+	for _, dir := range dirs {
+		found, err := majorOf(ctx, filepath.Join(dir, name))
+		if ctx.Err() != nil {
+			return "", 0, fmt.Errorf("find %s: %w", name, ctx.Err())
+		}
+		if err != nil {
+			continue
+		}
+		newest = max(newest, found)
+		if found >= atLeast && (major == 0 || found < major) {
+			path, major = filepath.Join(dir, name), found
+		}
+	}
+	const hint = "install it (Debian, Ubuntu: apt-get install postgresql-client-%d) or name its directory with --pg-bin"
+	switch {
+	case major > 0:
+		return path, major, nil
+	case newest > 0:
+		return "", 0, fmt.Errorf("%s is of PostgreSQL %d, %d or newer is needed: "+hint, name, newest, atLeast, atLeast)
+	}
+	return "", 0, fmt.Errorf("%s of PostgreSQL %d or newer is not installed: "+hint, name, atLeast, atLeast)
+}
+
+func searchDirs(program string) []string {
 	var dirs []string
 	for _, pattern := range installed {
 		found, err := filepath.Glob(pattern)
@@ -79,7 +110,7 @@ func searchDirs() []string {
 		}
 		dirs = append(dirs, found...)
 	}
-	if path, err := exec.LookPath("postgres"); err == nil {
+	if path, err := exec.LookPath(program); err == nil {
 		// initdb is beside the program itself, not beside a link to it.
 		if path, err = filepath.EvalSymlinks(path); err == nil {
 			dirs = append(dirs, filepath.Dir(path))
@@ -92,16 +123,21 @@ func versionOf(ctx context.Context, dir string) (binaries, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return binaries{}, err
 	}
-	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output()
+	major, err := majorOf(ctx, filepath.Join(dir, "postgres"))
+	return binaries{dir: dir, major: major}, err
+}
+
+// majorOf asks a program of PostgreSQL for its major version.
+func majorOf(ctx context.Context, program string) (int, error) {
+	out, err := exec.CommandContext(ctx, program, "--version").Output()
 	if err != nil {
-		return binaries{}, err
+		return 0, err
 	}
 	match := majorVersion.FindSubmatch(out)
 	if match == nil {
-		return binaries{}, fmt.Errorf("%s: no version in %q", dir, out)
+		return 0, fmt.Errorf("%s: no version in %q", program, out)
 	}
-	major, err := strconv.Atoi(string(match[1]))
-	return binaries{dir: dir, major: major}, err
+	return strconv.Atoi(string(match[1]))
 }
 
 func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }

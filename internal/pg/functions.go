@@ -13,7 +13,8 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// replaceFunctions makes the functions and views of the database this program's, all in one transaction, and reports whether they were not.
+// replaceFunctions makes the functions and views of the database this program's, and grants the reports to their role, all in one transaction,
+// and reports whether that was needed.
 // Any number of callers may run it at once.
 func replaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
 	return patiently(ctx, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool) })
@@ -28,6 +29,9 @@ func tryReplaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool
 			return fmt.Errorf("set lock_timeout: %w", err)
 		}
 		current, _, err := installedFunctions(ctx, tx)
+		if err == nil && current {
+			current, err = granted(ctx, tx)
+		}
 		if err != nil || current {
 			return err
 		}
@@ -63,6 +67,20 @@ func installedFunctions(ctx context.Context, database querier) (current bool, at
 		return false, at, fmt.Errorf("find installed functions: %w", err)
 	}
 	return hash == migrations.FunctionsHash(), at, nil
+}
+
+// granted reports whether the role of reports may read them, or this user can do nothing about it. The functions of the database are this
+// program's; but it may have been restored where the role was not.
+func granted(ctx context.Context, database querier) (granted bool, err error) {
+	err = database.QueryRow(ctx, `
+		SELECT p.problem IS NULL OR r.oid IS NULL AND NOT (u.rolsuper OR u.rolcreaterole)
+		FROM (SELECT reporting_problem() AS problem) AS p
+		JOIN pg_roles AS u ON u.rolname = current_user
+		LEFT JOIN pg_roles AS r ON r.rolname = 'alsobought_reporting'`).Scan(&granted)
+	if err != nil {
+		return false, fmt.Errorf("look for the reporting role: %w", err)
+	}
+	return granted, nil
 }
 
 // dropFunctions drops the installed functions, because CREATE OR REPLACE does not change parameters and would leave behind what is needed no

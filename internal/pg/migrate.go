@@ -156,3 +156,14 @@ func done(results []*goose.MigrationResult) []Migration {
 	}
 	return list
 }
+
+// SchemaVersion is the number of the newest migration that the database has, and when the first one was applied, which tells one database
+// from another. Without any it is 0.
+func SchemaVersion(ctx context.Context, pool *pgxpool.Pool) (version int64, since time.Time, err error) {
+	var exists bool
+	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil || !exists {
+		return 0, since, err
+	}
+	err = pool.QueryRow(ctx, "SELECT max(version_id), min(tstamp) FROM goose_db_version WHERE is_applied").Scan(&version, &since)
+	return version, since, err
+}

@@ -283,6 +283,29 @@ FROM explain_items(item, other, check_build(build)) AS e
 WHERE e.item_known AND e.other_known AND trimmed(item) <> trimmed(other)
 $$;
 
+-- What keeps alsobought_reporting from reading the reports, NULL if nothing does. A restored database may have
+-- come to a server without the role.
+CREATE OR REPLACE FUNCTION reporting_problem() RETURNS text
+LANGUAGE sql STABLE
+AS $$
+SELECT CASE
+    WHEN r.oid IS NULL THEN 'is not on this server'
+    WHEN NOT has_schema_privilege(r.oid, 'reporting', 'USAGE')
+      OR EXISTS (
+          SELECT FROM pg_class AS c
+          WHERE c.relnamespace = 'reporting'::regnamespace AND c.relkind = 'v'
+            AND NOT has_table_privilege(r.oid, c.oid, 'SELECT')
+      )
+      OR EXISTS (
+          SELECT FROM pg_proc AS p
+          WHERE p.pronamespace = 'reporting'::regnamespace AND NOT has_function_privilege(r.oid, p.oid, 'EXECUTE')
+      )
+    THEN 'may not read all of the reports'
+END
+FROM (VALUES ('alsobought_reporting')) AS v (name)
+LEFT JOIN pg_roles AS r ON r.rolname = v.name
+$$;
+
 -- alsobought_reporting may read this schema and nothing else. Roles belong to the whole server: another
 -- database may have made it, may be making it now, or the owner of this one may not make roles at all (then
 -- the administrator does, and grants it what is granted here).

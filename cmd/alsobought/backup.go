@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/alsobought/alsobought/internal/backup"
+)
+
+// backupDir is where backups are.
+type backupDir struct {
+	BackupDir string `env:"ALSOBOUGHT_BACKUP_DIR" default:"backups" placeholder:"DIR" help:"Where backups are (default ${default})."`
+}
+
+type backupCommand struct {
+	backupDir
+	Keep int `env:"ALSOBOUGHT_BACKUP_KEEP" default:"7" placeholder:"N" help:"Backups of this database to keep, the newest; 0 keeps all (default ${default})."`
+	Jobs int `placeholder:"N" help:"Tables to dump at once (default: one per processor, at most 4)."`
+}
+
+// Validate is called when the flags are read.
+func (c *backupCommand) Validate() error {
+	const most = 100
+	switch {
+	case c.Keep < 0:
+		return fmt.Errorf("keep is %d: choose 1 or more, or 0 to keep all", c.Keep)
+	case c.Jobs < 0 || c.Jobs > most:
+		return fmt.Errorf("jobs is %d: choose 1 to %d", c.Jobs, most)
+	}
+	return nil
+}
+
+// Run asks for no schema of this program's: before a migration is the time for a backup.
+func (c *backupCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	pool, closeAll, err := d.connect(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	jobs := c.Jobs
+	if jobs == 0 {
+		jobs = min(runtime.GOMAXPROCS(0), 4)
+	}
+	made, pruned, err := backup.Make(ctx, pool, backup.Options{
+		Dir: c.BackupDir, Keep: c.Keep, Jobs: jobs, BinDir: d.PgBin, Version: version,
+	})
+	if made.Manifest.Files > 0 { // it is whole, whatever became of older ones
+		printBackup(term, made)
+	}
+	for _, name := range pruned {
+		fmt.Fprintf(term.stdout, "  removed  %s, older than the %d to keep\n", name, c.Keep)
+	}
+	return err
+}
+
+func printBackup(term *terminal, b backup.Backup) {
+	m := b.Manifest
+	fmt.Fprintf(term.stdout, "backup %s\n", b.Path)
+	fmt.Fprintf(term.stdout, "  size     %s in %d files, made in %.2f s\n", megabytes(m.Bytes), m.Files, m.Seconds)
+	fmt.Fprintf(term.stdout, "  rows     %s in %d tables\n", grouped(m.Rows()), len(m.Tables))
+	answers := "not recorded: the schema is not of this alsobought"
+	if m.Answers != nil {
+		answers = fmt.Sprintf("to %s questions recorded", grouped(int64(m.Answers.Questions)))
+	}
+	fmt.Fprintf(term.stdout, "  answers  %s\n", answers)
+}
+
+type restoreCommand struct {
+	Backup string `arg:"" help:"The backup, a directory."`
+}
+
+func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	b, err := backup.Open(ctx, c.Backup)
+	if err != nil {
+		return err
+	}
+	pool, closeAll, err := d.connect(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	missing, err := backup.Restore(ctx, pool, b, d.PgBin)
+	if err != nil {
+		return err
+	}
+	compared, err := backup.Compare(ctx, pool, b.Manifest)
+	if err != nil {
+		return fmt.Errorf("all was restored, but not compared: %w", err)
+	}
+	if len(compared.Differences) > 0 {
+		return errors.New("what was restored is not what was backed up: " + strings.Join(compared.Differences, "; "))
+	}
+	fmt.Fprintf(term.stdout, "restored %s\n", b.Path)
+	fmt.Fprintf(term.stdout, "  rows     %s in %d tables, all that were backed up\n", grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
+	fmt.Fprintf(term.stdout, "  answers  %s\n", answersCompared(b.Manifest, compared))
+	if len(missing) > 0 {
+		fmt.Fprintf(term.stderr, "alsobought: rights of roles that are not on this server were left out: %s; see docs/backups.md\n",
+			printable(strings.Join(missing, ", ")))
+	}
+	return nil
+}
+
+func answersCompared(m backup.Manifest, c backup.Comparison) string {
+	if c.Asked {
+		return fmt.Sprintf("to %s questions, the same as then", grouped(int64(m.Answers.Questions)))
+	}
+	return fmt.Sprintf("not compared: the schema is of alsobought %s; run alsobought migrate up", printable(m.Version))
+}

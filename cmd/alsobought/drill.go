@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/backup"
+	"github.com/alsobought/alsobought/internal/doctor"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+type drillCommand struct {
+	Backup string `arg:"" optional:"" help:"The backup, a directory; the newest one by default."`
+	backupDir
+}
+
+// Run prints a line for each thing that turned out well and ends with the first that did not. The backup's own notes are what a restored
+// database is compared with; the database that it is of need not be there any more.
+func (c *drillCommand) Run(ctx context.Context, term *terminal, d *database) (err error) {
+	began := time.Now()
+	path := c.Backup
+	if path == "" {
+		if path, err = backup.Newest(c.BackupDir); err != nil {
+			return err
+		}
+	}
+	b, err := backup.Open(ctx, path)
+	if err != nil {
+		return fmt.Errorf("drill failed: %w", err)
+	}
+	m := b.Manifest
+	fmt.Fprintf(term.stdout, "drill of %s, which alsobought %s made %s ago\n", b.Path, printable(m.Version), age(time.Since(m.MadeAt)))
+	fmt.Fprintf(term.stdout, "  read      %s in %d files, as they were written, in %.2f s\n", megabytes(m.Bytes), m.Files, time.Since(began).Seconds())
+	if err := drillRestore(ctx, term, d.PgBin, b); err != nil {
+		return fmt.Errorf("drill failed: %w", err)
+	}
+	fmt.Fprintf(term.stdout, "  source    %s\n", sourceSince(ctx, term, d, m))
+	fmt.Fprintf(term.stdout, "the backup is good; the drill took %.2f s\n", time.Since(began).Seconds())
+	return nil
+}
+
+func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Backup) error {
+	data, remove, err := throwawayDatabase(pgBin)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	began := time.Now()
+	pool, closeAll, err := data.connect(ctx, term)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	missing, err := backup.Restore(ctx, pool, b, pgBin)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(term.stdout, "  restored  into a throw-away PostgreSQL in %.2f s\n", time.Since(began).Seconds())
+	if len(missing) > 0 {
+		fmt.Fprintf(term.stdout, "  rights    all but those of roles that only the source has: %s\n", printable(strings.Join(missing, ", ")))
+	}
+	compared, err := backup.Compare(ctx, pool, b.Manifest)
+	if err != nil {
+		return err
+	}
+	if len(compared.Differences) > 0 {
+		return errors.New(strings.Join(compared.Differences, "; "))
+	}
+	fmt.Fprintf(term.stdout, "  rows      %s in %d tables, as many as then\n", grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
+	answers := fmt.Sprintf("not compared: the schema was not that of this alsobought (%s)", version)
+	if compared.Asked {
+		answers = fmt.Sprintf("to %s questions, the same as then", grouped(int64(b.Manifest.Answers.Questions)))
+	}
+	fmt.Fprintf(term.stdout, "  answers   %s\n", answers)
+	return drillDoctor(ctx, term, pool)
+}
+
+// drillDoctor sees the restored database as the next command would: migrated, and with the books closed on what ran during the backup.
+func drillDoctor(ctx context.Context, term *terminal, pool *pgxpool.Pool) error {
+	if _, err := pg.MigrateUp(ctx, pool); err != nil {
+		return err
+	}
+	if err := recoverBooks(ctx, pool, term); err != nil {
+		return err
+	}
+	findings, checks, err := doctor.Run(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if len(findings) > 0 {
+		return fmt.Errorf("doctor has %d findings in the restored database, the first: %s: %s",
+			len(findings), printable(findings[0].Subject), printable(findings[0].Problem))
+	}
+	fmt.Fprintf(term.stdout, "  doctor    %d checks, 0 findings\n", checks)
+	return nil
+}
+
+// sourcePatience is for a source that does not answer: the drill does not need it.
+const sourcePatience = 10 * time.Second
+
+// sourceSince says how far the database has moved on since it was backed up.
+func sourceSince(ctx context.Context, term *terminal, d *database, m backup.Manifest) string {
+	if d.DatabaseURL == "" {
+		if _, err := os.Stat(d.DataDir); err != nil {
+			return "not compared: there is no database here"
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, sourcePatience)
+	defer cancel()
+	pool, closeAll, err := d.connect(ctx, term)
+	if err != nil {
+		return "not compared: " + message(ctx, err)
+	}
+	defer closeAll()
+	_, since, err := pg.SchemaVersion(ctx, pool)
+	if err == nil && !since.Equal(m.DatabaseSince) {
+		return "not compared: the database here is another one"
+	}
+	counts, err := backup.CountRows(ctx, pool)
+	if err != nil {
+		return "not compared: " + message(ctx, err)
+	}
+	moved := backup.Moved(m.Tables, counts)
+	if len(moved) == 0 {
+		return "has as many rows in every table as then"
+	}
+	return "has moved on: " + printable(strings.Join(moved, "; "))
+}
+
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return fmt.Sprintf("%.2f s", max(d, 0).Seconds())
+}

@@ -1,0 +1,83 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// How many of each are asked about.
+const (
+	sampledItems   = 500
+	sampledOrders  = 100
+	sampledBaskets = 100
+	sampledPairs   = 50
+)
+
+// fingerprint asks questions of every kind, the same of equal data, and hashes the answers as the API would give them. Those that are answered
+// from kept neighbours and those that read pairs are among them. Without a build there is nothing to ask.
+func fingerprint(ctx context.Context, tx pgx.Tx) (Answers, error) {
+	q, sum := db.New(tx), sha256.New()
+	items, err := q.BackupItemSample(ctx, sampledItems)
+	if err != nil {
+		return Answers{}, fmt.Errorf("choose items: %w", err)
+	}
+	orders, err := q.BackupOrderSample(ctx, sampledOrders)
+	if err != nil {
+		return Answers{}, fmt.Errorf("choose orders: %w", err)
+	}
+	recommender, encoder, asked := recommend.New(tx), json.NewEncoder(sum), 0
+	note := func(answer any, err error) error {
+		if err != nil {
+			return err
+		}
+		asked++
+		return encoder.Encode(answer)
+	}
+	for _, question := range questions(items, orders) {
+		answer, err := recommender.Ask(ctx, question)
+		if errors.Is(err, recommend.ErrNoBuild) {
+			return Answers{SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+		}
+		if err := note(answer, err); err != nil {
+			return Answers{}, err
+		}
+	}
+	for i := 1; i < min(len(items), sampledPairs+1); i++ {
+		explanation, err := recommender.Explain(ctx, items[0], items[i], 0)
+		if err := note(explanation, err); err != nil {
+			return Answers{}, err
+		}
+	}
+	return Answers{Questions: asked, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+}
+
+func questions(items, orders []string) []recommend.Question {
+	list := []recommend.Question{
+		recommend.Popular(recommend.Options{Limit: recommend.MaxLimit}),
+		recommend.Popular(recommend.Options{Limit: recommend.MaxLimit, Days: 30}),
+	}
+	measures := recommend.Measures()
+	for i, item := range items {
+		list = append(list, recommend.Similar(item, recommend.Options{Limit: 10}))
+		if i%10 == 0 {
+			list = append(list, recommend.Similar(item, recommend.Options{Limit: 10, Measure: measures[i/10%len(measures)], Strict: true}))
+		}
+	}
+	for i := range min(len(items), sampledBaskets) {
+		basket := []string{items[i], items[(2*i+1)%len(items)], items[(3*i+2)%len(items)]}
+		list = append(list, recommend.Basket(basket[:1+i%3], recommend.Options{}))
+	}
+	for _, id := range orders {
+		list = append(list, recommend.Order(id, recommend.Options{}))
+	}
+	return list
+}

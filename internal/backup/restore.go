@@ -1,0 +1,109 @@
+package backup
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/localpg"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+var (
+	// grant is a line of pg_restore --list that is about rights.
+	grant       = regexp.MustCompile(`(?m)^\d+; \d+ \d+ (DEFAULT )?ACL .*$`)
+	missingRole = regexp.MustCompile(`ERROR:  role "(.+)" does not exist`)
+)
+
+// makeRole makes the role of reports as a migration would: roles belong to servers, and a dump has none.
+const makeRole = `DO $$ BEGIN
+	CREATE ROLE alsobought_reporting NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+END $$`
+
+// Restore brings a backup that was opened into the pool's database, which must be empty: whole, or not at all. Objects belong to the user who
+// restores. It returns the roles that have rights in the backup and are not on this server: what they were granted is left out.
+func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missing []string, err error) {
+	var number int
+	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
+		return nil, fmt.Errorf("look at the server: %w", err)
+	}
+	server := number / 10000
+	if server < b.Manifest.Server {
+		return nil, fmt.Errorf("the backup is of PostgreSQL %d, this server is %d: restore into %d or newer", b.Manifest.Server, server, b.Manifest.Server)
+	}
+	obstacle, err := db.New(pool).RestoreObstacle(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at the database: %w", err)
+	}
+	if obstacle != "" {
+		return nil, fmt.Errorf("the database is not empty (it has %s): restore into a new one", obstacle)
+	}
+	program, _, err := localpg.Program(ctx, binDir, "pg_restore", max(b.Manifest.PgDump, server))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := pool.Exec(ctx, makeRole); err != nil {
+		return nil, fmt.Errorf("make the reporting role: %w", err)
+	}
+	dump := filepath.Join(b.Path, dumpName)
+	err = run(ctx, command(ctx, pool, program, "--single-transaction", "--exit-on-error", "--no-owner", "--no-tablespaces", "--no-privileges", dump))
+	if err != nil {
+		return nil, fmt.Errorf("nothing was restored: %w", err)
+	}
+	if missing, err = restoreGrants(ctx, pool, program, dump); err != nil {
+		return nil, fmt.Errorf("all was restored but rights: %w", err)
+	}
+	// A dump has no statistics.
+	if _, err := pool.Exec(ctx, "VACUUM (ANALYZE)"); err != nil {
+		return missing, fmt.Errorf("all was restored, but not analyzed: %w", err)
+	}
+	return missing, nil
+}
+
+// restoreGrants restores the rights, statement by statement, which only psql does: that of a role that is not here must not take others with it.
+func restoreGrants(ctx context.Context, pool *pg.Pool, program, dump string) (missing []string, err error) {
+	contents, err := output(ctx, exec.CommandContext(ctx, program, "--list", dump))
+	if err != nil {
+		return nil, err
+	}
+	list, err := os.CreateTemp("", "alsobought-rights-")
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary file: %w", err)
+	}
+	defer func() { _ = os.Remove(list.Name()) }() // of no more use
+	_, err = list.Write(bytes.Join(grant.FindAll(contents, -1), []byte("\n")))
+	if err := errors.Join(err, list.Close()); err != nil {
+		return nil, fmt.Errorf("write a temporary file: %w", err)
+	}
+	script, err := output(ctx, exec.CommandContext(ctx, program, "--no-owner", "--use-list="+list.Name(), "--file=-", dump))
+	if err != nil {
+		return nil, err
+	}
+	psql := command(ctx, pool, filepath.Join(filepath.Dir(program), "psql"), "--no-psqlrc", "--quiet", "--output=/dev/null")
+	psql.Stdin = bytes.NewReader(script)
+	var said strings.Builder
+	psql.Stderr = &said
+	if err := psql.Run(); err != nil {
+		return nil, cmp.Or(ctx.Err(), error(&programError{"psql", said.String(), err}))
+	}
+	found := missingRole.FindAllStringSubmatch(said.String(), -1)
+	if len(found) != strings.Count(said.String(), "ERROR:") {
+		return nil, &programError{"psql", said.String(), errors.New("failed")}
+	}
+	for _, match := range found {
+		if !slices.Contains(missing, match[1]) {
+			missing = append(missing, match[1])
+		}
+	}
+	return missing, nil
+}

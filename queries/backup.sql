@@ -1,0 +1,72 @@
+-- What a backup notes of the database, and what a restored one is compared by.
+
+-- name: BackupTableList :many
+-- Every table that has rows of its own, but those in which a build is being counted: no backup has them.
+SELECT n.nspname::text AS schema_name, c.relname::text AS table_name
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT (n.nspname = 'public' AND c.relname LIKE 'new\_%')
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend AS d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+  )
+ORDER BY n.nspname, c.relname;
+
+-- name: BackupSequenceList :many
+SELECT s.schemaname::text AS schema_name, s.sequencename::text AS sequence_name,
+       coalesce(s.last_value, 0)::bigint AS last_value
+FROM pg_catalog.pg_sequences AS s
+ORDER BY s.schemaname, s.sequencename;
+
+-- name: BackupItemSample :many
+-- Items of the active build, evenly spread from the most popular to the least.
+SELECT p.name
+FROM (
+    SELECT i.name, s.popularity_rank, row_number() OVER (ORDER BY s.popularity_rank) - 1 AS place, count(*) OVER () AS items
+    FROM builds AS b
+    JOIN item_stats AS s ON s.build_id = b.build_id
+    JOIN items AS i ON i.item_id = s.item_id
+    WHERE b.active
+) AS p
+WHERE p.place % greatest(p.items / @lim::integer, 1) = 0
+ORDER BY p.popularity_rank
+LIMIT @lim;
+
+-- name: BackupOrderSample :many
+-- Orders, evenly spread over their numbers.
+SELECT p.external_id
+FROM (
+    SELECT o.order_id, o.external_id, row_number() OVER (ORDER BY o.order_id) - 1 AS place, count(*) OVER () AS orders
+    FROM orders AS o
+) AS p
+WHERE p.place % greatest(p.orders / @lim::integer, 1) = 0
+ORDER BY p.order_id
+LIMIT @lim;
+
+-- name: BackupRulesDropOthers :exec
+-- The rules that were not in force at that time.
+DELETE FROM rules AS r
+WHERE NOT (r.valid_from <= @at AND @at < coalesce(r.valid_until, 'infinity'));
+
+-- name: BackupRulesHold :exec
+-- No rule ends any more.
+UPDATE rules AS r
+SET valid_until = NULL, ended_at = NULL, ended_by = NULL
+WHERE r.valid_until IS NOT NULL;
+
+-- name: RestoreObstacle :one
+-- A table, type or function that stands in the way of a restore, as it is called; '' in an empty database.
+SELECT coalesce(min(o.name), '')::text AS name
+FROM (
+    SELECT 'pg_class'::regclass AS class, c.oid, c.relnamespace AS schema, c.relname::text AS name FROM pg_catalog.pg_class AS c
+    UNION ALL SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, p.proname::text FROM pg_catalog.pg_proc AS p
+    UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text FROM pg_catalog.pg_type AS t WHERE t.typcategory <> 'A'
+    UNION ALL SELECT 'pg_namespace'::regclass, s.oid, s.oid, s.nspname::text FROM pg_catalog.pg_namespace AS s
+    WHERE s.nspname <> 'public'
+) AS o
+JOIN pg_catalog.pg_namespace AS n ON n.oid = o.schema
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e'
+  );
