@@ -644,8 +644,8 @@ func (q *Queries) DoctorPairs(ctx context.Context) ([]DoctorPairsRow, error) {
 
 const doctorReportingRole = `-- name: DoctorReportingRole :many
 SELECT 'role alsobought_reporting'::text AS subject,
-       (p.problem || ': run alsobought migrate up as a user who may create roles, or after CREATE ROLE alsobought_reporting')::text
-           AS problem
+       (p.problem || ': run alsobought migrate up as a user who may create roles, or after ' ||
+        'CREATE ROLE alsobought_reporting')::text AS problem
 FROM (SELECT reporting_problem() AS problem) AS p
 WHERE p.problem IS NOT NULL
 ORDER BY p.problem

@@ -23,7 +23,8 @@ ORDER BY s.schemaname, s.sequencename;
 -- Items of the active build, evenly spread from the most popular to the least.
 SELECT p.name
 FROM (
-    SELECT i.name, s.popularity_rank, row_number() OVER (ORDER BY s.popularity_rank) - 1 AS place, count(*) OVER () AS items
+    SELECT i.name, s.popularity_rank, row_number() OVER (ORDER BY s.popularity_rank) - 1 AS place,
+           count(*) OVER () AS items
     FROM builds AS b
     JOIN item_stats AS s ON s.build_id = b.build_id
     JOIN items AS i ON i.item_id = s.item_id
@@ -37,7 +38,8 @@ LIMIT @lim;
 -- Orders, evenly spread over their numbers.
 SELECT p.external_id
 FROM (
-    SELECT o.order_id, o.external_id, row_number() OVER (ORDER BY o.order_id) - 1 AS place, count(*) OVER () AS orders
+    SELECT o.order_id, o.external_id, row_number() OVER (ORDER BY o.order_id) - 1 AS place,
+           count(*) OVER () AS orders
     FROM orders AS o
 ) AS p
 WHERE p.place % greatest(p.orders / @lim::integer, 1) = 0
@@ -57,12 +59,20 @@ WHERE r.valid_until IS NOT NULL;
 
 -- name: RestoreObstacle :one
 -- A table, type or function that stands in the way of a restore, as it is called; '' in an empty database.
-SELECT coalesce(min(o.name), '')::text AS name
+SELECT coalesce(min(o.name) FILTER (WHERE o.class = 'pg_class'::regclass), min(o.name), '')::text AS name
 FROM (
-    SELECT 'pg_class'::regclass AS class, c.oid, c.relnamespace AS schema, c.relname::text AS name FROM pg_catalog.pg_class AS c
-    UNION ALL SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, p.proname::text FROM pg_catalog.pg_proc AS p
-    UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text FROM pg_catalog.pg_type AS t WHERE t.typcategory <> 'A'
-    UNION ALL SELECT 'pg_namespace'::regclass, s.oid, s.oid, s.nspname::text FROM pg_catalog.pg_namespace AS s
+    SELECT 'pg_class'::regclass AS class, c.oid, c.relnamespace AS schema, c.relname::text AS name
+    FROM pg_catalog.pg_class AS c
+    UNION ALL
+    SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, p.proname::text
+    FROM pg_catalog.pg_proc AS p
+    UNION ALL
+    SELECT 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text
+    FROM pg_catalog.pg_type AS t
+    WHERE t.typcategory <> 'A'
+    UNION ALL
+    SELECT 'pg_namespace'::regclass, s.oid, s.oid, s.nspname::text
+    FROM pg_catalog.pg_namespace AS s
     WHERE s.nspname <> 'public'
 ) AS o
 JOIN pg_catalog.pg_namespace AS n ON n.oid = o.schema

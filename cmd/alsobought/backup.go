@@ -12,12 +12,12 @@ import (
 
 // backupDir is where backups are.
 type backupDir struct {
-	BackupDir string `env:"ALSOBOUGHT_BACKUP_DIR" default:"backups" placeholder:"DIR" help:"Where backups are (default ${default})."`
+	BackupDir string `env:"ALSOBOUGHT_BACKUP_DIR" default:"backups" placeholder:"DIR" help:"Where backups are (${default})."`
 }
 
 type backupCommand struct {
 	backupDir
-	Keep int `env:"ALSOBOUGHT_BACKUP_KEEP" default:"7" placeholder:"N" help:"Backups of this database to keep, the newest; 0 keeps all (default ${default})."`
+	Keep int `env:"ALSOBOUGHT_BACKUP_KEEP" default:"7" placeholder:"N" help:"How many of this database to keep, 0 for all (${default})."`
 	Jobs int `placeholder:"N" help:"Tables to dump at once (default: one per processor, at most 4)."`
 }
 
@@ -94,7 +94,8 @@ func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) e
 		return errors.New("what was restored is not what was backed up: " + strings.Join(compared.Differences, "; "))
 	}
 	fmt.Fprintf(term.stdout, "restored %s\n", b.Path)
-	fmt.Fprintf(term.stdout, "  rows     %s in %d tables, all that were backed up\n", grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
+	fmt.Fprintf(term.stdout, "  rows     %s in %d tables, all that were backed up\n",
+		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
 	fmt.Fprintf(term.stdout, "  answers  %s\n", answersCompared(b.Manifest, compared))
 	if len(missing) > 0 {
 		fmt.Fprintf(term.stderr, "alsobought: rights of roles that are not on this server were left out: %s; see docs/backups.md\n",

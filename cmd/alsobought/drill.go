@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +22,8 @@ type drillCommand struct {
 	backupDir
 }
 
-// Run prints a line for each thing that turned out well and ends with the first that did not. The backup's own notes are what a restored
-// database is compared with; the database that it is of need not be there any more.
+// Run prints a line for each thing that turned out well and ends with the first that did not. The backup's own
+// notes are what a restored database is compared with; the database that it is of need not be there any more.
 func (c *drillCommand) Run(ctx context.Context, term *terminal, d *database) (err error) {
 	began := time.Now()
 	path := c.Backup
@@ -35,8 +37,10 @@ func (c *drillCommand) Run(ctx context.Context, term *terminal, d *database) (er
 		return fmt.Errorf("drill failed: %w", err)
 	}
 	m := b.Manifest
-	fmt.Fprintf(term.stdout, "drill of %s, which alsobought %s made %s ago\n", b.Path, printable(m.Version), age(time.Since(m.MadeAt)))
-	fmt.Fprintf(term.stdout, "  read      %s in %d files, as they were written, in %.2f s\n", megabytes(m.Bytes), m.Files, time.Since(began).Seconds())
+	fmt.Fprintf(term.stdout, "drill of %s, which alsobought %s made %s ago\n",
+		b.Path, printable(m.Version), age(time.Since(m.MadeAt)))
+	fmt.Fprintf(term.stdout, "  read      %s in %d files, as they were written, in %.2f s\n",
+		megabytes(m.Bytes), m.Files, time.Since(began).Seconds())
 	if err := drillRestore(ctx, term, d.PgBin, b); err != nil {
 		return fmt.Errorf("drill failed: %w", err)
 	}
@@ -63,7 +67,8 @@ func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Ba
 	}
 	fmt.Fprintf(term.stdout, "  restored  into a throw-away PostgreSQL in %.2f s\n", time.Since(began).Seconds())
 	if len(missing) > 0 {
-		fmt.Fprintf(term.stdout, "  rights    all but those of roles that only the source has: %s\n", printable(strings.Join(missing, ", ")))
+		fmt.Fprintf(term.stdout, "  rights    all but those of roles that only the source has: %s\n",
+			printable(strings.Join(missing, ", ")))
 	}
 	compared, err := backup.Compare(ctx, pool, b.Manifest)
 	if err != nil {
@@ -72,7 +77,8 @@ func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Ba
 	if len(compared.Differences) > 0 {
 		return errors.New(strings.Join(compared.Differences, "; "))
 	}
-	fmt.Fprintf(term.stdout, "  rows      %s in %d tables, as many as then\n", grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
+	fmt.Fprintf(term.stdout, "  rows      %s in %d tables, as many as then\n",
+		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
 	answers := fmt.Sprintf("not compared: the schema was not that of this alsobought (%s)", version)
 	if compared.Asked {
 		answers = fmt.Sprintf("to %s questions, the same as then", grouped(int64(b.Manifest.Answers.Questions)))
@@ -126,11 +132,24 @@ func sourceSince(ctx context.Context, term *terminal, d *database, m backup.Mani
 	if err != nil {
 		return "not compared: " + message(ctx, err)
 	}
-	moved := backup.Moved(m.Tables, counts)
-	if len(moved) == 0 {
+	return movedOn(m.Tables, counts)
+}
+
+// movedOn is short: builds come and go, and with them their tables.
+func movedOn(were, are map[string]int64) string {
+	if maps.Equal(were, are) {
 		return "has as many rows in every table as then"
 	}
-	return "has moved on: " + printable(strings.Join(moved, "; "))
+	var changes []string
+	for _, table := range slices.Sorted(maps.Keys(are)) {
+		if before, there := were[table]; there && are[table] != before {
+			changes = append(changes, fmt.Sprintf("%s %+d", strings.TrimPrefix(table, "public."), are[table]-before))
+		}
+	}
+	if len(changes) == 0 {
+		changes = []string{"other builds are kept"}
+	}
+	return "has moved on: " + printable(strings.Join(changes, ", "))
 }
 
 func age(d time.Duration) string {

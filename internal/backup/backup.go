@@ -1,8 +1,9 @@
 // Package backup makes backups, checks them, and restores them into empty databases.
 //
-// A backup is a directory: dump, which pg_dump wrote; manifest.json, what the database was like at that moment, with nothing personal in it;
-// and SHA256SUMS over both. All three are of one snapshot, so that years later a restored database can be compared with what was, not with
-// what has become of it. The package never changes a database that is not empty.
+// A backup is a directory: dump, which pg_dump wrote; manifest.json, what the database was like at that moment,
+// with nothing personal in it; and SHA256SUMS over both. Dump and manifest are of one snapshot, so that years
+// later a restored database can be compared with what was, not with what has become of it. The package never
+// changes a database that is not empty.
 package backup
 
 import (
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -51,8 +53,8 @@ type Backup struct {
 // Name is the last part of the path.
 func (b Backup) Name() string { return filepath.Base(b.Path) }
 
-// Make makes a backup, in a directory of another name until it is whole and on disk, and then removes what Keep does not keep. If only that
-// fails, the backup is returned with the error.
+// Make makes a backup, in a directory of another name until it is whole and on disk, and then removes what Keep
+// does not keep. If only that fails, the backup is returned with the error.
 func Make(ctx context.Context, pool *pg.Pool, opts Options) (made Backup, pruned []string, err error) {
 	schema, since, err := pg.SchemaVersion(ctx, pool)
 	if err != nil {
@@ -92,8 +94,8 @@ func Make(ctx context.Context, pool *pg.Pool, opts Options) (made Backup, pruned
 	return made, pruned, err
 }
 
-// lockDir makes the caller the only one who makes or removes backups there. pg_dump inherits the lock, so that one whose parent was killed
-// still has its place to itself.
+// lockDir makes the caller the only one who makes or removes backups there. pg_dump inherits the lock, so that
+// one whose parent was killed still has its place to itself.
 func lockDir(dir string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -141,7 +143,8 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 	}
 	m.PgDump = major
 	return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
-		// A load into empty tables freezes its rows, which older snapshots then see, too: none begins before an empty database is dumped.
+		// A load into empty tables freezes its rows, which older snapshots then see, too: none begins before an
+		// empty database is dumped.
 		if err := pg.LockShared(ctx, conn, pg.MergeLock, 0); err != nil {
 			return err
 		}
@@ -161,7 +164,9 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 				}
 			}
 			// First the dump: whoever holds a lock on a table while pg_dump waits for one may wait for ever.
-			if err := runDump(ctx, program, pool, opts.Jobs, snapshot, filepath.Join(work, dumpName), lock); err != nil {
+			cmd := dumpCommand(ctx, program, pool, opts.Jobs, snapshot, filepath.Join(work, dumpName))
+			cmd.ExtraFiles = []*os.File{lock}
+			if err := run(ctx, cmd); err != nil {
 				return err
 			}
 			return m.describe(ctx, tx, current == nil)
@@ -169,15 +174,13 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 	})
 }
 
-func runDump(ctx context.Context, program string, pool *pg.Pool, jobs int, snapshot, to string, lock *os.File) error {
-	cmd := command(ctx, pool, program,
+func dumpCommand(ctx context.Context, program string, pool *pg.Pool, jobs int, snapshot, to string) *exec.Cmd {
+	return command(ctx, pool, program,
 		"--format=directory", "--jobs="+strconv.Itoa(max(jobs, 1)), "--file="+to, "--snapshot="+snapshot,
 		// Twice as fast as the default, and a sixth larger.
 		"--compress=1",
 		// A build makes, renames and drops them while we read.
 		"--exclude-table=public.new_*")
-	cmd.ExtraFiles = []*os.File{lock}
-	return run(ctx, cmd)
 }
 
 var snapshotOnly = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}

@@ -22,8 +22,9 @@ const (
 	sampledPairs   = 50
 )
 
-// fingerprint asks questions of every kind, the same of equal data, and hashes the answers as the API would give them. Those that are answered
-// from kept neighbours and those that read pairs are among them. Without a build there is nothing to ask.
+// fingerprint asks questions of every kind, the same of equal data, and hashes the answers as the API would give
+// them. Those that are answered from kept neighbours and those that read pairs are among them. Without a build
+// there is nothing to ask.
 func fingerprint(ctx context.Context, tx pgx.Tx) (Answers, error) {
 	q, sum := db.New(tx), sha256.New()
 	items, err := q.BackupItemSample(ctx, sampledItems)
@@ -69,7 +70,8 @@ func questions(items, orders []string) []recommend.Question {
 	for i, item := range items {
 		list = append(list, recommend.Similar(item, recommend.Options{Limit: 10}))
 		if i%10 == 0 {
-			list = append(list, recommend.Similar(item, recommend.Options{Limit: 10, Measure: measures[i/10%len(measures)], Strict: true}))
+			by := measures[i/10%len(measures)]
+			list = append(list, recommend.Similar(item, recommend.Options{Limit: 10, Measure: by, Strict: true}))
 		}
 	}
 	for i := range min(len(items), sampledBaskets) {

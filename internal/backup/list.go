@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// names lists the finished backups of a directory by their names, newest first. Whatever else is there is somebody else's.
+// names lists the finished backups of a directory by their names, newest first. All else there is somebody else's.
 func names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -45,8 +45,8 @@ func Newest(dir string) (string, error) {
 	return filepath.Join(dir, list[0]), nil
 }
 
-// prune removes the oldest backups of the same database until keep are left, and never the one just made, whatever the clock says. It returns
-// the names of those removed.
+// prune removes the oldest backups of the same database until keep are left, and never the one just made, whatever
+// the clock says. It returns the names of those removed.
 func prune(dir string, made Backup, keep int) (removed []string, err error) {
 	if keep < 1 {
 		return nil, nil

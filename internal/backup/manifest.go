@@ -79,7 +79,8 @@ func countRows(ctx context.Context, tx pgx.Tx) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for _, t := range tables {
 		var rows int64
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM "+pgx.Identifier{t.SchemaName, t.TableName}.Sanitize()).Scan(&rows); err != nil {
+		table := pgx.Identifier{t.SchemaName, t.TableName}.Sanitize()
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM "+table).Scan(&rows); err != nil {
 			return nil, fmt.Errorf("count rows of %s: %w", t.TableName, err)
 		}
 		counts[t.SchemaName+"."+t.TableName] = rows
@@ -93,7 +94,8 @@ type Comparison struct {
 	Asked       bool // whether answers were compared: both have to be of this program's schema
 }
 
-// Compare compares a database that was restored, and not used since, with what was backed up. It leaves nothing behind.
+// Compare compares a database that was restored, and not used since, with what was backed up. It leaves nothing
+// behind.
 func Compare(ctx context.Context, pool *pg.Pool, m Manifest) (c Comparison, err error) {
 	current := pg.CheckSchema(ctx, pool)
 	if current != nil && !errors.Is(current, pg.ErrSchema) {
@@ -128,12 +130,14 @@ func Compare(ctx context.Context, pool *pg.Pool, m Manifest) (c Comparison, err 
 	c.Differences = Moved(m.Tables, is.Tables)
 	for _, name := range slices.Sorted(maps.Keys(m.Sequences)) {
 		if now, there := is.Sequences[name]; !there || now < m.Sequences[name] {
-			c.Differences = append(c.Differences, fmt.Sprintf("sequence %s was at %d and is at %d", name, m.Sequences[name], now))
+			c.Differences = append(c.Differences,
+				fmt.Sprintf("sequence %s was at %d and is at %d", name, m.Sequences[name], now))
 		}
 	}
 	if c.Asked && *is.Answers != *m.Answers {
-		c.Differences = append(c.Differences, fmt.Sprintf("the answers to %d questions are not those to %d when the backup was made",
-			is.Answers.Questions, m.Answers.Questions))
+		c.Differences = append(c.Differences,
+			fmt.Sprintf("the answers to %d questions are not those to %d when the backup was made",
+				is.Answers.Questions, m.Answers.Questions))
 	}
 	return c, nil
 }

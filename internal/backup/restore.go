@@ -24,14 +24,15 @@ var (
 	missingRole = regexp.MustCompile(`ERROR:  role "(.+)" does not exist`)
 )
 
-// makeRole makes the role of reports as a migration would: roles belong to servers, and a dump has none.
+// makeRole makes the role of reports as a migration would: roles belong to servers, and no dump has them.
 const makeRole = `DO $$ BEGIN
 	CREATE ROLE alsobought_reporting NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
 END $$`
 
-// Restore brings a backup that was opened into the pool's database, which must be empty: whole, or not at all. Objects belong to the user who
-// restores. It returns the roles that have rights in the backup and are not on this server: what they were granted is left out.
+// Restore brings a backup that was opened into the pool's database, which must be empty: whole, or not at all.
+// Objects belong to the user who restores. It returns the roles that have rights in the backup and are not on this
+// server: what they were granted is left out.
 func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missing []string, err error) {
 	var number int
 	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
@@ -39,7 +40,8 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 	}
 	server := number / 10000
 	if server < b.Manifest.Server {
-		return nil, fmt.Errorf("the backup is of PostgreSQL %d, this server is %d: restore into %d or newer", b.Manifest.Server, server, b.Manifest.Server)
+		return nil, fmt.Errorf("the backup is of PostgreSQL %d, this server is %d: restore into %d or newer",
+			b.Manifest.Server, server, b.Manifest.Server)
 	}
 	obstacle, err := db.New(pool).RestoreObstacle(ctx)
 	if err != nil {
@@ -56,7 +58,8 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 		return nil, fmt.Errorf("make the reporting role: %w", err)
 	}
 	dump := filepath.Join(b.Path, dumpName)
-	err = run(ctx, command(ctx, pool, program, "--single-transaction", "--exit-on-error", "--no-owner", "--no-tablespaces", "--no-privileges", dump))
+	err = run(ctx, command(ctx, pool, program,
+		"--single-transaction", "--exit-on-error", "--no-owner", "--no-tablespaces", "--no-privileges", dump))
 	if err != nil {
 		return nil, fmt.Errorf("nothing was restored: %w", err)
 	}
@@ -70,7 +73,8 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 	return missing, nil
 }
 
-// restoreGrants restores the rights, statement by statement, which only psql does: that of a role that is not here must not take others with it.
+// restoreGrants restores the rights, statement by statement, which only psql does: that of a role that is not here
+// must not take others with it.
 func restoreGrants(ctx context.Context, pool *pg.Pool, program, dump string) (missing []string, err error) {
 	contents, err := output(ctx, exec.CommandContext(ctx, program, "--list", dump))
 	if err != nil {
@@ -85,11 +89,13 @@ func restoreGrants(ctx context.Context, pool *pg.Pool, program, dump string) (mi
 	if err := errors.Join(err, list.Close()); err != nil {
 		return nil, fmt.Errorf("write a temporary file: %w", err)
 	}
-	script, err := output(ctx, exec.CommandContext(ctx, program, "--no-owner", "--use-list="+list.Name(), "--file=-", dump))
+	script, err := output(ctx,
+		exec.CommandContext(ctx, program, "--no-owner", "--use-list="+list.Name(), "--file=-", dump))
 	if err != nil {
 		return nil, err
 	}
-	psql := command(ctx, pool, filepath.Join(filepath.Dir(program), "psql"), "--no-psqlrc", "--quiet", "--output=/dev/null")
+	psql := command(ctx, pool, filepath.Join(filepath.Dir(program), "psql"),
+		"--no-psqlrc", "--quiet", "--output=/dev/null")
 	psql.Stdin = bytes.NewReader(script)
 	var said strings.Builder
 	psql.Stderr = &said

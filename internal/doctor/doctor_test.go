@@ -268,6 +268,19 @@ func breakages() []breakage {
 			"no tables are left over", "of a pruned build", `CREATE TABLE item_stats_1 (LIKE item_stats)`,
 			"table item_stats_1", "alsobought builds prune removes it",
 		},
+		{
+			"the role of reports may read them", "a view withheld", `REVOKE SELECT ON reporting.loads FROM alsobought_reporting`,
+			"role alsobought_reporting", "may not read all of the reports: run alsobought migrate up",
+		},
+		{
+			"the role of reports may read them", "the schema withheld", `REVOKE USAGE ON SCHEMA reporting FROM alsobought_reporting`,
+			"role alsobought_reporting", "may not read all of the reports",
+		},
+		{
+			"the role of reports may read them", "a function withheld",
+			`REVOKE EXECUTE ON FUNCTION reporting.load_quality FROM alsobought_reporting`,
+			"role alsobought_reporting", "may not read all of the reports",
+		},
 	}
 }
 

@@ -70,8 +70,8 @@ func findBinaries(ctx context.Context, binDir string, want int) (binaries, error
 	return newest, nil
 }
 
-// Program returns the path and the major version of a client program, pg_dump say, of version atLeast or newer: the oldest of those that are
-// installed, because it writes what older servers read. With binDir it looks nowhere else.
+// Program returns the path and the major version of a client program, pg_dump say, of version atLeast or newer: the
+// oldest of those that are installed, because it writes what older servers read. With binDir it looks nowhere else.
 func Program(ctx context.Context, binDir, name string, atLeast int) (path string, major int, err error) {
 	dirs := []string{binDir}
 	if binDir == "" {

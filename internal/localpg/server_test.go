@@ -353,3 +353,25 @@ func TestUsersKilledAtRandom(t *testing.T) {
 	closeServer(t, again)
 	assertNothingRuns(t, again.place)
 }
+
+// Of several versions the oldest that is new enough is taken: it writes what older servers read.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script := "#!/bin/sh\necho 'pg_dump (PostgreSQL) 16.3 (Debian 16.3-1)'\n"
+	if err := os.WriteFile(filepath.Join(dir, "pg_dump"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for atLeast, want := range map[int]string{14: "", 16: "", 17: "pg_dump is of PostgreSQL 16, 17 or newer is needed"} {
+		path, major, err := Program(t.Context(), dir, "pg_dump", atLeast)
+		if want == "" && (err != nil || major != 16 || path != filepath.Join(dir, "pg_dump")) {
+			t.Errorf("at least %d: %s of %d, error %v", atLeast, path, major, err)
+		}
+		if want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("at least %d: error %v", atLeast, err)
+		}
+	}
+	if _, _, err := Program(t.Context(), dir, "pg_restore", 14); err == nil || !strings.Contains(err.Error(), "is not installed") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -13,8 +13,8 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// replaceFunctions makes the functions and views of the database this program's, and grants the reports to their role, all in one transaction,
-// and reports whether that was needed.
+// replaceFunctions makes the functions and views of the database this program's, and grants the reports to their
+// role, all in one transaction, and reports whether that was needed.
 // Any number of callers may run it at once.
 func replaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
 	return patiently(ctx, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool) })
@@ -69,8 +69,8 @@ func installedFunctions(ctx context.Context, database querier) (current bool, at
 	return hash == migrations.FunctionsHash(), at, nil
 }
 
-// granted reports whether the role of reports may read them, or this user can do nothing about it. The functions of the database are this
-// program's; but it may have been restored where the role was not.
+// granted reports whether the role of reports may read them, or this user can do nothing about it. The functions of
+// the database are this program's; but it may have been restored where the role was not.
 func granted(ctx context.Context, database querier) (granted bool, err error) {
 	err = database.QueryRow(ctx, `
 		SELECT p.problem IS NULL OR r.oid IS NULL AND NOT (u.rolsuper OR u.rolcreaterole)

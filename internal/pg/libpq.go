@@ -10,8 +10,9 @@ import (
 
 var passwordSetting = regexp.MustCompile(`(^|\s)password\s*=\s*('(\\.|[^'\\])*'|(\\.|\S)*)`)
 
-// ForLibpq names the pool's database for psql, pg_dump and the like: the value of --dbname, and what their environment needs beside it.
-// The password is in the environment, because everybody on the machine can see arguments; settings that only pgx knows are left out.
+// ForLibpq names the pool's database for psql, pg_dump and the like: the value of --dbname, and what their
+// environment needs beside it. The password is in the environment, because everybody on the machine can see
+// arguments; settings that only pgx knows are left out.
 func ForLibpq(pool *pgxpool.Pool) (database string, environment []string) {
 	config := pool.Config()
 	if password := config.ConnConfig.Password; password != "" {

@@ -1,0 +1,33 @@
+package pg_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// No password is in what others can see, and nothing is that libpq does not know.
+func TestForLibpq(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"postgres://u:s%2Fcret@127.0.0.1:1/db?sslmode=disable":      "postgres://u@127.0.0.1:1/db?sslmode=disable",
+		"postgresql://127.0.0.1:1/db?user=u&password=s%2Fcret":      "postgresql://127.0.0.1:1/db?user=u",
+		"postgres://u:s%2Fcret@127.0.0.1:1/db?pool_max_conns=3":     "postgres://u@127.0.0.1:1/db",
+		"postgres://u:s%2Fcret@/db?host=%2Ftmp&pool_max_conns=3":    "postgres://u@/db?host=%2Ftmp",
+		"host=127.0.0.1 port=1 user=u password=s/cret dbname=db":    "host=127.0.0.1 port=1 user=u  dbname=db",
+		"password = 's/cret' host=127.0.0.1 port=1 user=u dbname=b": " host=127.0.0.1 port=1 user=u dbname=b",
+	} {
+		pool, err := pgxpool.New(t.Context(), given)
+		if err != nil {
+			t.Fatalf("%s: %v", given, err)
+		}
+		t.Cleanup(pool.Close)
+		database, environment := pg.ForLibpq(pool)
+		if database != want || strings.Join(environment, " ") != "PGPASSWORD=s/cret" {
+			t.Errorf("%s: database %q, want %q, environment %q", given, database, want, environment)
+		}
+	}
+}
