@@ -16,12 +16,14 @@ export CGO_ENABLED ?= 0
 # The version is stamped by -ldflags, so Go need not ask git, which refuses in a checkout that belongs to another user.
 GOBUILD := go build -buildvcs=false -trimpath
 GIT := git -c safe.directory='$(CURDIR)'
-VERSION = $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION = $(shell scripts/version)
 
 SQLC := bin/tools/sqlc
 GOLANGCI := bin/tools/golangci-lint
 BENCHSTAT := bin/tools/benchstat
 TESTPG := bin/tools/testpg
+NFPM := bin/tools/nfpm
+CYCLONEDX := bin/tools/cyclonedx-gomod
 
 # Modules of their own beside the root's; tools/ itself has no code.
 BENCH := $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
@@ -125,6 +127,16 @@ bench-once: go $(test_needs)
 	[[ -z "$$packages" ]] || $(with_pg) go test -run '^$$' -bench . -benchtime 1x $$packages
 	@$(if $(BENCH),cd bench && go build -o /dev/null ./...)
 
+##@ release
+
+.PHONY: dist
+dist: go $(NFPM) $(CYCLONEDX) ## release files in dist/: archives, Debian packages, SBOMs, SHA256SUMS
+	@VERSION='$(VERSION)' scripts/dist
+
+.PHONY: dist-check
+dist-check: go systemd $(NFPM) $(CYCLONEDX) ## make them twice, from two clones: the same bytes, and what they should be
+	@scripts/dist-check
+
 ##@ code
 
 .PHONY: fmt
@@ -170,7 +182,7 @@ tools: $(SQLC) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the ot
 
 .PHONY: clean
 clean: ## remove what make built
-	@rm -rf bin
+	@rm -rf bin dist
 
 # Prerequisites
 
@@ -192,6 +204,10 @@ postgres-programs:
 cc:
 	@scripts/ensure cc
 
+.PHONY: systemd
+systemd:
+	@scripts/ensure $@
+
 # Built without cgo: sqlc then reads SQL with PostgreSQL's parser as WebAssembly, which takes 1.5 s a run, and no C compiler.
 build_tool = @echo 'building $@ (once)' >&2; mkdir -p bin/tools; cd $(1) && CGO_ENABLED=0 $(GOBUILD) -ldflags '-s -w' -o $(CURDIR)/$@ $(2) && touch $(CURDIR)/$@
 
@@ -206,3 +222,9 @@ $(BENCHSTAT): tools/go.mod tools/go.sum | go
 
 $(TESTPG): tools/testpg/go.mod tools/testpg/go.sum $(wildcard tools/testpg/*.go) | go
 	$(call build_tool,tools/testpg,.)
+
+$(NFPM): deploy/dist/go.mod deploy/dist/go.sum | go
+	$(call build_tool,deploy/dist,github.com/goreleaser/nfpm/v2/cmd/nfpm)
+
+$(CYCLONEDX): deploy/dist/go.mod deploy/dist/go.sum | go
+	$(call build_tool,deploy/dist,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
