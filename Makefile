@@ -32,6 +32,7 @@ TESTED := $(sort $(foreach m,$(NESTED),$(if $(shell find $(m) -name '*_test.go')
 
 TEST_FLAGS ?=
 BENCH_FLAGS ?=
+IMAGE ?= alsobought
 # Where the tests get PostgreSQL: the installed server programs, or the server of TEST_DATABASE_URL (DATABASE_URL may be one in use, no test
 # touches it). TEST_PG=docker takes a container of TEST_PG_IMAGE instead, and tests tools/testpg, which makes it, on Docker too.
 # The programs are needed in any case: internal/localpg is about them.
@@ -127,7 +128,20 @@ bench-once: go $(test_needs)
 	[[ -z "$$packages" ]] || $(with_pg) go test -run '^$$' -bench . -benchtime 1x $$packages
 	@$(if $(BENCH),cd bench && go build -o /dev/null ./...)
 
+# With PostgreSQL in containers: the database tests, and docker-compose.yml. The image is TEST_PG_IMAGE where it is there or can be pulled, else
+# one of Debian packages.
+.PHONY: test-docker
+test-docker: docker ## every test on a container's PostgreSQL, and docker-compose.yml from end to end
+	@image=$$(scripts/test-image '$(TEST_PG_IMAGE)'); \
+	$(MAKE) --no-print-directory test TEST_PG=docker TEST_PG_IMAGE="$$image"; \
+	scripts/test-compose "$$image"
+
 ##@ release
+
+.PHONY: image
+image: build ## the container image, of bin/alsobought (IMAGE=alsobought)
+	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag '$(IMAGE)' --build-arg VERSION='$(VERSION)' \
+		--build-arg REVISION="$$($(GIT) rev-parse HEAD 2>/dev/null)" --build-arg CREATED="$$($(GIT) log -1 --format=%cI 2>/dev/null)" .
 
 .PHONY: dist
 dist: go $(NFPM) $(CYCLONEDX) ## release files in dist/: archives, Debian packages, SBOMs, SHA256SUMS
@@ -204,8 +218,8 @@ postgres-programs:
 cc:
 	@scripts/ensure cc
 
-.PHONY: systemd
-systemd:
+.PHONY: systemd docker
+systemd docker:
 	@scripts/ensure $@
 
 # Built without cgo: sqlc then reads SQL with PostgreSQL's parser as WebAssembly, which takes 1.5 s a run, and no C compiler.
