@@ -256,7 +256,8 @@ func (q *Queries) DoctorKnownRows(ctx context.Context) ([]DoctorKnownRowsRow, er
 const doctorLeftoverTables = `-- name: DoctorLeftoverTables :many
 SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
 FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'
+WHERE c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
+  AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'
   AND NOT EXISTS (
       SELECT FROM builds AS b
       WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id

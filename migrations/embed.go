@@ -30,10 +30,14 @@ func Counting(step string) string {
 	return string(text)
 }
 
-// Functions are replaced as a whole when their hash changes, so that each is read in one place as it is now. What a view or a function with
-// a SQL body calls comes first. Views, what they call, and the functions of the reporting schema, which others may depend on or have been
-// granted, are replaced in place: a change of their parameters or columns needs a migration that drops them.
-var functionFiles = []string{"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain", "trial", "reporting"}
+// Functions are replaced as a whole when their hash changes, so that each is read in one place as it is now. What a view
+// or a function with a SQL body calls comes first. Views, what they call, directly or not, and the functions of the
+// reporting schema, which others may depend on or have been granted, are replaced in place: a change of their parameters
+// or columns needs a migration that drops them. The last file grants, and so comes behind all that can be granted.
+var functionFiles = []string{
+	"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain", "trial",
+	"reporting", "roles",
+}
 
 // FunctionFile is one file of functions and views.
 type FunctionFile struct{ Name, SQL string }

@@ -128,6 +128,8 @@ var violations = map[string][]string{
 
 	"installed_functions_pkey":           {`INSERT INTO installed_functions (hash, signatures) VALUES ('', '{}')`},
 	"installed_functions_only_row_check": {`INSERT INTO installed_functions (only_row, hash, signatures) VALUES (false, '', '{}')`},
+	"installed_roles_pkey":               {`INSERT INTO installed_roles VALUES ('server', 'other')`},
+	"installed_roles_purpose_check":      {`INSERT INTO installed_roles VALUES ('owner', 'other')`},
 	"revisions_pkey":                     {`INSERT INTO revisions (subject) VALUES ('rules')`},
 
 	"rules_pkey":       {`INSERT INTO rules (rule_id, kind, items, reason, author) OVERRIDING SYSTEM VALUE VALUES (1, 'hide', '{a}', 'r', 'a')`},

@@ -114,7 +114,7 @@ SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesc
 FROM builds AS b
 JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id,
         'item_days_' || b.build_id)
-    AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+    AND c.relkind = 'r' AND c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
 LEFT JOIN pg_catalog.pg_inherits AS n ON n.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_class AS p ON p.oid = n.inhparent
 WHERE b.status = 'pruned'

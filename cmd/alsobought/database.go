@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/localpg"
@@ -21,6 +22,8 @@ type database struct {
 	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"The database: postgres://user@host/database. Without it a private PostgreSQL in --data-dir."`
 	DataDir     string `env:"ALSOBOUGHT_DATA_DIR" default:".alsobought" placeholder:"DIR" help:"Where the private PostgreSQL keeps its data (default ${default})."`
 	PgBin       string `env:"ALSOBOUGHT_PG_BIN" placeholder:"DIR" help:"Where its server programs are; they are found by themselves in the usual places."`
+
+	DatabasePasswordFile string `env:"ALSOBOUGHT_DATABASE_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
 
 	throwaway bool // the demo's: fast instead of durable, and gone afterwards
 }
@@ -59,46 +62,63 @@ func (d *database) open(ctx context.Context, term *terminal) (pool *pgxpool.Pool
 	return pool, closeAll, nil
 }
 
-// openToWrite opens, and closes the books on loads and builds that a kill left open. A database that is read only is
-// refused before any work is done for it.
+// openToWrite opens, acts as the role that owns what loads and builds make, and closes the books on loads and builds
+// that a kill left open. A database that is read only is refused before any work is done for it.
 func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
-	pool, closeAll, access, err := d.openBooks(ctx, term)
-	if err == nil && access.ReadOnly {
+	pool, closeAll, access, err := d.openAndLook(ctx, term)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case access.ReadOnly:
 		closeAll()
-		err = pg.ErrReadOnly
+		return nil, nil, pg.ErrReadOnly
 	}
-	return pool, closeAll, err
+	acting, err := pg.ActAsOwner(ctx, pool, "item_stats")
+	if err == nil {
+		err = recoverBooks(ctx, acting, term)
+	}
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return acting, func() { acting.Close(); closeAll() }, nil
 }
 
 // openToReport opens for what only reads the books on loads and builds, and closes those that a kill left open, if the
 // database can be written. If not, it says so, and how old what it reads may be.
 func (d *database) openToReport(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
-	pool, closeAll, access, err := d.openBooks(ctx, term)
-	if err == nil && access.ReadOnly {
+	pool, closeAll, access, err := d.openAndLook(ctx, term)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case access.ReadOnly:
 		fmt.Fprintf(term.stderr, "alsobought: the database is %s\n", access)
+	default:
+		if err := recoverBooks(ctx, pool, term); err != nil {
+			closeAll()
+			return nil, nil, err
+		}
 	}
-	return pool, closeAll, err
+	return pool, closeAll, nil
 }
 
-func (d *database) openBooks(ctx context.Context, term *terminal) (
+func (d *database) openAndLook(ctx context.Context, term *terminal) (
 	pool *pgxpool.Pool, closeAll func(), access pg.Access, err error,
 ) {
-	pool, closeAll, err = d.open(ctx, term)
-	if err != nil {
+	if pool, closeAll, err = d.open(ctx, term); err != nil {
 		return nil, nil, access, err
 	}
-	access, err = pg.FindAccess(ctx, pool)
-	if err == nil && !access.ReadOnly {
-		err = recoverBooks(ctx, pool, term)
-	}
-	if err != nil {
+	if access, err = pg.FindAccess(ctx, pool); err != nil {
 		closeAll()
-		return nil, nil, access, err
 	}
-	return pool, closeAll, access, nil
+	return pool, closeAll, access, err
 }
 
+// recoverBooks does nothing for a role that may not, as a server's: the next load or build does it.
 func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error {
+	if may, err := db.New(pool).RoleMayCloseBooks(ctx); err != nil || !may {
+		return err
+	}
 	loads, err := load.Recover(ctx, pool)
 	if err != nil {
 		return err
@@ -116,7 +136,7 @@ func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error
 // connect connects and starts the private PostgreSQL if it is the one to use.
 func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
 	if d.DatabaseURL != "" {
-		pool, err = pg.Open(ctx, d.DatabaseURL, 0)
+		pool, err = pg.Open(ctx, d.DatabaseURL, 0, d.passwordFile()...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -145,6 +165,14 @@ func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.P
 			fmt.Fprintf(term.stderr, "alsobought: stop the private PostgreSQL: %v\n", err)
 		}
 	}, nil
+}
+
+// passwordFile is what the connection has to know of it.
+func (d *database) passwordFile() []pg.Option {
+	if d.DatabasePasswordFile == "" {
+		return nil
+	}
+	return []pg.Option{pg.PasswordFile(d.DatabasePasswordFile)}
 }
 
 // whoami is who the audit says did it.

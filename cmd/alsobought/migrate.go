@@ -2,13 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 
 	xterm "golang.org/x/term"
 
@@ -22,21 +22,37 @@ type migrateCommand struct {
 	Status migrateStatusCommand `cmd:"" help:"Which migrations are applied."`
 }
 
-type migrateUpCommand struct{}
+type migrateUpCommand struct {
+	WithRoles  bool   `help:"Make roles for owner, loader, server and reports (docs/roles.md)."`
+	RolePrefix string `placeholder:"NAME" help:"Their names are NAME_owner, NAME_loader, ... (default alsobought)."`
+}
 
 func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	if c.RolePrefix != "" && !c.WithRoles {
+		return usageError{errors.New("--role-prefix is for --with-roles: name both")}
+	}
 	pool, closeAll, err := d.connect(ctx, term)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	applied, err := pg.MigrateUp(sayWaiting(ctx, term), pool)
+	prefix := cmp.Or(c.RolePrefix, "alsobought")
+	var applied []pg.Migration
+	if c.WithRoles {
+		applied, err = pg.MigrateUpWithRoles(ctx, pool, prefix, notices(term))
+	} else {
+		applied, err = pg.MigrateUp(ctx, pool, notices(term))
+	}
 	printMigrations(term, "applied", applied)
 	if err != nil {
 		return err
 	}
 	if len(applied) == 0 {
 		fmt.Fprintln(term.stdout, "the schema is up to date")
+	}
+	if c.WithRoles {
+		fmt.Fprintf(term.stdout, "the roles %s have their rights\n", strings.Join(pg.RoleNames(prefix), ", "))
+		return nil
 	}
 	some, err := db.New(pool).ReportingRoleExists(ctx)
 	if err != nil {
@@ -62,7 +78,7 @@ func (c *migrateDownCommand) Run(ctx context.Context, term *terminal, d *databas
 		return err
 	}
 	defer closeAll()
-	reverted, err := pg.MigrateDown(sayWaiting(ctx, term), pool, c.All)
+	reverted, err := pg.MigrateDown(ctx, pool, c.All, notices(term))
 	printMigrations(term, "taken back", reverted)
 	if err == nil && len(reverted) == 0 {
 		fmt.Fprintln(term.stdout, "nothing to take back")
@@ -96,13 +112,9 @@ func (c *migrateStatusCommand) Run(ctx context.Context, term *terminal, d *datab
 	return nil
 }
 
-// sayWaiting says once why it takes so long.
-func sayWaiting(ctx context.Context, term *terminal) context.Context {
-	say := sync.OnceFunc(func() {
-		fmt.Fprintln(term.stderr, "alsobought: waiting for a transaction that uses what the migration changes (see pg_stat_activity); "+
-			"readers go on meanwhile")
-	})
-	return pg.OnWait(ctx, say)
+// notices are told on stderr.
+func notices(term *terminal) func(string) {
+	return func(text string) { fmt.Fprintln(term.stderr, "alsobought: "+text) }
 }
 
 func printMigrations(term *terminal, what string, list []pg.Migration) {

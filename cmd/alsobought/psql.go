@@ -40,6 +40,9 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	psql := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
 	psql.Stdin, psql.Stdout, psql.Stderr = term.stdin, term.terminalOutput(), term.stderr
 	psql.Env = append(os.Environ(), password...)
+	if d.DatabasePasswordFile != "" {
+		psql.Env = append(psql.Env, "PGPASSWORD="+pool.Config().ConnConfig.Password)
+	}
 	err = psql.Run()
 	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
 		return exitError(exit.ExitCode())
@@ -58,7 +61,7 @@ func forPsql(args []string) []string {
 	for i := 1; i < len(args); i++ {
 		name, _, whole := strings.Cut(args[i], "=")
 		switch name {
-		case "--database-url", "--data-dir", "--pg-bin":
+		case "--database-url", "--database-password-file", "--data-dir", "--pg-bin":
 			if !whole {
 				i++
 			}

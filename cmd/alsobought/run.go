@@ -180,6 +180,13 @@ func message(ctx context.Context, err error) string {
 		return "the database has no room left (" + cause + "): what did not end was taken back; make room and run it again"
 	case pg.IsConflict(err):
 		return "the replica had to cancel this to follow its primary (" + cause + "): run it again, or on the primary"
+	case pg.IsDenied(err):
+		return cause + ": docs/roles.md says which role may do it"
+	case pg.IsNotLetIn(err):
+		return cause + ": see the role, the password (URL, --database-password-file or PGPASSFILE) and the sslmode"
+	case pg.CertificateError(err) != nil:
+		return "connect to PostgreSQL: " + pg.CertificateError(err).Error() + ": see that DATABASE_URL has the host " +
+			"name of the certificate, and that sslrootcert names its authority"
 	case pg.IsUnreachable(err):
 		return cause + ": see that it runs and that DATABASE_URL is right"
 	case pg.IsUnavailable(err):

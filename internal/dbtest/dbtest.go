@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,6 +82,43 @@ func NewURL(t testing.TB) string {
 func NewEmptyURL(t testing.TB) string {
 	t.Helper()
 	return create(t, func(context.Context, *pgx.Conn) (string, error) { return "template0", nil })
+}
+
+// NewRoles returns the URL of an empty database that belongs to this test, and a prefix for the names of roles. Those
+// belong to the whole server: all with the prefix go with the test.
+func NewRoles(t testing.TB) (databaseURL, prefix string) {
+	t.Helper()
+	prefix = "test_" + randomName()
+	t.Cleanup(func() { // after the database, which may be theirs
+		if !t.Failed() || server.private != nil {
+			dropRoles(t, prefix)
+		}
+	})
+	return NewEmptyURL(t), prefix
+}
+
+// As is a database's URL for another user, or with other parameters.
+func As(t testing.TB, databaseURL, user, password string, params ...string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	if user != "" {
+		q.Del("user")
+		if u.Host == "" {
+			q.Set("user", user)
+			q.Set("password", password)
+		} else {
+			u.User = url.UserPassword(user, password)
+		}
+	}
+	for i := 0; i < len(params); i += 2 {
+		q.Set(params[i], params[i+1])
+	}
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // libpq does not read + as a space
+	return u.String()
 }
 
 func create(t testing.TB, templateOf func(context.Context, *pgx.Conn) (string, error)) string {
@@ -230,6 +268,29 @@ func drop(t testing.TB, name string) {
 	}
 	defer func() { _ = admin.Close(ctx) }() // all it had to say was said
 	if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		t.Errorf("dbtest: %v", err)
+	}
+}
+
+func dropRoles(t testing.TB, prefix string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	admin, err := pgx.Connect(ctx, server.url)
+	if err != nil {
+		t.Errorf("dbtest: %v", err)
+		return
+	}
+	defer func() { _ = admin.Close(ctx) }() // all it had to say was said
+	rows, err := admin.Query(ctx, "SELECT quote_ident(rolname) FROM pg_roles WHERE starts_with(rolname, $1)", prefix)
+	if err != nil {
+		t.Errorf("dbtest: %v", err)
+		return
+	}
+	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil && len(roles) > 0 {
+		_, err = admin.Exec(ctx, "DROP ROLE "+strings.Join(roles, ", "))
+	}
+	if err != nil {
 		t.Errorf("dbtest: %v", err)
 	}
 }

@@ -18,7 +18,13 @@ type Pool = pgxpool.Pool
 
 // Connect opens a connection to the pool's database beside the pool, for a question that must not wait until the pool has a place.
 func Connect(ctx context.Context, pool *Pool) (*pgx.Conn, error) {
-	conn, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
+	cfg := pool.Config()
+	if cfg.BeforeConnect != nil {
+		if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}

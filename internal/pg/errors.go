@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -12,14 +13,15 @@ import (
 
 // SQLSTATE codes that are decided by (PostgreSQL manual, appendix A).
 const (
-	undefinedTable    = "42P01"
-	undefinedFunction = "42883"
-	queryCanceled     = "57014"
-	diskFull          = "53100"
-
-	readOnlyTransaction  = "25006"
-	serializationFailure = "40001" // of a standby: conflict with recovery
-	lockNotAvailable     = "55P03"
+	undefinedTable        = "42P01"
+	undefinedFunction     = "42883"
+	undefinedObject       = "42704"
+	insufficientPrivilege = "42501"
+	lockNotAvailable      = "55P03"
+	queryCanceled         = "57014"
+	diskFull              = "53100"
+	readOnlyTransaction   = "25006"
+	serializationFailure  = "40001" // of a standby: conflict with recovery
 )
 
 // IsUnavailable reports whether err, which is of the database, says that it could not be reached, did not answer in time, went away, or is
@@ -46,6 +48,29 @@ func IsUnavailable(err error) bool {
 func IsDiskFull(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && server.Code == diskFull
+}
+
+// IsDenied reports whether err says that the role lacks a right.
+func IsDenied(err error) bool {
+	server := new(pgconn.PgError)
+	return errors.As(err, &server) && server.Code == insufficientPrivilege
+}
+
+// IsNotLetIn reports whether err says that the server does not take this role, or not with this password, or not
+// without TLS.
+func IsNotLetIn(err error) bool {
+	server := new(pgconn.PgError)
+	return errors.As(err, &server) && strings.HasPrefix(server.Code, "28") // invalid authorization specification
+}
+
+// CertificateError returns what of err says that the server could not prove to be the one we asked for; nil for
+// another error.
+func CertificateError(err error) error {
+	wrong := new(tls.CertificateVerificationError)
+	if errors.As(err, &wrong) {
+		return wrong
+	}
+	return nil
 }
 
 // IsUnreachable reports whether err says that no connection could be made.

@@ -148,7 +148,7 @@ func noPlaceLeft(t *testing.T) error {
 	databaseURL := dbtest.NewEmptyURL(t)
 	admin := open(t, databaseURL, 1)
 	role := newRole(t, admin, "CONNECTION LIMIT 1")
-	pool := open(t, as(t, databaseURL, role, role), 1)
+	pool := open(t, dbtest.As(t, databaseURL, role, role), 1)
 	held, err := pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 // replaceFunctions makes the functions and views of the database this program's, and grants the reports to their
 // role, all in one transaction, and reports whether that was needed.
 // Any number of callers may run it at once.
-func replaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
-	return patiently(ctx, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool) })
+func replaceFunctions(ctx context.Context, pool *pgxpool.Pool, w patience) (replaced bool, err error) {
+	return patiently(ctx, w, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool) })
 }
 
 func tryReplaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
@@ -76,7 +76,8 @@ func granted(ctx context.Context, database querier) (granted bool, err error) {
 		SELECT p.problem IS NULL OR r.oid IS NULL AND NOT (u.rolsuper OR u.rolcreaterole)
 		FROM (SELECT reporting_problem() AS problem) AS p
 		JOIN pg_roles AS u ON u.rolname = current_user
-		LEFT JOIN pg_roles AS r ON r.rolname = 'alsobought_reporting'`).Scan(&granted)
+		LEFT JOIN pg_roles AS r ON r.rolname = coalesce(
+			(SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting')`).Scan(&granted)
 	if err != nil {
 		return false, fmt.Errorf("look for the reporting role: %w", err)
 	}
@@ -84,18 +85,25 @@ func granted(ctx context.Context, database querier) (granted bool, err error) {
 }
 
 // dropFunctions drops the installed functions, because CREATE OR REPLACE does not change parameters and would leave behind what is needed no
-// more. Those that a view calls, or that people may have been granted, stay to be replaced.
+// more. Those that people may have been granted, or that a view calls, with those that they call, stay to be replaced.
 func dropFunctions(ctx context.Context, tx pgx.Tx) error {
 	var list string
 	err := tx.QueryRow(ctx, `
+		WITH RECURSIVE needed AS (
+			SELECT d.refobjid AS id
+			FROM pg_depend AS d
+			WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_proc'::regclass
+			UNION
+			SELECT d.refobjid
+			FROM pg_depend AS d
+			JOIN needed AS n ON n.id = d.objid
+			WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_proc'::regclass
+		)
 		SELECT coalesce(string_agg(s.signature, ', '), '')
 		FROM installed_functions AS f
 		CROSS JOIN unnest(f.signatures) AS s(signature)
 		JOIN pg_proc AS p ON p.oid = to_regprocedure(s.signature)
-		WHERE p.pronamespace <> 'reporting'::regnamespace AND NOT EXISTS (
-			SELECT FROM pg_depend AS d
-			WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid
-		)`).Scan(&list)
+		WHERE p.pronamespace <> 'reporting'::regnamespace AND p.oid NOT IN (SELECT n.id FROM needed AS n)`).Scan(&list)
 	if err != nil {
 		return fmt.Errorf("find functions to drop: %w", err)
 	}

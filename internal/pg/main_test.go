@@ -2,7 +2,6 @@ package pg_test
 
 import (
 	"context"
-	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -88,30 +87,6 @@ func texts(t *testing.T, pool *pgxpool.Pool, query string) []string {
 		t.Fatal(err)
 	}
 	return list
-}
-
-// as is a database's URL for another user, or with other parameters.
-func as(t *testing.T, databaseURL, user, password string, params ...string) string {
-	t.Helper()
-	u, err := url.Parse(databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	if user != "" {
-		q.Del("user")
-		if u.Host == "" {
-			q.Set("user", user)
-			q.Set("password", password)
-		} else {
-			u.User = url.UserPassword(user, password)
-		}
-	}
-	for i := 0; i < len(params); i += 2 {
-		q.Set(params[i], params[i+1])
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // eventually polls until the condition holds.

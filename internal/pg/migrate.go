@@ -1,9 +1,11 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,12 +29,76 @@ type Migration struct {
 // functionsName is what stands for all functions and views in a list of migrations, behind the numbered ones.
 const functionsName = "functions"
 
-// MigrateUp applies every migration that is not applied yet, makes the functions and views this program's, and returns what it did. Any
-// number of callers may run it at once: a session lock lets one work while the others wait.
-func MigrateUp(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
+// MigrateUp applies every migration that is not applied yet, makes the functions and views this program's, and returns
+// what it did. Any number of callers may run it at once: a session lock lets one work while the others wait, and notices
+// are told for whom. What it makes belongs to the owner of the tables, of whom the role of the pool is a member; without
+// any tables, to the role of the pool.
+func MigrateUp(ctx context.Context, pool *pgxpool.Pool, notices ...func(string)) ([]Migration, error) {
+	return migrateUp(ctx, pool, "", notices)
+}
+
+// MigrateUpWithRoles does so too, and first makes the roles prefix_owner (where there are no tables yet),
+// prefix_loader, prefix_server and prefix_reporting, if they are not there, and last gives them their rights.
+func MigrateUpWithRoles(
+	ctx context.Context, pool *pgxpool.Pool, prefix string, notices ...func(string),
+) ([]Migration, error) {
+	if err := validatePrefix(prefix); err != nil {
+		return nil, err
+	}
+	return migrateUp(ctx, pool, prefix, notices)
+}
+
+func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices []func(string)) ([]Migration, error) {
+	p, err := locate(ctx, pool)
+	if err == nil {
+		err = p.mayMigrate()
+	}
+	if err != nil {
+		return nil, err
+	}
+	owner := cmp.Or(p.Owner, p.Role)
+	if prefix != "" {
+		if !p.installed() {
+			owner = prefix + "_owner"
+		}
+		if err := prepareRoles(ctx, pool, p, owner, prefix); err != nil {
+			return nil, err
+		}
+	}
+	current := CheckSchema(ctx, pool) == nil
+	if current && prefix == "" {
+		if granted, err := granted(ctx, pool); err != nil || granted {
+			return nil, err
+		}
+	}
+	if err := p.mayCreate(ctx, pool, owner); err != nil && !current {
+		return nil, err
+	}
+	acting, err := p.acting(ctx, pool, owner)
+	if err != nil {
+		return nil, err
+	}
+	defer acting.Close()
+	if holder, err := migrationHolder(ctx, pool); err == nil && holder != "" { // an error shows itself soon enough
+		for _, notice := range notices {
+			notice("another migration runs, in " + holder + ": waiting for its end")
+		}
+	}
+	w, err := newPatience(ctx, pool, notices)
+	if err != nil {
+		return nil, err
+	}
+	applied, err := applyAll(ctx, acting, w)
+	if err == nil && prefix != "" {
+		err = assignRoles(ctx, acting, prefix)
+	}
+	return applied, p.explain(ctx, pool, owner, err)
+}
+
+func applyAll(ctx context.Context, pool *pgxpool.Pool, w patience) ([]Migration, error) {
 	var applied []Migration
 	err := withProvider(pool, func(p *goose.Provider) error {
-		results, err := stepwise(ctx, p.Up)
+		results, err := stepwise(ctx, w, p.Up)
 		applied = done(results)
 		if err != nil {
 			return err
@@ -47,23 +113,40 @@ func MigrateUp(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
 	if err != nil {
 		return applied, err
 	}
-	replaced, err := replaceFunctions(ctx, pool)
+	replaced, err := replaceFunctions(ctx, pool, w)
 	if replaced {
 		applied = append(applied, Migration{Name: functionsName})
 	}
 	return applied, err
 }
 
-// MigrateDown takes back the newest migration, or all of them, with the data that their tables hold.
-func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool) ([]Migration, error) {
+// MigrateDown takes back the newest migration, or all of them, with the data that their tables hold. Notices are told if
+// it has to wait.
+func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool, notices ...func(string)) ([]Migration, error) {
+	p, err := locate(ctx, pool)
+	if err == nil {
+		err = p.mayMigrate()
+	}
+	if err != nil || !p.installed() {
+		return nil, err
+	}
+	acting, err := p.acting(ctx, pool, p.Owner)
+	if err != nil {
+		return nil, err
+	}
+	defer acting.Close()
+	w, err := newPatience(ctx, pool, notices)
+	if err != nil {
+		return nil, err
+	}
 	var reverted []Migration
-	err := withProvider(pool, func(p *goose.Provider) error {
+	err = withProvider(acting, func(p *goose.Provider) error {
 		if all {
-			results, err := stepwise(ctx, func(ctx context.Context) ([]*goose.MigrationResult, error) { return p.DownTo(ctx, 0) })
+			results, err := stepwise(ctx, w, func(ctx context.Context) ([]*goose.MigrationResult, error) { return p.DownTo(ctx, 0) })
 			reverted = done(results)
 			return err
 		}
-		result, err := patiently(ctx, p.Down)
+		result, err := patiently(ctx, w, p.Down)
 		if errors.Is(err, goose.ErrNoNextVersion) {
 			return nil
 		}
@@ -72,13 +155,31 @@ func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool) ([]Migration
 		}
 		return err
 	})
-	return reverted, err
+	return reverted, p.explain(ctx, pool, p.Owner, err)
 }
 
 // MigrateStatus lists every migration of this program and when it was applied, and last its functions.
 func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
+	p, err := locate(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
 	var list []Migration
-	err := withProvider(pool, func(p *goose.Provider) error {
+	if !p.installed() {
+		if p.Elsewhere != "" {
+			return nil, p.notFound()
+		}
+		for _, name := range sources() {
+			list = append(list, Migration{Version: versionOf(name), Name: name})
+		}
+		return append(list, Migration{Name: functionsName}), nil
+	}
+	acting, err := p.acting(ctx, pool, p.Role)
+	if err != nil {
+		return nil, err
+	}
+	defer acting.Close()
+	err = withProvider(acting, func(p *goose.Provider) error {
 		status, err := p.Status(ctx)
 		for _, s := range status {
 			m := Migration{Version: s.Source.Version, Name: s.Source.Path}
@@ -94,7 +195,7 @@ func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error)
 		return list, err
 	}
 	functions := Migration{Name: functionsName}
-	current, at, err := installedFunctions(ctx, pool)
+	current, at, err := installedFunctions(ctx, acting)
 	if current {
 		functions.AppliedAt = &at
 	}
@@ -103,29 +204,48 @@ func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error)
 
 // CheckSchema returns ErrSchema, with what to do, unless the database has exactly the migrations of this program.
 func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
-	return withProvider(pool, func(p *goose.Provider) error {
-		var exists bool
-		if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil {
-			return err
-		}
-		if !exists {
-			return fmt.Errorf("%w: the database has no alsobought tables yet: run alsobought migrate up", ErrSchema)
-		}
-		current, target, err := p.GetVersions(ctx)
-		switch {
-		case err != nil:
-			return err
-		case current < target:
-			return fmt.Errorf("%w: the database is at version %d, this program needs %d: run alsobought migrate up", ErrSchema, current, target)
-		case current > target:
-			return newerSchema(current, target)
-		}
-		same, _, err := installedFunctions(ctx, pool)
-		if err == nil && !same {
-			err = fmt.Errorf("%w: the database has the functions of another alsobought: run alsobought migrate up", ErrSchema)
-		}
+	p, err := locate(ctx, pool)
+	if err != nil {
 		return err
-	})
+	}
+	if !p.installed() {
+		return p.notFound()
+	}
+	var current int64
+	const newest = "SELECT coalesce(max(v.version_id), 0) FROM goose_db_version AS v"
+	if err := pool.QueryRow(ctx, newest).Scan(&current); err != nil {
+		return fmt.Errorf("find the version of the schema: %w", err)
+	}
+	all := sources()
+	target := versionOf(all[len(all)-1])
+	switch {
+	case current < target:
+		return fmt.Errorf("%w: the database is at version %d, this program needs %d: run alsobought migrate up", ErrSchema, current, target)
+	case current > target:
+		return newerSchema(current, target)
+	}
+	same, _, err := installedFunctions(ctx, pool)
+	if err == nil && !same {
+		err = fmt.Errorf("%w: the database has the functions of another alsobought: run alsobought migrate up", ErrSchema)
+	}
+	return err
+}
+
+// sources are the files of the migrations, by version.
+func sources() []string {
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		panic(fmt.Sprintf("pg: %v", err)) // the pattern above is wrong
+	}
+	return names
+}
+
+func versionOf(source string) int64 {
+	version, err := goose.NumericComponent(source)
+	if err != nil {
+		panic(fmt.Sprintf("pg: %v", err)) // embedded: its name is wrong
+	}
+	return version
 }
 
 func newerSchema(current, target int64) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3/lock"
 
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -70,7 +71,7 @@ func TestMigrateFreshServer(t *testing.T) {
 
 	// A user who may not make roles migrates all the same. The role is made by the administrator, later.
 	mustExec(t, admin, "CREATE ROLE plain LOGIN PASSWORD 'plain' NOCREATEROLE NOCREATEDB")
-	plain := open(t, as(t, database("of_plain", "plain"), "plain", "plain"), 1)
+	plain := open(t, dbtest.As(t, database("of_plain", "plain"), "plain", "plain"), 1)
 	if applied, err := pg.MigrateUp(t.Context(), plain); err != nil || len(applied) == 0 {
 		t.Fatalf("a plain user migrated %v, error %v", applied, err)
 	}
@@ -119,4 +120,40 @@ func reads(t *testing.T, pool *pg.Pool, relation string) error {
 		_, err := tx.Exec(t.Context(), "SET LOCAL ROLE alsobought_reporting; TABLE "+relation)
 		return err
 	})
+}
+
+// Whoever waits for another migration is told whose it is.
+func TestMigrateTellsWhomItWaitsFor(t *testing.T) {
+	t.Parallel()
+	databaseURL := dbtest.NewEmptyURL(t)
+	holder := connect(t, dbtest.As(t, databaseURL, "", "", "application_name", "the other"))
+	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_lock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	applied, err := pg.MigrateUp(t.Context(), open(t, databaseURL, 2), func(text string) {
+		told = append(told, text)
+		if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_unlock_all()"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil || len(applied) == 0 {
+		t.Errorf("it applied %v, error %v", applied, err)
+	}
+	want := fmt.Sprintf("process %d (role %s, application the other)", holder.PgConn().PID(), holder.Config().User)
+	if len(told) != 1 || !strings.Contains(told[0], want) {
+		t.Errorf("it told %q, want %q", told, want)
+	}
+}
+
+// A prefix is a part of names that are written down in SQL.
+func TestPrefixOfRoles(t *testing.T) {
+	t.Parallel()
+	pool := open(t, dbtest.NewEmptyURL(t), 1)
+	for _, prefix := range []string{"", "Shop", "1shop", "a b", `a"b`, "pg'", strings.Repeat("x", 51)} {
+		_, err := pg.MigrateUpWithRoles(t.Context(), pool, prefix)
+		if err == nil || !strings.Contains(err.Error(), "the prefix of roles is") {
+			t.Errorf("%q: error is %v", prefix, err)
+		}
+	}
 }

@@ -5,38 +5,64 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
 // A migration that waits for a lock makes everybody wait who comes after it, even those who only read. So it waits for
-// moments only: it gives up, lets them pass, and comes again, until it gets the lock between two transactions.
+// moments only: it gives up, lets them pass, and comes again, until it gets the lock between two transactions, or has
+// tried for as long as its patience lasts.
 const (
-	lockTimeout = "20ms" // as PostgreSQL reads it
-	firstPause  = 50 * time.Millisecond
-	lastPause   = time.Second
+	lockTimeout    = "20ms" // as PostgreSQL reads it
+	firstPause     = 50 * time.Millisecond
+	lastPause      = time.Second
+	usualPatience  = 30 * time.Second
+	waitingForLock = "waiting for a transaction that uses what the migration changes; readers go on meanwhile"
 )
 
-type waitingKey struct{}
-
-// OnWait returns a context under which migrations call waiting each time they have to give up on a lock.
-func OnWait(ctx context.Context, waiting func()) context.Context {
-	return context.WithValue(ctx, waitingKey{}, waiting)
+// patience is how a migration waits for locks.
+type patience struct {
+	limit  time.Duration // of all tries together
+	notice func(string)  // is told once that it waits
 }
 
-// patiently repeats do, which leaves nothing when it fails, until it no longer runs into lockTimeout.
-func patiently[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+// newPatience lasts as long as the lock_timeout of the role or the URL, or usualPatience without one.
+func newPatience(ctx context.Context, pool *pgxpool.Pool, notices []func(string)) (patience, error) {
+	w := patience{limit: usualPatience}
+	var milliseconds int64
+	err := pool.QueryRow(ctx, "SELECT s.setting::bigint FROM pg_settings AS s WHERE s.name = 'lock_timeout'").Scan(&milliseconds)
+	if err != nil {
+		return w, fmt.Errorf("find lock_timeout: %w", err)
+	}
+	if milliseconds > 0 {
+		w.limit = time.Duration(milliseconds) * time.Millisecond
+	}
+	var once sync.Once
+	w.notice = func(text string) {
+		once.Do(func() {
+			for _, notice := range notices {
+				notice(text)
+			}
+		})
+	}
+	return w, nil
+}
+
+// patiently repeats do, which leaves nothing when it fails, until it no longer runs into lockTimeout, or patience ends.
+func patiently[T any](ctx context.Context, w patience, do func(context.Context) (T, error)) (T, error) {
+	deadline := time.Now().Add(w.limit)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		value, err := do(ctx)
-		if server := new(pgconn.PgError); !errors.As(err, &server) || server.Code != lockNotAvailable {
+		server := new(pgconn.PgError)
+		if !errors.As(err, &server) || server.Code != lockNotAvailable || time.Now().After(deadline) {
 			return value, err
 		}
-		if waiting, ok := ctx.Value(waitingKey{}).(func()); ok {
-			waiting()
-		}
+		w.notice(waitingForLock)
 		select {
 		case <-ctx.Done():
 			return value, ctx.Err()
@@ -48,10 +74,10 @@ func patiently[T any](ctx context.Context, do func(context.Context) (T, error)) 
 // stepwise repeats run, which applies migrations one by one, from the one that ran into lockTimeout. It returns those
 // that were applied, by whichever try, whether or not one failed at last.
 func stepwise(
-	ctx context.Context, run func(context.Context) ([]*goose.MigrationResult, error),
+	ctx context.Context, w patience, run func(context.Context) ([]*goose.MigrationResult, error),
 ) ([]*goose.MigrationResult, error) {
 	var all []*goose.MigrationResult
-	_, err := patiently(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := patiently(ctx, w, func(ctx context.Context) (struct{}, error) {
 		results, err := run(ctx)
 		if partial := new(goose.PartialError); errors.As(err, &partial) {
 			results = partial.Applied

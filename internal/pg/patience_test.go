@@ -21,7 +21,7 @@ func TestMigrateLetsReadersPass(t *testing.T) {
 	for name, c := range map[string]struct {
 		read    string
 		prepare func(*testing.T, *pgxpool.Pool)
-		migrate func(context.Context, *pgxpool.Pool) ([]pg.Migration, error)
+		migrate func(context.Context, *pgxpool.Pool, ...func(string)) ([]pg.Migration, error)
 	}{
 		"up": {
 			read: "SELECT count(*) FROM orders",
@@ -33,8 +33,8 @@ func TestMigrateLetsReadersPass(t *testing.T) {
 		},
 		"down": {
 			read: "SELECT count(*) FROM orders",
-			migrate: func(ctx context.Context, pool *pgxpool.Pool) ([]pg.Migration, error) {
-				return pg.MigrateDown(ctx, pool, true)
+			migrate: func(ctx context.Context, pool *pgxpool.Pool, notices ...func(string)) ([]pg.Migration, error) {
+				return pg.MigrateDown(ctx, pool, true, notices...)
 			},
 		},
 		"functions": {
@@ -60,16 +60,20 @@ func TestMigrateLetsReadersPass(t *testing.T) {
 				}
 			}
 
-			var waits atomic.Int64
+			var waitingSince atomic.Int64
 			migrated := make(chan error, 1)
 			go func() {
-				applied, err := c.migrate(pg.OnWait(t.Context(), func() { waits.Add(1) }), pool)
+				applied, err := c.migrate(t.Context(), pool, func(string) { waitingSince.Store(time.Now().UnixNano()) })
 				if err == nil && len(applied) == 0 {
 					err = errors.New("nothing was migrated")
 				}
 				migrated <- err
 			}()
-			longest := readWhile(t, url, c.read, func() bool { return waits.Load() < 8 })
+			const several = time.Second // tries
+			longest := readWhile(t, url, c.read, func() bool {
+				since := waitingSince.Load()
+				return since == 0 || time.Since(time.Unix(0, since)) < several
+			})
 			t.Logf("the longest read took %s", longest)
 			select {
 			case err := <-migrated:
@@ -110,7 +114,7 @@ func readWhile(t *testing.T, url, read string, going func() bool) time.Duration 
 	var readers sync.WaitGroup
 	var longest [2]time.Duration
 	for i := range longest {
-		conn := connect(t, as(t, url, "", "", "lock_timeout", "1s"))
+		conn := connect(t, dbtest.As(t, url, "", "", "lock_timeout", "1s"))
 		readers.Go(func() {
 			for n := 0; going(); n++ {
 				began := time.Now()

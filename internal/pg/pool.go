@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,12 +17,41 @@ import (
 // MinimumServer is the oldest server version that works: 14 brought DETACH PARTITION CONCURRENTLY.
 const MinimumServer = 140000
 
+// Option changes how Open connects.
+type Option func(*pgxpool.Config) error
+
+// PasswordFile takes the password from a file, whatever the URL says, and reads it again for every connection: it may
+// have been changed.
+func PasswordFile(path string) Option {
+	read := func(cfg *pgx.ConnConfig) error {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read the password of the database: %w", err)
+		}
+		password := strings.TrimRight(string(content), "\r\n")
+		if password == "" || strings.ContainsAny(password, "\r\n\x00") {
+			return fmt.Errorf("read the password of the database: %s should hold one line, the password", path)
+		}
+		cfg.Password = password
+		return nil
+	}
+	return func(cfg *pgxpool.Config) error {
+		cfg.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error { return read(conn) }
+		return read(cfg.ConnConfig)
+	}
+}
+
 // Open connects to the database of url (a libpq URL or key=value string) and checks that the server is new enough. The pool has at most
 // conns connections; 0 leaves that to the URL. Errors never show the password.
-func Open(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
+func Open(ctx context.Context, url string, conns int32, options ...Option) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL cannot be read: %w", err)
+	}
+	for _, option := range options {
+		if err := option(cfg); err != nil {
+			return nil, err
+		}
 	}
 	if conns > 0 {
 		cfg.MaxConns = conns
@@ -47,24 +78,48 @@ func Open(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// Warmed returns a pool like the given one whose connections are all made, and warmed, before they are used: the first statement of a
-// session is planned, which takes several times as long as to run it.
-func Warmed(ctx context.Context, pool *pgxpool.Pool, warm func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+// settingPool returns a pool like the given one whose sessions begin with the statements.
+func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*pgxpool.Pool, error) {
+	return beginningPool(ctx, pool, false, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, statements)
+		return err
+	})
+}
+
+// beginningPool returns a pool like the given one whose sessions begin with begin; full, if all are to be made at once.
+func beginningPool(
+	ctx context.Context, pool *pgxpool.Pool, full bool, begin func(context.Context, *pgx.Conn) error,
+) (*pgxpool.Pool, error) {
 	cfg := pool.Config()
-	cfg.MinConns = cfg.MaxConns
+	if full {
+		cfg.MinConns = cfg.MaxConns
+	}
 	connected := cfg.AfterConnect
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if err := connected(ctx, conn); err != nil {
-			return err
+		if connected != nil {
+			if err := connected(ctx, conn); err != nil {
+				return err
+			}
 		}
-		return warm(ctx, conn)
+		return begin(ctx, conn)
 	}
-	warmed, err := pgxpool.NewWithConfig(ctx, cfg)
+	beginning, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	held := make([]*pgxpool.Conn, 0, cfg.MaxConns)
-	for range cfg.MaxConns {
+	return beginning, nil
+}
+
+// Warmed returns a pool like the given one whose connections are all made, and warmed, before they are used: the first statement of a
+// session is planned, which takes several times as long as to run it.
+func Warmed(ctx context.Context, pool *pgxpool.Pool, warm func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+	warmed, err := beginningPool(ctx, pool, true, warm)
+	if err != nil {
+		return nil, err
+	}
+	conns := warmed.Config().MaxConns
+	held := make([]*pgxpool.Conn, 0, conns)
+	for range conns {
 		conn, acquireErr := warmed.Acquire(ctx)
 		if acquireErr != nil {
 			err = fmt.Errorf("connect to PostgreSQL: %w", acquireErr)

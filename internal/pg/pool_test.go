@@ -34,7 +34,7 @@ func TestOpenRefused(t *testing.T) {
 		"bad pool size":          {"postgres://u:" + secret + "@host/db?pool_max_conns=none", "DATABASE_URL cannot be read"},
 		"no URL at all":          {"mysql://u:" + secret + "@host/db", "DATABASE_URL cannot be read"},
 		"nobody listens there":   {"postgres://u:" + secret + "@127.0.0.1:1/db?sslmode=disable", "connect to PostgreSQL: "},
-		"the role may not enter": {as(t, databaseURL, role, secret), "connect to PostgreSQL: "},
+		"the role may not enter": {dbtest.As(t, databaseURL, role, secret), "connect to PostgreSQL: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,8 +59,8 @@ func TestOpen(t *testing.T) {
 		want    int32
 		program string
 	}{
-		"as the caller says":       {as(t, databaseURL, "", "", "pool_max_conns", "7"), 3, 3, "alsobought"},
-		"as the URL says":          {as(t, databaseURL, "", "", "pool_max_conns", "7", "application_name", "theirs"), 0, 7, "theirs"},
+		"as the caller says":       {dbtest.As(t, databaseURL, "", "", "pool_max_conns", "7"), 3, 3, "alsobought"},
+		"as the URL says":          {dbtest.As(t, databaseURL, "", "", "pool_max_conns", "7", "application_name", "theirs"), 0, 7, "theirs"},
 		"one connection is enough": {databaseURL, 1, 1, "alsobought"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,8 @@ RETURN CASE measure
     WHEN 'lift' THEN orders_together::float8 * baskets / (baskets_i::float8 * baskets_j)
 END;
 
--- Every measure of two items from the same counts; zeros for items that share no basket.
+-- Every measure of two items from the same counts; zeros for items that share no basket. The body is parsed
+-- when it is made: views call it for readers who may not look into this schema.
 CREATE OR REPLACE FUNCTION pair_measures(
     orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, mass_i float8, mass_j float8,
     baskets bigint, shrinkage float8, popularity_exponent float8
@@ -54,7 +55,7 @@ CREATE OR REPLACE FUNCTION pair_measures(
     support float8, confidence float8, reverse_confidence float8, lift float8, cosine float8, jaccard float8,
     affinity float8, reverse_affinity float8
 ) LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+BEGIN ATOMIC
 SELECT coalesce(orders_together::float8 / nullif(baskets, 0), 0),
        coalesce(orders_together::float8 / baskets_i, 0),
        coalesce(orders_together::float8 / baskets_j, 0),
@@ -62,8 +63,8 @@ SELECT coalesce(orders_together::float8 / nullif(baskets, 0), 0),
        coalesce(orders_together / sqrt(baskets_i::float8 * baskets_j), 0),
        coalesce(orders_together::float8 / (baskets_i + baskets_j - orders_together), 0),
        coalesce(affinity(orders_together, weight, mass_i, mass_j, shrinkage, popularity_exponent), 0),
-       coalesce(affinity(orders_together, weight, mass_j, mass_i, shrinkage, popularity_exponent), 0)
-$$;
+       coalesce(affinity(orders_together, weight, mass_j, mass_i, shrinkage, popularity_exponent), 0);
+END;
 
 -- How many of an item's closest neighbours its overlap is counted through.
 CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -42,7 +42,7 @@ RETURNS TABLE (
         basket_sizes jsonb, largest_orders jsonb,
     near_duplicates bigint, near_duplicate_names jsonb, first_ordered_at timestamptz,
         last_ordered_at timestamptz
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 WITH lines AS MATERIALIZED (
     SELECT l.order_id, l.item_id FROM order_lines l WHERE l.load_id = load
@@ -184,8 +184,8 @@ CREATE OR REPLACE FUNCTION reporting.similar_items(
         label text, url text,
     image_url text, price numeric
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public,
-    pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift,
        a.build_id, a.built_at,
@@ -211,8 +211,8 @@ CREATE OR REPLACE FUNCTION reporting.basket_recommendations(
         label text, url text,
     image_url text, price numeric, unknown_items text[]
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public,
-    pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift,
        a.build_id, a.built_at,
@@ -244,8 +244,8 @@ CREATE OR REPLACE FUNCTION reporting.recent_popular_items(
         label text, url text,
     image_url text, price numeric
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public,
-    pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_together, r.confidence, r.lift,
        a.build_id, a.built_at,
@@ -271,7 +271,7 @@ RETURNS TABLE (
     other_mass float8, shrinkage float8, popularity_exponent float8, neighbour_rank bigint, overlap float8,
         newest_orders jsonb,
     build_id bigint, built_at timestamptz
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
 AS $$
 SELECT e.reason, e.orders_together, e.item_orders, e.other_orders, e.item_baskets, e.other_baskets,
        e.baskets, e.support, e.confidence,
@@ -302,27 +302,25 @@ SELECT CASE
       )
     THEN 'may not read all of the reports'
 END
-FROM (VALUES ('alsobought_reporting')) AS v (name)
+FROM (
+    SELECT coalesce(
+        (SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting'
+    ) AS name
+) AS v
 LEFT JOIN pg_roles AS r ON r.rolname = v.name
 $$;
 
--- alsobought_reporting may read this schema and nothing else. Roles belong to the whole server: another
--- database may have made it, may be making it now, or the owner of this one may not make roles at all (then
--- the administrator does, and grants it what is granted here).
+-- alsobought_reporting may read this schema and nothing else (roles.sql), unless the database has a role of
+-- its own for that. Roles belong to the whole server: another database may have made it, may be making it now,
+-- or the owner of this one may not make roles at all (then the administrator does).
 DO $$
 BEGIN
-    BEGIN
+    IF NOT EXISTS (SELECT FROM installed_roles AS r WHERE r.purpose = 'reporting') THEN
         CREATE ROLE alsobought_reporting NOLOGIN;
-    EXCEPTION
-        WHEN duplicate_object OR unique_violation THEN NULL;
-        WHEN insufficient_privilege THEN
-            RAISE NOTICE 'role alsobought_reporting was not made: this user may not create roles';
-    END;
-    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting FROM PUBLIC;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'alsobought_reporting') THEN
-        GRANT USAGE ON SCHEMA reporting TO alsobought_reporting;
-        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO alsobought_reporting;
-        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting TO alsobought_reporting;
     END IF;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;
+    WHEN insufficient_privilege THEN
+        RAISE NOTICE 'role alsobought_reporting was not made: this user may not create roles';
 END
 $$;

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+)
+
+// databaseOf is the name of the database that a connection is to, quoted.
+func databaseOf(conn *pgx.Conn) string { return pgx.Identifier{conn.Config().Database}.Sanitize() }
+
+// refusal runs the program and returns the one line that says why it failed.
+func refusal(t *testing.T, url string, args ...string) string {
+	t.Helper()
+	e := alsobought(t, url, nil, args...)
+	if e.status != exitFailed || strings.Count(e.stderr, "\n") != 1 || e.stdout != "" {
+		t.Errorf("alsobought %s: exit status %d, it says\n%s%s", strings.Join(args, " "), e.status, e.stdout, e.stderr)
+	}
+	return strings.TrimPrefix(strings.TrimSpace(e.stderr), "alsobought: ")
+}
+
+// hasNothing fails the test if there are tables or types of ours in the database.
+func hasNothing(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	var found []string
+	err := conn.QueryRow(t.Context(), `
+		SELECT coalesce(array_agg(c.oid::regclass::text), '{}') FROM pg_class AS c
+		WHERE c.relnamespace::regnamespace::text NOT IN ('pg_catalog', 'pg_toast', 'information_schema')`).Scan(&found)
+	if err != nil || len(found) > 0 {
+		t.Errorf("it left %q, error %v", found, err)
+	}
+}
+
+// The administrator of a managed database may make roles and owns the database, but is no superuser; and the tables
+// are in a schema of their own.
+func TestRolesByManagedAdministrator(t *testing.T) {
+	t.Parallel()
+	url, prefix := dbtest.NewRoles(t)
+	super := login(t, url)
+	sql(t, super, "CREATE ROLE "+prefix+"_admin LOGIN PASSWORD 'secret' CREATEROLE; "+
+		"ALTER DATABASE "+databaseOf(super)+" OWNER TO "+prefix+"_admin")
+	managed := dbtest.As(t, url, prefix+"_admin", "secret")
+	admin := login(t, managed)
+	sql(t, admin, `CREATE SCHEMA "the shop"; ALTER DATABASE `+databaseOf(super)+` SET search_path = "the shop"`)
+
+	want(t, managed, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
+	m := membersOf(t, super, url, prefix)
+	m.loads(t)
+	m.serves(t)
+	m.isNotFooled(t)
+	m.reports(t)
+	m.areDenied(t, `"the shop"`)
+	want(t, m.owner, nil, "migrate", "up")
+	want(t, m.owner, nil, "doctor")
+	if got := refusal(t, managed, "migrate", "up", "--with-roles"); !strings.Contains(got, "name their prefix") {
+		t.Errorf("with another prefix it says %q", got)
+	}
+	want(t, managed, nil, "migrate", "down", "--all", "--yes")
+	want(t, managed, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
+}
+
+// A role that may make neither roles nor schemas is told what it lacks, by the statements that somebody else has to
+// run, before anything is changed; then it migrates, into the schema that has its name.
+func TestPoorOwner(t *testing.T) {
+	t.Parallel()
+	url, prefix := dbtest.NewRoles(t)
+	admin := login(t, url)
+	owner := prefix + "_own er"
+	quoted := pgx.Identifier{owner}.Sanitize()
+	sql(t, admin, "CREATE ROLE "+quoted+" LOGIN PASSWORD 'secret'; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+	poor := dbtest.As(t, url, owner, "secret")
+
+	const before, run = ": let the owner of the database run ", ": let an administrator run this, then try again: "
+	said := refusal(t, poor, "migrate", "up")
+	reason, _, found := strings.Cut(said, before)
+	lacks := "role " + quoted + " may not create tables in schema public, nor create the schema reporting in database "
+	if !found || reason != lacks+databaseName(admin)+", and nothing was changed" {
+		t.Errorf("it says %q", said)
+	}
+	hasNothing(t, admin)
+
+	sql(t, admin, "CREATE SCHEMA AUTHORIZATION "+quoted)
+	said = refusal(t, poor, "migrate", "up")
+	_, statements, _ := strings.Cut(said, before)
+	if want := "GRANT CREATE ON DATABASE " + databaseName(admin) + " TO " + quoted; statements != want {
+		t.Errorf("it says %q, want %q", said, want)
+	}
+	hasNothing(t, admin)
+	sql(t, admin, statements)
+	want(t, poor, nil, "migrate", "up")
+	want(t, poor, strings.NewReader(smallShop), "load", "-")
+
+	// Others do not look into that schema.
+	stranger := prefix + "_stranger"
+	sql(t, admin, "CREATE ROLE "+stranger+" LOGIN PASSWORD 'secret'")
+	strange := dbtest.As(t, url, stranger, "secret")
+	for _, command := range []string{"popular", "migrate"} {
+		said = refusal(t, strange, command)
+		if !strings.Contains(said, "tables are in schema "+quoted+", which role "+stranger+" may not use") {
+			t.Errorf("%s: it says %q", command, said)
+		}
+	}
+	sql(t, admin, "GRANT USAGE ON SCHEMA "+quoted+" TO "+stranger)
+	said = refusal(t, strange, "popular")
+	_, alter, found := strings.Cut(said, "): ")
+	if !found || !strings.Contains(said, "not in the search_path of role "+stranger) {
+		t.Errorf("it says %q", said)
+	}
+	sql(t, admin, alter)
+	if said = refusal(t, strange, "popular"); !strings.Contains(said, "permission denied for table goose_db_version") {
+		t.Errorf("it says %q", said)
+	}
+	said = refusal(t, strange, "migrate")
+	if !strings.Contains(said, "belong to role "+quoted+", of which "+stranger+" is no member") {
+		t.Errorf("it says %q", said)
+	}
+
+	said = refusal(t, poor, "migrate", "up", "--with-roles", "--role-prefix", prefix)
+	if _, statements, found = strings.Cut(said, run); !found {
+		t.Fatalf("it says %q", said)
+	}
+	sql(t, admin, statements)
+	want(t, poor, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
+	// Its builds are the loader's now.
+	loader := as(t, admin, url, prefix+"_loads", prefix+"_loader")
+	sql(t, admin, "ALTER DATABASE "+databaseOf(admin)+" SET search_path = "+quoted)
+	want(t, loader, strings.NewReader(moreOrders), "load", "-")
+	want(t, loader, nil, "builds", "prune", "--keep", "0")
+	want(t, loader, nil, "doctor")
+	denied(t, loader, "TABLE api_keys")
+}
+
+func databaseName(conn *pgx.Conn) string { return conn.Config().Database }
+
+// A database that was restored where its roles are not goes on working for its owner, who may set up roles again.
+func TestRestoredWithoutRoles(t *testing.T) {
+	t.Parallel()
+	url, prefix := dbtest.NewRoles(t)
+	admin := login(t, url)
+	want(t, url, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
+	want(t, url, strings.NewReader(smallShop), "load", "-")
+	// As pg_restore leaves it: what belonged to roles that are missing belongs to whoever restores.
+	for _, role := range []string{"owner", "loader", "server", "reporting"} {
+		name := prefix + "_" + role
+		sql(t, admin, "REASSIGN OWNED BY "+name+" TO CURRENT_USER; DROP OWNED BY "+name+"; DROP ROLE "+name)
+	}
+	for _, args := range lines(`
+		migrate up
+		doctor
+		build
+		builds prune --keep 0
+		similar cups
+		keys create shop
+		rules add hide cups --reason test`) {
+		want(t, url, nil, strings.Fields(args)...)
+	}
+	want(t, url, strings.NewReader(moreOrders), "load", "-")
+	// The next change of functions grants as much as it can.
+	sql(t, admin, "UPDATE installed_functions SET hash = 'x'")
+	want(t, url, nil, "migrate", "up")
+	want(t, url, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
+	loader := as(t, admin, url, prefix+"_loads", prefix+"_loader")
+	want(t, loader, nil, "build", "--keep", "0")
+	denied(t, loader, "TABLE api_keys")
+}
+
+// Whose transaction a migration could not wait for is named; when that has ended, the next try succeeds.
+func TestMigrateWaits(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewURL(t)
+	holder := login(t, dbtest.As(t, url, "", "", "application_name", "somebody's report"))
+	sql(t, holder, "BEGIN; SELECT FROM reporting.rules")
+	sql(t, login(t, url), "UPDATE installed_functions SET hash = 'x'")
+	said := refusal(t, dbtest.As(t, url, "", "", "lock_timeout", "100ms"), "migrate")
+	const holds = "application somebody's report, in its transaction since"
+	if !strings.Contains(said, "lock timeout") || !strings.Contains(said, holds) {
+		t.Errorf("it says %q", said)
+	}
+	sql(t, holder, "ROLLBACK")
+	want(t, url, nil, "migrate")
+	want(t, url, nil, "doctor")
+}
+
+// A schema reporting that is somebody else's stays as it is.
+func TestForeignReportingSchema(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewEmptyURL(t)
+	conn := login(t, url)
+	sql(t, conn, "CREATE SCHEMA reporting; CREATE TABLE reporting.sales (i int)")
+	if said := refusal(t, url, "migrate"); !strings.Contains(said, "has a schema reporting already") {
+		t.Errorf("it says %q", said)
+	}
+	sql(t, conn, "ALTER SCHEMA reporting RENAME TO sales")
+	want(t, url, nil, "migrate")
+	sql(t, conn, "TABLE sales.sales")
+}
+
+// A replica, or a session that is read-only, says so.
+func TestMigrateReadOnly(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewEmptyURL(t)
+	said := refusal(t, dbtest.As(t, url, "", "", "default_transaction_read_only", "on"), "migrate")
+	if !strings.Contains(said, "is read-only") {
+		t.Errorf("it says %q", said)
+	}
+	said = refusal(t, dbtest.As(t, url, "", "", "search_path", "nowhere"), "migrate")
+	if !strings.Contains(said, "no schema of the search_path") {
+		t.Errorf("it says %q", said)
+	}
+	hasNothing(t, login(t, url))
+}

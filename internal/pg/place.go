@@ -1,0 +1,176 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// place is where in a database the tables are, or would be made, and who asks.
+type place struct {
+	Role, Database, SearchPath string
+
+	ReadOnly           bool
+	Schema             string // of the tables; without any, the one where they would be made; "" where there is none
+	Owner              string // of the tables; "" without any
+	MayActAsOwner      bool   // be it as a member
+	Elsewhere          string // a schema that has the tables, but is not searched
+	ElsewhereMayBeUsed bool
+}
+
+// setPrivilege asks for the right to SET ROLE. PostgreSQL 16 has a name of its own for it.
+const setPrivilege = "CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END"
+
+const findPlace = `
+	SELECT current_user AS role, current_database() AS database, current_setting('search_path') AS search_path,
+	       current_setting('transaction_read_only') = 'on' AS read_only,
+	       coalesce(t.schema, current_schema(), '') AS schema, coalesce(t.owner, '') AS owner,
+	       coalesce(e.schema, '') AS elsewhere,
+	       coalesce(has_schema_privilege(e.schema, 'USAGE'), false) AS elsewhere_may_be_used,
+	       coalesce(pg_has_role(t.owner, ` + setPrivilege + `), true) AS may_act_as_owner
+	FROM (SELECT) AS one
+	LEFT JOIN (
+		SELECT n.nspname AS schema, pg_get_userbyid(c.relowner) AS owner
+		FROM pg_class AS c
+		JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE c.oid = to_regclass('goose_db_version')
+	) AS t ON true
+	LEFT JOIN (
+		SELECT n.nspname AS schema
+		FROM pg_class AS c
+		JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		WHERE c.relname = 'installed_functions' AND c.relkind = 'r'
+		ORDER BY n.nspname
+		LIMIT 1
+	) AS e ON t.schema IS NULL`
+
+func locate(ctx context.Context, pool *pgxpool.Pool) (place, error) {
+	rows, err := pool.Query(ctx, findPlace)
+	if err != nil {
+		return place{}, fmt.Errorf("find the schema: %w", err)
+	}
+	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[place])
+	if err != nil {
+		return place{}, fmt.Errorf("find the schema: %w", err)
+	}
+	return p, nil
+}
+
+// installed reports whether there are tables to look at.
+func (p place) installed() bool { return p.Owner != "" }
+
+// notFound says why there are no tables to look at.
+func (p place) notFound() error {
+	if p.Elsewhere == "" {
+		return fmt.Errorf("%w: the database has no alsobought tables yet: run alsobought migrate up", ErrSchema)
+	}
+	role, schema := identifier(p.Role), identifier(p.Elsewhere)
+	if !p.ElsewhereMayBeUsed {
+		return fmt.Errorf("%w: the alsobought tables are in schema %s, which role %s may not use: "+
+			"log in as a member of a role of docs/roles.md, or let the owner GRANT USAGE ON SCHEMA %[2]s TO %[3]s",
+			ErrSchema, schema, role)
+	}
+	return fmt.Errorf("%w: the alsobought tables are in schema %s, which is not in the search_path of role %s (%s): "+
+		"ALTER ROLE %[3]s IN DATABASE %[5]s SET search_path = %[2]s",
+		ErrSchema, schema, role, p.SearchPath, identifier(p.Database))
+}
+
+// mayMigrate says why the role may not migrate, nil if it may.
+func (p place) mayMigrate() error {
+	switch {
+	case p.ReadOnly:
+		return fmt.Errorf("database %s is read-only, as a replica is: migrate its primary", identifier(p.Database))
+	case p.installed() && !p.MayActAsOwner:
+		return fmt.Errorf("the alsobought tables belong to role %s, of which %s is no member: migrate as %[1]s",
+			identifier(p.Owner), identifier(p.Role))
+	case !p.installed() && p.Elsewhere != "":
+		return p.notFound()
+	case p.Schema == "":
+		return fmt.Errorf("no schema of the search_path of role %s (%s) is there, or may be used: "+
+			"CREATE SCHEMA alsobought AUTHORIZATION %[1]s; "+
+			"ALTER ROLE %[1]s IN DATABASE %[3]s SET search_path = alsobought",
+			identifier(p.Role), p.SearchPath, identifier(p.Database))
+	}
+	return nil
+}
+
+// mayCreate says which rights the role lacks that new tables need, nil if it has them all. Migrations ask for them one
+// by one, the last when most are done.
+func (p place) mayCreate(ctx context.Context, pool *pgxpool.Pool, role string) error {
+	var schema, database, foreign bool
+	err := pool.QueryRow(ctx, `
+		SELECT has_schema_privilege($1::text, $2::text, 'CREATE') AND has_schema_privilege($1::text, $2::text, 'USAGE'),
+		       to_regnamespace('reporting') IS NOT NULL
+		           OR has_database_privilege($1::text, current_database(), 'CREATE'),
+		       EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('reporting'))
+		           OR EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = to_regnamespace('reporting'))`,
+		role, p.Schema).Scan(&schema, &database, &foreign)
+	if err != nil {
+		return fmt.Errorf("find the rights of %s: %w", role, err)
+	}
+	if foreign && !p.installed() {
+		return fmt.Errorf("database %s has a schema reporting already, and alsobought makes one of that name: "+
+			"rename the other, or choose another database", identifier(p.Database))
+	}
+	var lacks, grants []string
+	if !schema {
+		lacks = append(lacks, "create tables in schema "+identifier(p.Schema))
+		grants = append(grants, "GRANT USAGE, CREATE ON SCHEMA "+identifier(p.Schema)+" TO "+identifier(role))
+	}
+	if !database {
+		lacks = append(lacks, "create the schema reporting in database "+identifier(p.Database))
+		grants = append(grants, "GRANT CREATE ON DATABASE "+identifier(p.Database)+" TO "+identifier(role))
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return fmt.Errorf("role %s may not %s, and nothing was changed: let the owner of the database run %s",
+		identifier(role), strings.Join(lacks, ", nor "), strings.Join(grants, "; "))
+}
+
+// acting returns a pool like the given one whose sessions find and make things in the place's schema alone, as the
+// role.
+func (p place) acting(ctx context.Context, pool *pgxpool.Pool, role string) (*pgxpool.Pool, error) {
+	// What a function takes FROM CURRENT is this path: temporary tables come last, or they would be first.
+	set := "SET search_path = " + identifier(p.Schema) + ", pg_temp"
+	if role != p.Role {
+		set += "; SET ROLE " + identifier(role)
+	}
+	return settingPool(ctx, pool, set)
+}
+
+// ActAsOwner returns a pool whose sessions act as the owner of the table, if its role is a member of that: whatever
+// they make then belongs to the same role, whoever logs in, and any of its members can alter and drop it. Otherwise the
+// pool stays as it is. Close whichever it is.
+func ActAsOwner(ctx context.Context, pool *pgxpool.Pool, table string) (*pgxpool.Pool, error) {
+	var owner string
+	err := pool.QueryRow(ctx, `
+		SELECT pg_get_userbyid(c.relowner)
+		FROM pg_class AS c
+		WHERE c.oid = to_regclass($1) AND pg_get_userbyid(c.relowner) <> current_user
+		  AND pg_has_role(c.relowner, `+setPrivilege+`)`,
+		table).Scan(&owner)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return pool, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the owner of %s: %w", table, err)
+	}
+	acting, err := settingPool(ctx, pool, "SET ROLE "+identifier(owner))
+	if err == nil {
+		pool.Close()
+	}
+	return acting, err
+}
+
+func identifier(name string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyz0123456789_"
+	if name != "" && strings.Trim(name, plain) == "" && (name[0] < '0' || name[0] > '9') {
+		return name
+	}
+	return pgx.Identifier{name}.Sanitize()
+}

@@ -1,0 +1,96 @@
+-- Who may do what in this schema: docs/roles.md.
+
+-- Gives the installed roles their rights, and takes away what they have beside them. It is run by the owner
+-- whenever functions are replaced, and so after every change of tables. Roles that are not there are left
+-- out.
+--
+-- The loader owns what loads and builds alter (keys are dropped and made, partitions attached), and whoever
+-- owns a table may do with it what he likes; the owner is a member of the loader.
+CREATE OR REPLACE FUNCTION grant_roles() RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+    everybody CONSTANT text := 'alsobought_reporting';
+    loader    text := (SELECT k.rolname FROM installed_roles AS r JOIN pg_roles AS k ON k.rolname = r.role
+                       WHERE r.purpose = 'loader');
+    server    text := (SELECT k.rolname FROM installed_roles AS r JOIN pg_roles AS k ON k.rolname = r.role
+                       WHERE r.purpose = 'server');
+    reporting text := (
+        SELECT k.rolname
+        FROM pg_roles AS k
+        WHERE k.rolname = coalesce(
+            (SELECT r.role FROM installed_roles AS r WHERE r.purpose = 'reporting'), everybody
+        )
+    );
+    owned CONSTANT text := '^(items|orders|order_lines|item_(stats|pairs|neighbours|days)(_[0-9]+)?'
+        '|new_(item_(stats|pairs|neighbours|days|counts|overlaps)|order_days|kept_neighbours|similar))$';
+    t record;
+BEGIN
+    FOR t IN
+        SELECT c.oid::regclass AS name, c.relname ~ owned AND loader IS NOT NULL AS is_owned,
+               pg_get_userbyid(c.relowner) AS owner, x.loading, x.serving
+        FROM pg_class AS c
+        LEFT JOIN (
+            VALUES
+                ('items', NULL, 'SELECT'),
+                ('orders', NULL, 'SELECT (order_id, external_id, ordered_at, load_id, items)'),
+                ('order_lines', NULL, 'SELECT'),
+                ('item_stats', NULL, 'SELECT'),
+                ('item_pairs', NULL, 'SELECT'),
+                ('item_neighbours', NULL, 'SELECT'),
+                ('item_days', NULL, 'SELECT'),
+                ('order_days', 'SELECT, INSERT, DELETE', 'SELECT'),
+                ('order_changes', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT'),
+                ('builds', 'SELECT, INSERT, UPDATE', 'SELECT'),
+                ('loads', 'SELECT, INSERT, UPDATE', NULL),
+                ('load_files', 'SELECT, INSERT', NULL),
+                ('load_rejects', 'SELECT, INSERT, UPDATE', NULL),
+                ('known_orders', 'SELECT, INSERT, UPDATE, DELETE', NULL),
+                ('known_lines', 'SELECT, INSERT, UPDATE, DELETE', NULL),
+                ('order_deletions', 'SELECT, INSERT', NULL),
+                ('item_attributes', 'SELECT, INSERT, UPDATE', 'SELECT'),
+                ('rules', 'SELECT', 'SELECT, INSERT, UPDATE'),
+                ('revisions', 'SELECT', 'SELECT'),
+                ('api_keys', NULL, 'SELECT, UPDATE (last_used_at)'),
+                ('installed_functions', 'SELECT', 'SELECT'),
+                ('installed_roles', 'SELECT', 'SELECT'),
+                ('goose_db_version', 'SELECT', 'SELECT')
+        ) AS x(name, loading, serving) ON x.name = c.relname
+        WHERE c.relnamespace = (SELECT b.relnamespace FROM pg_class AS b WHERE b.oid = 'builds'::regclass)
+          AND c.relkind IN ('r', 'p') AND (x.name IS NOT NULL OR c.relname ~ owned)
+        ORDER BY c.oid
+    LOOP
+        IF t.is_owned THEN
+            IF t.owner <> loader THEN
+                EXECUTE format('ALTER TABLE %s OWNER TO %I', t.name, loader);
+            END IF;
+            EXECUTE format('GRANT ALL ON TABLE %s TO CURRENT_USER', t.name);
+        ELSIF loader IS NOT NULL THEN
+            EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', t.name, loader);
+            IF t.loading IS NOT NULL THEN
+                EXECUTE format('GRANT %s ON TABLE %s TO %I', t.loading, t.name, loader);
+            END IF;
+        END IF;
+        IF server IS NOT NULL THEN
+            EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', t.name, server);
+            IF t.serving IS NOT NULL THEN
+                EXECUTE format('GRANT %s ON TABLE %s TO %I', t.serving, t.name, server);
+            END IF;
+        END IF;
+    END LOOP;
+
+    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting FROM PUBLIC;
+    IF reporting <> everybody AND EXISTS (SELECT FROM pg_roles AS k WHERE k.rolname = everybody) THEN
+        EXECUTE format('REVOKE ALL ON SCHEMA reporting FROM %I', everybody);
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA reporting FROM %I', everybody);
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reporting FROM %I', everybody);
+    END IF;
+    -- The loader shows what data_quality says of a load.
+    FOR t IN SELECT r.role FROM unnest(ARRAY[loader, reporting]) AS r(role) WHERE r.role IS NOT NULL LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA reporting TO %I', t.role);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO %I', t.role);
+        EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reporting TO %I', t.role);
+    END LOOP;
+END
+$$;
+
+SELECT grant_roles();
