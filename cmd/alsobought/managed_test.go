@@ -44,7 +44,7 @@ func TestRolesByManagedAdministrator(t *testing.T) {
 		"ALTER DATABASE "+databaseOf(super)+" OWNER TO "+prefix+"_admin")
 	managed := dbtest.As(t, url, prefix+"_admin", "secret")
 	admin := login(t, managed)
-	sql(t, admin, `CREATE SCHEMA "the shop"; ALTER DATABASE `+databaseOf(super)+` SET search_path = "the shop"`)
+	sql(t, admin, `CREATE SCHEMA "order"; ALTER DATABASE `+databaseOf(super)+` SET search_path = "order"`)
 
 	want(t, managed, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
 	m := membersOf(t, super, url, prefix)
@@ -52,7 +52,7 @@ func TestRolesByManagedAdministrator(t *testing.T) {
 	m.serves(t)
 	m.isNotFooled(t)
 	m.reports(t)
-	m.areDenied(t, `"the shop"`)
+	m.areDenied(t, `"order"`)
 	want(t, m.owner, nil, "migrate", "up")
 	want(t, m.owner, nil, "doctor")
 	if got := refusal(t, managed, "migrate", "up", "--with-roles"); !strings.Contains(got, "name their prefix") {

@@ -28,7 +28,7 @@ func (p place) explain(ctx context.Context, pool *pgxpool.Pool, role string, err
 	}
 	switch server.Code {
 	case insufficientPrivilege:
-		return fmt.Errorf("%w: role %s may not do that: docs/roles.md says what the owner needs", err, identifier(role))
+		return fmt.Errorf("%w: role %s may not do that: docs/roles.md says what the owner needs", err, role)
 	case lockNotAvailable:
 		holders, lookErr := p.lockHolders(ctx, pool)
 		if lookErr != nil {
@@ -45,7 +45,7 @@ func (p place) explain(ctx context.Context, pool *pgxpool.Pool, role string, err
 // lockHolders names the transactions that have locks on our tables, the oldest first.
 func (p place) lockHolders(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	return holders(ctx, pool, "k.locktype = 'relation' AND k.relation IN (SELECT c.oid FROM pg_class AS c "+
-		"WHERE c.relnamespace IN (to_regnamespace("+literal(identifier(p.Schema))+"), to_regnamespace('reporting')))")
+		"WHERE c.relnamespace IN (to_regnamespace("+literal(p.Schema)+"), to_regnamespace('reporting')))")
 }
 
 // migrationHolder names who migrates now, "" for nobody.

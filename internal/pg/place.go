@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// place is where in a database the tables are, or would be made, and who asks.
+// place is where in a database the tables are, or would be made, and who asks. Names are as SQL has to spell them.
 type place struct {
 	Role, Database, SearchPath string
 
@@ -26,10 +26,11 @@ type place struct {
 const setPrivilege = "CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END"
 
 const findPlace = `
-	SELECT current_user AS role, current_database() AS database, current_setting('search_path') AS search_path,
+	SELECT quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
+	       current_setting('search_path') AS search_path,
 	       current_setting('transaction_read_only') = 'on' AS read_only,
-	       coalesce(t.schema, current_schema(), '') AS schema, coalesce(t.owner, '') AS owner,
-	       coalesce(e.schema, '') AS elsewhere,
+	       coalesce(quote_ident(coalesce(t.schema, current_schema())), '') AS schema,
+	       coalesce(quote_ident(t.owner), '') AS owner, coalesce(quote_ident(e.schema), '') AS elsewhere,
 	       coalesce(has_schema_privilege(e.schema, 'USAGE'), false) AS elsewhere_may_be_used,
 	       coalesce(pg_has_role(t.owner, ` + setPrivilege + `), true) AS may_act_as_owner
 	FROM (SELECT) AS one
@@ -68,32 +69,31 @@ func (p place) notFound() error {
 	if p.Elsewhere == "" {
 		return fmt.Errorf("%w: the database has no alsobought tables yet: run alsobought migrate up", ErrSchema)
 	}
-	role, schema := identifier(p.Role), identifier(p.Elsewhere)
 	if !p.ElsewhereMayBeUsed {
 		return fmt.Errorf("%w: the alsobought tables are in schema %s, which role %s may not use: "+
 			"log in as a member of a role of docs/roles.md, or let the owner GRANT USAGE ON SCHEMA %[2]s TO %[3]s",
-			ErrSchema, schema, role)
+			ErrSchema, p.Elsewhere, p.Role)
 	}
 	return fmt.Errorf("%w: the alsobought tables are in schema %s, which is not in the search_path of role %s (%s): "+
 		"ALTER ROLE %[3]s IN DATABASE %[5]s SET search_path = %[2]s",
-		ErrSchema, schema, role, p.SearchPath, identifier(p.Database))
+		ErrSchema, p.Elsewhere, p.Role, p.SearchPath, p.Database)
 }
 
 // mayMigrate says why the role may not migrate, nil if it may.
 func (p place) mayMigrate() error {
 	switch {
 	case p.ReadOnly:
-		return fmt.Errorf("database %s is read-only, as a replica is: migrate its primary", identifier(p.Database))
+		return fmt.Errorf("database %s is read-only, as a replica is: migrate its primary", p.Database)
 	case p.installed() && !p.MayActAsOwner:
 		return fmt.Errorf("the alsobought tables belong to role %s, of which %s is no member: migrate as %[1]s",
-			identifier(p.Owner), identifier(p.Role))
+			p.Owner, p.Role)
 	case !p.installed() && p.Elsewhere != "":
 		return p.notFound()
 	case p.Schema == "":
 		return fmt.Errorf("no schema of the search_path of role %s (%s) is there, or may be used: "+
 			"CREATE SCHEMA alsobought AUTHORIZATION %[1]s; "+
 			"ALTER ROLE %[1]s IN DATABASE %[3]s SET search_path = alsobought",
-			identifier(p.Role), p.SearchPath, identifier(p.Database))
+			p.Role, p.SearchPath, p.Database)
 	}
 	return nil
 }
@@ -103,42 +103,43 @@ func (p place) mayMigrate() error {
 func (p place) mayCreate(ctx context.Context, pool *pgxpool.Pool, role string) error {
 	var schema, database, foreign bool
 	err := pool.QueryRow(ctx, `
-		SELECT has_schema_privilege($1::text, $2::text, 'CREATE') AND has_schema_privilege($1::text, $2::text, 'USAGE'),
-		       to_regnamespace('reporting') IS NOT NULL
-		           OR has_database_privilege($1::text, current_database(), 'CREATE'),
+		SELECT has_schema_privilege(r.id, s.id, 'CREATE') AND has_schema_privilege(r.id, s.id, 'USAGE'),
+		       to_regnamespace('reporting') IS NOT NULL OR has_database_privilege(r.id, current_database(), 'CREATE'),
 		       EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('reporting'))
-		           OR EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = to_regnamespace('reporting'))`,
+		           OR EXISTS (SELECT FROM pg_proc AS f WHERE f.pronamespace = to_regnamespace('reporting'))
+		FROM (SELECT to_regrole($1)::oid) AS r(id)
+		CROSS JOIN (SELECT to_regnamespace($2)::oid) AS s(id)`,
 		role, p.Schema).Scan(&schema, &database, &foreign)
 	if err != nil {
 		return fmt.Errorf("find the rights of %s: %w", role, err)
 	}
 	if foreign && !p.installed() {
 		return fmt.Errorf("database %s has a schema reporting already, and alsobought makes one of that name: "+
-			"rename the other, or choose another database", identifier(p.Database))
+			"rename the other, or choose another database", p.Database)
 	}
 	var lacks, grants []string
 	if !schema {
-		lacks = append(lacks, "create tables in schema "+identifier(p.Schema))
-		grants = append(grants, "GRANT USAGE, CREATE ON SCHEMA "+identifier(p.Schema)+" TO "+identifier(role))
+		lacks = append(lacks, "create tables in schema "+p.Schema)
+		grants = append(grants, "GRANT USAGE, CREATE ON SCHEMA "+p.Schema+" TO "+role)
 	}
 	if !database {
-		lacks = append(lacks, "create the schema reporting in database "+identifier(p.Database))
-		grants = append(grants, "GRANT CREATE ON DATABASE "+identifier(p.Database)+" TO "+identifier(role))
+		lacks = append(lacks, "create the schema reporting in database "+p.Database)
+		grants = append(grants, "GRANT CREATE ON DATABASE "+p.Database+" TO "+role)
 	}
 	if len(lacks) == 0 {
 		return nil
 	}
 	return fmt.Errorf("role %s may not %s, and nothing was changed: let the owner of the database run %s",
-		identifier(role), strings.Join(lacks, ", nor "), strings.Join(grants, "; "))
+		role, strings.Join(lacks, ", nor "), strings.Join(grants, "; "))
 }
 
 // acting returns a pool like the given one whose sessions find and make things in the place's schema alone, as the
 // role.
 func (p place) acting(ctx context.Context, pool *pgxpool.Pool, role string) (*pgxpool.Pool, error) {
 	// What a function takes FROM CURRENT is this path: temporary tables come last, or they would be first.
-	set := "SET search_path = " + identifier(p.Schema) + ", pg_temp"
+	set := "SET search_path = " + p.Schema + ", pg_temp"
 	if role != p.Role {
-		set += "; SET ROLE " + identifier(role)
+		set += "; SET ROLE " + role
 	}
 	return settingPool(ctx, pool, set)
 }
@@ -149,7 +150,7 @@ func (p place) acting(ctx context.Context, pool *pgxpool.Pool, role string) (*pg
 func ActAsOwner(ctx context.Context, pool *pgxpool.Pool, table string) (*pgxpool.Pool, error) {
 	var owner string
 	err := pool.QueryRow(ctx, `
-		SELECT pg_get_userbyid(c.relowner)
+		SELECT quote_ident(pg_get_userbyid(c.relowner))
 		FROM pg_class AS c
 		WHERE c.oid = to_regclass($1) AND pg_get_userbyid(c.relowner) <> current_user
 		  AND pg_has_role(c.relowner, `+setPrivilege+`)`,
@@ -160,17 +161,9 @@ func ActAsOwner(ctx context.Context, pool *pgxpool.Pool, table string) (*pgxpool
 	if err != nil {
 		return nil, fmt.Errorf("find the owner of %s: %w", table, err)
 	}
-	acting, err := settingPool(ctx, pool, "SET ROLE "+identifier(owner))
+	acting, err := settingPool(ctx, pool, "SET ROLE "+owner)
 	if err == nil {
 		pool.Close()
 	}
 	return acting, err
-}
-
-func identifier(name string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyz0123456789_"
-	if name != "" && strings.Trim(name, plain) == "" && (name[0] < '0' || name[0] > '9') {
-		return name
-	}
-	return pgx.Identifier{name}.Sanitize()
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrRoles says that the role may not set up roles; the error names the statements that somebody else has to run.
-var ErrRoles = errors.New("roles")
-
 var prefixPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,49}$`)
 
 // RoleNames are those of the roles with the prefix that get rights; the owner of the tables is another.
@@ -40,7 +37,7 @@ func provisions(p place, owner, prefix string) []provision {
 	var list []provision
 	for _, role := range []string{owner, loader, server, reporting} {
 		list = append(list, provision{
-			"to_regrole(" + literal(identifier(role)) + ") IS NOT NULL", "CREATE ROLE " + identifier(role) + " NOLOGIN",
+			"to_regrole(" + literal(role) + ") IS NOT NULL", "CREATE ROLE " + role + " NOLOGIN",
 		})
 	}
 	member := func(role, group string, inherits bool) {
@@ -49,17 +46,19 @@ func provisions(p place, owner, prefix string) []provision {
 		if inherits {
 			holds += " AND " + of + "'USAGE')"
 		}
-		list = append(list, provision{holds, "GRANT " + identifier(group) + " TO " + identifier(role)})
+		list = append(list, provision{holds, "GRANT " + group + " TO " + role})
 	}
 	// Whoever migrates acts as the owner, and the owner alters tables of the loader.
 	member(p.Role, owner, false)
 	member(owner, loader, true)
+	schema := "to_regnamespace(" + literal(p.Schema) + ")::oid"
 	may := func(role, kind, name, rights string) {
+		of := map[string]string{"schema": schema, "database": "current_database()"}[kind]
 		var holds []string
 		for right := range strings.SplitSeq(rights, ", ") {
-			holds = append(holds, "has_"+kind+"_privilege("+oid(role)+", "+literal(name)+", '"+right+"')")
+			holds = append(holds, "has_"+kind+"_privilege("+oid(role)+", "+of+", '"+right+"')")
 		}
-		grant := "GRANT " + rights + " ON " + kind + " " + identifier(name) + " TO " + identifier(role)
+		grant := "GRANT " + rights + " ON " + strings.ToUpper(kind) + " " + name + " TO " + role
 		list = append(list, provision{strings.Join(holds, " AND "), grant})
 	}
 	may(owner, "schema", p.Schema, "USAGE, CREATE")
@@ -71,19 +70,20 @@ func provisions(p place, owner, prefix string) []provision {
 	may(reporting, "database", p.Database, "CONNECT")
 	// Before PostgreSQL 15 everybody might make tables in public.
 	return append(list, provision{
-		"NOT has_schema_privilege('public', " + literal(p.Schema) + ", 'CREATE')",
-		"REVOKE CREATE ON SCHEMA " + identifier(p.Schema) + " FROM PUBLIC",
+		"NOT has_schema_privilege('public', " + schema + ", 'CREATE')",
+		"REVOKE CREATE ON SCHEMA " + p.Schema + " FROM PUBLIC",
 	})
 }
 
 // oid is that of a role; of one that is not there yet, that of PUBLIC, whose rights it will have.
 func oid(role string) string {
-	return "coalesce(to_regrole(" + literal(identifier(role)) + ")::oid, 0)"
+	return "coalesce(to_regrole(" + literal(role) + ")::oid, 0)"
 }
 
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// prepareRoles makes so what roles need, as far as the role of the pool may, and returns ErrRoles with the rest.
+// prepareRoles makes so what roles need, as far as the role of the pool may. The error names the statements that
+// somebody else has to run.
 func prepareRoles(ctx context.Context, pool *pgxpool.Pool, p place, owner, prefix string) error {
 	var missing []string
 	for _, one := range provisions(p, owner, prefix) {
@@ -96,9 +96,8 @@ func prepareRoles(ctx context.Context, pool *pgxpool.Pool, p place, owner, prefi
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%w: role %s may not set them up, and nothing was migrated: "+
-			"let an administrator run this, then try again: %s",
-			ErrRoles, identifier(p.Role), strings.Join(missing, "; "))
+		return fmt.Errorf("role %s may not set up roles, and nothing was migrated: "+
+			"let an administrator run this, then try again: %s", p.Role, strings.Join(missing, "; "))
 	}
 	return nil
 }
