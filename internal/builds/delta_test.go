@@ -11,30 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/buildtest"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/oracle"
 )
-
-// counted is every row of a build, bit for bit (text of float8 is exact), and what its row in builds says of them.
-const counted = `
-SELECT l.line FROM (
-SELECT concat_ws(' | ', 'build', b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.basket_lines,
-	b.chance_share, b.large_orders, b.newest_ordered_at, b.last_order_id) AS line
-FROM builds AS b WHERE b.build_id = $1
-UNION ALL
-SELECT 'item ' || (to_jsonb(s) - 'build_id')::text FROM item_stats AS s WHERE s.build_id = $1
-UNION ALL
-SELECT 'pair ' || (to_jsonb(p) - 'build_id')::text FROM item_pairs AS p WHERE p.build_id = $1
-UNION ALL
-SELECT 'neighbour ' || (to_jsonb(n) - 'build_id')::text FROM item_neighbours AS n WHERE n.build_id = $1
-UNION ALL
-SELECT 'day ' || (to_jsonb(d) - 'build_id')::text FROM order_days AS d WHERE d.build_id = $1
-UNION ALL
-SELECT 'item day ' || (to_jsonb(d) - 'build_id')::text FROM item_days AS d WHERE d.build_id = $1
-) AS l ORDER BY l.line COLLATE "C"`
 
 // shop is a database that changes at random, and what it knows of itself.
 type shop struct {
@@ -157,7 +139,7 @@ func TestDeltaEqualsFull(t *testing.T) {
 				if delta.BaseBuild != nil {
 					deltas++
 				}
-				if diff := cmp.Diff(rowsOf(t, s.pool, full), rowsOf(t, s.pool, delta)); diff != "" {
+				if diff := cmp.Diff(buildtest.Rows(t, s.pool, full.BuildID), buildtest.Rows(t, s.pool, delta.BuildID)); diff != "" {
 					t.Fatalf("build %d from %v (-full +delta):\n%s", delta.BuildID, delta.BaseBuild, diff)
 				}
 			}
@@ -167,12 +149,4 @@ func TestDeltaEqualsFull(t *testing.T) {
 			wantHealthy(t, s.pool)
 		})
 	}
-}
-
-func rowsOf(t *testing.T, pool *pgxpool.Pool, b db.Build) []string {
-	t.Helper()
-	var rows []string
-	var row string
-	each(t, pool, counted, b.BuildID, []any{&row}, func() { rows = append(rows, row) })
-	return rows
 }

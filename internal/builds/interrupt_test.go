@@ -11,6 +11,7 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/buildtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
@@ -119,7 +120,7 @@ func TestInterruptedBuildLeavesNothing(t *testing.T) {
 				}
 				wantHealthy(t, pool)
 				next := mustBuild(t, pool, defaults())
-				wantCounts(t, pool, next, oracle.Count(orders, oracle.Settings(builds.DefaultSettings())))
+				buildtest.WantCounts(t, pool, next, oracle.Count(orders, oracle.Settings(builds.DefaultSettings())))
 				wantStates(t, pool, map[int64]string{1: "ready", 2: "failed", 3: "active"})
 				wantHealthy(t, pool)
 			})
@@ -197,7 +198,7 @@ func TestTwoAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantCounts(t, pool, b, want)
+		buildtest.WantCounts(t, pool, b, want)
 	}
 	wantHealthy(t, pool)
 }

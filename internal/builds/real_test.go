@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/buildtest"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/oracle"
@@ -41,7 +42,7 @@ func TestRealOrders(t *testing.T) {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 			orders, times := realOrders(t, name)
-			wantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(builds.DefaultSettings())))
+			buildtest.WantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(builds.DefaultSettings())))
 			wantHealthy(t, pool)
 		})
 	}

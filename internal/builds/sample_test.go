@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/buildtest"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/sample"
@@ -43,9 +44,9 @@ func TestSample(t *testing.T) {
 
 	aged := defaults()
 	aged.Settings.WindowDays, aged.Settings.HalfLifeDays = 400, 90
-	wantCounts(t, pool, mustBuild(t, pool, aged), oracle.CountTimed(orders, times, oracle.Settings(aged.Settings)))
+	buildtest.WantCounts(t, pool, mustBuild(t, pool, aged), oracle.CountTimed(orders, times, oracle.Settings(aged.Settings)))
 	built := mustBuild(t, pool, defaults())
-	wantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(builds.DefaultSettings())))
+	buildtest.WantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(builds.DefaultSettings())))
 	got := fmt.Sprintf("orders %d, lines %d, items %d, pairs %d", built.Orders, built.OrderLines, built.Items, built.Pairs)
 	if want := "orders 154167, lines 486620, items 15105, pairs 133632"; got != want {
 		t.Errorf("%s, want %s", got, want)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/buildtest"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -107,7 +108,7 @@ func TestTrial(t *testing.T) {
 			judged := 0
 			err := builds.Trial(t.Context(), pool, opts, holdOut, func(tx pgx.Tx, built db.Build) error {
 				judged++
-				wantCounts(t, tx, built, want)
+				buildtest.WantCounts(t, tx, built, want)
 				rows, err := tx.Query(t.Context(), `SELECT r.item_name, r.source, r.score, r.popularity_rank, r.orders_together, r.confidence, r.lift
 					FROM ranked_answer(
 						find_trial(), basket_question('affinity', true, 10), seeds_named($1, $2), true, NULL
@@ -284,7 +285,7 @@ func TestInactive(t *testing.T) {
 	if second.Active || second.Status != "ready" || second.BuiltAt == nil {
 		t.Errorf("%+v", second)
 	}
-	wantCounts(t, pool, second, oracle.Count(orders, oracle.Settings(opts.Settings)))
+	buildtest.WantCounts(t, pool, second, oracle.Count(orders, oracle.Settings(opts.Settings)))
 	wantStates(t, pool, map[int64]string{1: "active", 2: "ready"})
 	for id, want := range map[int64]int64{0: first.BuildID, 2: second.BuildID} {
 		answer, err := recommend.New(pool).Ask(t.Context(), recommend.Popular(recommend.Options{BuildID: id}))
@@ -342,7 +343,7 @@ func TestAges(t *testing.T) {
 			opts := defaults()
 			opts.Settings.WindowDays, opts.Settings.HalfLifeDays = window, halfLife
 			built := mustBuild(t, pool, opts)
-			wantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(opts.Settings)))
+			buildtest.WantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(opts.Settings)))
 		}
 	}
 	wantHealthy(t, pool)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/buildtest"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/oracle"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -67,7 +68,7 @@ func TestPrune(t *testing.T) {
 				t.Errorf("pruned %d (%v), want %d", pruned, err, c.pruned)
 			}
 			wantStates(t, pool, c.want)
-			wantCounts(t, pool, active, oracle.Count(orders, oracle.Settings(opts.Settings)))
+			buildtest.WantCounts(t, pool, active, oracle.Count(orders, oracle.Settings(opts.Settings)))
 			wantHealthy(t, pool)
 		})
 	}
@@ -196,8 +197,8 @@ func TestSettingsAreStored(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want := oracle.Count(orders, oracle.Settings(opts.Settings))
-	wantCounts(t, pool, first, want)
-	wantCounts(t, pool, second, want)
+	buildtest.WantCounts(t, pool, first, want)
+	buildtest.WantCounts(t, pool, second, want)
 }
 
 func TestWrongSettingsChangeNothing(t *testing.T) {
@@ -214,7 +215,7 @@ func TestNoOrders(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	built := mustBuild(t, pool, defaults())
-	wantCounts(t, pool, built, oracle.Count(nil, oracle.Settings(builds.DefaultSettings())))
+	buildtest.WantCounts(t, pool, built, oracle.Count(nil, oracle.Settings(builds.DefaultSettings())))
 	wantHealthy(t, pool)
 	answer, err := recommend.New(pool).Ask(t.Context(), recommend.Popular(recommend.Options{}))
 	if err != nil || len(answer.Recommendations) != 0 || answer.Metadata.BuildID != built.BuildID {
