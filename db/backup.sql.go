@@ -141,7 +141,9 @@ SELECT n.nspname::text AS schema_name, c.relname::text AS table_name
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-  AND NOT (n.nspname = 'public' AND c.relname LIKE 'new\_%')
+  AND (c.relname NOT LIKE 'new\_%' OR c.relnamespace IS DISTINCT FROM (
+      SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = to_regclass('builds')
+  ))
   AND NOT EXISTS (
       SELECT FROM pg_catalog.pg_depend AS d
       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'

@@ -363,6 +363,28 @@ func (q *Queries) BuildGrade(ctx context.Context, grades json.RawMessage, buildI
 	return err
 }
 
+const buildIsLeft = `-- name: BuildIsLeft :one
+SELECT (EXISTS (
+    SELECT FROM pg_catalog.pg_class AS c
+    JOIN builds AS b ON b.build_id = CASE
+        WHEN c.relname ~ '^item_(stats|pairs|neighbours|days)_[0-9]{1,18}$'
+            THEN substring(c.relname, '[0-9]+$')::bigint
+    END
+    WHERE c.relkind = 'r' AND b.status = 'pruned'
+      AND c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
+) OR EXISTS (
+    SELECT FROM order_days AS d JOIN builds AS b ON b.build_id = d.build_id WHERE b.status = 'pruned'
+))::boolean AS is_left
+`
+
+// Whether there are tables or days of pruned builds.
+func (q *Queries) BuildIsLeft(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, buildIsLeft)
+	var is_left bool
+	err := row.Scan(&is_left)
+	return is_left, err
+}
+
 const buildList = `-- name: BuildList :many
 SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id FROM builds AS b ORDER BY b.build_id DESC LIMIT $1
 `

@@ -179,6 +179,45 @@ func (q *Queries) DoctorBuildSums(ctx context.Context) ([]DoctorBuildSumsRow, er
 	return items, nil
 }
 
+const doctorFunctions = `-- name: DoctorFunctions :many
+SELECT (i.kind || ' ' || i.name)::text AS subject,
+       (CASE WHEN d.name IS NULL THEN 'is missing' ELSE 'was changed by hand' END
+        || CASE WHEN i.migrated THEN ': a migration made it, put it back as it was'
+                ELSE ': alsobought migrate up puts it right' END)::text AS problem
+FROM installed_definitions AS i
+LEFT JOIN current_definitions() AS d ON d.kind = i.kind AND d.name = i.name
+WHERE i.server_major = current_setting('server_version_num')::integer / 10000
+  AND d.sha256 IS DISTINCT FROM i.sha256
+ORDER BY i.kind, i.name
+LIMIT 20
+`
+
+type DoctorFunctionsRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+// What migrate installed, and what is there. Another major version of PostgreSQL may write the same definition otherwise.
+func (q *Queries) DoctorFunctions(ctx context.Context) ([]DoctorFunctionsRow, error) {
+	rows, err := q.db.Query(ctx, doctorFunctions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorFunctionsRow{}
+	for rows.Next() {
+		var i DoctorFunctionsRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const doctorItemDays = `-- name: DoctorItemDays :many
 SELECT ('build ' || d.build_id || ', ' || d.day)::text AS subject,
        ('an item is in ' || d.orders || ' orders, of ' || coalesce(o.orders, 0) || ' in all')::text AS problem
@@ -260,7 +299,8 @@ WHERE c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHER
   AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'
   AND NOT EXISTS (
       SELECT FROM builds AS b
-      WHERE b.status = 'ready' AND c.relname LIKE 'item\_%\_' || b.build_id
+      WHERE (b.status = 'ready' OR b.status = 'pruned' AND builds_are_locked())
+            AND c.relname LIKE 'item\_%\_' || b.build_id
          OR b.status = 'running' AND c.relname LIKE 'new\_%'
   )
 ORDER BY c.relname
@@ -292,29 +332,31 @@ func (q *Queries) DoctorLeftoverTables(ctx context.Context) ([]DoctorLeftoverTab
 	return items, nil
 }
 
-const doctorLineWithoutOrder = `-- name: DoctorLineWithoutOrder :many
-SELECT ('line of order ' || l.order_id || ' and item ' || l.item_id)::text AS subject, 'its order or its item is missing'::text AS problem
+const doctorLineItems = `-- name: DoctorLineItems :many
+SELECT ('line of order ' || l.order_id || ' and item ' || l.item_id)::text AS subject,
+       'its order or its item is missing'::text AS problem
 FROM order_lines AS l
-WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = l.order_id)
-   OR NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = l.item_id)
+WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = l.item_id)
+  AND EXISTS (SELECT FROM orders AS o WHERE o.order_id = l.order_id)
 ORDER BY l.order_id, l.item_id
 LIMIT 20
 `
 
-type DoctorLineWithoutOrderRow struct {
+type DoctorLineItemsRow struct {
 	Subject string `json:"subject"`
 	Problem string `json:"problem"`
 }
 
-func (q *Queries) DoctorLineWithoutOrder(ctx context.Context) ([]DoctorLineWithoutOrderRow, error) {
-	rows, err := q.db.Query(ctx, doctorLineWithoutOrder)
+// Lines without order are DoctorOrders' business.
+func (q *Queries) DoctorLineItems(ctx context.Context) ([]DoctorLineItemsRow, error) {
+	rows, err := q.db.Query(ctx, doctorLineItems)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []DoctorLineWithoutOrderRow{}
+	items := []DoctorLineItemsRow{}
 	for rows.Next() {
-		var i DoctorLineWithoutOrderRow
+		var i DoctorLineItemsRow
 		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
 			return nil, err
 		}
@@ -326,50 +368,63 @@ func (q *Queries) DoctorLineWithoutOrder(ctx context.Context) ([]DoctorLineWitho
 	return items, nil
 }
 
-const doctorLoadCounts = `-- name: DoctorLoadCounts :many
+const doctorLoads = `-- name: DoctorLoads :many
 WITH said AS (
     SELECT l.load_id,
            CASE l.status WHEN 'reverted' THEN 0 ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
            CASE l.status WHEN 'reverted' THEN 0 ELSE l.orders_added + l.orders_known - l.orders_deleted END AS orders,
            l.rows_rejected AS rejects
     FROM loads AS l
+), there AS MATERIALIZED (
+    SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders, sum(x.rejects)::bigint AS rejects
+    FROM (
+        SELECT l.load_id, count(*) AS lines, 0 AS orders, 0 AS rejects FROM order_lines AS l GROUP BY l.load_id
+        UNION ALL SELECT k.load_id, count(*), 0, 0 FROM known_lines AS k GROUP BY k.load_id
+        UNION ALL SELECT o.load_id, 0, count(*), 0 FROM orders AS o GROUP BY o.load_id
+        UNION ALL SELECT k.load_id, 0, count(*), 0 FROM known_orders AS k GROUP BY k.load_id
+        UNION ALL SELECT r.load_id, 0, 0, count(*) FROM load_rejects AS r GROUP BY r.load_id
+    ) AS x
+    GROUP BY x.load_id
 )
-SELECT ('load ' || s.load_id)::text AS subject,
-       ('says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects; there are ' ||
-        coalesce(k.lines, 0) || ', ' || coalesce(o.orders, 0) || ', ' || coalesce(r.rejects, 0))::text AS problem
-FROM said AS s
-LEFT JOIN (
-    SELECT x.load_id, count(*) AS lines
-    FROM (SELECT a.load_id FROM order_lines AS a UNION ALL SELECT b.load_id FROM known_lines AS b) AS x
-    GROUP BY x.load_id
-) AS k ON k.load_id = s.load_id
-LEFT JOIN (
-    SELECT x.load_id, count(*) AS orders
-    FROM (SELECT a.load_id FROM orders AS a UNION ALL SELECT b.load_id FROM known_orders AS b) AS x
-    GROUP BY x.load_id
-) AS o ON o.load_id = s.load_id
-LEFT JOIN (SELECT x.load_id, count(*) AS rejects FROM load_rejects AS x GROUP BY x.load_id) AS r ON r.load_id = s.load_id
-WHERE (s.lines, s.orders, s.rejects) <> (coalesce(k.lines, 0), coalesce(o.orders, 0), coalesce(r.rejects, 0))
-ORDER BY s.load_id
-LIMIT 20
+SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::text AS problem
+FROM (
+    (SELECT 'every load''s counts are those of its rows' AS check_name, s.load_id, 'load ' || s.load_id AS subject,
+            'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects; there are ' ||
+            coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) || ', ' || coalesce(t.rejects, 0) AS problem
+     FROM said AS s
+     LEFT JOIN there AS t ON t.load_id = s.load_id
+     WHERE (s.lines, s.orders, s.rejects) <> (coalesce(t.lines, 0), coalesce(t.orders, 0), coalesce(t.rejects, 0))
+     ORDER BY s.load_id
+     LIMIT 20)
+    UNION ALL
+    (SELECT 'every row belongs to a load', t.load_id, 'load ' || t.load_id,
+            'is not in loads, but orders, lines or rejects name it'
+     FROM there AS t
+     WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = t.load_id)
+     ORDER BY t.load_id
+     LIMIT 20)
+) AS f
+ORDER BY f.check_name, f.load_id
+LIMIT 40
 `
 
-type DoctorLoadCountsRow struct {
-	Subject string `json:"subject"`
-	Problem string `json:"problem"`
+type DoctorLoadsRow struct {
+	CheckName string `json:"check_name"`
+	Subject   string `json:"subject"`
+	Problem   string `json:"problem"`
 }
 
 // Lines and orders in force or known from earlier loads; none of a load that was reverted.
-func (q *Queries) DoctorLoadCounts(ctx context.Context) ([]DoctorLoadCountsRow, error) {
-	rows, err := q.db.Query(ctx, doctorLoadCounts)
+func (q *Queries) DoctorLoads(ctx context.Context) ([]DoctorLoadsRow, error) {
+	rows, err := q.db.Query(ctx, doctorLoads)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []DoctorLoadCountsRow{}
+	items := []DoctorLoadsRow{}
 	for rows.Next() {
-		var i DoctorLoadCountsRow
-		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+		var i DoctorLoadsRow
+		if err := rows.Scan(&i.CheckName, &i.Subject, &i.Problem); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -419,21 +474,21 @@ func (q *Queries) DoctorNeighbours(ctx context.Context) ([]DoctorNeighboursRow, 
 
 const doctorOrderChanges = `-- name: DoctorOrderChanges :many
 SELECT ('build ' || b.build_id)::text AS subject,
-       ('counted ' || b.orders || ' orders, which the changes since make ' || b.orders + c.added - c.removed
+       ('counted ' || b.orders || ' orders, which the changes since make ' || b.orders + d.added - d.removed
         || '; there are ' || c.orders)::text AS problem
 FROM builds AS b
+CROSS JOIN (SELECT count(*) AS orders FROM orders AS o) AS c
 CROSS JOIN LATERAL (
-    SELECT count(*) AS orders, count(*) FILTER (WHERE o.order_id > b.last_order_id) AS added,
+    SELECT (SELECT count(*) FROM orders AS o WHERE o.order_id > b.last_order_id) AS added,
            (
                SELECT count(DISTINCT x.order_id)
                FROM order_changes AS x
                WHERE x.change_id > b.last_change_id AND x.order_id <= b.last_order_id
                  AND NOT EXISTS (SELECT FROM orders AS p WHERE p.order_id = x.order_id)
            ) AS removed
-    FROM orders AS o
-) AS c
+) AS d
 WHERE b.status = 'ready' AND b.last_order_id IS NOT NULL
-  AND b.window_days IS NULL AND b.half_life_days IS NULL AND b.orders + c.added - c.removed <> c.orders
+  AND b.window_days IS NULL AND b.half_life_days IS NULL AND b.orders + d.added - d.removed <> c.orders
 ORDER BY b.build_id
 LIMIT 20
 `
@@ -467,7 +522,10 @@ func (q *Queries) DoctorOrderChanges(ctx context.Context) ([]DoctorOrderChangesR
 const doctorOrderDays = `-- name: DoctorOrderDays :many
 SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'is a day of no build that is kept: alsobought builds prune removes it'::text AS problem
 FROM order_days AS o
-WHERE NOT EXISTS (SELECT FROM builds AS b WHERE b.build_id = o.build_id AND b.status = 'ready')
+WHERE NOT EXISTS (
+    SELECT FROM builds AS b
+    WHERE b.build_id = o.build_id AND (b.status = 'ready' OR b.status = 'pruned' AND builds_are_locked())
+)
 ORDER BY o.build_id, o.day
 LIMIT 20
 `
@@ -477,6 +535,7 @@ type DoctorOrderDaysRow struct {
 	Problem string `json:"problem"`
 }
 
+// Whoever holds the lock of builds may be removing them.
 func (q *Queries) DoctorOrderDays(ctx context.Context) ([]DoctorOrderDaysRow, error) {
 	rows, err := q.db.Query(ctx, doctorOrderDays)
 	if err != nil {
@@ -497,68 +556,65 @@ func (q *Queries) DoctorOrderDays(ctx context.Context) ([]DoctorOrderDaysRow, er
 	return items, nil
 }
 
-const doctorOrderItems = `-- name: DoctorOrderItems :many
-SELECT ('order ' || o.external_id)::text AS subject, 'does not know the items of its lines'::text AS problem
-FROM orders AS o
-LEFT JOIN (
-    SELECT k.order_id, array_agg(k.item_id ORDER BY k.item_id) AS items FROM order_lines AS k GROUP BY k.order_id
-) AS l ON l.order_id = o.order_id
-WHERE o.items <> coalesce(l.items, '{}')
-ORDER BY o.order_id
-LIMIT 20
+const doctorOrders = `-- name: DoctorOrders :many
+
+WITH wrong AS MATERIALIZED (
+    SELECT o.external_id, coalesce(o.order_id, l.order_id) AS order_id, o.items, l.items AS of_lines
+    FROM orders AS o
+    FULL JOIN (
+        SELECT k.order_id, array_agg(k.item_id) AS items
+        FROM (SELECT x.order_id, x.item_id FROM order_lines AS x ORDER BY x.order_id, x.item_id) AS k
+        GROUP BY k.order_id
+    ) AS l ON l.order_id = o.order_id
+    WHERE o.items IS DISTINCT FROM l.items
+)
+SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::text AS problem
+FROM (
+    (SELECT 'every order has lines' AS check_name, w.order_id, NULL::bigint AS item_id,
+            'order ' || w.external_id AS subject, 'has no lines' AS problem
+     FROM wrong AS w
+     WHERE w.of_lines IS NULL
+     ORDER BY w.order_id
+     LIMIT 20)
+    UNION ALL
+    (SELECT 'every order knows the items of its lines', w.order_id, NULL, 'order ' || w.external_id,
+            'does not know the items of its lines'
+     FROM wrong AS w
+     WHERE w.items <> coalesce(w.of_lines, '{}')
+     ORDER BY w.order_id
+     LIMIT 20)
+    UNION ALL
+    (SELECT 'every line has its order and its item', w.order_id, i.item_id,
+            'line of order ' || w.order_id || ' and item ' || i.item_id, 'its order or its item is missing'
+     FROM wrong AS w
+     CROSS JOIN LATERAL unnest(w.of_lines) AS i(item_id)
+     WHERE w.items IS NULL
+     ORDER BY w.order_id, i.item_id
+     LIMIT 20)
+) AS f
+ORDER BY f.check_name, f.order_id, f.item_id
+LIMIT 60
 `
 
-type DoctorOrderItemsRow struct {
-	Subject string `json:"subject"`
-	Problem string `json:"problem"`
+type DoctorOrdersRow struct {
+	CheckName string `json:"check_name"`
+	Subject   string `json:"subject"`
+	Problem   string `json:"problem"`
 }
 
-func (q *Queries) DoctorOrderItems(ctx context.Context) ([]DoctorOrderItemsRow, error) {
-	rows, err := q.db.Query(ctx, doctorOrderItems)
+// The invariants that no constraint can hold: what is wrong, at most 20 rows a check, none when all is well. Most queries are one check, and
+// say subject and problem. Those that read all orders, or all lines, make several checks in one pass, and name the check of each row.
+// Lines are walked order by order along their key, beside orders: no sort and no hash table.
+func (q *Queries) DoctorOrders(ctx context.Context) ([]DoctorOrdersRow, error) {
+	rows, err := q.db.Query(ctx, doctorOrders)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []DoctorOrderItemsRow{}
+	items := []DoctorOrdersRow{}
 	for rows.Next() {
-		var i DoctorOrderItemsRow
-		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const doctorOrderWithoutLines = `-- name: DoctorOrderWithoutLines :many
-
-SELECT ('order ' || o.external_id)::text AS subject, 'has no lines'::text AS problem
-FROM orders AS o
-WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = o.order_id)
-ORDER BY o.order_id
-LIMIT 20
-`
-
-type DoctorOrderWithoutLinesRow struct {
-	Subject string `json:"subject"`
-	Problem string `json:"problem"`
-}
-
-// The invariants that no constraint can hold, one query each: what is wrong, at most 20 rows of it, none when all is well. Every query
-// has the same shape: subject, what is wrong with it.
-func (q *Queries) DoctorOrderWithoutLines(ctx context.Context) ([]DoctorOrderWithoutLinesRow, error) {
-	rows, err := q.db.Query(ctx, doctorOrderWithoutLines)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DoctorOrderWithoutLinesRow{}
-	for rows.Next() {
-		var i DoctorOrderWithoutLinesRow
-		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+		var i DoctorOrdersRow
+		if err := rows.Scan(&i.CheckName, &i.Subject, &i.Problem); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -612,7 +668,7 @@ LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
 LEFT JOIN builds AS t ON t.build_id = p.build_id
 WHERE p.item_a >= p.item_b OR p.orders_together < 1 OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
    OR p.weight <> p.weight_units / weight_units()::float8
-   OR NOT p.weight BETWEEN p.orders_together / CASE WHEN t.half_life_days IS NULL THEN 1000.0 ELSE 274877906944 END AND p.orders_together
+   OR NOT p.weight BETWEEN p.orders_together / CASE WHEN t.half_life_days IS NULL THEN 1000::float8 ELSE 274877906944 END AND p.orders_together
 ORDER BY p.build_id, p.item_a, p.item_b
 LIMIT 20
 `
@@ -632,6 +688,71 @@ func (q *Queries) DoctorPairs(ctx context.Context) ([]DoctorPairsRow, error) {
 	items := []DoctorPairsRow{}
 	for rows.Next() {
 		var i DoctorPairsRow
+		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const doctorPartitions = `-- name: DoctorPartitions :many
+WITH tables AS (
+    SELECT t.parent, b.build_id, t.parent || '_' || b.build_id AS name
+    FROM builds AS b
+    CROSS JOIN unnest('{item_stats,item_pairs,item_neighbours,item_days}'::text[]) AS t(parent)
+    WHERE b.status = 'ready'
+), attached AS (
+    SELECT p.relname::text AS parent, c.relname::text AS name, i.inhdetachpending AS detaching,
+           pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound
+    FROM pg_catalog.pg_inherits AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+    JOIN pg_catalog.pg_class AS p ON p.oid = i.inhparent
+    WHERE p.relkind = 'p'
+      AND p.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
+      AND p.relname IN ('item_stats', 'item_pairs', 'item_neighbours', 'item_days')
+)
+SELECT f.subject::text AS subject, f.problem::text AS problem
+FROM (
+    SELECT 'build ' || t.build_id AS subject,
+           CASE WHEN a.name IS NULL THEN 'has no partition of ' || t.parent || ': alsobought build makes a new build'
+                WHEN a.detaching THEN 'its partition of ' || t.parent || ' is half detached: alsobought build makes a new build'
+                ELSE 'its partition of ' || t.parent || ' is one ' || a.bound END AS problem
+    FROM tables AS t
+    LEFT JOIN attached AS a ON a.parent = t.parent AND a.name = t.name
+    WHERE CASE
+        -- Builds from before there were days have none.
+        WHEN a.name IS NULL AND t.parent = 'item_days'
+            THEN EXISTS (SELECT FROM order_days AS d WHERE d.build_id = t.build_id)
+        ELSE a.name IS NULL OR a.detaching OR a.bound <> format('FOR VALUES IN (''%s'')', t.build_id)
+    END
+    UNION ALL
+    SELECT 'table ' || a.name, 'is a partition of ' || a.parent || ', but of no build that is kept'
+    FROM attached AS a
+    WHERE a.name !~ '^item_(stats|pairs|neighbours|days)_[0-9]+$' OR a.name NOT LIKE a.parent || '\_%'
+) AS f
+ORDER BY f.subject, f.problem
+LIMIT 20
+`
+
+type DoctorPartitionsRow struct {
+	Subject string `json:"subject"`
+	Problem string `json:"problem"`
+}
+
+// Every build that is kept has its partition of each table, under its name, for its id; and nobody else has one.
+func (q *Queries) DoctorPartitions(ctx context.Context) ([]DoctorPartitionsRow, error) {
+	rows, err := q.db.Query(ctx, doctorPartitions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DoctorPartitionsRow{}
+	for rows.Next() {
+		var i DoctorPartitionsRow
 		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
 			return nil, err
 		}
@@ -667,45 +788,6 @@ func (q *Queries) DoctorReportingRole(ctx context.Context) ([]DoctorReportingRol
 	items := []DoctorReportingRoleRow{}
 	for rows.Next() {
 		var i DoctorReportingRoleRow
-		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const doctorRowOfUnknownLoad = `-- name: DoctorRowOfUnknownLoad :many
-SELECT ('load ' || x.load_id)::text AS subject, 'is not in loads, but orders, lines or rejects name it'::text AS problem
-FROM (
-    SELECT o.load_id FROM orders AS o
-    UNION SELECT l.load_id FROM order_lines AS l
-    UNION SELECT k.load_id FROM known_orders AS k
-    UNION SELECT k.load_id FROM known_lines AS k
-    UNION SELECT r.load_id FROM load_rejects AS r
-) AS x
-WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = x.load_id)
-ORDER BY x.load_id
-LIMIT 20
-`
-
-type DoctorRowOfUnknownLoadRow struct {
-	Subject string `json:"subject"`
-	Problem string `json:"problem"`
-}
-
-func (q *Queries) DoctorRowOfUnknownLoad(ctx context.Context) ([]DoctorRowOfUnknownLoadRow, error) {
-	rows, err := q.db.Query(ctx, doctorRowOfUnknownLoad)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DoctorRowOfUnknownLoadRow{}
-	for rows.Next() {
-		var i DoctorRowOfUnknownLoadRow
 		if err := rows.Scan(&i.Subject, &i.Problem); err != nil {
 			return nil, err
 		}

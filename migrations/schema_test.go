@@ -160,6 +160,9 @@ var violations = map[string][]string{
 		`UPDATE rules SET ended_at = now(), ended_by = 'me', valid_until = NULL`,
 	},
 
+	"installed_definitions_pkey":         {`INSERT INTO installed_definitions SELECT * FROM installed_definitions`},
+	"installed_definitions_sha256_check": {`UPDATE installed_definitions SET sha256 = '\x00'`},
+
 	"api_keys_pkey":         {`INSERT INTO api_keys (key_id, name, scope, hint, sha256, created_by) OVERRIDING SYSTEM VALUE VALUES (1, 'n', 'write', '', sha256('y'), '')`},
 	"api_keys_sha256_key":   {newKey + `'other', 'write', '', sha256('x'), '')`},
 	"api_keys_name_idx":     {newKey + `'shop', 'write', '', sha256('y'), '')`},

@@ -121,6 +121,20 @@ WHERE b.status = 'pruned'
 ORDER BY b.build_id, c.relname
 LIMIT 10000;
 
+-- name: BuildIsLeft :one
+-- Whether there are tables or days of pruned builds.
+SELECT (EXISTS (
+    SELECT FROM pg_catalog.pg_class AS c
+    JOIN builds AS b ON b.build_id = CASE
+        WHEN c.relname ~ '^item_(stats|pairs|neighbours|days)_[0-9]{1,18}$'
+            THEN substring(c.relname, '[0-9]+$')::bigint
+    END
+    WHERE c.relkind = 'r' AND b.status = 'pruned'
+      AND c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
+) OR EXISTS (
+    SELECT FROM order_days AS d JOIN builds AS b ON b.build_id = d.build_id WHERE b.status = 'pruned'
+))::boolean AS is_left;
+
 -- name: TransactionList :many
 -- The other transactions of this database that run now, by the ids that PostgreSQL gives them.
 SELECT k.virtualxid::text AS transaction

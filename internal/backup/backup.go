@@ -133,7 +133,10 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 		return fmt.Errorf("look at the database: %w", current)
 	}
 	var number int
-	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
+	err := pool.QueryRow(ctx, `
+		SELECT current_setting('server_version_num')::int, c.relnamespace::regnamespace::text
+		FROM pg_class AS c WHERE c.oid = 'goose_db_version'::regclass`).Scan(&number, &m.TablesIn)
+	if err != nil {
 		return fmt.Errorf("look at the server: %w", err)
 	}
 	m.Server = number / 10000
@@ -164,7 +167,7 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 				}
 			}
 			// First the dump: whoever holds a lock on a table while pg_dump waits for one may wait for ever.
-			cmd := dumpCommand(ctx, program, pool, opts.Jobs, snapshot, filepath.Join(work, dumpName))
+			cmd := dumpCommand(ctx, program, pool, opts.Jobs, snapshot, m.TablesIn, filepath.Join(work, dumpName))
 			cmd.ExtraFiles = []*os.File{lock}
 			if err := run(ctx, cmd); err != nil {
 				return err
@@ -174,13 +177,13 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 	})
 }
 
-func dumpCommand(ctx context.Context, program string, pool *pg.Pool, jobs int, snapshot, to string) *exec.Cmd {
+func dumpCommand(ctx context.Context, program string, pool *pg.Pool, jobs int, snapshot, schema, to string) *exec.Cmd {
 	return command(ctx, pool, program,
 		"--format=directory", "--jobs="+strconv.Itoa(max(jobs, 1)), "--file="+to, "--snapshot="+snapshot,
 		// Twice as fast as the default, and a sixth larger.
 		"--compress=1",
 		// A build makes, renames and drops them while we read.
-		"--exclude-table=public.new_*")
+		"--exclude-table="+schema+".new_*")
 }
 
 var snapshotOnly = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}

@@ -63,6 +63,9 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 	if err != nil {
 		return nil, fmt.Errorf("nothing was restored: %w", err)
 	}
+	if err := findTables(ctx, pool, b.Manifest.TablesIn); err != nil {
+		return nil, fmt.Errorf("all was restored but the search_path: %w", err)
+	}
 	if missing, err = restoreGrants(ctx, pool, program, dump); err != nil {
 		return nil, fmt.Errorf("all was restored but rights: %w", err)
 	}
@@ -71,6 +74,22 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 		return missing, fmt.Errorf("all was restored, but not analyzed: %w", err)
 	}
 	return missing, nil
+}
+
+// findTables has the database look for tables in the schema where they are, if it does not yet: a dump of a database
+// has no settings of it.
+func findTables(ctx context.Context, pool *pg.Pool, schema string) error {
+	var found bool
+	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&found); err != nil || found {
+		return err
+	}
+	var database string
+	if err := pool.QueryRow(ctx, "SELECT quote_ident(current_database())").Scan(&database); err != nil {
+		return err
+	}
+	_, err := pool.Exec(ctx, "ALTER DATABASE "+database+" SET search_path = "+schema) // quoted, as it was read
+	pool.Reset()
+	return err
 }
 
 // restoreGrants restores the rights, statement by statement, which only psql does: that of a role that is not here

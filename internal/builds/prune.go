@@ -27,7 +27,7 @@ func Prune(ctx context.Context, pool *pgxpool.Pool, keep int32) (pruned int, err
 }
 
 // prune never makes a reader wait: a build is first marked, then its partitions are detached concurrently (which waits for those who read
-// them, not the other way round), then dropped. What a killed prune leaves is found by the next one.
+// them, not the other way round), then dropped. What a killed prune leaves is removed by the next holder of the lock.
 func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err error) {
 	q := db.New(conn)
 	ids, err := q.BuildPrunable(ctx, keep)
@@ -39,15 +39,25 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 			return 0, fmt.Errorf("prune build %d: %w", id, err)
 		}
 	}
-	if len(ids) > 0 {
-		gone, err := waitForReaders(ctx, conn)
+	return len(ids), removePruned(ctx, conn, readerPatience)
+}
+
+// removePruned removes what is there of pruned builds. Where somebody may still read it when patience ends, it leaves that to the next prune.
+func removePruned(ctx context.Context, conn *pgx.Conn, patience time.Duration) error {
+	q := db.New(conn)
+	left, err := q.BuildIsLeft(ctx)
+	if err != nil {
+		return fmt.Errorf("find pruned builds: %w", err)
+	}
+	if left {
+		gone, err := waitForReaders(ctx, conn, patience)
 		if err != nil || !gone {
-			return len(ids), err // the next prune finds their tables
+			return err
 		}
 	}
 	tables, err := q.BuildTableDroppable(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("find tables to drop: %w", err)
+		return fmt.Errorf("find tables to drop: %w", err)
 	}
 	for _, t := range tables {
 		name, parent := pgx.Identifier{t.Name}.Sanitize(), pgx.Identifier{t.Parent}.Sanitize()
@@ -62,31 +72,34 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 			_, err = conn.Exec(ctx, "DROP TABLE "+name)
 		}
 		if err != nil {
-			return 0, fmt.Errorf("drop %s: %w", t.Name, err)
+			return fmt.Errorf("drop %s: %w", t.Name, err)
 		}
 	}
 	if err := q.BuildDayDelete(ctx); err != nil {
-		return 0, fmt.Errorf("delete the days of pruned builds: %w", err)
+		return fmt.Errorf("delete the days of pruned builds: %w", err)
 	}
 	if err := q.OrderChangeForget(ctx); err != nil {
-		return 0, fmt.Errorf("delete changes of orders: %w", err)
+		return fmt.Errorf("delete changes of orders: %w", err)
 	}
-	return len(ids), forgetItems(ctx, conn)
+	return forgetItems(ctx, conn)
 }
 
-// readerPatience is how long a prune waits for transactions that may still read what it has marked.
-const readerPatience = 10 * time.Second
+// How long a prune waits for transactions that may still read what it has marked, and how long whoever finishes the prune of a dead one does.
+const (
+	readerPatience = 10 * time.Second
+	heirsPatience  = time.Second
+)
 
 // waitForReaders waits until every transaction that runs now has ended, and reports whether they have: one that began before the builds were
 // marked may have found one of them active and not looked at its rows yet. (So does CREATE INDEX CONCURRENTLY.)
-func waitForReaders(ctx context.Context, conn *pgx.Conn) (gone bool, err error) {
+func waitForReaders(ctx context.Context, conn *pgx.Conn, patience time.Duration) (gone bool, err error) {
 	q := db.New(conn)
 	running, err := q.TransactionList(ctx)
 	if err != nil {
 		return false, fmt.Errorf("find readers: %w", err)
 	}
 	const interval = 5 * time.Millisecond
-	for deadline := time.Now().Add(readerPatience); len(running) > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); len(running) > 0 && time.Now().Before(deadline); {
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()

@@ -146,8 +146,8 @@ func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	})
 }
 
-// Recover marks the builds as failed that were interrupted: killed, or cut off from their database, and drops what they left. It returns how
-// many. A first build that was killed when it was whole, but not active yet, becomes active.
+// Recover marks the builds as failed that were interrupted: killed, or cut off from their database, and drops what they and
+// interrupted prunes left. It returns how many. A first build that was killed when it was whole, but not active yet, becomes active.
 func Recover(ctx context.Context, pool *pgxpool.Pool) (recovered int64, err error) {
 	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
 		// A build that runs has seen to the dead ones when it began.
@@ -173,7 +173,14 @@ func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	if _, err := db.New(conn).BuildActivateNewest(ctx); err != nil {
 		return 0, fmt.Errorf("activate the newest build: %w", err)
 	}
-	return n, nil
+	left, err := db.New(conn).BuildIsLeft(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("find pruned builds: %w", err)
+	}
+	if left {
+		err = removePruned(ctx, conn, heirsPatience)
+	}
+	return n, err
 }
 
 func activate(ctx context.Context, q *db.Queries, id int64) (db.Build, error) {

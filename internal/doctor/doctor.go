@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/pg"
 )
@@ -16,7 +18,13 @@ type Finding struct {
 	Problem string `json:"problem"`
 }
 
-// row is the shape of every query of queries/doctor.sql.
+// most findings of a check say enough.
+const most = 20
+
+// sessions is how many queries run at once: those that read all orders keep one processor busy each, and so do those that read all pairs.
+const sessions = 3
+
+// row is the shape of a query of queries/doctor.sql that is one check.
 type row interface {
 	~struct {
 		Subject string `json:"subject"`
@@ -24,64 +32,123 @@ type row interface {
 	}
 }
 
-// check is one invariant, said as it should be.
-type check struct {
-	name string
-	find func(context.Context) ([]Finding, error)
+// namedRow is the shape of a query that makes several checks.
+type namedRow interface {
+	~struct {
+		CheckName string `json:"check_name"`
+		Subject   string `json:"subject"`
+		Problem   string `json:"problem"`
+	}
 }
+
+// check is a query of queries/doctor.sql and the invariants that it checks, said as they should be.
+type check struct {
+	names    []string
+	settings string // for the transaction of the query
+	find     func(context.Context, db.DBTX) ([]Finding, error)
+}
+
+const (
+	// walked has all orders walked along their key: the planner would rather hash them.
+	walked = "SET LOCAL enable_hashjoin = off"
+	// hashed has the rows of builds joined by hash, build by build: the parents of partitions have no statistics.
+	hashed = "SET LOCAL work_mem = '128MB'; SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off;" +
+		"SET LOCAL enable_partitionwise_join = on; SET LOCAL enable_partitionwise_aggregate = on"
+)
 
 // Run makes every check and returns what is wrong, at most 20 findings a check, and how many checks there were.
-func Run(ctx context.Context, database db.DBTX) (findings []Finding, checks int, err error) {
-	all := checksOf(db.New(database))
-	for _, c := range all {
-		found, err := pg.Retried(ctx, func() ([]Finding, error) { return c.find(ctx) })
-		if err != nil {
-			return nil, 0, fmt.Errorf("check that %s: %w", c.name, err)
+func Run(ctx context.Context, pool *pg.Pool) (findings []Finding, checks int, err error) {
+	list := all()
+	found, errs := make([][]Finding, len(list)), make([]error, len(list))
+	var group errgroup.Group
+	group.SetLimit(sessions)
+	for i, c := range list {
+		group.Go(func() error {
+			found[i], errs[i] = pg.Retried(ctx, func() (findings []Finding, err error) {
+				err = pg.Look(ctx, pool, c.settings, func(tx pg.Tx) (err error) {
+					findings, err = c.find(ctx, tx)
+					return err
+				})
+				return findings, err
+			})
+			return nil
+		})
+	}
+	_ = group.Wait() // every error is in errs
+	perCheck := map[string]int{}
+	seen := map[string]bool{}
+	for i, c := range list {
+		if errs[i] != nil {
+			return nil, 0, fmt.Errorf("check that %s: %w", c.names[0], errs[i])
 		}
-		for _, f := range found {
-			f.Check = c.name
-			findings = append(findings, f)
+		for _, f := range found[i] {
+			if perCheck[f.Check]++; perCheck[f.Check] <= most {
+				findings = append(findings, f)
+			}
+		}
+		for _, name := range c.names {
+			if !seen[name] {
+				seen[name] = true
+				checks++
+			}
 		}
 	}
-	return findings, len(all), nil
+	return findings, checks, nil
 }
 
-// checksOf lists every query of queries/doctor.sql.
-func checksOf(q *db.Queries) []check {
+// all lists every query of queries/doctor.sql.
+func all() []check {
 	return []check{
-		{"every order has lines", wrap(q.DoctorOrderWithoutLines)},
-		{"every order knows the items of its lines", wrap(q.DoctorOrderItems)},
-		{"every line has its order and its item", wrap(q.DoctorLineWithoutOrder)},
-		{"every item with attributes has its name", wrap(q.DoctorAttributesWithoutItem)},
-		{"every load's counts are those of its rows", wrap(q.DoctorLoadCounts)},
-		{"every row belongs to a load", wrap(q.DoctorRowOfUnknownLoad)},
-		{"every row that is known from an earlier load is there", wrap(q.DoctorKnownRows)},
-		{"one build is active", wrap(q.DoctorActiveBuild)},
-		{"every build's counts are those of its rows", wrap(q.DoctorBuildCounts)},
-		{"every build's items add up to its lines", wrap(q.DoctorBuildSums)},
-		{"every build and the changes since give the orders there are", wrap(q.DoctorOrderChanges)},
-		{"every item of a build has its name", wrap(q.DoctorBuildItems)},
-		{"every pair is possible", wrap(q.DoctorPairs)},
-		{"every neighbour is a pair", wrap(q.DoctorNeighbours)},
-		{"every overlap is a share", wrap(q.DoctorOverlaps)},
-		{"no item is in more orders of a day than there are", wrap(q.DoctorItemDays)},
-		{"every day is one of a build that is kept", wrap(q.DoctorOrderDays)},
-		{"no tables are left over", wrap(q.DoctorLeftoverTables)},
-		{"the role of reports may read them", wrap(q.DoctorReportingRole)},
+		several(walked, (*db.Queries).DoctorOrders,
+			"every order has lines", "every order knows the items of its lines", "every line has its order and its item"),
+		one("every line has its order and its item", hashed, (*db.Queries).DoctorLineItems),
+		several("", (*db.Queries).DoctorLoads, "every load's counts are those of its rows", "every row belongs to a load"),
+		one("every item with attributes has its name", "", (*db.Queries).DoctorAttributesWithoutItem),
+		one("every row that is known from an earlier load is there", "", (*db.Queries).DoctorKnownRows),
+		one("one build is active", "", (*db.Queries).DoctorActiveBuild),
+		one("every build's counts are those of its rows", hashed, (*db.Queries).DoctorBuildCounts),
+		one("every build's items add up to its lines", "", (*db.Queries).DoctorBuildSums),
+		one("every build and the changes since give the orders there are", "", (*db.Queries).DoctorOrderChanges),
+		one("every item of a build has its name", "", (*db.Queries).DoctorBuildItems),
+		one("every pair is possible", hashed, (*db.Queries).DoctorPairs),
+		one("every neighbour is a pair", hashed, (*db.Queries).DoctorNeighbours),
+		one("every overlap is a share", "", (*db.Queries).DoctorOverlaps),
+		one("no item is in more orders of a day than there are", hashed, (*db.Queries).DoctorItemDays),
+		one("every day is one of a build that is kept", "", (*db.Queries).DoctorOrderDays),
+		one("every build has its partitions", "", (*db.Queries).DoctorPartitions),
+		one("every function, view and trigger is what was installed", "", (*db.Queries).DoctorFunctions),
+		one("no tables are left over", "", (*db.Queries).DoctorLeftoverTables),
+		one("the role of reports may read them", "", (*db.Queries).DoctorReportingRole),
 	}
 }
 
-func wrap[R row](query func(context.Context) ([]R, error)) func(context.Context) ([]Finding, error) {
-	return func(ctx context.Context) ([]Finding, error) {
-		rows, err := query(ctx)
+func one[R row](name, settings string, query func(*db.Queries, context.Context) ([]R, error)) check {
+	return check{[]string{name}, settings, func(ctx context.Context, on db.DBTX) ([]Finding, error) {
+		rows, err := query(db.New(on), ctx)
 		findings := make([]Finding, 0, len(rows))
 		for _, r := range rows {
 			s := struct {
 				Subject string `json:"subject"`
 				Problem string `json:"problem"`
 			}(r)
-			findings = append(findings, Finding{Subject: s.Subject, Problem: s.Problem})
+			findings = append(findings, Finding{Check: name, Subject: s.Subject, Problem: s.Problem})
 		}
 		return findings, err
-	}
+	}}
+}
+
+func several[R namedRow](settings string, query func(*db.Queries, context.Context) ([]R, error), names ...string) check {
+	return check{names, settings, func(ctx context.Context, on db.DBTX) ([]Finding, error) {
+		rows, err := query(db.New(on), ctx)
+		findings := make([]Finding, 0, len(rows))
+		for _, r := range rows {
+			s := struct {
+				CheckName string `json:"check_name"`
+				Subject   string `json:"subject"`
+				Problem   string `json:"problem"`
+			}(r)
+			findings = append(findings, Finding{Check: s.CheckName, Subject: s.Subject, Problem: s.Problem})
+		}
+		return findings, err
+	}}
 }

@@ -14,13 +14,13 @@ import (
 )
 
 // replaceFunctions makes the functions and views of the database this program's, and grants the reports to their
-// role, all in one transaction, and reports whether that was needed.
-// Any number of callers may run it at once.
-func replaceFunctions(ctx context.Context, pool *pgxpool.Pool, w patience) (replaced bool, err error) {
-	return patiently(ctx, w, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool) })
+// role, all in one transaction, and reports whether that was needed. After migrations, which may have changed what
+// functions are made from, it is. Any number of callers may run it at once.
+func replaceFunctions(ctx context.Context, pool *pgxpool.Pool, w patience, migrated bool) (replaced bool, err error) {
+	return patiently(ctx, w, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool, migrated) })
 }
 
-func tryReplaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool, err error) {
+func tryReplaceFunctions(ctx context.Context, pool *pgxpool.Pool, migrated bool) (replaced bool, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if err := LockTx(ctx, tx, FunctionsLock, 0); err != nil {
 			return err
@@ -29,27 +29,35 @@ func tryReplaceFunctions(ctx context.Context, pool *pgxpool.Pool) (replaced bool
 			return fmt.Errorf("set lock_timeout: %w", err)
 		}
 		current, _, err := installedFunctions(ctx, tx)
-		if err == nil && current {
-			current, err = granted(ctx, tx)
+		if err == nil && current && !migrated {
+			current, err = intact(ctx, tx)
 		}
-		if err != nil || current {
+		if err != nil || current && !migrated {
 			return err
 		}
 		replaced = true
-		if err := dropFunctions(ctx, tx); err != nil {
-			return err
-		}
-		for _, f := range migrations.Functions() {
-			if _, err := tx.Exec(ctx, f.SQL); err != nil {
-				return fmt.Errorf("%s: %w", f.Name, err)
-			}
-		}
-		return recordFunctions(ctx, tx)
+		return makeFunctions(ctx, tx, migrated)
 	})
 	if err != nil {
 		return false, fmt.Errorf("replace functions: %w", err)
 	}
 	return replaced, nil
+}
+
+// makeFunctions replaces all functions and views, whatever they are.
+func makeFunctions(ctx context.Context, tx pgx.Tx, migrated bool) error {
+	if err := dropFunctions(ctx, tx); err != nil {
+		return err
+	}
+	for _, f := range migrations.Functions() {
+		if _, err := tx.Exec(ctx, f.SQL); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	if err := recordFunctions(ctx, tx); err != nil {
+		return err
+	}
+	return recordDefinitions(ctx, tx, migrated)
 }
 
 type querier interface {
@@ -69,19 +77,25 @@ func installedFunctions(ctx context.Context, database querier) (current bool, at
 	return hash == migrations.FunctionsHash(), at, nil
 }
 
-// granted reports whether the role of reports may read them, or this user can do nothing about it. The functions of
-// the database are this program's; but it may have been restored where the role was not.
-func granted(ctx context.Context, database querier) (granted bool, err error) {
+// intact reports whether the functions, which are this program's by their hash, still are what was installed, and the
+// role of reports may read them, or this user can do nothing about it: somebody may have changed one by hand, another
+// major version of PostgreSQL may write them otherwise, or the database have been restored where the role was not.
+func intact(ctx context.Context, database querier) (intact bool, err error) {
 	err = database.QueryRow(ctx, `
-		SELECT p.problem IS NULL OR r.oid IS NULL AND NOT (u.rolsuper OR u.rolcreaterole)
+		SELECT (p.problem IS NULL OR r.oid IS NULL AND NOT (u.rolsuper OR u.rolcreaterole)) AND NOT EXISTS (
+			SELECT FROM installed_definitions AS i
+			LEFT JOIN current_definitions() AS d ON d.kind = i.kind AND d.name = i.name
+			WHERE NOT i.migrated AND (d.sha256 IS DISTINCT FROM i.sha256
+				OR i.server_major <> current_setting('server_version_num')::integer / 10000)
+		)
 		FROM (SELECT reporting_problem() AS problem) AS p
 		JOIN pg_roles AS u ON u.rolname = current_user
 		LEFT JOIN pg_roles AS r ON r.rolname = coalesce(
-			(SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting')`).Scan(&granted)
+			(SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting')`).Scan(&intact)
 	if err != nil {
-		return false, fmt.Errorf("look for the reporting role: %w", err)
+		return false, fmt.Errorf("look at the installed functions: %w", err)
 	}
-	return granted, nil
+	return intact, nil
 }
 
 // dropFunctions drops the installed functions, because CREATE OR REPLACE does not change parameters and would leave behind what is needed no

@@ -67,7 +67,7 @@ func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices [
 	}
 	current := CheckSchema(ctx, pool) == nil
 	if current && prefix == "" {
-		if granted, err := granted(ctx, pool); err != nil || granted {
+		if intact, err := intact(ctx, pool); err != nil || intact {
 			return nil, err
 		}
 	}
@@ -113,7 +113,7 @@ func applyAll(ctx context.Context, pool *pgxpool.Pool, w patience) ([]Migration,
 	if err != nil {
 		return applied, err
 	}
-	replaced, err := replaceFunctions(ctx, pool, w)
+	replaced, err := replaceFunctions(ctx, pool, w, len(applied) > 0)
 	if replaced {
 		applied = append(applied, Migration{Name: functionsName})
 	}

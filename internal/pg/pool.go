@@ -159,6 +159,16 @@ func InTx(ctx context.Context, conn *pgx.Conn, options pgx.TxOptions, do func(pg
 	return pgx.BeginTxFunc(ctx, conn, options, do)
 }
 
+// Look runs do in a transaction of its own that reads only, after the settings, which are statements.
+func Look(ctx context.Context, pool *pgxpool.Pool, settings string, do func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, settings); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
 // Reserve takes a connection out of the pool for as long as do runs, for work that holds session locks. The session ends with it, so that
 // no lock can outlive the work.
 func Reserve(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) error {

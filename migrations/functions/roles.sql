@@ -39,7 +39,7 @@ BEGIN
                 ('item_neighbours', NULL, 'SELECT'),
                 ('item_days', NULL, 'SELECT'),
                 ('order_days', 'SELECT, INSERT, DELETE', 'SELECT'),
-                ('order_changes', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT'),
+                ('order_changes', 'SELECT, DELETE', NULL),
                 ('builds', 'SELECT, INSERT, UPDATE', 'SELECT'),
                 ('loads', 'SELECT, INSERT, UPDATE', NULL),
                 ('load_files', 'SELECT, INSERT', NULL),
@@ -53,6 +53,7 @@ BEGIN
                 ('api_keys', NULL, 'SELECT, UPDATE (last_used_at)'),
                 ('installed_functions', 'SELECT', 'SELECT'),
                 ('installed_roles', 'SELECT', 'SELECT'),
+                ('installed_definitions', 'SELECT', NULL),
                 ('goose_db_version', 'SELECT', 'SELECT')
         ) AS x(name, loading, serving) ON x.name = c.relname
         WHERE c.relnamespace = (SELECT b.relnamespace FROM pg_class AS b WHERE b.oid = 'builds'::regclass)
