@@ -1,5 +1,47 @@
 -- Who may do what in this schema: docs/roles.md.
 
+-- alsobought_reporting may read schema reporting and nothing else unless the database has a role of
+-- its own for that. Roles belong to the whole server: another database may have made it, may be making it now,
+-- or the owner of this one may not make roles at all (then the administrator does).
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM installed_roles AS r WHERE r.purpose = 'reporting') THEN
+        CREATE ROLE alsobought_reporting NOLOGIN;
+    END IF;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;
+    WHEN insufficient_privilege THEN
+        RAISE NOTICE 'role alsobought_reporting was not made: this user may not create roles';
+END
+$$;
+
+-- What keeps alsobought_reporting from reading the reports, NULL if nothing does. A restored database may have
+-- come to a server without the role.
+CREATE OR REPLACE FUNCTION reporting_problem() RETURNS text
+LANGUAGE sql STABLE
+AS $$
+SELECT CASE
+    WHEN r.oid IS NULL THEN 'is not on this server'
+    WHEN NOT has_schema_privilege(r.oid, 'reporting', 'USAGE')
+      OR EXISTS (
+          SELECT FROM pg_class AS c
+          WHERE c.relnamespace = 'reporting'::regnamespace AND c.relkind = 'v'
+            AND NOT has_table_privilege(r.oid, c.oid, 'SELECT')
+      )
+      OR EXISTS (
+          SELECT FROM pg_proc AS p
+          WHERE p.pronamespace = 'reporting'::regnamespace AND NOT has_function_privilege(r.oid, p.oid, 'EXECUTE')
+      )
+    THEN 'may not read all of the reports'
+END
+FROM (
+    SELECT coalesce(
+        (SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting'
+    ) AS name
+) AS v
+LEFT JOIN pg_roles AS r ON r.rolname = v.name
+$$;
+
 -- Gives the installed roles their rights, and takes away what they have beside them. It is run by the owner
 -- whenever functions are replaced, and so after every change of tables. Roles that are not there are left
 -- out.
