@@ -68,16 +68,23 @@ func TestReports(t *testing.T) {
 			}
 			opts := defaults()
 			change(&opts.Settings)
+			settings := oracle.Settings(opts.Settings)
 			built := mustBuild(t, s.pool, opts)
 			s.read()
 			of, times := s.orders, s.times
-			s.wantReports(built, of, times, oracle.Settings(opts.Settings))
+			s.wantReports(built, of, times, settings)
+			s.wantFunnel(built)
 			s.load()
 			s.deleteOrder()
 			s.byHand()
 			s.deleteNewest()
 			s.read()
-			s.wantReports(built, of, times, oracle.Settings(opts.Settings))
+			s.wantReports(built, of, times, settings)
+			s.wantFunnel(built)
+			newer := mustBuild(t, s.pool, opts)
+			s.wantReports(built, of, times, settings)
+			s.wantReports(newer, s.orders, s.times, settings)
+			s.wantFunnel(newer)
 		})
 	}
 }
@@ -157,12 +164,12 @@ func (s *shop) wantReports(built db.Build, of oracle.Orders, times oracle.Times,
 	counts := oracle.CountTimed(of, times, settings)
 	all := bundlesOf(counts, of, times, 2)
 	s.same("bundles", all, reported[bundle](s, `SELECT item_a, item_b, item_c, orders_together, support, confidence, lift
-		FROM reporting.bundles(lim => 100000, min_support => 2)`))
+		FROM reporting.bundles(lim => 100000, min_support => 2, build => $1)`, built.BuildID))
 	if len(all) > 0 {
 		item := all[0].B
 		holding := slices.DeleteFunc(slices.Clone(all), func(b bundle) bool { return b.A != item && b.B != item && b.C != item })
 		s.same("bundles with "+item, holding[:min(3, len(holding))], reported[bundle](s, `SELECT item_a, item_b, item_c, orders_together,
-			support, confidence, lift FROM reporting.bundles($1, lim => 3, min_support => 2)`, " "+item))
+			support, confidence, lift FROM reporting.bundles($1, lim => 3, min_support => 2, build => $2)`, " "+item, built.BuildID))
 	} else if settings.MaxBasket > 5 && settings.WindowDays == 0 {
 		s.t.Error("there are no bundles to compare")
 	}
@@ -171,8 +178,8 @@ func (s *shop) wantReports(built db.Build, of oracle.Orders, times oracle.Times,
 		s.t.Errorf("there are only %d substitutes to compare", len(apart))
 	}
 	s.same("substitutes", apart, reported[substitute](s, `SELECT item_a, item_b, orders_together, expected_together, lift,
-		shared_neighbours, shared_category FROM reporting.substitutes(lim => 1000, max_lift => 0.8, min_expected => 0.5, min_shared_neighbours => 2)`))
-	s.wantFunnel(built)
+		shared_neighbours, shared_category FROM reporting.substitutes(lim => 1000, max_lift => 0.8, min_expected => 0.5, min_shared_neighbours => 2,
+		build => $1)`, built.BuildID))
 }
 
 // same compares rows. Sums of floats may differ in their last bits, and so may the places of rows that differ in nothing else.
