@@ -4,14 +4,16 @@
 -- or is 'outside_window': too old for a build with a window, or of no known time where age matters.
 CREATE OR REPLACE FUNCTION basket_status(b builds, items bigint[], ordered_at timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE
-    WHEN (b).window_days IS NOT NULL AND coalesce(
-             ordered_at <= (b).newest_ordered_at - (b).window_days * interval '24 hours', true
-         ) OR (b).half_life_days IS NOT NULL AND ordered_at IS NULL THEN 'outside_window'
+AS $$
+SELECT CASE
+    WHEN b.window_days IS NOT NULL AND coalesce(
+             ordered_at <= b.newest_ordered_at - b.window_days * interval '24 hours', true
+         ) OR b.half_life_days IS NOT NULL AND ordered_at IS NULL THEN 'outside_window'
     WHEN cardinality(items) < 2 THEN 'one_item'
-    WHEN cardinality(items) > (b).max_basket THEN 'large'
+    WHEN cardinality(items) > b.max_basket THEN 'large'
     ELSE 'basket'
-END;
+END
+$$;
 
 -- The counted baskets as the build saw them, each reduced to the given items and left out unless it has three
 -- of them: without the orders that came later, and with those changed or deleted since as they were. Builds of
