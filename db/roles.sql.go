@@ -10,13 +10,7 @@ import (
 )
 
 const reportingRoleExists = `-- name: ReportingRoleExists :one
-SELECT EXISTS (
-    SELECT
-    FROM pg_catalog.pg_roles AS r
-    WHERE r.rolname = coalesce(
-        (SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting'
-    )
-)::boolean AS some
+SELECT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = reporting_role())::boolean AS some
 `
 
 func (q *Queries) ReportingRoleExists(ctx context.Context) (bool, error) {

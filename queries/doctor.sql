@@ -282,10 +282,11 @@ ORDER BY c.relname
 LIMIT 20;
 
 -- name: DoctorReportingRole :many
-SELECT 'role alsobought_reporting'::text AS subject,
-       (p.problem || ': run alsobought migrate up as a user who may create roles, or after ' ||
-        'CREATE ROLE alsobought_reporting')::text AS problem
-FROM (SELECT reporting_problem() AS problem) AS p
+SELECT ('role ' || r.name)::text AS subject,
+       (p.problem || ': run alsobought migrate up as a user who may create roles, or after CREATE ROLE '
+        || quote_ident(r.name))::text AS problem
+FROM (SELECT reporting_role() AS name) AS r
+CROSS JOIN (SELECT reporting_problem() AS problem) AS p
 WHERE p.problem IS NOT NULL
 ORDER BY p.problem
 LIMIT 20;

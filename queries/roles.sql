@@ -1,11 +1,5 @@
 -- name: ReportingRoleExists :one
-SELECT EXISTS (
-    SELECT
-    FROM pg_catalog.pg_roles AS r
-    WHERE r.rolname = coalesce(
-        (SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting'
-    )
-)::boolean AS some;
+SELECT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = reporting_role())::boolean AS some;
 
 -- name: RoleMayCloseBooks :one
 -- Whether this role may mark loads and builds as failed that a kill left running. A server's may not.

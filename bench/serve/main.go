@@ -3,7 +3,9 @@
 //
 // Each kind of question is asked in a closed loop (every connection asks again as soon as it is answered) and then in an open one, at half
 // of that rate, whose latencies count from the moment at which a question was due. It prints what it measured and never judges a time.
-// Whoever asks, the server and PostgreSQL share the processors. Only addresses of this machine are asked.
+// Before that, both versions are asked the same questions: their answers must be equal, or their speeds say nothing. Then come first answers,
+// of a new server and after a switch of builds. Whoever asks, the server and PostgreSQL share the processors. Only addresses of this machine
+// are asked.
 package main
 
 import (
@@ -27,6 +29,8 @@ type options struct {
 	rounds      int
 	each        time.Duration
 	building    bool
+	orders      string
+	only        bool
 }
 
 func main() {
@@ -53,9 +57,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // its content is sample data
 		return fmt.Errorf("make a temporary directory: %w", err)
 	}
-	orders := filepath.Join(dir, "orders.csv")
-	if err := generate(ctx, o.binary, orders); err != nil {
-		return err
+	orders := o.orders
+	if orders == "" {
+		orders = filepath.Join(dir, "orders.csv")
+		if err := generate(ctx, o.binary, orders); err != nil {
+			return err
+		}
 	}
 	versions := []*version{{name: "new", binary: o.binary}}
 	if o.old != "" {
@@ -70,6 +77,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	questions, err := readQuestions(orders)
 	if err != nil {
+		return err
+	}
+	if len(versions) > 1 {
+		asked, err := compare(ctx, versions, questions)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%d questions: both versions give the same answers\n\n", asked)
+		if o.only {
+			return nil
+		}
+	}
+	if err := o.measureCold(ctx, versions, questions, stdout, stderr); err != nil {
 		return err
 	}
 	for _, cached := range []bool{false, true} {
@@ -90,8 +110,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds, of which the median counts")
 	flags.DurationVar(&o.each, "each", 3*time.Second, "how long to ask one kind of question in one round")
 	flags.BoolVar(&o.building, "building", false, "run builds of the same data meanwhile")
+	flags.StringVar(&o.orders, "orders", "", "CSV file of order_id,item_name,... to ask about instead of the sample")
+	flags.BoolVar(&o.only, "compare", false, "only compare the answers of both versions")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if o.only && o.old == "" {
+		return o, errors.New("wrong usage: --compare needs --old")
 	}
 	if flags.NArg() > 0 || o.connections < 1 || o.rounds < 1 || o.each <= 0 {
 		return o, errors.New("wrong usage: --connections and --rounds are 1 or more, --each is a time above 0, and there are only flags")
@@ -120,7 +145,7 @@ func (o options) measure(ctx context.Context, versions []*version, q questions, 
 			}
 		}
 	}
-	return printTable(stdout, versions, kinds, state(cached))
+	return printTable(stdout, versions, append(kinds, kind{name: singleRow}), state(cached))
 }
 
 func state(cached bool) string {
@@ -142,6 +167,11 @@ func (o options) round(ctx context.Context, v *version, kinds []kind, cached boo
 		go func() { built <- v.build(ctx) }()
 		defer func() { cancel(); err = errors.Join(err, <-built) }()
 	}
+	row, err := v.readRows(ctx, o.connections, o.each)
+	if err != nil {
+		return err
+	}
+	v.closed[singleRow] = append(v.closed[singleRow], row)
 	for _, k := range kinds {
 		closed, err := closedLoop(ctx, address, k, o.connections, o.each)
 		if err != nil {

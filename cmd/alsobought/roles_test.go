@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -290,8 +289,8 @@ func (m members) isNotFooled(t *testing.T) {
 	sql(t, fooler, "CREATE TEMPORARY TABLE revisions (subject text, changes bigint, matters boolean)")
 	before := changes(t, conn)
 	sql(t, fooler, "UPDATE rules SET reason = reason")
-	if diff := cmp.Diff(before+1, changes(t, conn)); diff != "" {
-		t.Errorf("changes of rules (-want +got):\n%s", diff)
+	if after := changes(t, conn); after <= before {
+		t.Errorf("changes of rules: %d, then %d", before, after)
 	}
 }
 

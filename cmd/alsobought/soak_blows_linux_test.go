@@ -121,7 +121,7 @@ func (s *soak) limitFiles(size string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	owner := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // it is one on Linux
+	owner := info.Sys().(*syscall.Stat_t)
 	for _, pid := range pids {
 		c := exec.CommandContext(s.t.Context(), "prlimit", "--pid", pid, "--fsize="+size+":"+unlimited)
 		if os.Geteuid() == 0 {

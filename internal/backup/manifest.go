@@ -26,7 +26,7 @@ type Manifest struct {
 	Server        int              `json:"postgresql_version"` // major versions
 	PgDump        int              `json:"pg_dump_version"`
 	Schema        int64            `json:"schema_version"`
-	TablesIn      string           `json:"tables_in"` // the name of their schema
+	TablesIn      string           `json:"tables_in"`      // the name of their schema
 	DatabaseSince time.Time        `json:"database_since"` // of the first migration: tells this database from others
 	Files         int              `json:"dump_files"`
 	Bytes         int64            `json:"dump_bytes"`

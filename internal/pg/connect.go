@@ -13,11 +13,11 @@ import (
 // tooManyConnections is the SQLSTATE of a server that answers, but has no place left.
 const tooManyConnections = "53300"
 
-// Pool and Tx are pgx's, named here for packages that pass them on and know no driver.
-type (
-	Pool = pgxpool.Pool
-	Tx   = pgx.Tx
-)
+// Pool is pgx's, named here for packages that pass it on and know no driver.
+type Pool = pgxpool.Pool
+
+// Tx is pgx's, too.
+type Tx = pgx.Tx
 
 // Connect opens a connection to the pool's database beside the pool, for a question that must not wait until the pool has a place.
 func Connect(ctx context.Context, pool *Pool) (*pgx.Conn, error) {

@@ -90,8 +90,7 @@ func intact(ctx context.Context, database querier) (intact bool, err error) {
 		)
 		FROM (SELECT reporting_problem() AS problem) AS p
 		JOIN pg_roles AS u ON u.rolname = current_user
-		LEFT JOIN pg_roles AS r ON r.rolname = coalesce(
-			(SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting')`).Scan(&intact)
+		LEFT JOIN pg_roles AS r ON r.rolname = reporting_role()`).Scan(&intact)
 	if err != nil {
 		return false, fmt.Errorf("look at the installed functions: %w", err)
 	}

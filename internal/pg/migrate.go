@@ -50,10 +50,14 @@ func MigrateUpWithRoles(
 
 func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices []func(string)) ([]Migration, error) {
 	p, err := locate(ctx, pool)
-	if err == nil {
-		err = p.mayMigrate()
-	}
 	if err != nil {
+		return nil, err
+	}
+	current := CheckSchema(ctx, pool) == nil
+	if current && prefix == "" && p.ReadOnly {
+		return nil, nil // its primary was migrated
+	}
+	if err := p.mayMigrate(); err != nil {
 		return nil, err
 	}
 	owner := cmp.Or(p.Owner, p.Role)
@@ -65,7 +69,6 @@ func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices [
 			return nil, err
 		}
 	}
-	current := CheckSchema(ctx, pool) == nil
 	if current && prefix == "" {
 		if intact, err := intact(ctx, pool); err != nil || intact {
 			return nil, err

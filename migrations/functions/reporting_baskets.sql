@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION reporting.bundles(
     item_a text, item_b text, item_c text, orders_together bigint, support float8, confidence float8,
     lift float8, build_id bigint, built_at timestamptz
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
     SET jit = off SET plan_cache_mode = force_custom_plan SET join_collapse_limit = 1
     SET enable_mergejoin = off SET enable_nestloop = off SET enable_sort = off
 AS $$
@@ -92,7 +92,7 @@ CREATE OR REPLACE FUNCTION reporting.substitutes(
     baskets_a bigint, baskets_b bigint, shared_neighbours bigint, shared_category text, build_id bigint,
     built_at timestamptz
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT
     SET jit = off SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column

@@ -5,7 +5,7 @@
 -- Reads the lines of the named items by index; without names, all orders once.
 CREATE OR REPLACE FUNCTION reporting.attach_rate(items text[] DEFAULT NULL, others text[] DEFAULT NULL)
 RETURNS TABLE (month date, orders bigint, attached_orders bigint, attach_rate float8)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -46,7 +46,7 @@ $$;
 -- Items that no order holds together with another item, the most ordered ones first. Reads all orders once.
 CREATE OR REPLACE FUNCTION reporting.items_bought_alone(lim integer DEFAULT 20, min_orders bigint DEFAULT 1)
 RETURNS TABLE (item_name text, orders bigint, first_ordered_at timestamptz, last_ordered_at timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -73,7 +73,7 @@ CREATE OR REPLACE FUNCTION reporting.load_baskets()
 RETURNS TABLE (
     load_id bigint, orders bigint, one_item_orders bigint, large_orders bigint, orders_outside_window bigint,
     orders_not_built bigint, baskets bigint
-) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off
+) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

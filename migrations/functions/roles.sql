@@ -1,22 +1,28 @@
 -- Who may do what in this schema: docs/roles.md.
 
--- alsobought_reporting may read schema reporting and nothing else unless the database has a role of
--- its own for that. Roles belong to the whole server: another database may have made it, may be making it now,
--- or the owner of this one may not make roles at all (then the administrator does).
+-- The role that may read schema reporting and nothing else: alsobought_reporting, unless the database has one
+-- of its own.
+CREATE OR REPLACE FUNCTION reporting_role() RETURNS text LANGUAGE sql STABLE
+AS $$
+SELECT coalesce(
+    (SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting'
+)
+$$;
+
+-- Roles belong to the whole server: another database may have made it, may be making it now, or the owner of
+-- this one may not make roles at all (then the administrator does).
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM installed_roles AS r WHERE r.purpose = 'reporting') THEN
-        CREATE ROLE alsobought_reporting NOLOGIN;
-    END IF;
+    EXECUTE format('CREATE ROLE %I NOLOGIN', reporting_role());
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
     WHEN insufficient_privilege THEN
-        RAISE NOTICE 'role alsobought_reporting was not made: this user may not create roles';
+        RAISE NOTICE 'role % was not made: this user may not create roles', reporting_role();
 END
 $$;
 
--- What keeps alsobought_reporting from reading the reports, NULL if nothing does. A restored database may have
--- come to a server without the role.
+-- What keeps the role from reading the reports, NULL if nothing does. A restored database may have come to a
+-- server without it.
 CREATE OR REPLACE FUNCTION reporting_problem() RETURNS text
 LANGUAGE sql STABLE
 AS $$
@@ -30,15 +36,12 @@ SELECT CASE
       )
       OR EXISTS (
           SELECT FROM pg_proc AS p
-          WHERE p.pronamespace = 'reporting'::regnamespace AND NOT has_function_privilege(r.oid, p.oid, 'EXECUTE')
+          WHERE p.pronamespace = 'reporting'::regnamespace
+            AND NOT has_function_privilege(r.oid, p.oid, 'EXECUTE')
       )
     THEN 'may not read all of the reports'
 END
-FROM (
-    SELECT coalesce(
-        (SELECT i.role FROM installed_roles AS i WHERE i.purpose = 'reporting'), 'alsobought_reporting'
-    ) AS name
-) AS v
+FROM (SELECT reporting_role() AS name) AS v
 LEFT JOIN pg_roles AS r ON r.rolname = v.name
 $$;
 
@@ -59,9 +62,7 @@ DECLARE
     reporting text := (
         SELECT k.rolname
         FROM pg_roles AS k
-        WHERE k.rolname = coalesce(
-            (SELECT r.role FROM installed_roles AS r WHERE r.purpose = 'reporting'), everybody
-        )
+        WHERE k.rolname = reporting_role()
     );
     owned CONSTANT text := '^(items|orders|order_lines|item_(stats|pairs|neighbours|days)(_[0-9]+)?'
         '|new_(item_(stats|pairs|neighbours|days|counts|overlaps)|order_days|kept_neighbours|similar))$';
