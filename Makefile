@@ -40,12 +40,12 @@ TEST_PG ?=
 TEST_PG_IMAGE ?= postgres:17
 ifeq ($(TEST_PG),docker)
 with_pg := $(CURDIR)/$(TESTPG) --image '$(TEST_PG_IMAGE)' --
-test_needs := postgres-programs $(TESTPG)
+test_needs := postgres-programs faketime $(TESTPG)
 test_tags := -tags docker
 export TEST_PG_IMAGE
 else ifeq ($(TEST_PG),)
 with_pg :=
-test_needs := postgres-programs
+test_needs := postgres-programs faketime
 test_tags :=
 else
 $(error TEST_PG is '$(TEST_PG)': leave it empty for the installed PostgreSQL, or say TEST_PG=docker)
@@ -108,6 +108,12 @@ test-matrix: go postgres-programs ## every test with each PostgreSQL from 15 to 
 test-pitr: go postgres-programs ## point-in-time recovery with pgBackRest and deploy/pgbackrest
 	@scripts/ensure pgbackrest
 	@go test -tags pitr -run PointInTime $(TEST_FLAGS) ./cmd/alsobought
+
+ROUNDS ?= 300
+SEED ?=
+.PHONY: soak
+soak: go postgres-programs faketime ## crash drills, ROUNDS=300 of them (SEED=N makes the same again)
+	@ALSOBOUGHT_SOAK_ROUNDS='$(ROUNDS)' ALSOBOUGHT_SOAK_SEED='$(SEED)' go test -count 1 -timeout 12h -run '^TestSoak$$' -v $(TEST_FLAGS) ./cmd/alsobought
 
 .PHONY: race
 race: go cc $(test_needs) ## every test under the race detector
@@ -213,6 +219,10 @@ database-url:
 .PHONY: postgres-programs
 postgres-programs:
 	@scripts/ensure postgres
+
+.PHONY: faketime
+faketime:
+	@scripts/ensure faketime
 
 .PHONY: cc
 cc:

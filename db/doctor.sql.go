@@ -744,6 +744,7 @@ type DoctorPartitionsRow struct {
 }
 
 // Every build that is kept has its partition of each table, under its name, for its id; and nobody else has one.
+// Builds of old versions had no days.
 func (q *Queries) DoctorPartitions(ctx context.Context) ([]DoctorPartitionsRow, error) {
 	rows, err := q.db.Query(ctx, doctorPartitions)
 	if err != nil {

@@ -1,4 +1,4 @@
--- What each function, view and trigger of ours was when migrate installed it, so that doctor finds those that
+-- What each function, view and trigger of ours was when migrate made it, so that doctor finds those that
 -- somebody changed by hand.
 
 -- +goose Up

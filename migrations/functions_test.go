@@ -117,3 +117,38 @@ func TestOlderProgramReplacesNothing(t *testing.T) {
 		t.Errorf("applied %+v, error %v", applied, err)
 	}
 }
+
+// Every function, view and trigger is noted as it was made, and those that are replaced as a whole are put right when somebody changed one.
+func TestFunctionsAreMended(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	differ := `SELECT d.kind || ' ' || d.name FROM current_definitions() AS d
+		LEFT JOIN installed_definitions AS i ON i.kind = d.kind AND i.name = d.name
+		WHERE i.sha256 IS DISTINCT FROM d.sha256 ORDER BY 1`
+	if got := texts(t, pool, differ); len(got) > 0 {
+		t.Errorf("not noted as made: %q", got)
+	}
+	mend := func(want bool) {
+		t.Helper()
+		if applied, err := pg.MigrateUp(t.Context(), pool); err != nil || len(applied) > 0 != want {
+			t.Errorf("applied %+v, error %v", applied, err)
+		}
+	}
+	mend(false)
+	before := schema(t, pool)
+	exec(t, pool, `CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 21`)
+	exec(t, pool, `DROP VIEW reporting.order_deletions`)
+	mend(true)
+	mend(false)
+	if diff := cmp.Diff(before, schema(t, pool)); diff != "" {
+		t.Errorf("schema (-before +mended):\n%s", diff)
+	}
+
+	// What a migration made is not taken for good because functions are made anew.
+	exec(t, pool, `ALTER TABLE orders DISABLE TRIGGER orders_deleted`)
+	exec(t, pool, `DROP VIEW reporting.order_deletions`)
+	mend(true)
+	if diff := cmp.Diff([]string{"trigger orders_deleted of orders"}, texts(t, pool, differ)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -217,6 +217,7 @@ LIMIT 20;
 
 -- name: DoctorPartitions :many
 -- Every build that is kept has its partition of each table, under its name, for its id; and nobody else has one.
+-- Builds of old versions had no days.
 WITH tables AS (
     SELECT t.parent, b.build_id, t.parent || '_' || b.build_id AS name
     FROM builds AS b

@@ -151,7 +151,7 @@ func (s *soak) round(n int, b blow) {
 	if status == exitDone && act.builds && beside == nil {
 		s.compareBuild()
 	}
-	want(s.t, s.url(), nil, "build")
+	s.run("build")
 	s.compareBuild()
 	if n%10 == 0 {
 		s.compareWithFull()
@@ -171,6 +171,22 @@ func (s *soak) start(a act) *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	return c
+}
+
+// run runs a command to a good end. PostgreSQL may be on its way down or up, which takes another try.
+func (s *soak) run(args ...string) string {
+	s.t.Helper()
+	for tries := 0; ; tries++ {
+		e := alsobought(s.t, s.url(), nil, args...)
+		down := strings.Contains(e.stderr, "the database went away") || strings.Contains(e.stderr, "see that it runs")
+		if e.status == exitDone {
+			return e.stdout
+		}
+		if !down || tries == 100 {
+			s.t.Fatalf("alsobought %s: exit status %d\n%s%s\n%s", strings.Join(args, " "), e.status, e.stdout, e.stderr, s.serverLog())
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // beside is, in some rounds, a build that runs beside the command.
@@ -212,14 +228,14 @@ func (s *soak) moment(a act, c *exec.Cmd, done chan error) {
 func (s *soak) recover() {
 	s.eventually("PostgreSQL answers", func(context.Context, *pgx.Conn) (bool, error) { return true, nil })
 	if s.rnd.IntN(2) == 0 { // maybe beside statements whose program is gone
-		want(s.t, s.url(), nil, "doctor")
+		s.run("doctor")
 	}
 	s.eventually("the sessions of the dead are gone", func(ctx context.Context, conn *pgx.Conn) (gone bool, err error) {
 		err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
 			WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.classid = ANY ($1))`, ourLocks).Scan(&gone)
 		return gone, err
 	})
-	want(s.t, s.url(), nil, "doctor")
+	s.run("doctor")
 	if left := s.texts(`SELECT 'load ' || l.load_id FROM loads AS l WHERE l.status = 'running'
 		UNION ALL SELECT 'build ' || b.build_id FROM builds AS b WHERE b.status = 'running'
 		UNION ALL SELECT 'table ' || c.relname FROM pg_class AS c WHERE c.relname LIKE 'new\_%'`); len(left) > 0 {
@@ -264,17 +280,17 @@ func (s *soak) compareWithFull() {
 		return rows
 	}
 	delta := rows()
-	want(s.t, s.url(), nil, "build", "--full")
+	s.run("build", "--full")
 	if diff := cmp.Diff(rows(), delta); diff != "" {
 		s.t.Errorf("(-full +delta):\n%s", diff)
 	}
 	s.compareBuild()
-	want(s.t, s.url(), nil, "doctor")
+	s.run("doctor")
 }
 
 // compareAnswers wants the API, whatever fell on it or its database, to answer as the command line does.
 func (s *soak) compareAnswers() {
-	printed := want(s.t, s.url(), nil, "popular", "--json")
+	printed := s.run("popular", "--json")
 	answered := ""
 	s.eventually("the API answers as the command line", func(ctx context.Context, _ *pgx.Conn) (bool, error) {
 		var err error

@@ -13,10 +13,10 @@ import (
 // tooManyConnections is the SQLSTATE of a server that answers, but has no place left.
 const tooManyConnections = "53300"
 
-// Pool is pgx's, named here for packages that pass it on and know no driver.
+// Pool is pgxpool's, named here for packages that pass it on and know no driver.
 type Pool = pgxpool.Pool
 
-// Tx is pgx's, too.
+// Tx is pgx's, likewise.
 type Tx = pgx.Tx
 
 // Connect opens a connection to the pool's database beside the pool, for a question that must not wait until the pool has a place.

@@ -8,7 +8,9 @@ import (
 )
 
 // migratedFunctions are those that migrations make, for triggers and constraints. The others are replaced as a whole.
-var migratedFunctions = []string{"answers_lock", "count_change", "give_notice", "keep_order_changes", "lock_orders", "notice_switch"}
+var migratedFunctions = []string{
+	"all_trimmed", "answers_lock", "count_change", "give_notice", "keep_order_changes", "lock_orders", "notice_switch", "trimmed",
+}
 
 // recordDefinitions notes the definitions that the transaction has made, and those that migrations made, of which it believes older notes
 // rather than what it finds, unless they were migrated just now.

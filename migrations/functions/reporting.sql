@@ -42,26 +42,34 @@ RETURNS TABLE (
         basket_sizes jsonb, largest_orders jsonb,
     near_duplicates bigint, near_duplicate_names jsonb, first_ordered_at timestamptz,
         last_ordered_at timestamptz
-) LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off SET work_mem = '128MB'
 AS $$
-WITH lines AS MATERIALIZED (
+WITH lines AS NOT MATERIALIZED (
     SELECT l.order_id, l.item_id FROM order_lines l WHERE l.load_id = load
     UNION ALL
     SELECT k.order_id, k.item_id FROM known_lines k WHERE k.load_id = load
 ), baskets AS MATERIALIZED (
     SELECT n.order_id, count(*) AS size FROM lines n GROUP BY n.order_id
+), by_size AS MATERIALIZED (
+    SELECT b.size, count(*) AS orders FROM baskets b GROUP BY b.size
 ), sizes AS (
-    SELECT min(b.size) AS least, count(*) AS orders,
+    SELECT min(b.size) AS least, sum(b.orders) AS orders,
            CASE WHEN b.size <= 10 THEN b.size::text
                 WHEN b.size <= 20 THEN '11-20'
                 WHEN b.size <= 50 THEN '21-50'
                 WHEN b.size <= 100 THEN '51-100' ELSE 'over 100' END AS items
-    FROM baskets b
+    FROM by_size b
     GROUP BY 3
+), large AS (
+    -- the sizes of the five largest, so that only few orders are looked up
+    SELECT min(s.size) AS least
+    FROM (SELECT b.size, sum(b.orders) OVER (ORDER BY b.size DESC) - b.orders AS larger FROM by_size b) s
+    WHERE s.larger < 5
 ), largest AS (
     SELECT o.external_id, b.size
     FROM baskets b
     JOIN orders o ON o.order_id = b.order_id
+    WHERE b.size >= (SELECT g.least FROM large g)
     ORDER BY b.size DESC, o.external_id
     LIMIT 5
 ), held AS MATERIALIZED (
@@ -75,13 +83,17 @@ WITH lines AS MATERIALIZED (
     HAVING count(*) > 1
 ), nearest AS (
     SELECT n.* FROM near n ORDER BY n.orders DESC, n.first_name LIMIT 20
-), times AS (
-    SELECT o.ordered_at FROM orders o WHERE o.load_id = load
-    UNION ALL
-    SELECT k.ordered_at FROM known_orders k WHERE k.load_id = load
+), times AS MATERIALIZED (
+    SELECT min(t.first_at) AS first_at, max(t.last_at) AS last_at
+    FROM (
+        SELECT min(o.ordered_at) AS first_at, max(o.ordered_at) AS last_at FROM orders o WHERE o.load_id = load
+        UNION ALL
+        SELECT min(k.ordered_at), max(k.ordered_at) FROM known_orders k WHERE k.load_id = load
+    ) t
 )
-SELECT (SELECT count(*) FROM baskets), (SELECT count(*) FROM lines), (SELECT count(*) FROM held),
-       (SELECT count(*) FROM baskets b WHERE b.size = 1),
+SELECT (SELECT coalesce(sum(b.orders), 0)::bigint FROM by_size b),
+       (SELECT coalesce(sum(b.orders * b.size), 0)::bigint FROM by_size b), (SELECT count(*) FROM held),
+       (SELECT coalesce(sum(b.orders), 0)::bigint FROM by_size b WHERE b.size = 1),
        (SELECT count(*) FROM held h WHERE h.orders = 1),
        (SELECT coalesce(jsonb_agg(jsonb_build_object('items', z.items, 'orders', z.orders) ORDER BY z.least),
            '[]') FROM sizes z),
@@ -90,7 +102,7 @@ SELECT (SELECT count(*) FROM baskets), (SELECT count(*) FROM lines), (SELECT cou
         FROM largest t),
        (SELECT count(*) FROM near),
        (SELECT coalesce(jsonb_agg(t.names ORDER BY t.orders DESC, t.first_name), '[]') FROM nearest t),
-       (SELECT min(t.ordered_at) FROM times t), (SELECT max(t.ordered_at) FROM times t)
+       (SELECT t.first_at FROM times t), (SELECT t.last_at FROM times t)
 $$;
 
 CREATE OR REPLACE VIEW reporting.data_quality AS
