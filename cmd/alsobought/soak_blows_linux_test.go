@@ -27,8 +27,8 @@ type blow struct {
 	name   string
 	act    func(*soak) act // what runs, where it is not to be just anything
 	before func(*soak)
-	strike func(*soak, *exec.Cmd)
-	after  func(*soak)
+	strike func(*soak, *exec.Cmd) // at a moment that nobody chose
+	after  func(*soak)            // the command ended
 }
 
 func blows() []blow {
@@ -40,10 +40,7 @@ func blows() []blow {
 		{name: "PostgreSQL killed", strike: func(s *soak, _ *exec.Cmd) { s.signal(s.postmaster()) }},
 		{name: "backend killed", strike: func(s *soak, _ *exec.Cmd) { s.signal(s.backend()) }},
 		{name: "connections cut", strike: func(s *soak, _ *exec.Cmd) { s.cut() }},
-		{
-			name: "disk full", before: (*soak).fillDisk, strike: func(*soak, *exec.Cmd) {},
-			after: func(s *soak) { s.limitFiles(unlimited) },
-		},
+		{name: "disk full", before: (*soak).fillDisk, after: func(s *soak) { s.limitFiles(unlimited) }},
 		{name: "clock jumps", strike: func(s *soak, _ *exec.Cmd) { s.jump() }},
 		{name: "API killed", strike: func(s *soak, _ *exec.Cmd) {
 			s.api.kill()

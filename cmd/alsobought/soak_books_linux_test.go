@@ -133,7 +133,7 @@ const most = 6000
 func (s *soak) act() act {
 	orders, _ := s.books.orders()
 	loads := s.books.inForce()
-	switch n := s.rnd.IntN(10); {
+	switch n := s.rnd.IntN(12); {
 	case len(orders) > most || n == 0 && len(loads) > 1:
 		return s.revert(loads)
 	case n == 1 && len(orders) > 10:
@@ -143,6 +143,8 @@ func (s *soak) act() act {
 	case n == 3 && len(loads) > 0:
 		again := loads[s.rnd.IntN(len(loads))]
 		return s.load("repeated load", said(again.text), "--again")
+	case n == 4:
+		return s.migrate()
 	}
 	return s.load("load", s.books.random(s.rnd, 1+s.rnd.IntN(1+s.rnd.IntN(1500))))
 }

@@ -112,10 +112,11 @@ func (s *soak) url() string { return s.server.URL() }
 
 // round is one command and one blow.
 func (s *soak) round(n int, b blow) {
-	act := s.act()
-	if b.act != nil {
-		act = b.act(s)
+	choose := b.act
+	if choose == nil {
+		choose = (*soak).act
 	}
+	act := choose(s)
 	if b.before != nil {
 		b.before(s)
 	}
@@ -124,8 +125,10 @@ func (s *soak) round(n int, b blow) {
 	go func() { done <- c.Wait() }()
 	beside := s.beside(act)
 
-	s.moment(act, c, done)
-	b.strike(s, c)
+	if b.strike != nil {
+		s.moment(act, c, done)
+		b.strike(s, c)
+	}
 	err := <-done
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		s.t.Fatal(err)
