@@ -99,6 +99,9 @@ func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices [
 }
 
 func applyAll(ctx context.Context, pool *pgxpool.Pool, w patience) ([]Migration, error) {
+	if err := advanceVersions(ctx, pool); err != nil {
+		return nil, err
+	}
 	var applied []Migration
 	err := withProvider(pool, func(p *goose.Provider) error {
 		results, err := stepwise(ctx, w, p.Up)
@@ -121,6 +124,23 @@ func applyAll(ctx context.Context, pool *pgxpool.Pool, w patience) ([]Migration,
 		applied = append(applied, Migration{Name: functionsName})
 	}
 	return applied, err
+}
+
+// advanceVersions brings the sequence of goose's table on. Where wal_level is minimal PostgreSQL does not log a sequence that is used in the
+// transaction that makes it, as goose does, and after a crash it would give out numbers again.
+func advanceVersions(ctx context.Context, pool *pgxpool.Pool) error {
+	var exists bool
+	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil || !exists {
+		return err
+	}
+	_, err := pool.Exec(ctx, `
+		SELECT setval('goose_db_version_id_seq', g.newest)
+		FROM (SELECT max(v.id) AS newest FROM goose_db_version AS v) AS g
+		WHERE g.newest > (SELECT s.last_value FROM goose_db_version_id_seq AS s)`)
+	if err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	return nil
 }
 
 // MigrateDown takes back the newest migration, or all of them, with the data that their tables hold. Notices are told if

@@ -157,3 +157,18 @@ func TestPrefixOfRoles(t *testing.T) {
 		}
 	}
 }
+
+// The sequence of goose's table may be behind after a crash.
+func TestMigrateAfterCrash(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	if _, err := pg.MigrateDown(t.Context(), pool, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), "SELECT setval('goose_db_version_id_seq', 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if applied, err := pg.MigrateUp(t.Context(), pool); err != nil || len(applied) == 0 {
+		t.Errorf("applied %+v, error %v", applied, err)
+	}
+}
