@@ -203,7 +203,7 @@ func TestMigrateReadOnly(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyURL(t)
 	said := refusal(t, dbtest.As(t, url, "", "", "default_transaction_read_only", "on"), "migrate")
-	if !strings.Contains(said, "is read-only") {
+	if !strings.Contains(said, "the database is read only") {
 		t.Errorf("it says %q", said)
 	}
 	said = refusal(t, dbtest.As(t, url, "", "", "search_path", "nowhere"), "migrate")

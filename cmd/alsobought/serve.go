@@ -54,9 +54,6 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 		return err
 	}
 	defer closeAll()
-	if err := recoverBooks(ctx, pool, term); err != nil {
-		return err
-	}
 	if pool, err = pg.Warmed(ctx, pool, recommend.Warm); err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (p place) notFound() error {
 func (p place) mayMigrate() error {
 	switch {
 	case p.ReadOnly:
-		return fmt.Errorf("database %s is read-only, as a replica is: migrate its primary", p.Database)
+		return ErrReadOnly
 	case p.installed() && !p.MayActAsOwner:
 		return fmt.Errorf("the alsobought tables belong to role %s, of which %s is no member: migrate as %[1]s",
 			p.Owner, p.Role)
