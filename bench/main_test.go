@@ -51,8 +51,8 @@ func TestWrite(t *testing.T) {
 	r := report{
 		Scale: 1, Runs: 3, Processors: 2, GoVersion: "go1.26.0", PostgreSQL: "15.1", FileBytes: 32_887_764,
 		counts:        counts{Lines: 486_620, Items: 15_105, Pairs: 133_632, Neighbours: 220_744},
-		PeakLoadBytes: 41_000_000,
-		Questions:     []answered{{"similar", "HTTP", 8, 100, 1234.5, .00125, .0105}},
+		PeakLoadBytes: 41_000_000, MoreOrders: 1_000,
+		Questions: []answered{{"similar", "HTTP", 8, 100, 1234.5, .00125, .0105}},
 	}
 	var phases, compared timings
 	for _, seconds := range []float64{4, 2, 3} {
@@ -60,7 +60,9 @@ func TestWrite(t *testing.T) {
 		phases.add(total, seconds)
 		compared.add(floor, 2)
 	}
-	r.Phases, r.Compared = phases.summary(r.Lines), compared.summary(r.Lines)
+	var delta timings
+	delta.add("delta build", 0.5)
+	r.Phases, r.Delta, r.Compared = phases.summary(r.Lines), delta.summary(r.Lines), compared.summary(r.Lines)
 	r.compare()
 
 	var tables, nothing bytes.Buffer
@@ -77,6 +79,9 @@ PostgreSQL 15.1, go1.26.0, 2 processors, 3 runs
 
          file to active build, times  median    min..max
   floor: COPY of two integer columns    1.50  1.00..2.00
+
+  1,000 orders more  median s      min..max
+        delta build     0.500  0.500..0.500
 
 peak memory of the process while it loads: 41.0 MB resident
 

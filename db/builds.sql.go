@@ -446,6 +446,19 @@ func (q *Queries) BuildList(ctx context.Context, lim int32) ([]Build, error) {
 	return items, nil
 }
 
+const buildNoneActive = `-- name: BuildNoneActive :one
+SELECT (EXISTS (SELECT FROM builds AS r WHERE r.status = 'ready')
+        AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active))::boolean AS none_active
+`
+
+// Whether some build is ready, and none is active.
+func (q *Queries) BuildNoneActive(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, buildNoneActive)
+	var none_active bool
+	err := row.Scan(&none_active)
+	return none_active, err
+}
+
 const buildPrunable = `-- name: BuildPrunable :many
 SELECT r.build_id
 FROM (

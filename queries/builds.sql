@@ -55,6 +55,11 @@ UPDATE builds AS b SET active = false WHERE b.active;
 -- name: BuildActivate :one
 UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = @build_id AND b.status = 'ready' RETURNING *;
 
+-- name: BuildNoneActive :one
+-- Whether some build is ready, and none is active.
+SELECT (EXISTS (SELECT FROM builds AS r WHERE r.status = 'ready')
+        AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active))::boolean AS none_active;
+
 -- name: BuildActivateNewest :execrows
 -- Where none is active, the newest that is whole: its builder was killed before it could activate it.
 UPDATE builds AS b

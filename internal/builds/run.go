@@ -170,7 +170,12 @@ func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	if err := dropNew(ctx, conn); err != nil {
 		return 0, err
 	}
-	if _, err := db.New(conn).BuildActivateNewest(ctx); err != nil {
+	// Asked first: a change of builds.active gives notice, which takes its time even if nothing changes.
+	none, err := db.New(conn).BuildNoneActive(ctx)
+	if err == nil && none {
+		_, err = db.New(conn).BuildActivateNewest(ctx)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("activate the newest build: %w", err)
 	}
 	left, err := db.New(conn).BuildIsLeft(ctx)

@@ -42,9 +42,6 @@ func TestSample(t *testing.T) {
 		}
 	}
 
-	aged := defaults()
-	aged.Settings.WindowDays, aged.Settings.HalfLifeDays = 400, 90
-	buildtest.WantCounts(t, pool, mustBuild(t, pool, aged), oracle.CountTimed(orders, times, oracle.Settings(aged.Settings)))
 	built := mustBuild(t, pool, defaults())
 	buildtest.WantCounts(t, pool, built, oracle.CountTimed(orders, times, oracle.Settings(builds.DefaultSettings())))
 	got := fmt.Sprintf("orders %d, lines %d, items %d, pairs %d", built.Orders, built.OrderLines, built.Items, built.Pairs)

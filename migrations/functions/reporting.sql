@@ -155,27 +155,28 @@ WHERE b.active;
 -- Each pair once, item_a being the first by name: ids follow the order of loading, and would show it.
 -- confidence_ab is the confidence of b given a, affinity_ab what a says for b.
 CREATE OR REPLACE VIEW reporting.item_pairs AS
-SELECT a.name AS item_a, b.name AS item_b, p.orders_together,
-       sa.orders AS orders_a, sb.orders AS orders_b, sa.baskets AS baskets_a, sb.baskets AS baskets_b,
-       m.support, m.confidence AS confidence_ab, m.reverse_confidence AS confidence_ba, m.lift, m.cosine,
-           m.jaccard,
-       m.affinity AS affinity_ab, m.reverse_affinity AS affinity_ba, p.weight, t.build_id, t.built_at
+SELECT least(x.name, y.name) AS item_a, greatest(x.name, y.name) AS item_b, p.orders_together,
+       CASE WHEN o.straight THEN sx.orders ELSE sy.orders END AS orders_a,
+       CASE WHEN o.straight THEN sy.orders ELSE sx.orders END AS orders_b,
+       n.baskets_a, n.baskets_b, m.support, m.confidence AS confidence_ab, m.reverse_confidence AS confidence_ba,
+       m.lift, m.cosine, m.jaccard, m.affinity AS affinity_ab, m.reverse_affinity AS affinity_ba, p.weight,
+       t.build_id, t.built_at
 FROM builds t
 JOIN item_pairs p ON p.build_id = t.build_id
 JOIN items x ON x.item_id = p.item_a
 JOIN items y ON y.item_id = p.item_b
+JOIN item_stats sx ON sx.build_id = p.build_id AND sx.item_id = p.item_a
+JOIN item_stats sy ON sy.build_id = p.build_id AND sy.item_id = p.item_b
+CROSS JOIN LATERAL (SELECT x.name < y.name AS straight) AS o
 CROSS JOIN LATERAL (
-    SELECT least(x.name, y.name) AS name, CASE WHEN x.name < y.name THEN p.item_a ELSE p.item_b END AS item_id
-) a
-CROSS JOIN LATERAL (
-    SELECT greatest(x.name, y.name) AS name,
-           CASE WHEN x.name < y.name THEN p.item_b ELSE p.item_a END AS item_id
-) b
-JOIN item_stats sa ON sa.build_id = t.build_id AND sa.item_id = a.item_id
-JOIN item_stats sb ON sb.build_id = t.build_id AND sb.item_id = b.item_id
+    SELECT CASE WHEN o.straight THEN sx.baskets ELSE sy.baskets END AS baskets_a,
+           CASE WHEN o.straight THEN sy.baskets ELSE sx.baskets END AS baskets_b,
+           CASE WHEN o.straight THEN sx.mass ELSE sy.mass END AS mass_a,
+           CASE WHEN o.straight THEN sy.mass ELSE sx.mass END AS mass_b
+) AS n
 CROSS JOIN LATERAL pair_measures(
-    p.orders_together, p.weight, sa.baskets, sb.baskets, sa.mass, sb.mass, t.baskets, t.shrinkage,
-        t.popularity_exponent
+    p.orders_together, p.weight, n.baskets_a, n.baskets_b, n.mass_a, n.mass_b, t.baskets, t.shrinkage,
+    t.popularity_exponent
 ) AS m(support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, reverse_affinity)
 WHERE t.active;
 
