@@ -174,10 +174,12 @@ func TestMigrateWaits(t *testing.T) {
 	holder := login(t, dbtest.As(t, url, "", "", "application_name", "somebody's report"))
 	sql(t, holder, "BEGIN; SELECT FROM reporting.rules")
 	sql(t, login(t, url), "UPDATE installed_functions SET hash = 'x'")
-	said := refusal(t, dbtest.As(t, url, "", "", "lock_timeout", "100ms"), "migrate")
+	got := alsobought(t, dbtest.As(t, url, "", "", "lock_timeout", "100ms"), nil, "migrate")
+	waits, said, _ := strings.Cut(got.stderr, "\n")
 	const holds = "application somebody's report, in its transaction since"
-	if !strings.Contains(said, "lock timeout") || !strings.Contains(said, holds) {
-		t.Errorf("it says %q", said)
+	if got.status != exitFailed || !strings.Contains(waits, "waiting for a transaction") ||
+		!strings.Contains(said, "lock timeout") || !strings.Contains(said, holds) {
+		t.Errorf("exit status %d, it says %q", got.status, got.stderr)
 	}
 	sql(t, holder, "ROLLBACK")
 	want(t, url, nil, "migrate")
