@@ -172,7 +172,7 @@ lint: go $(GOLANGCI) ## golangci-lint, formats and import directions included
 
 .PHONY: vet
 vet: go
-	@go vet ./...
+	@go vet ./... && go vet -tags pitr ./cmd/alsobought
 	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && go vet -tags docker ./...;)
 
 # The queries are compiled first, so that a mistake in one of them leaves db/ as it is. Emptied, because sqlc keeps files whose queries are gone.

@@ -28,7 +28,7 @@ type cluster struct {
 	account       *syscall.Credential // who runs it; nil: ourselves
 }
 
-func newCluster(t *testing.T) *cluster {
+func newArchived(t *testing.T) *cluster {
 	t.Helper()
 	postgres, _, err := localpg.Program(t.Context(), os.Getenv("ALSOBOUGHT_PG_BIN"), "postgres", 14)
 	if err != nil {
@@ -165,7 +165,7 @@ func (c *cluster) ask(t *testing.T, sql string) (answer string) {
 // TestPointInTime follows docs/backups.md: orders before and after a base backup, a moment, more orders; then back to that moment. What was
 // there at that moment is there again, to the order and to the byte of an answer; what came later is not; and life goes on.
 func TestPointInTime(t *testing.T) {
-	c := newCluster(t)
+	c := newArchived(t)
 	conn, err := pgx.Connect(t.Context(), c.url("postgres"))
 	if err != nil {
 		t.Fatal(err)
