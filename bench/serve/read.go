@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +18,7 @@ const singleRow = "one row by its key"
 
 // readRows has every connection read one row by its key again and again, straight from the PostgreSQL of v.
 func (v *version) readRows(ctx context.Context, connections int, each time.Duration) (m measured, err error) {
-	server, err := localpg.Start(ctx, localpg.Config{Dir: filepath.Join(v.dataDir, "pg")})
+	server, err := localpg.Start(ctx, localpg.Config{Dir: v.dataDir})
 	if err != nil {
 		return m, err
 	}
