@@ -193,8 +193,8 @@ WHERE t.build_id = $1
       <= b.orders / 4
 `
 
-// Has a build start from the counts of the newest one that counted orders the same way, unless too much changed
-// since. Windows and half-lives move with the newest order, so that their counts are no base, nor need one.
+// Has a build start from the counts of the newest one that counted orders the same way, unless too much
+// changed since. Windows and half-lives move with the newest order: their counts are no base, nor need one.
 func (q *Queries) BuildChooseBase(ctx context.Context, buildID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, buildChooseBase, buildID)
 	if err != nil {
@@ -371,7 +371,9 @@ SELECT (EXISTS (
             THEN substring(c.relname, '[0-9]+$')::bigint
     END
     WHERE c.relkind = 'r' AND b.status = 'pruned'
-      AND c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
+      AND c.relnamespace = (
+          SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass
+      )
 ) OR EXISTS (
     SELECT FROM order_days AS d JOIN builds AS b ON b.build_id = d.build_id WHERE b.status = 'pruned'
 ))::boolean AS is_left
@@ -572,7 +574,10 @@ SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesc
 FROM builds AS b
 JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id,
         'item_days_' || b.build_id)
-    AND c.relkind = 'r' AND c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
+    AND c.relkind = 'r'
+    AND c.relnamespace = (
+        SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass
+    )
 LEFT JOIN pg_catalog.pg_inherits AS n ON n.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_class AS p ON p.oid = n.inhparent
 WHERE b.status = 'pruned'

@@ -197,7 +197,8 @@ type DoctorFunctionsRow struct {
 	Problem string `json:"problem"`
 }
 
-// What migrate installed, and what is there. Another major version of PostgreSQL may write the same definition otherwise.
+// What migrate installed, and what is there. Another major version of PostgreSQL may write the same
+// definition otherwise.
 func (q *Queries) DoctorFunctions(ctx context.Context) ([]DoctorFunctionsRow, error) {
 	rows, err := q.db.Query(ctx, doctorFunctions)
 	if err != nil {
@@ -376,9 +377,12 @@ WITH said AS (
            l.rows_rejected AS rejects
     FROM loads AS l
 ), there AS MATERIALIZED (
-    SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders, sum(x.rejects)::bigint AS rejects
+    SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders,
+           sum(x.rejects)::bigint AS rejects
     FROM (
-        SELECT l.load_id, count(*) AS lines, 0 AS orders, 0 AS rejects FROM order_lines AS l GROUP BY l.load_id
+        SELECT l.load_id, count(*) AS lines, 0 AS orders, 0 AS rejects
+        FROM order_lines AS l
+        GROUP BY l.load_id
         UNION ALL SELECT k.load_id, count(*), 0, 0 FROM known_lines AS k GROUP BY k.load_id
         UNION ALL SELECT o.load_id, 0, count(*), 0 FROM orders AS o GROUP BY o.load_id
         UNION ALL SELECT k.load_id, 0, count(*), 0 FROM known_orders AS k GROUP BY k.load_id
@@ -388,12 +392,14 @@ WITH said AS (
 )
 SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::text AS problem
 FROM (
-    (SELECT 'every load''s counts are those of its rows' AS check_name, s.load_id, 'load ' || s.load_id AS subject,
+    (SELECT 'every load''s counts are those of its rows' AS check_name, s.load_id,
+            'load ' || s.load_id AS subject,
             'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects; there are ' ||
             coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) || ', ' || coalesce(t.rejects, 0) AS problem
      FROM said AS s
      LEFT JOIN there AS t ON t.load_id = s.load_id
-     WHERE (s.lines, s.orders, s.rejects) <> (coalesce(t.lines, 0), coalesce(t.orders, 0), coalesce(t.rejects, 0))
+     WHERE (s.lines, s.orders, s.rejects)
+           <> (coalesce(t.lines, 0), coalesce(t.orders, 0), coalesce(t.rejects, 0))
      ORDER BY s.load_id
      LIMIT 20)
     UNION ALL
@@ -602,8 +608,9 @@ type DoctorOrdersRow struct {
 	Problem   string `json:"problem"`
 }
 
-// The invariants that no constraint can hold: what is wrong, at most 20 rows a check, none when all is well. Most queries are one check, and
-// say subject and problem. Those that read all orders, or all lines, make several checks in one pass, and name the check of each row.
+// The invariants that no constraint can hold: what is wrong, at most 20 rows a check, none when all is well.
+// Most queries are one check, and say subject and problem. Those that read all orders, or all lines, make
+// several checks in one pass, and name the check of each row.
 // Lines are walked order by order along their key, beside orders: no sort and no hash table.
 func (q *Queries) DoctorOrders(ctx context.Context) ([]DoctorOrdersRow, error) {
 	rows, err := q.db.Query(ctx, doctorOrders)
@@ -668,7 +675,10 @@ LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
 LEFT JOIN builds AS t ON t.build_id = p.build_id
 WHERE p.item_a >= p.item_b OR p.orders_together < 1 OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
    OR p.weight <> p.weight_units / weight_units()::float8
-   OR NOT p.weight BETWEEN p.orders_together / CASE WHEN t.half_life_days IS NULL THEN 1000::float8 ELSE 274877906944 END AND p.orders_together
+   OR NOT p.weight BETWEEN p.orders_together / CASE
+          WHEN t.half_life_days IS NULL THEN 1000::float8
+          ELSE weight_units()
+      END AND p.orders_together
 ORDER BY p.build_id, p.item_a, p.item_b
 LIMIT 20
 `
@@ -712,14 +722,18 @@ WITH tables AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
     JOIN pg_catalog.pg_class AS p ON p.oid = i.inhparent
     WHERE p.relkind = 'p'
-      AND p.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
+      AND p.relnamespace = (
+          SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass
+      )
       AND p.relname IN ('item_stats', 'item_pairs', 'item_neighbours', 'item_days')
 )
 SELECT f.subject::text AS subject, f.problem::text AS problem
 FROM (
     SELECT 'build ' || t.build_id AS subject,
-           CASE WHEN a.name IS NULL THEN 'has no partition of ' || t.parent || ': alsobought build makes a new build'
-                WHEN a.detaching THEN 'its partition of ' || t.parent || ' is half detached: alsobought build makes a new build'
+           CASE WHEN a.name IS NULL
+                    THEN 'has no partition of ' || t.parent || ': alsobought build makes a new build'
+                WHEN a.detaching
+                    THEN 'its partition of ' || t.parent || ' is half detached: alsobought build makes a new build'
                 ELSE 'its partition of ' || t.parent || ' is one ' || a.bound END AS problem
     FROM tables AS t
     LEFT JOIN attached AS a ON a.parent = t.parent AND a.name = t.name
@@ -743,7 +757,8 @@ type DoctorPartitionsRow struct {
 	Problem string `json:"problem"`
 }
 
-// Every build that is kept has its partition of each table, under its name, for its id; and nobody else has one.
+// Every build that is kept has its partition of each table, under its name, for its id; and nobody else has
+// one.
 // Builds of old versions had no days.
 func (q *Queries) DoctorPartitions(ctx context.Context) ([]DoctorPartitionsRow, error) {
 	rows, err := q.db.Query(ctx, doctorPartitions)

@@ -18,7 +18,9 @@ ALTER TABLE builds
     ADD CONSTRAINT builds_chance_share_check CHECK (chance_share BETWEEN 0 AND 1),
     ADD CONSTRAINT builds_half_life_days_check CHECK (half_life_days BETWEEN 0.01 AND 36500);
 COMMENT ON COLUMN builds.window_days IS 'Only orders of so many days, back from the newest order, were counted. NULL: all orders.';
-COMMENT ON COLUMN builds.half_life_days IS 'An order''s weight in affinity halves with so many days of age, counted from the newest order. NULL: all weigh the same.';
+COMMENT ON COLUMN builds.half_life_days IS
+    'An order''s weight in affinity halves with so many days of age, counted from the newest order. '
+    'NULL: all weigh the same.';
 COMMENT ON COLUMN builds.overlap_discount IS 'How much of what basket items say of an item by way of each other is taken off: 0 for nothing, 1 for all of it.';
 COMMENT ON COLUMN builds.popularity_prior IS 'How much popularity says of what goes with a basket whose items are in few others: 0 for nothing.';
 COMMENT ON COLUMN builds.basket_lines IS 'Lines of counted baskets: the baskets of all items added up.';

@@ -38,7 +38,9 @@ CREATE TABLE rules (
         AND octet_length(ended_by) BETWEEN 1 AND 2000)
 );
 COMMENT ON TABLE rules IS 'What people decide about answers: docs/rules.md. A row is in force as soon as it is committed.';
-COMMENT ON COLUMN rules.kind IS 'hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together.';
+COMMENT ON COLUMN rules.kind IS
+    'hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their '
+    'order. apart: no two of the items are shown together.';
 COMMENT ON COLUMN rules.item IS 'The rule is for questions about this item, or about a basket or order that holds it. NULL: for all questions.';
 COMMENT ON COLUMN rules.valid_until IS 'The rule has ended from then on. NULL: it stays in force.';
 COMMENT ON COLUMN rules.ended_at IS 'When somebody ended it early. A rule is never deleted: the table is the audit.';

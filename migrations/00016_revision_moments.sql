@@ -1,7 +1,7 @@
--- A revision is never given twice. A primary can be lost together with changes that its replica never got: the
--- promoted replica would count on from the number before, and a server that kept answers, or a client with
--- their ETags, would take those made from a lost change for those of the next one. So a revision is the time
--- of its change, in microseconds, and more than the one before whatever the clock says.
+-- A revision is never given twice. A primary can be lost together with changes that its replica never got:
+-- the promoted replica would count on from the number before, and a server that kept answers, or a client
+-- with their ETags, would take those made from a lost change for those of the next one. So a revision is the
+-- time of its change, in microseconds, and more than the one before whatever the clock says.
 
 -- +goose Up
 -- +goose StatementBegin

@@ -21,8 +21,11 @@ ORDER BY n.order_id;
 -- name: CaseDraw :execrows
 -- Held-out orders of two items and more, at most @most of them.
 WITH lines AS (
-    SELECT o.external_id, i.item_id, row_number() OVER (PARTITION BY l.order_id ORDER BY md5(concat_ws('/', @seed::text, o.external_id, i.name)), i.name) AS draw,
-           count(*) OVER (PARTITION BY l.order_id) AS size
+    SELECT o.external_id, i.item_id, count(*) OVER (PARTITION BY l.order_id) AS size,
+           row_number() OVER (
+               PARTITION BY l.order_id
+               ORDER BY md5(concat_ws('/', @seed::text, o.external_id, i.name)), i.name
+           ) AS draw
     FROM held_out AS h
     JOIN orders AS o ON o.order_id = h.order_id
     JOIN order_lines AS l ON l.order_id = h.order_id

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -130,12 +129,20 @@ func TestKilledServer(t *testing.T) {
 	if status := loading.ProcessState.ExitCode(); status != exitFailed {
 		t.Errorf("exit status %d, want %d", status, exitFailed)
 	}
-	if lines := strings.Split(strings.TrimSpace(stderr.String()), "\n"); len(lines) != 2 { // the first says that the server was started
+	// The first line says that the server was started. What watches the server may have it back before the load gives up; the load then
+	// records its failure by itself, and nothing is left to find.
+	said := strings.TrimSpace(stderr.String())
+	recovered := strings.Contains(said, "recovered")
+	if lines := strings.Split(said, "\n"); len(lines) != 2 && !(recovered && len(lines) == 3) {
 		t.Errorf("printed %q, want one line of what happened", lines)
 	}
 
-	if e := alsobought(t, "", nil, "doctor", "--data-dir", dir); e.status != exitDone || !strings.Contains(e.stderr, "interrupted") {
+	e := alsobought(t, "", nil, "doctor", "--data-dir", dir)
+	if e.status != exitDone || !recovered && !strings.Contains(e.stderr, "interrupted") {
 		t.Errorf("doctor: %+v, want no findings and word of an interruption", e)
+	}
+	if loads := want(t, "", nil, "loads", "--data-dir", dir); !strings.Contains(loads, "failed") {
+		t.Errorf("loads: %s, want a failed one", loads)
 	}
 	if popular := want(t, "", nil, "popular", "--data-dir", dir); strings.Count(popular, "\n") != 3 {
 		t.Errorf("popular: %s, want a and b", popular)
@@ -157,20 +164,12 @@ func orders() *bytes.Buffer {
 // until asks the database every few milliseconds until the condition holds.
 func until(t testing.TB, conn *pgx.Conn, condition string, args ...any) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for holds := false; !holds; {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("it never came to be that %s", condition)
-		case <-tick.C:
-		}
+	dbtest.Eventually(t, condition, func(ctx context.Context) (holds bool) {
 		if err := conn.QueryRow(ctx, "SELECT "+condition, args...).Scan(&holds); err != nil {
 			t.Fatal(err)
 		}
-	}
+		return holds
+	})
 }
 
 // TestKilledBackup kills a backup in the middle. Nothing has a backup's name; what pg_dump goes on with keeps others away, and the next
@@ -220,15 +219,10 @@ func TestKilledBackup(t *testing.T) {
 	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], ".unfinished") {
 		t.Errorf("left by the kill: %q, error %v", left, err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // pg_dump ends after its session
-		third := alsobought(t, url, nil, "backup", "--backup-dir", backups)
-		if third.status == exitDone {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after pg_dump: exit status %d, %s", third.status, third.stderr)
-		}
-	}
+	// pg_dump ends a moment after its session, and its hold on the directory with it.
+	dbtest.Eventually(t, "another backup is made", func(context.Context) bool {
+		return alsobought(t, url, nil, "backup", "--backup-dir", backups).status == exitDone
+	})
 	if left, err = filepath.Glob(filepath.Join(backups, "alsobought-*")); err != nil || len(left) != 1 || strings.HasSuffix(left[0], ".unfinished") {
 		t.Errorf("left by the next: %q, error %v", left, err)
 	}

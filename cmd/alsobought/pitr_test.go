@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -15,10 +16,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/localpg"
 )
 
@@ -187,19 +188,19 @@ func TestPointInTime(t *testing.T) {
 	c.pgbackrest(t, "--type=full", "backup")
 	load("up-to-the-second")
 	before := want(t, shop, nil, "similar", "beans", "--json")
-	time.Sleep(time.Second) // so that the moment is a second's, as people say it
-	moment := c.ask(t, "SELECT to_char(date_trunc('second', now()), 'YYYY-MM-DD HH24:MI:SSOF')")
-	time.Sleep(time.Second)
+	// The next whole second, as people say it: all until now is before it, and what follows waits until it is over.
+	moment := c.ask(t, "SELECT to_char(date_trunc('second', clock_timestamp()) + interval '1 second', 'YYYY-MM-DD HH24:MI:SSOF')")
+	dbtest.Eventually(t, "the second is over", func(context.Context) bool {
+		return c.ask(t, "SELECT (clock_timestamp() > '"+moment+"')::text") == "true"
+	})
 	load("later")
 
 	c.stop(t)
 	c.pgbackrest(t, "--delta", "--type=time", "--target="+moment, "--target-action=promote", "restore")
 	c.start(t)
-	for until := time.Now().Add(time.Minute); c.ask(t, "SELECT pg_is_in_recovery()::text") == "true"; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("recovery does not end")
-		}
-	}
+	dbtest.Eventually(t, "recovery ends", func(context.Context) bool {
+		return c.ask(t, "SELECT pg_is_in_recovery()::text") == "false"
+	})
 	for order, there := range map[string]bool{"before-the-backup": true, "up-to-the-second": true, "later": false} {
 		if ended := alsobought(t, shop, nil, "order", order); (ended.status == exitDone) != there {
 			t.Errorf("order %s, there should be: %t, exit status %d: %s", order, there, ended.status, ended.stderr)

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -194,25 +194,16 @@ func TestReplica(t *testing.T) {
 		t.Errorf("%d keys were used after the promotion", n)
 	}
 	want(t, servers.Standby, nil, "build")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		status, body := sendRule(t, writer, key)
-		if status == http.StatusCreated {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("a server that looks for the primary: status %d: %s", status, body)
-		}
-	}
+	dbtest.Eventually(t, "a server that looks for the primary finds it", func(context.Context) bool {
+		status, _ := sendRule(t, writer, key)
+		return status == http.StatusCreated
+	})
 }
 
 // awaitHealth waits until /health is as wanted: it is looked at anew four times a second.
 func awaitHealth(t *testing.T, base, what string, is func(health) bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(healthOf(t, base)); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("/health never shows %s: %s", what, asked(t, base+"/health", ""))
-		}
-	}
+	dbtest.Eventually(t, "/health shows "+what, func(context.Context) bool { return is(healthOf(t, base)) })
 }
 
 // TestReadOnlyDatabase: the same of a primary whose sessions are read only.

@@ -15,10 +15,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
@@ -180,20 +180,18 @@ type api struct {
 	address string
 }
 
-func startAPI(t *testing.T, url string) *api {
+func startAPI(t *testing.T, url string) (a *api) {
 	t.Helper()
-	// The server may be on its way up again.
-	for range 100 {
-		a := &api{program: command(t, url, "serve", "--addr", "127.0.0.1:0", "--log-level", "error")}
+	// PostgreSQL may be on its way up again.
+	dbtest.Eventually(t, "the API starts", func(context.Context) bool {
+		a = &api{program: command(t, url, "serve", "--addr", "127.0.0.1:0", "--log-level", "error")}
 		a.lines = begin(t, a.program)
-		if a.address = regexp.MustCompile(`http://[0-9.:]+`).FindString(<-a.lines); a.address != "" {
-			return a
+		if a.address = regexp.MustCompile(`http://[0-9.:]+`).FindString(<-a.lines); a.address == "" {
+			a.kill()
 		}
-		a.kill()
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatal("the API does not start")
-	return nil
+		return a.address != ""
+	})
+	return a
 }
 
 func (a *api) kill() {
@@ -221,23 +219,15 @@ func (a *api) popular(ctx context.Context) (string, error) {
 // eventually asks, over a new connection each time, until the answer is yes. Errors are no answer: the server may be down.
 func (s *soak) eventually(what string, ask func(context.Context, *pgx.Conn) (bool, error)) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
-	defer cancel()
-	for {
-		yes := false
+	dbtest.Eventually(s.t, what, func(ctx context.Context) bool {
 		conn, err := pgx.Connect(ctx, s.url())
-		if err == nil {
-			yes, err = ask(ctx, conn)
-			_ = conn.Close(ctx) // it has said all
+		if err != nil {
+			return false
 		}
-		if yes && err == nil {
-			return
-		}
-		if ctx.Err() != nil {
-			s.t.Fatalf("it never came to be that %s: %v\n%s", what, err, s.serverLog())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		yes, err := ask(ctx, conn)
+		_ = conn.Close(ctx) // it has said all
+		return yes && err == nil
+	})
 }
 
 // connected does something with a connection, as soon as there is one.

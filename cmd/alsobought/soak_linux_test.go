@@ -20,6 +20,7 @@ import (
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/buildtest"
+	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/localpg"
 	"github.com/alsobought/alsobought/internal/oracle"
 )
@@ -59,7 +60,7 @@ func TestSoak(t *testing.T) {
 		}
 		s.round(n+1, all[n%len(all)])
 		if t.Failed() {
-			t.Fatalf("round %d of seed %d; PostgreSQL's log:\n%s", n+1, seed, s.serverLog())
+			t.Fatalf("round %d of seed %d", n+1, seed)
 		}
 	}
 	s.compareWithFull()
@@ -96,6 +97,9 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	t.Cleanup(func() {
 		if err := s.server.Close(); err != nil {
 			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("PostgreSQL's log:\n%s", s.serverLog())
 		}
 	})
 	want(t, s.url(), nil, "migrate", "up")
@@ -177,19 +181,18 @@ func (s *soak) start(a act) *exec.Cmd {
 }
 
 // run runs a command to a good end. PostgreSQL may be on its way down or up, which takes another try.
-func (s *soak) run(args ...string) string {
+func (s *soak) run(args ...string) (stdout string) {
 	s.t.Helper()
-	for tries := 0; ; tries++ {
+	dbtest.Eventually(s.t, "alsobought "+strings.Join(args, " ")+" is done", func(context.Context) bool {
 		e := alsobought(s.t, s.url(), nil, args...)
 		down := strings.Contains(e.stderr, "the database went away") || strings.Contains(e.stderr, "see that it runs")
-		if e.status == exitDone {
-			return e.stdout
+		if e.status != exitDone && !down {
+			s.t.Fatalf("alsobought %s: exit status %d\n%s%s", strings.Join(args, " "), e.status, e.stdout, e.stderr)
 		}
-		if !down || tries == 100 {
-			s.t.Fatalf("alsobought %s: exit status %d\n%s%s\n%s", strings.Join(args, " "), e.status, e.stdout, e.stderr, s.serverLog())
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		stdout = e.stdout
+		return e.status == exitDone
+	})
+	return stdout
 }
 
 // beside is, in some rounds, a build that runs beside the command.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/localpg"
 )
 
@@ -141,18 +143,14 @@ func serverOnNetwork(t *testing.T, a authority) (port string) {
 			t.Error(err)
 		}
 	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := pgx.Connect(t.Context(), "postgres://shop:it%27s%20secret@localhost:"+port+"/shop?sslmode=require")
+	dbtest.Eventually(t, "the server takes connections", func(ctx context.Context) bool {
+		conn, err := pgx.Connect(ctx, "postgres://shop:it%27s%20secret@localhost:"+port+"/shop?sslmode=require")
 		if err == nil {
-			err = conn.Close(t.Context())
+			err = conn.Close(ctx)
 		}
-		if err == nil {
-			return port
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+		return err == nil
+	})
+	return port
 }
 
 func freePort(t *testing.T) string {

@@ -341,18 +341,21 @@ func held(ctx context.Context, t *testing.T, pool *pg.Pool, opts backup.Options)
 		_, _, err := backup.Make(ctx, pool, opts)
 		ended <- err
 	}()
-	for waits := false; !waits; time.Sleep(10 * time.Millisecond) {
+	dbtest.Eventually(t, "pg_dump waits for the lock", func(ctx context.Context) (waits bool) {
 		select {
 		case err := <-ended:
 			t.Fatalf("the backup ended: %v", err)
 		default:
 		}
-		err := pool.QueryRow(t.Context(), `SELECT EXISTS (
-			SELECT FROM pg_stat_activity AS a WHERE a.datname = current_database() AND a.application_name = 'pg_dump' AND a.wait_event_type = 'Lock')`).Scan(&waits)
+		err := pool.QueryRow(ctx, `SELECT EXISTS (
+			SELECT FROM pg_stat_activity AS a
+			WHERE a.datname = current_database() AND a.application_name = 'pg_dump' AND a.wait_event_type = 'Lock'
+		)`).Scan(&waits)
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
+		return waits
+	})
 	return func() {
 		if err := tx.Rollback(t.Context()); err != nil {
 			t.Error(err)

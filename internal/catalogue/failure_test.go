@@ -68,7 +68,7 @@ func TestMergesWait(t *testing.T) {
 		_, err := catalogue.Load(t.Context(), pool, []catalogue.Source{content("a.csv", "item,price\na,1\n")}, options)
 		done <- err
 	}()
-	eventually(t, "the load waits to merge", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+	dbtest.Eventually(t, "the load waits to merge", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
 	if left := state(t, pool); len(left) > 0 {
 		t.Errorf("before its turn: %q", left)
 	}
@@ -124,7 +124,7 @@ func TestLoadFails(t *testing.T) {
 					_, err := catalogue.Load(ctx, pool, []catalogue.Source{reading("items.csv", source)}, opts)
 					done <- err
 				}()
-				eventually(t, "the load is in that phase", func(ctx context.Context) bool {
+				dbtest.Eventually(t, "the load is in that phase", func(ctx context.Context) bool {
 					pids := waiting(ctx, t, pool)
 					if lock == "" {
 						pids = copying(ctx, t, pool)

@@ -2,7 +2,6 @@ package catalogue_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"strings"
 	"sync"
@@ -84,22 +83,6 @@ func assertHealthy(t *testing.T, pool *pgxpool.Pool) {
 	}
 	if checks == 0 || len(findings) > 0 {
 		t.Errorf("doctor made %d checks and found %v", checks, findings)
-	}
-}
-
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, holds func(ctx context.Context) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds(ctx) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("never: %s", what)
-		case <-tick.C:
-		}
 	}
 }
 

@@ -294,7 +294,7 @@ func TestTimeoutAndClientGone(t *testing.T) {
 		}
 		left <- err
 	}()
-	waitFor(t, "the question to wait for the lock", func() bool {
+	dbtest.Eventually(t, "the question to wait for the lock", func(context.Context) bool {
 		var waiting int // the hasty one's statement, too: others might have shared it
 		err := lock.QueryRow(t.Context(), `SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND relation = 'builds'::regclass`).Scan(&waiting)
 		return err == nil && waiting == 2
@@ -305,20 +305,5 @@ func TestTimeoutAndClientGone(t *testing.T) {
 	}
 	if l := patient.log.of(t, "gone"); l["status"] != float64(statusClientGone) || l["level"] != "INFO" || l["error"] != nil {
 		t.Errorf("log %v", l)
-	}
-}
-
-// waitFor waits until what is so.
-func waitFor(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	timeout := time.After(patience)
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !so() {
-		select {
-		case <-ticker.C:
-		case <-timeout:
-			t.Fatalf("waited in vain for %s", what)
-		}
 	}
 }

@@ -95,8 +95,8 @@ func startPrivate(t *testing.T) *localpg.Server {
 func (s *server) expectHealth(t *testing.T, when string, health, ready int) {
 	t.Helper()
 	began := time.Now()
-	waitFor(t, "/health "+when, func() bool { return s.get(t, "/health").status == health })
-	waitFor(t, "/readyz "+when, func() bool { return s.get(t, "/readyz").status == ready })
+	dbtest.Eventually(t, "/health "+when, func(context.Context) bool { return s.get(t, "/health").status == health })
+	dbtest.Eventually(t, "/readyz "+when, func(context.Context) bool { return s.get(t, "/readyz").status == ready })
 	t.Logf("%s: /health %d, /readyz %d after %s", when, health, ready, time.Since(began).Round(time.Millisecond))
 }
 
@@ -104,7 +104,7 @@ func (s *server) expectHealth(t *testing.T, when string, health, ready int) {
 func (s *server) expectAnswers(t *testing.T, when string) {
 	t.Helper()
 	began := time.Now()
-	waitFor(t, "answers "+when, func() bool { return s.get(t, "/api/v1/similar-items/PID").status == http.StatusOK })
+	dbtest.Eventually(t, "answers "+when, func(context.Context) bool { return s.get(t, "/api/v1/similar-items/PID").status == http.StatusOK })
 	t.Logf("%s: answers after %s", when, time.Since(began).Round(time.Millisecond))
 }
 

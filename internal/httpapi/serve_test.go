@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
 // A request that runs when the end comes is answered; then nobody listens, and Serve has no error.
@@ -52,7 +54,7 @@ func TestServeEndsWithItsRequests(t *testing.T) {
 	}()
 	<-began
 	end()
-	waitFor(t, "the listener to close", func() bool {
+	dbtest.Eventually(t, "the listener to close", func(context.Context) bool {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
 		if err == nil {
 			conn.Close()

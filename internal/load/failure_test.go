@@ -199,7 +199,7 @@ func TestDatabaseFails(t *testing.T) {
 						held <- hold(t.Context(), t, pool, p.lock)
 						return
 					}
-					eventually(t, "the load copies", func(ctx context.Context) bool {
+					dbtest.Eventually(t, "the load copies", func(ctx context.Context) bool {
 						var pid int32
 						err := pool.QueryRow(ctx, `SELECT coalesce(min(a.pid), 0) FROM pg_stat_activity AS a
 							WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle' AND a.pid <> pg_backend_pid()`).Scan(&pid)
@@ -216,7 +216,7 @@ func TestDatabaseFails(t *testing.T) {
 					done <- err
 				}()
 				if p.lock != "" {
-					eventually(t, "the load waits for the lock", func(ctx context.Context) bool {
+					dbtest.Eventually(t, "the load waits for the lock", func(ctx context.Context) bool {
 						pids := waiting(ctx, t, pool)
 						if len(pids) == 0 {
 							return false
@@ -224,7 +224,7 @@ func TestDatabaseFails(t *testing.T) {
 						e.do(t, pool, pids[0], cancel)
 						return true
 					})
-					eventually(t, "the load waits no more", func(ctx context.Context) bool { return len(waitingToMerge(ctx, t, pool, p)) == 0 })
+					dbtest.Eventually(t, "the load waits no more", func(ctx context.Context) bool { return len(waitingToMerge(ctx, t, pool, p)) == 0 })
 					(<-held)()
 				}
 				err := <-done
@@ -278,7 +278,7 @@ func TestRecoverMeetsTheEnd(t *testing.T) {
 		n, err := load.Recover(t.Context(), pool)
 		answers <- answer{n, err}
 	}()
-	eventually(t, "Recover waits for the row", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+	dbtest.Eventually(t, "Recover waits for the row", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
 	if err := end.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

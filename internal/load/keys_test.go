@@ -85,7 +85,7 @@ func TestBuildDuringAFirstLoad(t *testing.T) {
 			_, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "test"})
 			done <- err
 		}()
-		eventually(t, "the build waits for the load", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+		dbtest.Eventually(t, "the build waits for the load", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
 	}
 	result, err := load.Run(t.Context(), pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 1<<20, begin))}, options)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/localpg"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -98,7 +99,7 @@ const interrupted = "interrupted: the loader or its database ended before the lo
 // recovered waits until no load is running any more: the backend of a killed loader may have a statement to end first.
 func recovered(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	eventually(t, "no load is running", func(ctx context.Context) bool {
+	dbtest.Eventually(t, "no load is running", func(ctx context.Context) bool {
 		if _, err := load.Recover(ctx, pool); err != nil {
 			if !pg.IsUnavailable(err) {
 				t.Fatal(err)
@@ -128,18 +129,18 @@ func TestLoaderKilled(t *testing.T) {
 				if _, err := c.stdin.Write(rows[:len(rows)/2]); err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, "the load copies", func(context.Context) bool {
+				dbtest.Eventually(t, "the load copies", func(context.Context) bool {
 					return len(texts(t, pool, `SELECT a.pid::text FROM pg_stat_activity AS a
 						WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle' AND a.pid <> pg_backend_pid()`)) > 0
 				})
 			} else {
 				c.feed(rows)
 				waits := func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 }
-				eventually(t, "the load waits to merge", waits)
+				dbtest.Eventually(t, "the load waits to merge", waits)
 				if p.name != "waiting to merge" {
 					release = hold(t.Context(), t, pool, p.lock)
 					unlockMerge()
-					eventually(t, "the load waits for the lock of "+p.name, func(ctx context.Context) bool {
+					dbtest.Eventually(t, "the load waits for the lock of "+p.name, func(ctx context.Context) bool {
 						return len(texts(t, pool, `SELECT l.pid::text FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 							WHERE NOT l.granted AND l.locktype <> 'advisory' AND a.datname = current_database()`)) > 0
 					})
@@ -166,7 +167,7 @@ func TestLoaderKilledAnytime(t *testing.T) {
 	for range 5 {
 		c := startChild(t, pool.Config().ConnString())
 		c.feed(rows)
-		eventually(t, "the load began", func(context.Context) bool { return len(audit(t, pool)) > loads })
+		dbtest.Eventually(t, "the load began", func(context.Context) bool { return len(audit(t, pool)) > loads })
 		// The moment is the point: no event of the load is waited for.
 		<-time.After(time.Duration(rnd.IntN(400)) * time.Millisecond)
 		c.kill(t)
@@ -213,7 +214,7 @@ func TestPostgresKilled(t *testing.T) {
 			done <- err
 		}()
 		if p.lock != "" {
-			eventually(t, "the load waits", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+			dbtest.Eventually(t, "the load waits", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
 			killPostgres(t, server)
 		}
 		if err := <-done; !pg.IsUnavailable(err) {
@@ -222,7 +223,7 @@ func TestPostgresKilled(t *testing.T) {
 		if p.lock != "" {
 			(<-held)() // its transaction went with the server
 		}
-		eventually(t, "the server runs again", func(ctx context.Context) bool {
+		dbtest.Eventually(t, "the server runs again", func(ctx context.Context) bool {
 			var now string
 			err := pool.QueryRow(ctx, "SELECT pg_postmaster_start_time()::text").Scan(&now)
 			return err == nil && now != began[0]

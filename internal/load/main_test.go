@@ -2,13 +2,11 @@ package load_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -18,9 +16,6 @@ import (
 	"github.com/alsobought/alsobought/internal/doctor"
 	"github.com/alsobought/alsobought/internal/load"
 )
-
-// patience bounds every wait of the tests; nothing takes that long unless it hangs.
-const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(childURL); url != "" {
@@ -126,20 +121,4 @@ func assertHealthy(t *testing.T, pool *pgxpool.Pool) {
 func audit(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	return texts(t, pool, "SELECT l.status || coalesce(': ' || l.error, '') FROM loads AS l ORDER BY l.load_id")
-}
-
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, holds func(ctx context.Context) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds(ctx) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("never: %s", what)
-		case <-tick.C:
-		}
-	}
 }

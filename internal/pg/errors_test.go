@@ -193,7 +193,7 @@ func signalled(function string) func(*testing.T) error {
 			_, err := conn.Exec(t.Context(), "SELECT pg_sleep(600)")
 			waits <- err
 		}()
-		eventually(t, "the session waits", func(ctx context.Context) bool {
+		dbtest.Eventually(t, "the session waits", func(ctx context.Context) bool {
 			var done bool
 			err := pool.QueryRow(ctx, `SELECT coalesce(bool_or(`+function+`(a.pid)), false) FROM pg_stat_activity AS a
 				WHERE a.pid = $1 AND a.wait_event = 'PgSleep'`, conn.PgConn().PID()).Scan(&done)
@@ -264,7 +264,7 @@ func TestServerEnds(t *testing.T) {
 			waits <- err
 		}()
 		var old uint32
-		eventually(t, "the session waits", func(ctx context.Context) bool {
+		dbtest.Eventually(t, "the session waits", func(ctx context.Context) bool {
 			var sleeps bool
 			err := pool.QueryRow(ctx, "SELECT a.wait_event = 'PgSleep', pg_backend_pid() FROM pg_stat_activity AS a WHERE a.pid = $1", conn.PgConn().PID()).
 				Scan(&sleeps, &old)
@@ -281,7 +281,7 @@ func TestServerEnds(t *testing.T) {
 			t.Errorf("%s: error is %#v: %v", end.name, err, err)
 		}
 		// Until it runs again there is no error but those of an unavailable server; then the pool works again by itself.
-		eventually(t, "the pool works again, with a session that is new", func(ctx context.Context) bool {
+		dbtest.Eventually(t, "the pool works again, with a session that is new", func(ctx context.Context) bool {
 			var session uint32
 			err := pool.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&session)
 			if err != nil && !pg.IsUnavailable(err) {

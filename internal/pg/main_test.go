@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,9 +13,6 @@ import (
 	"github.com/alsobought/alsobought/internal/localpg"
 	"github.com/alsobought/alsobought/internal/pg"
 )
-
-// patience bounds every wait of the tests; nothing takes that long unless it hangs.
-const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
@@ -87,20 +83,4 @@ func texts(t *testing.T, pool *pgxpool.Pool, query string) []string {
 		t.Fatal(err)
 	}
 	return list
-}
-
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, holds func(ctx context.Context) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds(ctx) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("never: %s", what)
-		case <-tick.C:
-		}
-	}
 }

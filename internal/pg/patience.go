@@ -55,14 +55,20 @@ func newPatience(ctx context.Context, pool *pgxpool.Pool, notices []func(string)
 
 // patiently repeats do, which leaves nothing when it fails, until it no longer runs into lockTimeout, or patience ends.
 func patiently[T any](ctx context.Context, w patience, do func(context.Context) (T, error)) (T, error) {
-	deadline := time.Now().Add(w.limit)
+	var deadline time.Time // counts from the first failure, so that a slow machine tries at least twice
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		value, err := do(ctx)
 		server := new(pgconn.PgError)
-		if !errors.As(err, &server) || server.Code != lockNotAvailable || time.Now().After(deadline) {
+		if !errors.As(err, &server) || server.Code != lockNotAvailable {
 			return value, err
 		}
-		w.notice(waitingForLock)
+		switch now := time.Now(); {
+		case deadline.IsZero():
+			deadline = now.Add(w.limit)
+			w.notice(waitingForLock)
+		case now.After(deadline):
+			return value, err
+		}
 		select {
 		case <-ctx.Done():
 			return value, ctx.Err()

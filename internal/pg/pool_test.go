@@ -155,7 +155,7 @@ func TestLocks(t *testing.T) {
 		err := pool.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity AS a WHERE a.datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0").Scan(&n)
 		return err == nil && n == 1
 	}
-	eventually(t, "c waits", isWaiting)
+	dbtest.Eventually(t, "c waits", isWaiting)
 	cancel()
 	if err := <-waits; !errors.Is(err, context.Canceled) || pg.IsUnavailable(err) {
 		t.Errorf("error is %v, want a cancelled context", err)
@@ -163,7 +163,7 @@ func TestLocks(t *testing.T) {
 
 	// Its end frees it for who waits.
 	go func() { waits <- pg.Lock(t.Context(), b, pg.LoadLock, 7) }()
-	eventually(t, "b waits", isWaiting)
+	dbtest.Eventually(t, "b waits", isWaiting)
 	if err := a.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -228,7 +228,7 @@ func TestReserve(t *testing.T) {
 		if !reserved.IsClosed() {
 			t.Error("the connection is still open")
 		}
-		eventually(t, "the session has ended", func(ctx context.Context) bool {
+		dbtest.Eventually(t, "the session has ended", func(ctx context.Context) bool {
 			var n int
 			err := pool.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity AS a WHERE a.pid = $1", pid).Scan(&n)
 			return err == nil && n == 0

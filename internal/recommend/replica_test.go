@@ -168,9 +168,9 @@ func replicaConflict(t *testing.T, servers *dbtest.Replicated, primary *scene, s
 			primary.exec(t, "INSERT INTO conflicts VALUES (2)")
 			go func() {
 				const reading = "SELECT count(*) FROM pg_locks WHERE relation = 'conflicts'::regclass"
-				for dbtest.Value[int](t, servers.Standby, reading) == 0 {
-					time.Sleep(time.Millisecond)
-				}
+				dbtest.Eventually(t, "the standby reads", func(context.Context) bool {
+					return dbtest.Value[int](t, servers.Standby, reading) > 0
+				})
 				primary.exec(t, "TRUNCATE conflicts")
 			}()
 			return rows, standby.QueryRow(t.Context(), "SELECT count(pg_sleep(60)) FROM conflicts").Scan(&rows)

@@ -15,9 +15,9 @@ SELECT CASE
 END
 $$;
 
--- The counted baskets as the build saw them, each reduced to the given items and left out unless it has three
--- of them: without the orders that came later, and with those changed or deleted since as they were. Builds of
--- older versions do not know; theirs are as they are now.
+-- The counted baskets as the build saw them, each reduced to the given items and left out unless it has
+-- three of them: without the orders that came later, and with those changed or deleted since as they were.
+-- Builds of older versions do not know; theirs are as they are now.
 CREATE OR REPLACE FUNCTION reduced_baskets(b builds, kept_items bigint[]) RETURNS TABLE (items bigint[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000000
 AS $$

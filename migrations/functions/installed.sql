@@ -1,7 +1,7 @@
 -- What doctor compares with what migrate installed.
 
--- Every function, view and trigger there is, and the hash of its definition. search_path decides which names a
--- definition qualifies.
+-- Every function, view and trigger there is, and the hash of its definition. search_path decides which names
+-- a definition qualifies.
 CREATE OR REPLACE FUNCTION current_definitions() RETURNS TABLE (kind text, name text, sha256 bytea)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
@@ -12,7 +12,8 @@ SELECT d.kind, d.name, sha256(convert_to(d.definition, 'UTF8'))
 FROM (
     SELECT 'function' AS kind, p.oid::regprocedure::text AS name, pg_get_functiondef(p.oid) AS definition
     FROM pg_proc AS p
-    WHERE p.prokind IN ('f', 'p') AND p.pronamespace IN ((SELECT n.id FROM own AS n), 'reporting'::regnamespace)
+    WHERE p.prokind IN ('f', 'p')
+      AND p.pronamespace IN ((SELECT n.id FROM own AS n), 'reporting'::regnamespace)
     UNION ALL
     SELECT 'view', c.oid::regclass::text, pg_get_viewdef(c.oid)
     FROM pg_class AS c

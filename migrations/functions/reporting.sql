@@ -86,7 +86,9 @@ WITH lines AS NOT MATERIALIZED (
 ), times AS MATERIALIZED (
     SELECT min(t.first_at) AS first_at, max(t.last_at) AS last_at
     FROM (
-        SELECT min(o.ordered_at) AS first_at, max(o.ordered_at) AS last_at FROM orders o WHERE o.load_id = load
+        SELECT min(o.ordered_at) AS first_at, max(o.ordered_at) AS last_at
+        FROM orders o
+        WHERE o.load_id = load
         UNION ALL
         SELECT min(k.ordered_at), max(k.ordered_at) FROM known_orders k WHERE k.load_id = load
     ) t
@@ -158,8 +160,8 @@ CREATE OR REPLACE VIEW reporting.item_pairs AS
 SELECT least(x.name, y.name) AS item_a, greatest(x.name, y.name) AS item_b, p.orders_together,
        CASE WHEN o.straight THEN sx.orders ELSE sy.orders END AS orders_a,
        CASE WHEN o.straight THEN sy.orders ELSE sx.orders END AS orders_b,
-       n.baskets_a, n.baskets_b, m.support, m.confidence AS confidence_ab, m.reverse_confidence AS confidence_ba,
-       m.lift, m.cosine, m.jaccard, m.affinity AS affinity_ab, m.reverse_affinity AS affinity_ba, p.weight,
+       n.baskets_a, n.baskets_b, m.support, m.confidence AS confidence_ab,
+       m.reverse_confidence AS confidence_ba, m.lift, m.cosine, m.jaccard, m.affinity AS affinity_ab, m.reverse_affinity AS affinity_ba, p.weight,
        t.build_id, t.built_at
 FROM builds t
 JOIN item_pairs p ON p.build_id = t.build_id
