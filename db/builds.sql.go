@@ -8,6 +8,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 const buildActivate = `-- name: BuildActivate :one
@@ -302,6 +303,49 @@ func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build
 		&i.ChangedOrders,
 		&i.LastOrderID,
 		&i.LastChangeID,
+	)
+	return i, err
+}
+
+const buildFreshness = `-- name: BuildFreshness :one
+SELECT coalesce(a.build_id, 0)::bigint AS build_id,
+       a.built_at,
+       coalesce(extract(epoch FROM clock_timestamp() - a.built_at), 0)::float8 AS age,
+       coalesce(a.stats_seconds + a.pairs_seconds + a.neighbours_seconds, 0)::float8 AS seconds,
+       (n.build_id IS NOT DISTINCT FROM a.build_id)::boolean AS newest,
+       coalesce(CASE
+           WHEN a.build_id IS NULL THEN o.order_id
+           WHEN a.last_order_id IS NOT NULL
+           THEN greatest(o.order_id - a.last_order_id, 0)
+                + (SELECT count(*) FROM order_changes AS c WHERE c.change_id > a.last_change_id)
+       END, -1)::bigint AS pending
+FROM (SELECT coalesce(max(x.order_id), 0) AS order_id FROM orders AS x) AS o
+CROSS JOIN (SELECT max(b.build_id) AS build_id FROM builds AS b WHERE b.status = 'ready') AS n
+LEFT JOIN builds AS a ON a.active
+`
+
+type BuildFreshnessRow struct {
+	BuildID int64      `json:"build_id"`
+	BuiltAt *time.Time `json:"built_at"`
+	Age     float64    `json:"age"`
+	Seconds float64    `json:"seconds"`
+	Newest  bool       `json:"newest"`
+	Pending int64      `json:"pending"`
+}
+
+// The active build (0: none), and how many orders were added, changed or deleted since it looked: an upper
+// bound, and 0 only if nothing changed. -1: unknown, because the build is an older program's, or orders were
+// truncated. newest: no build was finished after it; if one was, somebody chose the older one.
+func (q *Queries) BuildFreshness(ctx context.Context) (BuildFreshnessRow, error) {
+	row := q.db.QueryRow(ctx, buildFreshness)
+	var i BuildFreshnessRow
+	err := row.Scan(
+		&i.BuildID,
+		&i.BuiltAt,
+		&i.Age,
+		&i.Seconds,
+		&i.Newest,
+		&i.Pending,
 	)
 	return i, err
 }

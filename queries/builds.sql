@@ -69,6 +69,25 @@ WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 're
 -- name: BuildActive :one
 SELECT b.* FROM builds AS b WHERE b.active;
 
+-- name: BuildFreshness :one
+-- The active build (0: none), and how many orders were added, changed or deleted since it looked: an upper
+-- bound, and 0 only if nothing changed. -1: unknown, because the build is an older program's, or orders were
+-- truncated. newest: no build was finished after it; if one was, somebody chose the older one.
+SELECT coalesce(a.build_id, 0)::bigint AS build_id,
+       a.built_at,
+       coalesce(extract(epoch FROM clock_timestamp() - a.built_at), 0)::float8 AS age,
+       coalesce(a.stats_seconds + a.pairs_seconds + a.neighbours_seconds, 0)::float8 AS seconds,
+       (n.build_id IS NOT DISTINCT FROM a.build_id)::boolean AS newest,
+       coalesce(CASE
+           WHEN a.build_id IS NULL THEN o.order_id
+           WHEN a.last_order_id IS NOT NULL
+           THEN greatest(o.order_id - a.last_order_id, 0)
+                + (SELECT count(*) FROM order_changes AS c WHERE c.change_id > a.last_change_id)
+       END, -1)::bigint AS pending
+FROM (SELECT coalesce(max(x.order_id), 0) AS order_id FROM orders AS x) AS o
+CROSS JOIN (SELECT max(b.build_id) AS build_id FROM builds AS b WHERE b.status = 'ready') AS n
+LEFT JOIN builds AS a ON a.active;
+
 -- name: BuildReady :one
 -- A build that can be asked: it is whole, and kept.
 SELECT b.* FROM builds AS b WHERE b.build_id = @build_id AND b.status = 'ready';

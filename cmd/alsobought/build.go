@@ -93,12 +93,9 @@ func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) err
 func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive bool) (db.Build, error) {
 	base := builds.DefaultSettings()
 	if !c.Defaults {
-		active, err := activeBuild(ctx, pool)
-		if err != nil {
+		var err error
+		if base, err = builds.CurrentSettings(ctx, pool); err != nil {
 			return db.Build{}, err
-		}
-		if active.BuildID != 0 {
-			base = builds.SettingsOf(active)
 		}
 	}
 	settings, err := c.settings(base)

@@ -46,33 +46,39 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 		return db.Build{}, err
 	}
 	var built db.Build
-	err := locked(ctx, pool, func(conn *pgx.Conn) error {
-		id, err := start(ctx, conn, opts, false)
-		if err != nil {
-			return err
-		}
-		built, err = count(ctx, pool, conn, id, opts.Full)
-		if err != nil {
-			return errors.Join(err, fail(ctx, pool, id, err))
-		}
-		if opts.Inactive {
-			return nil
-		}
-		// In a transaction of its own: PostgreSQL shows a commit to others a moment before it tells their sessions of new partitions. In that
-		// moment a build that became active with its partitions would have no rows for them.
-		err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
-			built, err = activate(ctx, db.New(tx), id)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("build %d is whole, but could not be made the active one: %w", id, err)
-		}
-		if _, err := prune(ctx, conn, opts.Keep); err != nil {
-			return fmt.Errorf("build %d is active, but older ones could not be removed: %w", id, err)
-		}
-		return nil
+	err := locked(ctx, pool, func(conn *pgx.Conn) (err error) {
+		built, err = run(ctx, pool, conn, opts)
+		return err
 	})
 	return built, err
+}
+
+// run is called by the holder of the build lock.
+func run(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, opts Options) (db.Build, error) {
+	id, err := start(ctx, conn, opts, false)
+	if err != nil {
+		return db.Build{}, err
+	}
+	built, err := count(ctx, pool, conn, id, opts.Full)
+	if err != nil {
+		return built, errors.Join(err, fail(ctx, pool, id, err))
+	}
+	if opts.Inactive {
+		return built, nil
+	}
+	// In a transaction of its own: PostgreSQL shows a commit to others a moment before it tells their sessions of new partitions. In that
+	// moment a build that became active with its partitions would have no rows for them.
+	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		built, err = activate(ctx, db.New(tx), id)
+		return err
+	})
+	if err != nil {
+		return built, fmt.Errorf("build %d is whole, but could not be made the active one: %w", id, err)
+	}
+	if _, err := prune(ctx, conn, opts.Keep); err != nil {
+		return built, fmt.Errorf("build %d is active, but older ones could not be removed: %w", id, err)
+	}
+	return built, nil
 }
 
 // Trial makes a build of the orders that prepare does not put into the temporary table held_out (order_id bigint), which it has to make, and has judge look
@@ -208,15 +214,21 @@ func locked(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) e
 		if err := pg.Lock(ctx, conn, pg.BuildLock, 0); err != nil {
 			return err
 		}
-		// The workers of a build outlive the session that had its lock for a moment.
-		if err := cmp.Or(pg.Lock(ctx, conn, pg.BuildLock, workerLock), pg.Unlock(ctx, conn, pg.BuildLock, workerLock)); err != nil {
-			return err
-		}
-		if _, err := recoverDead(ctx, conn); err != nil {
+		if err := cleanUp(ctx, conn); err != nil {
 			return err
 		}
 		return do(conn)
 	})
+}
+
+// cleanUp sees to builds that were killed. The caller holds the build lock.
+func cleanUp(ctx context.Context, conn *pgx.Conn) error {
+	// The workers of a build outlive the session that had its lock for a moment.
+	if err := cmp.Or(pg.Lock(ctx, conn, pg.BuildLock, workerLock), pg.Unlock(ctx, conn, pg.BuildLock, workerLock)); err != nil {
+		return err
+	}
+	_, err := recoverDead(ctx, conn)
+	return err
 }
 
 func change(ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Build, error)) (build db.Build, err error) {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/batch"
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
@@ -33,15 +34,18 @@ const entryOverhead = 200
 // not kept: they depend on more than the version tells.
 type Cache struct {
 	recommender *Recommender
-	together    batcher[Question, found] // quick questions
-	versions    batcher[struct{}, string]
+	together    *batch.Batcher[Question, found] // quick questions
+	versions    *batch.Batcher[struct{}, string]
 	settled     atomic.Pointer[settled]
 	kept        *otter.Cache[string, Served] // nil keeps nothing
 	flights     singleflight.Group
 }
 
-// askMost is how many quick questions one statement answers at most: see batcher.
+// askMost is how many quick questions one statement answers at most: see package batch.
 const askMost = 32
+
+// askTimeout bounds what several callers wait for.
+const askTimeout = 10 * time.Second
 
 // trust is for how long a version that is settled holds. Whoever changes something waits 5 ms before committing: give_notice() in
 // migrations/00012_change_notice.sql. The rest is for clocks that run unevenly.
@@ -69,8 +73,10 @@ func NewCache(database db.DBTX, maxBytes int64) *Cache {
 	r := New(database)
 	c := &Cache{recommender: r}
 	// PostgreSQL takes about half of the processors that we share with it.
-	c.together = batcher[Question, found]{workers: max(1, runtime.GOMAXPROCS(0)/2), most: askMost, do: r.listActive}
-	c.versions = batcher[struct{}, string]{workers: 1, most: math.MaxInt, do: c.readVersion}
+	c.together = &batch.Batcher[Question, found]{
+		Workers: max(1, runtime.GOMAXPROCS(0)/2), Most: askMost, Timeout: askTimeout, Do: r.listActive,
+	}
+	c.versions = &batch.Batcher[struct{}, string]{Workers: 1, Most: math.MaxInt, Timeout: askTimeout, Do: c.readVersion}
 	if maxBytes > 0 {
 		c.kept = otter.Must(&otter.Options[string, Served]{
 			MaximumWeight: uint64(maxBytes),
@@ -153,7 +159,7 @@ func (c *Cache) ask(ctx context.Context, q Question) (Served, error) {
 
 func (c *Cache) find(ctx context.Context, q Question) (found, error) {
 	if q.quick() {
-		return c.together.ask(ctx, q)
+		return c.together.Ask(ctx, q)
 	}
 	list, err := c.recommender.list(ctx, q.BuildID, []Question{q})
 	if err != nil {
@@ -171,7 +177,7 @@ func (c *Cache) version(ctx context.Context) (string, error) {
 	if s := c.settled.Load(); s != nil && time.Now().Before(s.until) {
 		return s.version, nil
 	}
-	return c.versions.ask(ctx, struct{}{})
+	return c.versions.Ask(ctx, struct{}{})
 }
 
 // readVersion reads the version once for all who wait for it.

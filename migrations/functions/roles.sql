@@ -82,7 +82,7 @@ BEGIN
                 ('item_neighbours', NULL, 'SELECT'),
                 ('item_days', NULL, 'SELECT'),
                 ('order_days', 'SELECT, INSERT, DELETE', 'SELECT'),
-                ('order_changes', 'SELECT, DELETE', NULL),
+                ('order_changes', 'SELECT, DELETE', 'SELECT (change_id)'),
                 ('builds', 'SELECT, INSERT, UPDATE', 'SELECT'),
                 ('loads', 'SELECT, INSERT, UPDATE', NULL),
                 ('load_files', 'SELECT, INSERT', NULL),

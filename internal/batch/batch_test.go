@@ -1,16 +1,17 @@
-package recommend
+package batch
 
 import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 )
 
 // TestBatcher: a question alone is asked at once; those that come while the workers are busy are asked together, and each gets its answer.
 func TestBatcher(t *testing.T) {
 	t.Parallel()
 	began, goOn := make(chan []int), make(chan error)
-	b := batcher[int, int]{workers: 1, most: 3, do: func(_ context.Context, questions []int) ([]int, error) {
+	b := Batcher[int, int]{Workers: 1, Most: 3, Timeout: time.Minute, Do: func(_ context.Context, questions []int) ([]int, error) {
 		began <- questions
 		err := <-goOn
 		answers := make([]int, len(questions))
@@ -23,7 +24,7 @@ func TestBatcher(t *testing.T) {
 	results := make(chan result)
 	ask := func(ctx context.Context, q int) {
 		go func() {
-			a, err := b.ask(ctx, q)
+			a, err := b.Ask(ctx, q)
 			results <- result{q, a, err}
 		}()
 	}
