@@ -21,6 +21,7 @@ var shortLists = map[string]string{
 	"KeptSimilarList": "as many as the limits of a batch",
 	"KeptBasketList":  "as many as the limits of a batch",
 
+	"OrderReceiptList":      "as many as ids were given",
 	"OrderListByExternalID": "as many as ids were given",
 	"OrderListByCustomer":   "all orders of one customer, on purpose",
 	"DoctorActiveBuild":     "one row or none",

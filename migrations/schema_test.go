@@ -162,6 +162,9 @@ var violations = map[string][]string{
 	"installed_definitions_pkey":         {`INSERT INTO installed_definitions SELECT * FROM installed_definitions`},
 	"installed_definitions_sha256_check": {`UPDATE installed_definitions SET sha256 = '\x00'`},
 
+	"idempotency_keys_pkey":            {`INSERT INTO idempotency_keys SELECT * FROM idempotency_keys`},
+	"idempotency_keys_body_hash_check": {`UPDATE idempotency_keys SET body_hash = '\x00'`},
+
 	"api_keys_pkey":         {`INSERT INTO api_keys (key_id, name, scope, hint, sha256, created_by) OVERRIDING SYSTEM VALUE VALUES (1, 'n', 'write', '', sha256('y'), '')`},
 	"api_keys_sha256_key":   {newKey + `'other', 'write', '', sha256('x'), '')`},
 	"api_keys_name_idx":     {newKey + `'shop', 'write', '', sha256('y'), '')`},
@@ -175,7 +178,7 @@ var violations = map[string][]string{
 }
 
 // plain indexes refuse nothing.
-var plain = []string{"item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx"}
+var plain = []string{"idempotency_keys_created_at_idx", "item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx"}
 
 // Every constraint refuses what it is there for.
 func TestConstraintsHold(t *testing.T) {

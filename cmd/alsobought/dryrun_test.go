@@ -169,7 +169,7 @@ func TestDryRunFileChanges(t *testing.T) {
 
 func TestDryRunCancelled(t *testing.T) {
 	t.Parallel()
-	source := load.Source{Name: "orders", Open: func() (io.ReadCloser, error) { return io.NopCloser(orders()), nil }}
+	source := load.Source{Name: "orders", Open: func() (io.ReadCloser, error) { return io.NopCloser(manyOrders()), nil }}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := (&loadCommand{}).rehearse(ctx, []load.Source{source}, nil); !errors.Is(err, context.Canceled) {

@@ -51,7 +51,7 @@ func TestKilledLoad(t *testing.T) {
 			if err := loading.Start(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := orders().WriteTo(stdin); err != nil {
+			if _, err := manyOrders().WriteTo(stdin); err != nil {
 				t.Fatal(err)
 			}
 			if c.phase != "copy" { // which lasts as long as there may be more
@@ -82,7 +82,7 @@ func TestKilledLoad(t *testing.T) {
 			if c.phase == "build" { // the load before it was done
 				args = []string{"load", "--json", "--again", "-"}
 			}
-			if again := want(t, url, orders(), args...); !strings.Contains(again, c.rows) {
+			if again := want(t, url, manyOrders(), args...); !strings.Contains(again, c.rows) {
 				t.Errorf("the load again: %s, want %s", again, c.rows)
 			}
 			want(t, url, nil, "doctor")
@@ -107,7 +107,7 @@ func TestKilledServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 { // more than pipes and buffers hold: COPY runs
-		if _, err := orders().WriteTo(stdin); err != nil {
+		if _, err := manyOrders().WriteTo(stdin); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,8 +149,8 @@ func TestKilledServer(t *testing.T) {
 	}
 }
 
-// orders is a file of 40,000 orders of 3 lines.
-func orders() *bytes.Buffer {
+// manyOrders is a file of 40,000 orders of 3 lines.
+func manyOrders() *bytes.Buffer {
 	var file bytes.Buffer
 	file.WriteString("order_id,item_name\n")
 	for order := range 40_000 {

@@ -74,7 +74,7 @@ func TestDescribe(t *testing.T) {
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "orders.csv")
-	if err := os.WriteFile(file, orders().Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, manyOrders().Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -93,7 +93,7 @@ func TestProgress(t *testing.T) {
 			t.Parallel()
 			s := onTerminal(t, c.width, command(t, dbtest.NewURL(t), c.args...))
 			if c.name == "pipe" {
-				if _, err := orders().WriteTo(s.stdin); err != nil {
+				if _, err := manyOrders().WriteTo(s.stdin); err != nil {
 					t.Fatal(err)
 				}
 				s.sees(t, "000 rows  ")
@@ -125,7 +125,7 @@ func TestNoProgress(t *testing.T) {
 	t.Parallel()
 	t.Run("pipe", func(t *testing.T) {
 		t.Parallel()
-		if e := alsobought(t, dbtest.NewURL(t), orders(), "load", "-"); e.status != exitDone || e.stderr != "" || strings.Contains(e.stdout, "\r") {
+		if e := alsobought(t, dbtest.NewURL(t), manyOrders(), "load", "-"); e.status != exitDone || e.stderr != "" || strings.Contains(e.stdout, "\r") {
 			t.Errorf("got %+v", e)
 		}
 	})
@@ -135,7 +135,7 @@ func TestNoProgress(t *testing.T) {
 		var stdout bytes.Buffer
 		loading.Stdout = &stdout
 		s := onTerminal(t, 80, loading)
-		if _, err := orders().WriteTo(s.stdin); err != nil {
+		if _, err := manyOrders().WriteTo(s.stdin); err != nil {
 			t.Fatal(err)
 		}
 		_ = s.stdin.Close()
@@ -149,7 +149,7 @@ func TestNoProgress(t *testing.T) {
 		loading := command(t, dbtest.NewURL(t), "load", "--no-build", "-")
 		loading.Env = append(loading.Env, "TERM=dumb")
 		s := onTerminal(t, 80, loading)
-		if _, err := orders().WriteTo(s.stdin); err != nil {
+		if _, err := manyOrders().WriteTo(s.stdin); err != nil {
 			t.Fatal(err)
 		}
 		_ = s.stdin.Close()
@@ -192,7 +192,7 @@ func TestInterrupted(t *testing.T) {
 			}
 			s := onTerminal(t, 80, command(t, url, "load", c.file))
 			if c.file == "-" {
-				if _, err := orders().WriteTo(s.stdin); err != nil {
+				if _, err := manyOrders().WriteTo(s.stdin); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/internal/httpapi"
+	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -22,10 +23,18 @@ type listening struct {
 	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
 	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
 	answering
+	rebuilding
+}
+
+// Validate is called when the flags are read.
+func (l *listening) Validate() error {
+	return errors.Join(l.answering.Validate(), l.rebuilding.Validate())
 }
 
 type serveCommand struct {
 	listening
+	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Database login that takes orders and rebuilds, where that of DATABASE_URL may not."`
+	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
 }
 
 // answering is how finished answers are kept.
@@ -34,7 +43,7 @@ type answering struct {
 	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control of answers (default ${default})."`
 }
 
-// Validate is called when the flags are read.
+// Validate refuses what cannot be.
 func (a *answering) Validate() error {
 	const most = 1 << 20
 	if a.Cache < 0 || a.Cache > most {
@@ -54,12 +63,19 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 		return err
 	}
 	defer closeAll()
+	loader, err := openLoader(ctx, term, pool, c.LoadURL, c.LoadPasswordFile)
+	if err != nil {
+		return err
+	}
+	if loader != nil {
+		defer loader.Close()
+	}
 	if pool, err = pg.Warmed(ctx, pool, recommend.Warm); err != nil {
 		return err
 	}
 	defer pool.Close()
 	fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
-	return c.serve(ctx, term, listener, pool)
+	return c.serve(ctx, term, listener, pool, loader)
 }
 
 // listen takes the address first of all: that it is in use should not be found out after minutes of other work.
@@ -77,7 +93,8 @@ func (l *listening) listen(ctx context.Context) (net.Listener, error) {
 // gcPercent lets the heap grow to five times what is in use: a heap of a few MB would be collected a hundred times a second.
 const gcPercent = 400
 
-func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, pool *pgxpool.Pool) error {
+// serve answers until ctx ends. loader may load and build; nil, if nobody may here.
+func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, pool, loader *pgxpool.Pool) error {
 	level := slog.LevelInfo
 	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
 		return usageError{err}
@@ -90,8 +107,12 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(gcPercent)
 	}
-	handler := httpapi.New(httpapi.Config{
+	config := httpapi.Config{
 		Pool: pool, Version: version, Logger: logger, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
-	})
-	return httpapi.Serve(ctx, listener, handler, logger)
+	}
+	if loader != nil {
+		config.Orders = orders.NewTaker(loader, version)
+		defer l.follow(ctx, loader, logger)()
+	}
+	return httpapi.Serve(ctx, listener, httpapi.New(config), logger)
 }

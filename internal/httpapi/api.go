@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -40,6 +41,8 @@ type Config struct {
 	Logger  *slog.Logger  // nil discards
 	Timeout time.Duration // of one request, well under a minute; 0 is 10 s
 	MaxBody int64         // bytes of a request body; 0 is 1 MiB
+
+	Orders *orders.Taker // nil: orders are not taken, nor shown
 
 	CacheBytes   int64  // finished answers to keep, about so many bytes; 0 keeps none
 	CacheControl string // what clients and proxies may do with an answer; "" is no-cache: keep it, and ask whether it still holds
@@ -90,6 +93,7 @@ func New(cfg Config) http.Handler {
 	routes := humachi.New(router, documentConfig(cfg.Version))
 	a.questions(routes)
 	a.rules(routes)
+	a.orders(routes)
 	a.health(routes)
 	a.pages(routes, router)
 	return router

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -29,6 +30,7 @@ type sight struct {
 	access    pg.Access
 	missing   string // what answers lack beside a connection; "" is nothing
 	buildID   int64
+	fresh     Freshness
 	err       error
 }
 
@@ -63,7 +65,7 @@ func (p *probe) see(ctx context.Context) sight {
 		if err != nil {
 			return sight{connected: true, missing: noAnswers, err: err}
 		}
-		return ready(ctx, recommend.New(p.pool), access)
+		return ready(ctx, p.pool, access)
 	case err != nil:
 		return sight{err: err}
 	}
@@ -72,15 +74,21 @@ func (p *probe) see(ctx context.Context) sight {
 	if err != nil {
 		return sight{err: err}
 	}
-	return ready(ctx, recommend.New(conn), access)
+	return ready(ctx, conn, access)
 }
 
 const noAnswers = "the database does not answer questions"
 
 // ready asks the cheapest question there is: ready is what answers.
-func ready(ctx context.Context, recommender *recommend.Recommender, access pg.Access) sight {
-	answer, err := recommender.Ask(ctx, recommend.Popular(recommend.Options{Limit: 1}))
+func ready(ctx context.Context, database db.DBTX, access pg.Access) sight {
+	answer, err := recommend.New(database).Ask(ctx, recommend.Popular(recommend.Options{Limit: 1}))
 	s := sight{connected: true, access: access, buildID: answer.Metadata.BuildID, err: err}
+	if fresh, err := db.New(database).BuildFreshness(ctx); err == nil {
+		s.fresh.BuiltAt = fresh.BuiltAt
+		if fresh.Pending >= 0 {
+			s.fresh.PendingOrders = &fresh.Pending
+		}
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, recommend.ErrNoBuild):
@@ -105,13 +113,20 @@ type (
 		DatabaseConnected bool      `json:"database_connected" doc:"A query was answered within a second."`
 		Timestamp         time.Time `json:"timestamp" doc:"When the database was looked at: at most a quarter of a second ago."`
 		Version           string    `json:"version" doc:"Of the program."`
-		databaseBody
+		DatabaseBody
 	}
 
-	// databaseBody is what the database allows; of one that cannot be reached, nothing is known.
-	databaseBody struct {
+	// DatabaseBody is what the database allows; of one that cannot be reached, nothing is known. (Exported for the same reason as Options.)
+	DatabaseBody struct {
+		Freshness
+
 		ReadOnly bool         `json:"read_only,omitempty" doc:"Nothing can be changed: a replica, or default_transaction_read_only."`
 		Replica  *replicaBody `json:"replica,omitempty" doc:"Only of a hot standby."`
+	}
+	// Freshness is how far answers are behind the orders. (Exported for the same reason as Options.)
+	Freshness struct {
+		BuiltAt       *time.Time `json:"built_at,omitempty" doc:"When the active build was finished."`
+		PendingOrders *int64     `json:"pending_orders,omitempty" doc:"Orders added, changed or deleted since it looked, at most; 0 only if there are none."`
 	}
 	//nolint:lll // tags cannot be broken
 	replicaBody struct {
@@ -129,7 +144,7 @@ type (
 		BuildID           int64     `json:"build_id,omitempty" doc:"The active build."`
 		Missing           string    `json:"missing,omitempty" doc:"What is missing, and what to do."`
 		Timestamp         time.Time `json:"timestamp"`
-		databaseBody
+		DatabaseBody
 	}
 
 	liveOutput struct{ Body liveBody }
@@ -189,8 +204,8 @@ func (a *api) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 	return out, nil
 }
 
-func (s sight) database() databaseBody {
-	body := databaseBody{ReadOnly: s.access.ReadOnly}
+func (s sight) database() DatabaseBody {
+	body := DatabaseBody{Freshness: s.fresh, ReadOnly: s.access.ReadOnly}
 	if r := s.access.Replica; r != nil {
 		body.Replica = &replicaBody{Streaming: r.Streaming}
 		if r.Lag != nil {

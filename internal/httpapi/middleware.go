@@ -172,7 +172,7 @@ func (a *api) limit(next http.Handler) http.Handler {
 }
 
 // Everything behind these is one name, whatever it holds.
-var namePrefixes = []string{similarPath + "/", orderPath + "/"}
+var namePrefixes = []string{similarPath + "/", orderPath + "/", ordersPath + "/"}
 
 // routable lets the router see what it can route: names as one segment each, HEAD as GET.
 func routable(next http.Handler) http.Handler {

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/alsobought/alsobought/internal/apikey"
+	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 	"github.com/alsobought/alsobought/internal/rules"
@@ -31,10 +32,13 @@ const shownErrors = 5
 // goes to the log. where is the part of the request that holds its fields.
 func problem(ctx context.Context, err error, where string) error {
 	exchange := exchangeOf(ctx)
+	finished := new(huma.ErrorModel)
 	invalid, invalidRule := new(recommend.InvalidError), rules.InvalidError{}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return newProblem(statusClientGone, "the client went away")
+	case errors.As(err, &finished):
+		return finished
 	case errors.As(err, &invalid):
 		p := newProblem(http.StatusUnprocessableEntity, "")
 		p.Errors = []*huma.ErrorDetail{{Location: where + "." + invalid.Field, Message: invalid.Problem}}
@@ -49,8 +53,12 @@ func problem(ctx context.Context, err error, where string) error {
 		exchange.err = err
 		return unauthorized(err)
 	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownOrder), errors.Is(err, recommend.ErrUnknownBuild),
-		errors.Is(err, rules.ErrNotFound):
+		errors.Is(err, rules.ErrNotFound), errors.Is(err, orders.ErrNotFound):
 		return newProblem(http.StatusNotFound, err.Error())
+	case errors.Is(err, orders.ErrKeyReused):
+		return newProblem(http.StatusUnprocessableEntity, err.Error())
+	case errors.Is(err, errNoOrders):
+		return unavailable(err.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return unavailable(recommend.ErrNoBuild.Error())
 	case pg.IsMissingSchema(err):

@@ -42,6 +42,9 @@ type Options struct {
 	MaxRejects     *int64
 	MaxRejectShare *float64
 
+	// Within runs at the end of the load's transaction, and is undone with it.
+	Within func(ctx context.Context, tx pgx.Tx, loadID int64) error
+
 	// Progress is told every few thousand rows how far the load is, in the goroutine that reads: it should be quick.
 	Progress func(Progress)
 }
@@ -193,7 +196,10 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 	if err != nil {
 		return Result{}, fmt.Errorf("close audit: %w", err)
 	}
-	return result, nil
+	if stage.options.Within != nil {
+		err = stage.options.Within(ctx, tx, loadID)
+	}
+	return result, err
 }
 
 // mayFill reports whether the load of conn may fill the tables. If so, nobody else merges or builds until its session ends: frozen rows are

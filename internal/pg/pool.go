@@ -78,6 +78,17 @@ func Open(ctx context.Context, url string, conns int32, options ...Option) (*pgx
 	return pool, nil
 }
 
+// Beside returns another pool for the database of the given one, with at most conns connections.
+func Beside(ctx context.Context, pool *pgxpool.Pool, conns int32) (*pgxpool.Pool, error) {
+	cfg := pool.Config()
+	cfg.MaxConns, cfg.MinConns = conns, 0
+	beside, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	return beside, nil
+}
+
 // settingPool returns a pool like the given one whose sessions begin with the statements.
 func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*pgxpool.Pool, error) {
 	return beginningPool(ctx, pool, false, func(ctx context.Context, conn *pgx.Conn) error {

@@ -90,6 +90,7 @@ BEGIN
                 ('known_orders', 'SELECT, INSERT, UPDATE, DELETE', NULL),
                 ('known_lines', 'SELECT, INSERT, UPDATE, DELETE', NULL),
                 ('order_deletions', 'SELECT, INSERT', NULL),
+                ('idempotency_keys', 'SELECT, INSERT, DELETE', NULL),
                 ('item_attributes', 'SELECT, INSERT, UPDATE', 'SELECT'),
                 ('rules', 'SELECT', 'SELECT, INSERT, UPDATE'),
                 ('revisions', 'SELECT', 'SELECT'),

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// rebuilding is when a server builds by itself.
+type rebuilding struct {
+	RebuildAfter int64         `env:"ALSOBOUGHT_REBUILD_AFTER" default:"1000" placeholder:"ORDERS" help:"Build when so many orders have changed, 0 for never (default ${default})."`
+	RebuildEvery time.Duration `env:"ALSOBOUGHT_REBUILD_EVERY" default:"5m" placeholder:"DURATION" help:"Build when the active build is so old and any order has changed, 0 for never (default ${default})."`
+}
+
+// Validate refuses what cannot be.
+func (r *rebuilding) Validate() error {
+	if r.RebuildAfter < 0 || r.RebuildEvery < 0 {
+		return errors.New("--rebuild-after and --rebuild-every are 0 or more")
+	}
+	return nil
+}
+
+// follow builds beside the server until ctx ends. wait returns when the last build is over.
+func (r *rebuilding) follow(ctx context.Context, loader *pgxpool.Pool, logger *slog.Logger) (wait func()) {
+	ctx, stop := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() {
+		builds.Follow(ctx, loader, builds.Schedule{After: r.RebuildAfter, Every: r.RebuildEvery},
+			builds.Options{Keep: builds.DefaultKeep, BuiltBy: whoami(), Version: version}, logger)
+	})
+	return func() { stop(); following.Wait() }
+}
+
+// loaderConns are for one load and one build at a time, and for what is asked about orders.
+const loaderConns = 6
+
+// openLoader returns a pool whose role may load and build: of url, or else of the database of pool. nil, and a word of why, if it may not.
+func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, passwordFile string) (loader *pgxpool.Pool, err error) {
+	if url == "" {
+		loader, err = pg.Beside(ctx, pool, loaderConns)
+	} else {
+		var options []pg.Option
+		if passwordFile != "" {
+			options = append(options, pg.PasswordFile(passwordFile))
+		}
+		loader, err = pg.Open(ctx, url, loaderConns, options...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	acting, err := pg.ActAsOwner(ctx, loader, "item_stats")
+	if err != nil {
+		loader.Close()
+		return nil, err
+	}
+	may, err := db.New(acting).RoleMayCloseBooks(ctx)
+	switch {
+	case err != nil:
+		acting.Close()
+		return nil, fmt.Errorf("find out whether the role may load: %w", err)
+	case !may:
+		acting.Close()
+		fmt.Fprintln(term.stderr, "alsobought: this database role may not load: no orders are taken over HTTP, nothing is rebuilt (see --load-url)")
+		return nil, nil //nolint:nilnil // nobody may
+	}
+	return acting, nil
+}

@@ -1,0 +1,208 @@
+package httpapi
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/orders"
+)
+
+const ordersPath = "/api/v1/orders"
+
+// errNoOrders says why orders are not taken.
+var errNoOrders = errors.New("this server may not change orders: give it a database role that may load, see docs/orders.md")
+
+// The bounds in the tags are those of package orders; a test compares them.
+type (
+	ordersInput struct {
+		strictQuery
+
+		IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"A name of the request, for a day: a repeat is answered like the first."`
+		Body           ordersBody
+	}
+
+	//nolint:lll // tags cannot be broken
+	ordersBody struct {
+		OrderFields
+
+		Orders []orderBody `json:"orders,omitempty" minItems:"1" maxItems:"1000" doc:"Many orders, instead of one."`
+	}
+
+	orderBody struct {
+		OrderFields
+	}
+
+	// OrderFields are those of one order. (Exported for the same reason as Options.)
+	//
+	//nolint:lll // tags cannot be broken
+	OrderFields struct {
+		OrderID    string     `json:"order_id,omitempty" doc:"The order's id as the business knows it." example:"R100001"`
+		Items      []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"What was bought: names, or objects of a name and a quantity."`
+		OrderedAt  *time.Time `json:"ordered_at,omitempty" doc:"When (RFC 3339). Without it, now."`
+		CustomerID string     `json:"customer_id,omitempty" doc:"Whose order it is, as the business knows them."`
+	}
+
+	// itemBody is a name or an object.
+	itemBody struct {
+		Name     string  `json:"name" doc:"The item's name." example:"PID"`
+		Quantity float64 `json:"quantity,omitempty" exclusiveMinimum:"0" default:"1" doc:"How many, at most 6 decimals."`
+	}
+
+	storedInput struct {
+		strictQuery
+
+		OrderID string `path:"order_id" doc:"The order's id, raw or percent-encoded, slashes too." example:"R100001"`
+	}
+	deletedInput struct {
+		strictQuery
+
+		OrderID string `path:"order_id" doc:"The order's id, raw or percent-encoded, slashes too." example:"R100001"`
+		Reason  string `query:"reason" maxLength:"2000" default:"not given" doc:"Why, for the audit."`
+	}
+
+	receiptOutput struct {
+		Status int
+		Body   orders.Receipt
+	}
+	storedOutput   struct{ Body orders.Stored }
+	deletionOutput struct{ Body deletionBody }
+	deletionBody   struct {
+		DeletionID int64     `json:"deletion_id" doc:"Of the audit."`
+		DeletedAt  time.Time `json:"deleted_at"`
+		Lines      int64     `json:"lines" doc:"How many items the order had."`
+	}
+)
+
+// Schema is what the document says of an item.
+func (itemBody) Schema(r huma.Registry) *huma.Schema {
+	type object itemBody // without this method
+	return &huma.Schema{OneOf: []*huma.Schema{
+		{Type: huma.TypeString, Description: "The item's name.", Examples: []any{"PID"}},
+		huma.SchemaFromType(r, reflect.TypeFor[object]()),
+	}}
+}
+
+// UnmarshalJSON takes what the schema allows.
+func (i *itemBody) UnmarshalJSON(text []byte) error {
+	i.Quantity = 1
+	if bytes.HasPrefix(text, []byte(`"`)) {
+		return json.Unmarshal(text, &i.Name)
+	}
+	type object itemBody // without this method
+	return json.Unmarshal(text, (*object)(i))
+}
+
+// list returns the orders of the body, and what is wrong with them by its shape.
+func (b *ordersBody) list(now time.Time) ([]orders.Order, error) {
+	bodies := b.Orders
+	if bodies == nil {
+		bodies = []orderBody{{b.OrderFields}}
+	} else if b.OrderID != "" || b.Items != nil || b.OrderedAt != nil || b.CustomerID != "" {
+		return nil, orders.InvalidError{{Order: -1, Field: "orders", Problem: "come instead of the fields of one order, not beside them"}}
+	}
+	list := make([]orders.Order, len(bodies))
+	for i, body := range bodies {
+		o := orders.Order{ID: body.OrderID, OrderedAt: cmp.Or(body.OrderedAt, &now), CustomerID: body.CustomerID}
+		for _, item := range body.Items {
+			o.Items = append(o.Items, orders.Item(item))
+		}
+		list[i] = o
+	}
+	return list, nil
+}
+
+func (a *api) orders(routes huma.API) {
+	add := managed(huma.Operation{
+		OperationID: "orders-add",
+		Method:      http.MethodPost,
+		Path:        ordersPath,
+		Summary:     "Add orders as they happen",
+		Description: "One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all " +
+			"were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next " +
+			"build, which `serve` makes by itself.",
+	}, http.StatusCreated, "orders")
+	known := jsonResponse("All orders were known.", "orders-known")
+	known.Content["application/json"].Schema = routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orders.Receipt](), true, "")
+	add.Responses["200"] = known
+	register(routes, a.keyed(routes, a.withBody(routes, add)), a.addOrders)
+	register(routes, a.keyed(routes, managed(huma.Operation{
+		OperationID: "orders-get",
+		Method:      http.MethodGet,
+		Path:        ordersPath + "/{order_id}",
+		Summary:     "One order",
+		Description: "As the database has it now.",
+		Errors:      []int{http.StatusNotFound},
+	}, http.StatusOK, "orders")), func(ctx context.Context, in *storedInput) (*storedOutput, error) {
+		if a.Orders == nil {
+			return nil, errNoOrders
+		}
+		stored, err := a.Orders.Get(ctx, in.OrderID)
+		return &storedOutput{stored}, err
+	})
+	register(routes, a.keyed(routes, managed(huma.Operation{
+		OperationID: "orders-delete",
+		Method:      http.MethodDelete,
+		Path:        ordersPath + "/{order_id}",
+		Summary:     "Delete an order for good",
+		Description: "With all that loads and rejects say of it. The audit says that an order was deleted, not which.",
+		Errors:      []int{http.StatusNotFound},
+	}, http.StatusOK, "orders")), func(ctx context.Context, in *deletedInput) (*deletionOutput, error) {
+		if a.Orders == nil {
+			return nil, errNoOrders
+		}
+		deleted, err := a.Orders.Delete(ctx, in.OrderID, in.Reason, signer(ctx))
+		return &deletionOutput{deletion(deleted)}, err
+	})
+}
+
+func deletion(d db.OrderDeletion) deletionBody {
+	return deletionBody{DeletionID: d.DeletionID, DeletedAt: moment(d.DeletedAt), Lines: d.Lines}
+}
+
+func (a *api) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, error) {
+	if a.Orders == nil {
+		return nil, errNoOrders
+	}
+	var receipt orders.Receipt
+	list, err := in.Body.list(time.Now())
+	if err == nil {
+		sender := orders.Sender{Source: http.MethodPost + " " + ordersPath, Name: signer(ctx)}
+		receipt, err = a.Orders.Add(ctx, sender, in.IdempotencyKey, list)
+	}
+	if invalid := (orders.InvalidError)(nil); errors.As(err, &invalid) {
+		p := newProblem(http.StatusUnprocessableEntity, "")
+		p.Errors = details(invalid, in.Body.Orders != nil)
+		return nil, p
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &receiptOutput{http.StatusOK, receipt}
+	if receipt.Added() {
+		out.Status = http.StatusCreated
+	}
+	return out, nil
+}
+
+// details names what is wrong with orders as their request has them.
+func details(invalid orders.InvalidError, many bool) []*huma.ErrorDetail {
+	list := make([]*huma.ErrorDetail, len(invalid))
+	for i, f := range invalid {
+		location := "body." + f.Field
+		if many && f.Order >= 0 {
+			location = fmt.Sprintf("body.orders[%d].%s", f.Order, f.Field)
+		}
+		list[i] = &huma.ErrorDetail{Location: location, Message: f.Problem}
+	}
+	return list
+}

@@ -1,0 +1,165 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+	"github.com/alsobought/alsobought/internal/doctor"
+	"github.com/alsobought/alsobought/internal/orders"
+)
+
+// ordersServer takes orders, over a database that holds those of testdata.
+func ordersServer(t *testing.T) (s *server, send func(method, path, body string) answer) {
+	t.Helper()
+	pool := dbtest.New(t)
+	fill(t, pool, csvOf(t, []string{"1", "a"}, []string{"1", "b"}))
+	s = serveAPI(t, Config{Pool: pool, Orders: orders.NewTaker(pool, "test")})
+	header := withKey(mustCreateKey(t, pool, "shop"))
+	return s, func(method, path, body string) answer {
+		t.Helper()
+		return s.do(t, method, path, body, header)
+	}
+}
+
+func wantReceipt(t *testing.T, a answer, status int, want ...orders.OrderReceipt) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if got := decodeBody[orders.Receipt](t, a); fmt.Sprint(got.Orders) != fmt.Sprint(want) {
+		t.Errorf("%+v, want %+v", got.Orders, want)
+	}
+}
+
+// TestOrders: orders are added, repeated, extended, shown, found by the question about an order, and deleted.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	s, send := ordersServer(t)
+	const one = `{"order_id":"R/1 ü","items":["a",{"name":"c","quantity":2.5},"a"],"ordered_at":"2026-03-01T10:00:00+01:00","customer_id":"ann"}`
+	wantReceipt(t, send(http.MethodPost, ordersPath, one), http.StatusCreated, orders.OrderReceipt{OrderID: "R/1 ü", Status: orders.Added, LinesAdded: 2})
+	wantReceipt(t, send(http.MethodPost, ordersPath, one), http.StatusOK, orders.OrderReceipt{OrderID: "R/1 ü", Status: orders.Known})
+	wantReceipt(t, send(http.MethodPost, ordersPath, `{"orders":[{"order_id":" 2 ","items":["a"]},{"order_id":"R/1 ü","items":["d","c"]}]}`), http.StatusCreated,
+		orders.OrderReceipt{OrderID: "2", Status: orders.Added, LinesAdded: 1}, orders.OrderReceipt{OrderID: "R/1 ü", Status: orders.Known, LinesAdded: 1})
+
+	got := send(http.MethodGet, ordersPath+"/R/1%20%C3%BC", "")
+	const want = `{"order_id":"R/1 ü","ordered_at":"2026-03-01T09:00:00Z","customer_id":"ann","items":[` +
+		`{"name":"a","quantity":2},{"name":"c","quantity":2.5},{"name":"d","quantity":1}],"load_id":2,"pending":true}`
+	if strings.TrimSpace(string(got.body)) != want {
+		t.Errorf("%s, want %s", got.body, want)
+	}
+	if a := send(http.MethodGet, ordersPath+"/1", ""); !strings.Contains(string(a.body), `"pending":false`) {
+		t.Errorf("an order that was counted: %s", a.body)
+	}
+	if a := s.get(t, orderPath+"/R/1%20%C3%BC"); a.status != http.StatusOK || !strings.Contains(string(a.body), `"item_name":"b"`) {
+		t.Errorf("what goes with the new order: %d %s", a.status, a.body)
+	}
+
+	if a := send(http.MethodDelete, ordersPath+"/R/1%20%C3%BC?reason=forget", ""); a.status != http.StatusOK || !strings.Contains(string(a.body), `"lines":3`) {
+		t.Errorf("deletion: %d %s", a.status, a.body)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		problemDetail(t, send(method, ordersPath+"/R/1%20%C3%BC", ""), http.StatusNotFound)
+	}
+	if findings, _, err := doctor.Run(t.Context(), s.pool); err != nil || len(findings) > 0 {
+		t.Errorf("doctor: %v %v", findings, err)
+	}
+}
+
+// TestOrdersRefused: nothing of a request that is wrong anywhere is loaded, and what is wrong is named.
+func TestOrdersRefused(t *testing.T) {
+	t.Parallel()
+	s, send := ordersServer(t)
+	many := func(n int, of string) string { return strings.TrimSuffix(strings.Repeat(of+",", n), ",") }
+	for body, want := range map[string]string{
+		`{}`:                              "items: are 0",
+		`{"order_id":"x"}`:                "items: are 0",
+		`{"items":["a"]}`:                 "order_id: ",
+		`{"order_id":"x","items":[]}`:     "items: expected array length >= 1",
+		`{"order_id":"  ","items":["a"]}`: "order_id: ",
+		`{"order_id":"x","items":["a","\u0000"]}`:                                          "items[1]: ",
+		`{"order_id":"x","items":["a"," "]}`:                                               "items[1].name: ",
+		`{"order_id":"x","items":[5]}`:                                                     "items[0]: expected",
+		`{"order_id":"x","items":[{"name":"a","quantity":0}]}`:                             "items[0]: ",
+		`{"order_id":"x","items":[{"name":"a","quantity":1e-7}]}`:                          "items[0].quantity: ",
+		`{"order_id":"x","items":["a"],"ordered_at":"yesterday"}`:                          "ordered_at: ",
+		`{"order_id":"x","items":["a"],"total":5}`:                                         "total: unexpected property",
+		`{"order_id":"x","items":["a"],"orders":[{"order_id":"y","items":["a"]}]}`:         "orders: come instead",
+		`{"orders":[{"order_id":"x","items":["a"]},{"order_id":"y","items":[""]}]}`:        "orders[1].items[0].name: ",
+		`{"orders":[` + many(1001, `{"order_id":"x","items":["a"]}`) + `]}`:                "orders: expected array length <= 1000",
+		`{"order_id":"x","items":[` + many(1001, `"a"`) + `]}`:                             "items: expected array length <= 1000",
+		`{"order_id":"` + strings.Repeat("x", 2001) + `","items":["a"]}`:                   "2000",
+		`{"order_id":"x","items":["a"],"ordered_at":"0001-01-01T00:00:00Z"}`:               "ordered_at: ",
+		`{"order_id":"x","items":["a"],"customer_id":"` + strings.Repeat("x", 2001) + `"}`: "2000",
+	} {
+		a := send(http.MethodPost, ordersPath, body)
+		if a.status != http.StatusUnprocessableEntity {
+			t.Errorf("%.80s: %d %s", body, a.status, a.body)
+			continue
+		}
+		if detail := problemDetail(t, a, http.StatusUnprocessableEntity); !strings.Contains(detail, want) {
+			t.Errorf("%.80s: %q, want %q", body, detail, want)
+		}
+	}
+	var loads int
+	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM loads").Scan(&loads); err != nil || loads != 1 {
+		t.Errorf("%d loads, error %v", loads, err)
+	}
+	without := serveAPI(t, Config{Pool: s.pool})
+	detail := problemDetail(t, without.do(t, http.MethodPost, ordersPath, `{"order_id":"x","items":["a"]}`, withKey(mustCreateKey(t, s.pool, "other"))),
+		http.StatusServiceUnavailable)
+	if !strings.Contains(detail, "may not change orders") {
+		t.Errorf("without a role that may load: %q", detail)
+	}
+}
+
+// TestIdempotencyKey: a repeat is answered like the first, another body is refused, another sender has keys of its own.
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	s, _ := ordersServer(t)
+	shop, other := withKey(mustCreateKey(t, s.pool, "one")), withKey(mustCreateKey(t, s.pool, "two"))
+	shop.Set("Idempotency-Key", "k1")
+	other.Set("Idempotency-Key", "k1")
+	const body = `{"order_id":"x","items":["a"],"ordered_at":"2026-03-01T10:00:00Z"}`
+	first := s.do(t, http.MethodPost, ordersPath, body, shop)
+	again := s.do(t, http.MethodPost, ordersPath, body, shop)
+	if first.status != http.StatusCreated || again.status != first.status || string(again.body) != string(first.body) {
+		t.Errorf("%d %s, and again %d %s", first.status, first.body, again.status, again.body)
+	}
+	changed := strings.Replace(body, `"a"`, `"b"`, 1)
+	problemDetail(t, s.do(t, http.MethodPost, ordersPath, changed, shop), http.StatusUnprocessableEntity)
+	wantReceipt(t, s.do(t, http.MethodPost, ordersPath, changed, other), http.StatusOK, orders.OrderReceipt{OrderID: "x", Status: orders.Known, LinesAdded: 1})
+}
+
+// TestOrdersTogether: orders that arrive at the same time share loads, and each sender gets the receipt of its own.
+func TestOrdersTogether(t *testing.T) {
+	t.Parallel()
+	s, send := ordersServer(t)
+	const senders, each = 8, 6
+	var sending sync.WaitGroup
+	for i := range senders {
+		sending.Go(func() {
+			for j := range each {
+				id := strconv.Itoa(100*(i+1) + j)
+				a := send(http.MethodPost, ordersPath, `{"order_id":"`+id+`","items":["a","of `+id+`"]}`)
+				if a.status != http.StatusCreated || !strings.Contains(string(a.body), `"orders":[{"order_id":"`+id+`","status":"added","lines_added":2}]`) {
+					t.Errorf("%s: %d %s", id, a.status, a.body)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	var loads, lines int
+	err := s.pool.QueryRow(t.Context(), "SELECT count(*), sum(rows_loaded) FROM loads WHERE source LIKE 'POST %' AND loaded_by = 'shop'").Scan(&loads, &lines)
+	if err != nil || lines != 2*senders*each || loads > senders*each {
+		t.Errorf("%d lines in %d loads, error %v", lines, loads, err)
+	}
+	t.Logf("%d orders in %d loads", senders*each, loads)
+	if findings, _, err := doctor.Run(t.Context(), s.pool); err != nil || len(findings) > 0 {
+		t.Errorf("doctor: %v %v", findings, err)
+	}
+}

@@ -1,0 +1,131 @@
+package orders
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+// format is what encode writes; its keys are those that orderfile finds by itself.
+var format = orderfile.Options{Format: orderfile.JSONLines}
+
+// mostProblems is how many an InvalidError names.
+const mostProblems = 20
+
+// InvalidError says what is wrong with orders, by their places.
+type InvalidError []InvalidField
+
+// InvalidField is one thing that is wrong.
+type InvalidField struct {
+	Order   int    // its place, from 0; -1 for all of them
+	Field   string // of the order: items[0].quantity
+	Problem string
+}
+
+func (e InvalidError) Error() string {
+	problems := make([]string, len(e))
+	for i, f := range e {
+		problems[i] = fmt.Sprintf("order %d: %s %s", f.Order, f.Field, f.Problem)
+	}
+	return strings.Join(problems, "; ")
+}
+
+type (
+	orderLine struct {
+		ID         string     `json:"order_id"`
+		OrderedAt  *time.Time `json:"ordered_at,omitempty"`
+		CustomerID string     `json:"customer_id,omitempty"`
+		Items      []itemLine `json:"items"`
+	}
+	itemLine struct {
+		Name     string      `json:"item_name"`
+		Quantity json.Number `json:"quantity"`
+	}
+)
+
+// encode writes orders as JSON lines, and reads them again as a load will: what it would reject is an InvalidError. ids are those that the
+// load will see.
+func encode(orders []Order) (text []byte, ids []string, err error) {
+	if len(orders) == 0 || len(orders) > Most {
+		return nil, nil, InvalidError{{-1, "orders", fmt.Sprintf("are %d: send 1 to %d", len(orders), Most)}}
+	}
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	encoder.SetEscapeHTML(false)
+	for i, o := range orders {
+		if len(o.Items) == 0 || len(o.Items) > MostItems {
+			return nil, nil, InvalidError{{i, "items", fmt.Sprintf("are %d: send 1 to %d", len(o.Items), MostItems)}}
+		}
+		line := orderLine{ID: o.ID, OrderedAt: o.OrderedAt, CustomerID: o.CustomerID}
+		for _, item := range o.Items {
+			quantity := json.Number(strconv.FormatFloat(item.Quantity, 'f', -1, 64))
+			line.Items = append(line.Items, itemLine{item.Name, quantity})
+		}
+		if err := encoder.Encode(line); err != nil {
+			return nil, nil, InvalidError{{i, "order", "cannot be written: " + err.Error()}}
+		}
+	}
+	ids, err = check(lines.Bytes(), len(orders))
+	return lines.Bytes(), ids, err
+}
+
+// check reads the lines of so many orders as a load will, and returns their ids.
+func check(lines []byte, orders int) ([]string, error) {
+	reader, err := orderfile.Open(bytes.NewReader(lines), format)
+	if err != nil {
+		return nil, fmt.Errorf("read orders: %w", err)
+	}
+	ids := make([]string, orders)
+	var wrong InvalidError
+	var item int
+	for number := int64(0); len(wrong) < mostProblems; {
+		line, reject, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read orders: %w", err)
+		}
+		at := line.Number
+		if reject != nil {
+			at = reject.Number
+		}
+		if item++; at != number {
+			number, item = at, 0
+		}
+		if reject == nil {
+			ids[at-1] = line.Order
+		} else {
+			f := InvalidField{int(at) - 1, field(reject.Reason, item), reject.Detail}
+			if len(wrong) == 0 || wrong[len(wrong)-1] != f { // what is wrong with an order is so for each of its items
+				wrong = append(wrong, f)
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return ids, nil
+}
+
+func field(reason orderfile.Reason, item int) string {
+	switch reason {
+	case orderfile.MissingOrder:
+		return "order_id"
+	case orderfile.BadTime:
+		return "ordered_at"
+	case orderfile.MissingItem:
+		return fmt.Sprintf("items[%d].name", item)
+	case orderfile.BadQuantity:
+		return fmt.Sprintf("items[%d].quantity", item)
+	default: // may be of the order or of the item: the detail says of which
+		return fmt.Sprintf("items[%d]", item)
+	}
+}

@@ -1,0 +1,285 @@
+// Package orders takes orders one by one, as they happen, and gives them back.
+//
+// Orders that arrive at the same time share a load, so that each is audited and can be reverted like the lines of a file, and costs a part
+// of a commit. What an order may be is what package orderfile takes. The package knows no HTTP.
+package orders
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/batch"
+	"github.com/alsobought/alsobought/internal/load"
+)
+
+const (
+	// Most is how many orders one call of Add takes.
+	Most = 1000
+	// MostItems is how many items one of them may have.
+	MostItems = 1000
+
+	batchCalls   = 500 // that share a load
+	batchTimeout = 30 * time.Second
+)
+
+// Errors of the package, beside InvalidError.
+var (
+	ErrNotFound  = load.ErrNotFound
+	ErrKeyReused = errors.New("this Idempotency-Key came with another body before: use a new one for a new request")
+)
+
+// Order is one order as it arrives.
+type Order struct {
+	ID         string
+	Items      []Item
+	OrderedAt  *time.Time // nil: unknown
+	CustomerID string     // "": unknown
+}
+
+// Item is an item of an order. Repeats add up.
+type Item struct {
+	Name     string
+	Quantity float64 // above 0, at most 6 decimals
+}
+
+// Sender is who sent orders, for the audit. Calls with an equal Sender may share a load.
+type Sender struct {
+	Source string // of the load
+	Name   string // loaded_by
+}
+
+// Receipt says what became of a call.
+type Receipt struct {
+	LoadID int64          `json:"load_id" doc:"The load that the orders are part of, for the audit."`
+	Orders []OrderReceipt `json:"orders" doc:"What became of each order, in the order of the request."`
+}
+
+// OrderReceipt says what became of one order.
+type OrderReceipt struct {
+	OrderID    string `json:"order_id"`
+	Status     Status `json:"status" enum:"added,known" doc:"known: an order of this id was there. Lines that it did not have were added to it."`
+	LinesAdded int64  `json:"lines_added" doc:"Items that the order did not have before."`
+}
+
+// Status of an order in a receipt.
+type Status string
+
+// The statuses.
+const (
+	Added Status = "added"
+	Known Status = "known"
+)
+
+// Added reports whether any order was new.
+func (r Receipt) Added() bool {
+	return slices.ContainsFunc(r.Orders, func(o OrderReceipt) bool { return o.Status == Added })
+}
+
+// Taker takes orders. It may be used by several goroutines at once.
+type Taker struct {
+	pool    *pgxpool.Pool
+	version string
+	calls   *batch.Batcher[call, result]
+}
+
+// call is one call of Add, checked.
+type call struct {
+	sender Sender
+	ids    []string
+	lines  []byte // of JSON, one order each
+	key    string // for idempotency, or ""
+	hash   [sha256.Size]byte
+}
+
+type result struct {
+	receipt Receipt
+	err     error
+}
+
+// NewTaker returns a Taker over a pool whose role may load. version is the program's, for the audit.
+func NewTaker(pool *pgxpool.Pool, version string) *Taker {
+	t := &Taker{pool: pool, version: version}
+	t.calls = &batch.Batcher[call, result]{Workers: 1, Most: batchCalls, Timeout: batchTimeout, Do: t.load}
+	return t
+}
+
+// Add loads orders, all or none of them, and returns when they are durable. An order whose id is known gets the lines that it did not have;
+// so a call may be repeated. A call with an idempotencyKey that the sender has used within a day returns the receipt of the first.
+//
+// Errors: InvalidError, ErrKeyReused, database errors. After one of the database, or when ctx ends, the orders may be loaded or not: repeat
+// the call.
+func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
+	c := call{sender: sender, key: idempotencyKey}
+	var err error
+	if c.lines, c.ids, err = encode(orders); err != nil {
+		return Receipt{}, err
+	}
+	c.hash = sha256.Sum256(c.lines)
+	if c.key != "" {
+		if receipt, err := t.earlier(ctx, c); !errors.Is(err, pgx.ErrNoRows) {
+			return receipt, err
+		}
+	}
+	r, err := t.calls.Ask(ctx, c)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return r.receipt, r.err
+}
+
+// earlier returns the receipt of an earlier call with the same key, or pgx.ErrNoRows.
+func (t *Taker) earlier(ctx context.Context, c call) (receipt Receipt, err error) {
+	before, err := db.New(t.pool).IdempotencyKeyGet(ctx, c.sender.Name, c.key)
+	if err != nil {
+		return receipt, fmt.Errorf("find an earlier request: %w", err)
+	}
+	if !bytes.Equal(before.BodyHash, c.hash[:]) {
+		return receipt, ErrKeyReused
+	}
+	if err := json.Unmarshal(before.Receipt, &receipt); err != nil {
+		return receipt, fmt.Errorf("read the receipt of an earlier request: %w", err)
+	}
+	return receipt, nil
+}
+
+// load makes one load of the calls of each sender.
+func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
+	results := make([]result, len(calls))
+	for rest := slices.Repeat([]bool{true}, len(calls)); ; {
+		first := slices.Index(rest, true)
+		if first < 0 {
+			return results, nil
+		}
+		var together []int
+		for i, c := range calls {
+			if rest[i] && c.sender == calls[first].sender {
+				together, rest[i] = append(together, i), false
+			}
+		}
+		part := make([]call, len(together))
+		for i, n := range together {
+			part[i] = calls[n]
+		}
+		receipts, err := t.loadOf(ctx, part)
+		for i, n := range together {
+			if results[n].err = err; err == nil {
+				results[n].receipt = receipts[i]
+			}
+		}
+	}
+}
+
+// loadOf makes one load of calls of one sender.
+func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
+	var lines []byte
+	for _, c := range calls {
+		lines = append(lines, c.lines...)
+	}
+	sender := calls[0].sender
+	var receipts []Receipt
+	_, err := load.Run(ctx, t.pool, []load.Source{{
+		Name: sender.Source,
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(lines)), nil },
+	}}, load.Options{
+		File: format, Again: true, LoadedBy: sender.Name, Version: t.version,
+		Within: func(ctx context.Context, tx pgx.Tx, loadID int64) (err error) {
+			receipts, err = receiptsOf(ctx, db.New(tx), loadID, calls)
+			return err
+		},
+	})
+	return receipts, err
+}
+
+// receiptsOf says what the load did for each call, and keeps that of calls with a key.
+func receiptsOf(ctx context.Context, q *db.Queries, loadID int64, calls []call) ([]Receipt, error) {
+	var ids []string
+	for _, c := range calls {
+		ids = append(ids, c.ids...)
+	}
+	rows, err := q.OrderReceiptList(ctx, loadID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("find the orders of load %d: %w", loadID, err)
+	}
+	found := make(map[string]OrderReceipt, len(rows))
+	for _, r := range rows {
+		o := OrderReceipt{r.ExternalID, Known, r.LinesAdded}
+		if r.Added {
+			o.Status = Added
+		}
+		found[r.ExternalID] = o
+	}
+	receipts := make([]Receipt, len(calls))
+	for i, c := range calls {
+		receipts[i] = Receipt{loadID, make([]OrderReceipt, len(c.ids))}
+		for j, id := range c.ids {
+			receipts[i].Orders[j] = found[id]
+		}
+		if c.key == "" {
+			continue
+		}
+		text, err := json.Marshal(receipts[i])
+		if err != nil {
+			return nil, fmt.Errorf("keep the receipt: %w", err)
+		}
+		err = q.IdempotencyKeyInsert(ctx, db.IdempotencyKeyInsertParams{
+			Sender: c.sender.Name, Key: c.key, BodyHash: c.hash[:], Receipt: text,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("keep the receipt: %w", err)
+		}
+	}
+	if err := q.IdempotencyKeyForget(ctx); err != nil {
+		return nil, fmt.Errorf("forget old receipts: %w", err)
+	}
+	return receipts, nil
+}
+
+// Stored is an order as the database has it.
+type Stored struct {
+	OrderID    string       `json:"order_id"`
+	OrderedAt  *time.Time   `json:"ordered_at,omitempty"`
+	CustomerID string       `json:"customer_id,omitempty"`
+	Items      []StoredItem `json:"items" doc:"By name."`
+	LoadID     int64        `json:"load_id" doc:"The load that brought the order in."`
+	Pending    bool         `json:"pending" doc:"The active build has not counted the order as it is now."`
+}
+
+// StoredItem is a line of it.
+type StoredItem struct {
+	Name     string  `json:"name"`
+	Quantity float64 `json:"quantity"`
+}
+
+// Get returns an order, or ErrNotFound.
+func (t *Taker) Get(ctx context.Context, id string) (Stored, error) {
+	row, err := db.New(t.pool).OrderGet(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Stored{}, fmt.Errorf("order %s %w", strconv.Quote(id), ErrNotFound)
+	}
+	if err != nil {
+		return Stored{}, fmt.Errorf("find order: %w", err)
+	}
+	s := Stored{OrderID: row.ExternalID, OrderedAt: row.OrderedAt, CustomerID: row.CustomerID, LoadID: row.LoadID, Pending: row.Pending}
+	if err := json.Unmarshal(row.Items, &s.Items); err != nil {
+		return Stored{}, fmt.Errorf("read the items of an order: %w", err)
+	}
+	return s, nil
+}
+
+// Delete deletes an order for good, with all that loads and rejects say of it, and returns the row of the audit. Cancel is for orders that
+// did not come about. Errors: ErrNotFound, database errors.
+func (t *Taker) Delete(ctx context.Context, id, reason, by string) (db.OrderDeletion, error) {
+	return load.DeleteOrders(ctx, t.pool, []string{id}, load.Deletion{Reason: reason, DeletedBy: by, Version: t.version})
+}
