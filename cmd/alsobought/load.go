@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
@@ -78,10 +79,9 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	defer closeAll()
 
 	shown := watch(term, c.JSON, "", total)
-	loaded, err := load.Run(ctx, pool, sources, load.Options{
-		File: c.options(), Again: c.Again, MaxRejects: c.MaxRejects.rows, MaxRejectShare: c.MaxRejects.share,
-		LoadedBy: whoami(), Version: version, Progress: shown.report,
-	})
+	options := c.loadOptions()
+	options.Progress = shown.report
+	loaded, err := load.Run(ctx, pool, sources, options)
 	shown.stop()
 	if err != nil {
 		return err
@@ -126,28 +126,33 @@ func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.P
 	return built, nil
 }
 
+func (c *loadCommand) loadOptions() load.Options {
+	return load.Options{
+		File: c.options(), Again: c.Again, MaxRejects: c.MaxRejects.rows, MaxRejectShare: c.MaxRejects.share,
+		LoadedBy: whoami(), Version: version,
+	}
+}
+
 func (c *loadCommand) options() orderfile.Options {
 	return orderfile.Options{
-		Format:         orderfile.Format(c.Format),
-		Columns:        c.Columns,
+		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Encoding: c.Encoding},
 		OrderColumn:    c.OrderColumn,
 		ItemColumn:     c.ItemColumn,
 		QuantityColumn: c.QuantityColumn,
 		TimeColumn:     c.TimeColumn,
 		CustomerColumn: c.CustomerColumn,
 		TimeFormat:     c.TimeFormat,
-		Encoding:       c.Encoding,
 		BasketIDs:      c.BasketIDs,
 	}
 }
 
 // sources checks what can be checked of files before a database is started for them. total is the bytes of the sources if they are all regular files.
-func sources(ctx context.Context, term *terminal, names []string) (list []load.Source, total int64, err error) {
+func sources(ctx context.Context, term *terminal, names []string) (list []datafile.Source, total int64, err error) {
 	known := true
 	for _, name := range names {
 		if name == "-" {
 			known = false
-			list = append(list, load.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
+			list = append(list, datafile.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
 				return interruptible(ctx, func() (io.ReadCloser, error) { return io.NopCloser(term.stdin), nil }), nil
 			}})
 			continue
@@ -161,11 +166,11 @@ func sources(ctx context.Context, term *terminal, names []string) (list []load.S
 		}
 		if info.Mode().IsRegular() {
 			total += info.Size()
-			list = append(list, load.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+			list = append(list, datafile.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
 			continue
 		}
 		known = false
-		list = append(list, load.Source{Name: name, Open: func() (io.ReadCloser, error) {
+		list = append(list, datafile.Source{Name: name, Open: func() (io.ReadCloser, error) {
 			return interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
 		}})
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/hex"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -202,7 +200,7 @@ func (c *loadsRejectsCommand) write(ctx context.Context, term *terminal, q *db.Q
 			for _, name := range columns {
 				row = append(row, said[name])
 			}
-			row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, readable(r.Raw))
+			row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, load.Readable(r.Raw))
 			if err := w.Write(row); err != nil {
 				return err
 			}
@@ -216,14 +214,6 @@ func (c *loadsRejectsCommand) write(ctx context.Context, term *terminal, q *db.Q
 			return nil
 		}
 	}
-}
-
-// readable is raw text as it is, and anything else, which would spoil the CSV, as a quoted string.
-func readable(raw []byte) string {
-	if utf8.Valid(raw) && !bytes.ContainsFunc(raw, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
-		return string(raw)
-	}
-	return strconv.QuoteToASCII(string(raw))
 }
 
 type loadsRevertCommand struct {

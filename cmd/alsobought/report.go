@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -161,12 +162,12 @@ func percent(part, whole int64) string {
 }
 
 // explanations say to people who never saw the file why rows are refused.
-var explanations = map[orderfile.Reason]string{
-	orderfile.BadQuote:     "Quotation marks do not match: text follows a closing one.",
-	orderfile.NULByte:      "The row holds a zero byte, as damaged or binary files do.",
-	orderfile.NotUTF8:      "The row holds characters that are not text in the encoding of the file.",
-	orderfile.BadJSON:      "The row is not a JSON object of the expected shape.",
-	orderfile.WrongColumns: "The row has more or fewer columns than the header.",
+var explanations = map[datafile.Reason]string{
+	datafile.BadQuote:      "Quotation marks do not match: text follows a closing one.",
+	datafile.NULByte:       "The row holds a zero byte, as damaged or binary files do.",
+	datafile.NotUTF8:       "The row holds characters that are not text in the encoding of the file.",
+	datafile.BadJSON:       "The row is not a JSON object of the expected shape.",
+	datafile.WrongColumns:  "The row has more or fewer columns than the header.",
 	orderfile.MissingOrder: "The order number is empty.",
 	orderfile.MissingItem:  "The item name is empty.",
 	orderfile.TooLong:      "An order number, item name or customer is longer than 2,000 bytes.",
@@ -225,7 +226,7 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 	for _, r := range reasons {
 		most = max(most, r.Rows)
 		p.Reasons = append(p.Reasons, bar{
-			Label: r.Reason, Note: explanations[orderfile.Reason(r.Reason)], Count: r.Rows, Width: share(r.Rows, most),
+			Label: r.Reason, Note: explanations[datafile.Reason(r.Reason)], Count: r.Rows, Width: share(r.Rows, most),
 		})
 	}
 	for _, s := range q.Sizes {

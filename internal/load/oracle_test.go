@@ -20,9 +20,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
-	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
 // books are what the tables have to hold, in plain maps.
@@ -74,7 +74,7 @@ func (b *books) load(id int64, files ...file) {
 			if r.reason != "" {
 				c.Rejected++
 				audit.RowsRejected++
-				raw := r.raw[:min(len(r.raw), orderfile.MaxRaw)]
+				raw := r.raw[:min(len(r.raw), datafile.MaxRaw)]
 				b.Rejects = append(b.Rejects, reject{id, c.Read, int32(i + 1), r.number, string(r.reason), raw})
 				continue
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -27,9 +28,9 @@ type row struct {
 	quantity              string // "" is written only in files without the column
 	at                    time.Time
 
-	number int64            // line on which it begins
-	reason orderfile.Reason // "" for a good row
-	raw    string           // of a refused one
+	number int64           // line on which it begins
+	reason datafile.Reason // "" for a good row
+	raw    string          // of a refused one
 }
 
 // file is a generated order file.
@@ -110,7 +111,7 @@ func (w *writer) bad() row {
 	r := row{}
 	long := strings.Repeat("y", orderfile.MaxText+1)
 	for _, c := range []struct {
-		reason orderfile.Reason
+		reason datafile.Reason
 		raws   []string
 	}{
 		{orderfile.MissingOrder, []string{",x,1,,", "   ,x,1,,", `"",x,0,never,`, ` ,,,,`}},
@@ -121,10 +122,10 @@ func (w *writer) bad() row {
 			"o1,x,1234567890123456,,", "o1,x,0.0000001,,", "o1,x,0x10,,",
 		}},
 		{orderfile.BadTime, []string{"o1,x,1,never,", "o1,x,1,2024-13-01,", "o1,x,1,2023-02-29,", "o1,x,1,0001-01-01,", `o1,x,1,"1. 2. 2024",`, "o1,x,1,NA,"}},
-		{orderfile.WrongColumns, []string{"o1,x", "o1", "o1,x,1,,,", "o1,x,1,,c,more", `"o1,x,1,,"`}},
-		{orderfile.NULByte, []string{"o1,x\x00y,1,,", "\x00,,,,"}},
-		{orderfile.NotUTF8, []string{"o1,caf\xe9,1,,", "o1,\xff,0,,", "o1,\xed\xa0\x80,1,,", "o1,half \xf0\x9f\x98,1,,"}},
-		{orderfile.BadQuote, []string{`"o1"x,y,1,,`, `o1,"x" y,1,,`}},
+		{datafile.WrongColumns, []string{"o1,x", "o1", "o1,x,1,,,", "o1,x,1,,c,more", `"o1,x,1,,"`}},
+		{datafile.NULByte, []string{"o1,x\x00y,1,,", "\x00,,,,"}},
+		{datafile.NotUTF8, []string{"o1,caf\xe9,1,,", "o1,\xff,0,,", "o1,\xed\xa0\x80,1,,", "o1,half \xf0\x9f\x98,1,,"}},
+		{datafile.BadQuote, []string{`"o1"x,y,1,,`, `o1,"x" y,1,,`}},
 	} {
 		if r.reason == "" || w.rnd.IntN(3) == 0 { // any of them, the first ones more rarely
 			r.reason, r.raw = c.reason, pick(w.rnd, c.raws...)

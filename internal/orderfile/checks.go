@@ -2,11 +2,12 @@ package orderfile
 
 import (
 	"bytes"
-	"fmt"
 	"hash/maphash"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/alsobought/alsobought/internal/datafile"
 )
 
 // values are what one row says, as written. nil means that the source does not say.
@@ -29,10 +30,10 @@ func newChecks(opts Options) (*checks, error) {
 }
 
 // line makes the checks of what the row says.
-func (c *checks) line(r *row, v *values) (Line, *Reject) {
-	l := Line{Number: r.line}
+func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
+	l := Line{Number: r.Line}
 	for i := range v {
-		v[i] = trim(v[i])
+		v[i] = datafile.Trim(v[i])
 	}
 	order, item, customer := v[orderRole], v[itemRole], v[customerRole]
 	switch {
@@ -49,14 +50,14 @@ func (c *checks) line(r *row, v *values) (Line, *Reject) {
 	if quantity := v[quantityRole]; quantity != nil {
 		var problem string
 		if l.Quantity, problem = parseQuantity(quantity); problem != "" {
-			return Line{}, v.reject(r, BadQuantity, "quantity %s: %s", Excerpt(quantity), problem)
+			return Line{}, v.reject(r, BadQuantity, "quantity %s: %s", datafile.Excerpt(quantity), problem)
 		}
 	}
 	if at := v[timeRole]; len(at) > 0 {
 		if !bytes.Equal(at, c.time) {
 			parsed, ok := c.times.parse(at)
 			if !ok {
-				return Line{}, v.reject(r, BadTime, "time %s: %s", Excerpt(at), c.times.advice())
+				return Line{}, v.reject(r, BadTime, "time %s: %s", datafile.Excerpt(at), c.times.advice())
 			}
 			c.time, c.at = append(c.time[:0], at...), parsed
 		}
@@ -74,7 +75,7 @@ func (c *checks) line(r *row, v *values) (Line, *Reject) {
 
 // common checks what all items of a row share. What is wrong there is wrong with the row as a whole: one reject, not one
 // for each item.
-func (c *checks) common(r *row, v values) *Reject {
+func (c *checks) common(r *datafile.Row, v values) *Reject {
 	v[itemRole] = []byte("any item")
 	_, reject := c.line(r, &v)
 	if reject != nil {
@@ -83,9 +84,8 @@ func (c *checks) common(r *row, v values) *Reject {
 	return reject
 }
 
-func (v *values) reject(r *row, reason Reason, detail string, args ...any) *Reject {
-	reject := r.reject(reason, detail, args...)
-	reject.Said = &Said{}
+func (v *values) reject(r *datafile.Row, reason datafile.Reason, detail string, args ...any) *Reject {
+	reject := &Reject{*r.Reject(reason, detail, args...), &Said{}}
 	for i, said := range []**string{
 		orderRole: &reject.Said.Order, itemRole: &reject.Said.Item, quantityRole: &reject.Said.Quantity,
 		timeRole: &reject.Said.OrderedAt, customerRole: &reject.Said.Customer,
@@ -98,63 +98,11 @@ func (v *values) reject(r *row, reason Reason, detail string, args ...any) *Reje
 	return reject
 }
 
-// trim keeps an empty value apart from one that is not given, which bytes.TrimSpace does not.
-func trim(b []byte) []byte {
-	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 {
-		return trimmed
-	}
-	return b[:0:0]
-}
-
 func (f timeFormat) advice() string {
 	if f.steps == "" {
 		return "not like 2006-01-02 15:04:05; say how times are written with --time-format"
 	}
 	return "not in the given time format"
-}
-
-// check makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
-func (r *row) check() *Reject {
-	switch {
-	case r.bad == BadQuote:
-		return r.reject(BadQuote, "text after a closing quote")
-	case bytes.IndexByte(r.raw, 0) >= 0:
-		return r.reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
-	case !utf8.Valid(r.raw):
-		at := invalidUTF8(r.raw)
-		return r.reject(NotUTF8, "byte 0x%02X at byte %d of the row is not UTF-8", r.raw[at], at+1)
-	}
-	return nil
-}
-
-func (r *row) reject(reason Reason, detail string, args ...any) *Reject {
-	raw := []byte{}
-	if r.kept < 16*MaxRaw { // a row of a megabyte may hold items by the hundred thousand, all of them bad
-		raw = bytes.Clone(r.raw[:min(len(r.raw), MaxRaw)])
-		r.kept += len(raw)
-	}
-	return &Reject{Number: r.line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: raw}
-}
-
-// Excerpt quotes a value for an error: on one line, and no more than the first 40 bytes of it.
-func Excerpt(b []byte) string {
-	const most = 40
-	if len(b) <= most {
-		return fmt.Sprintf("%q", b)
-	}
-	return fmt.Sprintf("%q", strings.ToValidUTF8(string(b[:most]), "")+"…")
-}
-
-// invalidUTF8 returns where the first byte is that is not UTF-8, -1 when there is none.
-func invalidUTF8(b []byte) int {
-	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return -1
 }
 
 // interner gives equal names the same string as far as its slots allow. Its memory is bounded: a slot holds one short
@@ -175,4 +123,12 @@ func (in *interner) string(b []byte) string {
 		*slot = string(b)
 	}
 	return *slot
+}
+
+// whole is the reject of a row of which nobody can tell what it says; nil stays nil.
+func whole(r *datafile.Reject) *Reject {
+	if r == nil {
+		return nil
+	}
+	return &Reject{Reject: *r}
 }
