@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -121,7 +122,7 @@ func eachLine(path string, do func(orderfile.Line)) error {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // read only
-	reader, err := orderfile.Open(file, orderfile.Options{Name: path})
+	reader, err := orderfile.Open(file, orderfile.Options{Options: datafile.Options{Name: path}})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/sample"
 )
@@ -51,7 +52,7 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 }
 
 func (c *demoCommand) fill(ctx context.Context, term *terminal, pool *pgxpool.Pool) error {
-	orders := load.Source{Name: "sample orders", Open: func() (io.ReadCloser, error) {
+	orders := datafile.Source{Name: "sample orders", Open: func() (io.ReadCloser, error) {
 		reader, writer := io.Pipe()
 		go func() {
 			_, err := sample.Write(writer, sample.Config{Scale: c.Scale, Seed: 1})
@@ -59,7 +60,7 @@ func (c *demoCommand) fill(ctx context.Context, term *terminal, pool *pgxpool.Po
 		}()
 		return reader, nil
 	}}
-	loaded, err := load.Run(ctx, pool, []load.Source{orders}, load.Options{LoadedBy: whoami(), Version: version})
+	loaded, err := load.Run(ctx, pool, []datafile.Source{orders}, load.Options{LoadedBy: whoami(), Version: version})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/orderfile"
@@ -120,7 +121,7 @@ func TestDryRunHostile(t *testing.T) {
 		if strings.ContainsFunc(e.stdout, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }) || strings.ToValidUTF8(e.stdout, "") != e.stdout {
 			t.Errorf("%s printed %q", args, e.stdout)
 		}
-		for _, reason := range []orderfile.Reason{orderfile.NULByte, orderfile.NotUTF8, orderfile.MissingItem} {
+		for _, reason := range []datafile.Reason{datafile.NULByte, datafile.NotUTF8, orderfile.MissingItem} {
 			if !strings.Contains(e.stdout, string(reason)) {
 				t.Errorf("%s says nothing of %s", args, reason)
 			}
@@ -149,7 +150,7 @@ func TestDryRunFileChanges(t *testing.T) {
 	if err := os.WriteFile(name, []byte("order_id,item_name\n1,a\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	source := load.Source{Name: name, Open: func() (io.ReadCloser, error) {
+	source := datafile.Source{Name: name, Open: func() (io.ReadCloser, error) {
 		f, err := os.Open(name)
 		return &grows{f, func() {
 			more, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
@@ -161,7 +162,7 @@ func TestDryRunFileChanges(t *testing.T) {
 			}
 		}}, err
 	}}
-	_, err := (&loadCommand{}).rehearse(t.Context(), []load.Source{source}, nil)
+	_, err := load.Rehearse(t.Context(), []datafile.Source{source}, load.Options{})
 	if err == nil || !strings.Contains(err.Error(), "changed while it was read") {
 		t.Errorf("got %v", err)
 	}
@@ -169,10 +170,10 @@ func TestDryRunFileChanges(t *testing.T) {
 
 func TestDryRunCancelled(t *testing.T) {
 	t.Parallel()
-	source := load.Source{Name: "orders", Open: func() (io.ReadCloser, error) { return io.NopCloser(manyOrders()), nil }}
+	source := datafile.Source{Name: "orders", Open: func() (io.ReadCloser, error) { return io.NopCloser(manyOrders()), nil }}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (&loadCommand{}).rehearse(ctx, []load.Source{source}, nil); !errors.Is(err, context.Canceled) {
+	if _, err := load.Rehearse(ctx, []datafile.Source{source}, load.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

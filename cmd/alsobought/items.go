@@ -13,8 +13,7 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/catalogue"
-	"github.com/alsobought/alsobought/internal/load"
-	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/datafile"
 )
 
 type itemsCommand struct {
@@ -121,10 +120,6 @@ func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database)
 	if err != nil {
 		return err
 	}
-	var list []catalogue.Source
-	for _, f := range files {
-		list = append(list, catalogue.Source(f))
-	}
 	pool, closeAll, err := d.openToWrite(ctx, term)
 	if err != nil {
 		return err
@@ -132,10 +127,8 @@ func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database)
 	defer closeAll()
 
 	shown := watch(term, c.JSON, "", total)
-	options.Progress = func(p catalogue.Progress) {
-		shown.report(load.Progress{Bytes: p.Bytes, Rows: p.Rows, Rejected: p.Wrong, Merging: p.Merging})
-	}
-	result, err := catalogue.Load(ctx, pool, list, options)
+	options.Progress = shown.report
+	result, err := catalogue.Load(ctx, pool, files, options)
 	shown.stop()
 	wrong := new(catalogue.WrongError)
 	switch {
@@ -152,7 +145,7 @@ func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database)
 
 func (c *itemsLoadCommand) options() catalogue.Options {
 	return catalogue.Options{
-		File: orderfile.Options{Format: orderfile.Format(c.Format), Columns: c.Columns, Encoding: c.Encoding},
+		File: datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Encoding: c.Encoding},
 		Columns: catalogue.Columns{
 			Item: c.ItemColumn, Category: c.CategoryColumn, Label: c.LabelColumn, URL: c.URLColumn, ImageURL: c.ImageURLColumn,
 			Price: c.PriceColumn, Active: c.ActiveColumn,
@@ -194,7 +187,7 @@ func printColumns(w io.Writer, columns []string, roles [][2]string) *table {
 	for _, r := range roles {
 		if r[1] != "" {
 			t.row("  "+r[0], r[1])
-			used = append(used, r[1])
+			used = append(append(used, r[1]), strings.Split(r[1], ", ")...)
 		}
 	}
 	unused := slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(used, name) })

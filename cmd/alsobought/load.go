@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
@@ -26,6 +27,9 @@ type loadCommand struct {
 	QuantityColumn string   `placeholder:"NAME" help:"The column of quantities; - for none."`
 	TimeColumn     string   `placeholder:"NAME" help:"The column of order times; - for none."`
 	CustomerColumn string   `placeholder:"NAME" help:"The column of customers; - for none."`
+	StatusColumn   string   `placeholder:"NAME" help:"The column that says whether a row counts as bought; - for none."`
+	CountStatus    []string `placeholder:"WORD" help:"Statuses that count as bought, whatever is usual."`
+	SkipStatus     []string `placeholder:"WORD" help:"Statuses that do not count as bought."`
 	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. ISO 8601 otherwise."`
 	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
 	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its name and line numbers, or the first field."`
@@ -45,9 +49,11 @@ type loadSummary struct {
 	RowsRead          int64            `json:"rows_read"`
 	RowsLoaded        int64            `json:"rows_loaded"`
 	RowsDuplicate     int64            `json:"rows_duplicate"`
+	RowsNotBought     int64            `json:"rows_not_bought"`
 	RowsRejected      int64            `json:"rows_rejected"`
 	RowsRepeated      int64            `json:"rows_repeated"`
 	RejectedByReason  map[string]int64 `json:"rejected_by_reason"`
+	NotBoughtByReason map[string]int64 `json:"not_bought_by_reason"`
 	Orders            int64            `json:"orders"`
 	Items             int64            `json:"items"`
 	BuildID           *int64           `json:"build_id"` // null with --no-build
@@ -78,10 +84,9 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	defer closeAll()
 
 	shown := watch(term, c.JSON, "", total)
-	loaded, err := load.Run(ctx, pool, sources, load.Options{
-		File: c.options(), Again: c.Again, MaxRejects: c.MaxRejects.rows, MaxRejectShare: c.MaxRejects.share,
-		LoadedBy: whoami(), Version: version, Progress: shown.report,
-	})
+	options := c.loadOptions()
+	options.Progress = shown.report
+	loaded, err := load.Run(ctx, pool, sources, options)
 	shown.stop()
 	if err != nil {
 		return err
@@ -126,28 +131,36 @@ func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.P
 	return built, nil
 }
 
+func (c *loadCommand) loadOptions() load.Options {
+	return load.Options{
+		File: c.options(), Again: c.Again, MaxRejects: c.MaxRejects.rows, MaxRejectShare: c.MaxRejects.share,
+		LoadedBy: whoami(), Version: version,
+	}
+}
+
 func (c *loadCommand) options() orderfile.Options {
 	return orderfile.Options{
-		Format:         orderfile.Format(c.Format),
-		Columns:        c.Columns,
+		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Encoding: c.Encoding},
 		OrderColumn:    c.OrderColumn,
 		ItemColumn:     c.ItemColumn,
 		QuantityColumn: c.QuantityColumn,
 		TimeColumn:     c.TimeColumn,
 		CustomerColumn: c.CustomerColumn,
+		StatusColumn:   c.StatusColumn,
+		CountStatus:    c.CountStatus,
+		SkipStatus:     c.SkipStatus,
 		TimeFormat:     c.TimeFormat,
-		Encoding:       c.Encoding,
 		BasketIDs:      c.BasketIDs,
 	}
 }
 
 // sources checks what can be checked of files before a database is started for them. total is the bytes of the sources if they are all regular files.
-func sources(ctx context.Context, term *terminal, names []string) (list []load.Source, total int64, err error) {
+func sources(ctx context.Context, term *terminal, names []string) (list []datafile.Source, total int64, err error) {
 	known := true
 	for _, name := range names {
 		if name == "-" {
 			known = false
-			list = append(list, load.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
+			list = append(list, datafile.Source{Name: "stdin", Open: func() (io.ReadCloser, error) {
 				return interruptible(ctx, func() (io.ReadCloser, error) { return io.NopCloser(term.stdin), nil }), nil
 			}})
 			continue
@@ -161,11 +174,11 @@ func sources(ctx context.Context, term *terminal, names []string) (list []load.S
 		}
 		if info.Mode().IsRegular() {
 			total += info.Size()
-			list = append(list, load.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+			list = append(list, datafile.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
 			continue
 		}
 		known = false
-		list = append(list, load.Source{Name: name, Open: func() (io.ReadCloser, error) {
+		list = append(list, datafile.Source{Name: name, Open: func() (io.ReadCloser, error) {
 			return interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(name) }), nil
 		}})
 	}
@@ -208,12 +221,17 @@ func (l *rejectLimit) UnmarshalText(text []byte) error {
 func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built db.Build) loadSummary {
 	s := loadSummary{
 		LoadID: l.LoadID, Status: l.Status,
-		RowsRead: l.RowsRead, RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate, RowsRejected: l.RowsRejected,
-		RowsRepeated: l.RowsRepeated, RejectedByReason: map[string]int64{},
+		RowsRead: l.RowsRead, RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate,
+		RowsNotBought: l.RowsNotBought, RowsRejected: l.RowsRejected, RowsRepeated: l.RowsRepeated,
+		RejectedByReason: map[string]int64{}, NotBoughtByReason: map[string]int64{},
 		Orders: l.OrdersAdded, Items: l.ItemsAdded, CopySeconds: l.CopySeconds, MergeSeconds: l.MergeSeconds,
 	}
 	for _, r := range reasons {
-		s.RejectedByReason[r.Reason] = r.Rows
+		byReason := s.RejectedByReason
+		if r.Fate == load.NotBought {
+			byReason = s.NotBoughtByReason
+		}
+		byReason[r.Reason] = r.Rows
 	}
 	if built.BuildID != 0 {
 		s.BuildID = &built.BuildID
@@ -231,7 +249,10 @@ func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) 
 	t.row("  rows read", grouped(l.RowsRead))
 	t.row("  loaded", grouped(l.RowsLoaded), fmt.Sprintf("%s new orders, %s new items", grouped(l.OrdersAdded), grouped(l.ItemsAdded)))
 	t.row("  duplicate", grouped(l.RowsDuplicate), duplicates(l))
-	t.row("  rejected", grouped(l.RowsRejected), rejects(l.LoadID, reasons))
+	if l.RowsNotBought > 0 {
+		t.row("  not bought", grouped(l.RowsNotBought), why(l.LoadID, reasons, load.NotBought))
+	}
+	t.row("  rejected", grouped(l.RowsRejected), why(l.LoadID, reasons, load.Rejected))
 	t.flush()
 	fmt.Fprintf(w, "  copied in %.2f s, merged in %.2f s\n", l.CopySeconds, l.MergeSeconds)
 }
@@ -244,15 +265,22 @@ func duplicates(l db.Load) string {
 		grouped(l.RowsRepeated), grouped(l.RowsDuplicate-l.RowsRepeated))
 }
 
-func rejects(loadID int64, reasons []db.LoadRejectCountByReasonRow) string {
-	if len(reasons) == 0 {
-		return ""
-	}
+// why counts the reasons of rows of one fate, and says where they are listed.
+func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, fate string) string {
 	list := make([]string, 0, len(reasons))
 	for _, r := range reasons {
-		list = append(list, fmt.Sprintf("%s %s", r.Reason, grouped(r.Rows)))
+		if r.Fate == fate {
+			list = append(list, fmt.Sprintf("%s %s", r.Reason, grouped(r.Rows)))
+		}
 	}
-	return fmt.Sprintf("%s; see alsobought loads rejects %d", strings.Join(list, ", "), loadID)
+	if len(list) == 0 {
+		return ""
+	}
+	command := "rejects"
+	if fate == load.NotBought {
+		command = "not-bought"
+	}
+	return fmt.Sprintf("%s; see alsobought loads %s %d", strings.Join(list, ", "), command, loadID)
 }
 
 // interruptible reads what may have nothing to say for long, a terminal or a pipe, until ctx ends. Even to open a pipe may wait.

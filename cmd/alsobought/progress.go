@@ -13,7 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/datafile"
 )
 
 // drawEvery is the time between two pictures of the progress.
@@ -29,7 +29,7 @@ type progress struct {
 
 	// One at a time: reports come in while the line is drawn.
 	mu     sync.Mutex
-	latest load.Progress
+	latest datafile.Progress
 	began  time.Time // of what is done now
 	doing  string    // "" while rows are read
 	bar    *progressbar.ProgressBar
@@ -57,7 +57,7 @@ func isTerminal(w io.Writer) bool {
 }
 
 // report takes note of how far a load is. It is quick, as load.Options wants it.
-func (p *progress) report(now load.Progress) {
+func (p *progress) report(now datafile.Progress) {
 	if p == nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (p *progress) draw() {
 
 // describe says in at most width characters how far the reading is: what there is no room for is left out, the rest stays whole, for a line
 // that wraps could not be taken back.
-func describe(now load.Progress, elapsed time.Duration, total int64, width int) string {
+func describe(now datafile.Progress, elapsed time.Duration, total int64, width int) string {
 	seconds := elapsed.Seconds()
 	rows, rate, left := grouped(now.Rows)+" rows", "", ""
 	if seconds >= 0.5 {

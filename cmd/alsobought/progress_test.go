@@ -17,49 +17,49 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
-	"github.com/alsobought/alsobought/internal/load"
 )
 
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		now     load.Progress
+		now     datafile.Progress
 		elapsed time.Duration
 		total   int64
 		width   int
 		want    string
 	}{
-		{"begun", load.Progress{}, 0, 40_000_000, 80, "0.0 MB of 40 MB  0 rows  0 rejected"},
+		{"begun", datafile.Progress{}, 0, 40_000_000, 80, "0.0 MB of 40 MB  0 rows  0 rejected"},
 		{
 			"halfway",
-			load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
+			datafile.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
 			10 * time.Second, 40_000_000, 80,
 			"20 MB of 40 MB  500,000 rows  50,000/s  3 rejected  10 s left",
 		},
 		{
 			"long",
-			load.Progress{Bytes: 1_000_000_000, Rows: 12_345_678},
+			datafile.Progress{Bytes: 1_000_000_000, Rows: 12_345_678},
 			time.Minute, 100_000_000_000, 80,
 			"1,000 MB of 100,000 MB  12,345,678 rows  205,761/s  0 rejected  1 h 39 min left",
 		},
 		{
 			"no room for bytes",
-			load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
+			datafile.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
 			10 * time.Second, 40_000_000, 60,
 			"500,000 rows  50,000/s  3 rejected  10 s left",
 		},
 		{
 			"no room for the rate",
-			load.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
+			datafile.Progress{Bytes: 20_000_000, Rows: 500_000, Rejected: 3},
 			10 * time.Second, 40_000_000, 40,
 			"500,000 rows  3 rejected  10 s left",
 		},
-		{"room for rows only", load.Progress{Rows: 500_000}, time.Second, 0, 15, "500,000 rows"},
-		{"no room", load.Progress{Rows: 500_000}, time.Second, 0, 5, ""},
-		{"no end in sight", load.Progress{Bytes: 12_400_000, Rows: 300_000}, 2 * time.Second, 0, 75, "12 MB  300,000 rows  150,000/s  0 rejected"},
-		{"grown since", load.Progress{Bytes: 50_000_000, Rows: 300_000}, 2 * time.Second, 40_000_000, 75, "50 MB of 40 MB  300,000 rows  150,000/s  0 rejected"},
+		{"room for rows only", datafile.Progress{Rows: 500_000}, time.Second, 0, 15, "500,000 rows"},
+		{"no room", datafile.Progress{Rows: 500_000}, time.Second, 0, 5, ""},
+		{"no end in sight", datafile.Progress{Bytes: 12_400_000, Rows: 300_000}, 2 * time.Second, 0, 75, "12 MB  300,000 rows  150,000/s  0 rejected"},
+		{"grown since", datafile.Progress{Bytes: 50_000_000, Rows: 300_000}, 2 * time.Second, 40_000_000, 75, "50 MB of 40 MB  300,000 rows  150,000/s  0 rejected"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

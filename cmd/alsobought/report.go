@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -161,17 +163,22 @@ func percent(part, whole int64) string {
 }
 
 // explanations say to people who never saw the file why rows are refused.
-var explanations = map[orderfile.Reason]string{
-	orderfile.BadQuote:     "Quotation marks do not match: text follows a closing one.",
-	orderfile.NULByte:      "The row holds a zero byte, as damaged or binary files do.",
-	orderfile.NotUTF8:      "The row holds characters that are not text in the encoding of the file.",
-	orderfile.BadJSON:      "The row is not a JSON object of the expected shape.",
-	orderfile.WrongColumns: "The row has more or fewer columns than the header.",
+var explanations = map[datafile.Reason]string{
+	datafile.BadQuote:      "Quotation marks do not match: text follows a closing one.",
+	datafile.NULByte:       "The row holds a zero byte, as damaged or binary files do.",
+	datafile.NotUTF8:       "The row holds characters that are not text in the encoding of the file.",
+	datafile.BadJSON:       "The row is not a JSON object of the expected shape.",
+	datafile.WrongColumns:  "The row has more or fewer columns than the header.",
 	orderfile.MissingOrder: "The order number is empty.",
 	orderfile.MissingItem:  "The item name is empty.",
 	orderfile.TooLong:      "An order number, item name or customer is longer than 2,000 bytes.",
-	orderfile.BadQuantity:  "The quantity is not a number above 0. Returns and corrections look like this.",
+	orderfile.BadQuantity:  "The quantity is not a number above 0.",
 	orderfile.BadTime:      "The time of the order cannot be read as a date.",
+
+	orderfile.Cancelled: "The order, or this line of it, was cancelled, voided or never paid.",
+	orderfile.Refunded:  "All of it was refunded or returned.",
+	orderfile.Skipped:   "It has a status that was asked to be left out.",
+	orderfile.Negative:  "The quantity is below 0, as of returns and corrections.",
 }
 
 // page is what report.html shows.
@@ -179,7 +186,8 @@ type page struct {
 	Load     db.Load
 	Files    []db.LoadFile
 	Fates    []bar
-	Reasons  []bar
+	Reasons  []bar // why rows were rejected, and
+	Returned []bar // why they do not count as bought
 	Quality  quality
 	Sizes    []bar
 	Largest  []bar
@@ -216,6 +224,7 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 		{Kind: "loaded", Label: "loaded", Note: "new lines of orders", Count: l.RowsLoaded},
 		{Kind: "repeated", Label: "repeated", Note: "the same item twice in one order: quantities were added", Count: l.RowsRepeated},
 		{Kind: "known", Label: "already known", Note: "an earlier load had brought them: left as they were", Count: l.RowsDuplicate - l.RowsRepeated},
+		{Kind: "returned", Label: "not bought", Note: "cancelled, refunded or returned: they count nowhere", Count: l.RowsNotBought},
 		{Kind: "rejected", Label: "rejected", Note: "could not be used, and were kept for inspection", Count: l.RowsRejected},
 	} {
 		f.Width = share(f.Count, l.RowsRead)
@@ -224,8 +233,12 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 	most := int64(0)
 	for _, r := range reasons {
 		most = max(most, r.Rows)
-		p.Reasons = append(p.Reasons, bar{
-			Label: r.Reason, Note: explanations[orderfile.Reason(r.Reason)], Count: r.Rows, Width: share(r.Rows, most),
+		list := &p.Reasons
+		if r.Fate == load.NotBought {
+			list = &p.Returned
+		}
+		*list = append(*list, bar{
+			Label: r.Reason, Note: explanations[datafile.Reason(r.Reason)], Count: r.Rows, Width: share(r.Rows, most),
 		})
 	}
 	for _, s := range q.Sizes {

@@ -12,7 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/alsobought/alsobought/internal/apikey"
-	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 	"github.com/alsobought/alsobought/internal/rules"
@@ -161,7 +161,7 @@ func isUsage(err error) bool {
 
 // message is what to say of an error: one line that says what to do next.
 func message(ctx context.Context, err error) string {
-	file, path := new(orderfile.FileError), new(fs.PathError)
+	file, path := new(datafile.FileError), new(fs.PathError)
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return "interrupted: nothing was changed by what did not end"

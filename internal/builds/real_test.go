@@ -11,6 +11,7 @@ import (
 
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/buildtest"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/oracle"
@@ -61,7 +62,7 @@ func realFile(t *testing.T, name string) *os.File {
 
 func realOrders(t *testing.T, name string) (oracle.Orders, oracle.Times) {
 	t.Helper()
-	r, err := orderfile.Open(realFile(t, name), orderfile.Options{Name: name})
+	r, err := orderfile.Open(realFile(t, name), orderfile.Options{Options: datafile.Options{Name: name}})
 	if err != nil {
 		t.Fatal(err)
 	}

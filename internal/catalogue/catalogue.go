@@ -3,21 +3,20 @@
 //
 // A load of it is one transaction: its rows are staged by COPY and merged by SQL, or, if one of them is wrong, nothing changes at all. Half of
 // the orders are worth something; of a catalogue nobody could say which half is in force. The package never parses a file itself (package
-// orderfile does), never counts anything, and never recommends.
+// datafile does), never counts anything, and never recommends.
 package catalogue
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
@@ -25,14 +24,14 @@ import (
 var ErrNoRows = errors.New("no rows")
 
 // Source is one file or stream of a load.
-type Source struct {
-	Name string // what errors and the catalogue call it
-	Open func() (io.ReadCloser, error)
-}
+type Source = datafile.Source
+
+// Progress is how far a load has come.
+type Progress = datafile.Progress
 
 // Options of a load. The zero value reads every source by its content.
 type Options struct {
-	File      orderfile.Options // how to read the sources: Format, Columns and Encoding
+	File      datafile.Options // how to read the sources: Format, Columns and Encoding
 	Columns   Columns
 	Replace   bool   // the sources are the whole catalogue: what they do not name is taken out of it
 	ChangedBy string // who
@@ -41,16 +40,8 @@ type Options struct {
 	Progress func(Progress)
 }
 
-// Columns are the columns of the sources as they call them: "" finds one by alias, orderfile.NoColumn says that there is none.
+// Columns are the columns of the sources as they call them: "" finds one by alias, datafile.NoColumn says that there is none.
 type Columns struct{ Item, Category, Label, URL, ImageURL, Price, Active string }
-
-// Progress is how far a load has come.
-type Progress struct {
-	Bytes   int64 // of the sources, as they are stored
-	Rows    int64
-	Wrong   int64
-	Merging bool // all is read
-}
 
 // Result is what a load did.
 type Result struct {
@@ -77,7 +68,7 @@ type File struct {
 
 // Mapping is what was understood of a source: the column or key of each attribute as written, "" for none.
 type Mapping struct {
-	orderfile.Shape
+	datafile.Shape
 
 	Item     string `json:"item"`
 	Category string `json:"category,omitempty"`
@@ -122,7 +113,7 @@ func (e *WrongError) Error() string {
 }
 
 // Validate returns all that is wrong with the options at once.
-func (o Options) Validate() error { return kind(o.Columns).Validate(o.File) }
+func (o Options) Validate() error { return o.File.Validate(kind(o.Columns)) }
 
 // Load brings the sources into the catalogue, all of their rows or none. What a row says of an attribute counts from then on; what it says
 // to be empty is taken out; what it does not say stays. Items that nothing has named yet are made. Loads of catalogues and of orders may
@@ -130,7 +121,7 @@ func (o Options) Validate() error { return kind(o.Columns).Validate(o.File) }
 //
 // Memory does not grow with the sources: a million rows (124 MB) took 52 MB here, and 26 MB the next time. The rest is the database's.
 //
-// Errors: *WrongError, and then the result says how the sources were read; *orderfile.FileError for a source that cannot be read, ErrNoRows,
+// Errors: *WrongError, and then the result says how the sources were read; *datafile.FileError for a source that cannot be read, ErrNoRows,
 // whatever Open of a source returns, and database errors.
 func Load(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
 	stage, err := newStage(sources, opts)
@@ -147,7 +138,7 @@ func Load(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Option
 		if err := contradictions(ctx, tx, stage); err != nil {
 			return err
 		}
-		if err := stage.wrong(); err != nil {
+		if err := stage.verdict(); err != nil {
 			return err
 		}
 		if err := pg.LockTx(ctx, tx, pg.MergeLock, 0); err != nil {
@@ -159,7 +150,7 @@ func Load(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Option
 	if wrong := new(WrongError); err != nil && !errors.As(err, &wrong) {
 		return Result{}, err
 	}
-	result.RowsRead, result.Files = stage.rows, stage.files
+	result.RowsRead, result.Files = stage.walk.Rows(), stage.files
 	return result, err
 }
 
@@ -181,12 +172,12 @@ func contradictions(ctx context.Context, tx pgx.Tx, stage *stage) error {
 			r.Attribute, quoted(r.Value), quoted(r.ItemName), quoted(r.FirstValue), earlier)})
 	}
 	if len(rows) > 0 {
-		stage.rowsWrong += rows[0].Rows
+		stage.wrong += rows[0].Rows
 	}
 	return nil
 }
 
-func quoted(text string) string { return orderfile.Excerpt([]byte(text)) }
+func quoted(text string) string { return datafile.Excerpt([]byte(text)) }
 
 const (
 	// prepareMerge is like that of loads of orders: memory for sorts, and statistics of what was just staged.

@@ -20,9 +20,9 @@ import (
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/catalogue"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
-	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
 // Wrong rows are named, all else of their files is not looked at, and nothing changes.
@@ -292,7 +292,7 @@ func TestDresses(t *testing.T) {
 		{"Latin-1", encoded(charmap.ISO8859_1.NewEncoder().Bytes(text)), "latin-1"},
 	} {
 		opts := options
-		opts.File = orderfile.Options{Encoding: dress.encoding}
+		opts.File = datafile.Options{Encoding: dress.encoding}
 		got := mustLoad(t, pool, opts, reading(dress.name, bytes.NewReader(dress.data)))
 		if got.RowsRead != 2 || i > 0 && got.ItemsUnchanged != 2 || got.Files[0].Bytes != int64(len(dress.data)) {
 			t.Errorf("%s: %+v", dress.name, got)
@@ -349,7 +349,7 @@ func TestOptionsValidate(t *testing.T) {
 	if err := options.Validate(); err != nil {
 		t.Error(err)
 	}
-	wrong := catalogue.Options{File: orderfile.Options{Format: orderfile.Baskets, Encoding: "ebcdic"}}
+	wrong := catalogue.Options{File: datafile.Options{Format: datafile.Baskets, Encoding: "ebcdic"}}
 	if err := wrong.Validate(); err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("want two problems, got %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -23,8 +24,8 @@ const (
 
 // kind says which columns a catalogue has. The item is the column that a load of orders would take for it, by the same aliases, and it
 // chooses first: what is a label beside a stock code is the item where there is no such code.
-func kind(c Columns) orderfile.Kind {
-	return orderfile.Kind{Thing: "item", OneMore: true, Roles: []orderfile.Role{
+func kind(c Columns) datafile.Kind {
+	return datafile.Kind{Thing: "item", OneMore: true, Roles: []datafile.Role{
 		itemRole: {Name: "item", Aliases: orderfile.Aliases()["item"], Column: c.Item, Needed: true},
 		categoryRole: {Name: "category", Column: c.Category, Aliases: []string{
 			"category", "product_category", "item_category", "category_name", "department", "product_type", "product_group", "item_group", "group", "section",
@@ -73,7 +74,7 @@ func check(values [][]byte, stored *[roles]any) (problem string) {
 			stored[r], problem = price(text)
 		}
 		if problem != "" {
-			return fmt.Sprintf("%s %s: %s", names[r], orderfile.Excerpt(value), problem)
+			return fmt.Sprintf("%s %s: %s", names[r], datafile.Excerpt(value), problem)
 		}
 	}
 	return ""

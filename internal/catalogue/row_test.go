@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -117,7 +118,7 @@ func TestColumnsAreFound(t *testing.T) {
 		{"title,label,description,image", [roles]string{itemRole: "description", labelRole: "label", imageURLRole: "image"}},
 		{"item,category,category_name,link,url,quantity,order_id,customer,", [roles]string{itemRole: "item", categoryRole: "category", urlRole: "url"}},
 	} {
-		r, err := orderfile.OpenRecords(strings.NewReader(c.header+"\n"), orderfile.Options{}, kind(Columns{}))
+		r, err := datafile.OpenRecords(strings.NewReader(c.header+"\n"), datafile.Options{}, kind(Columns{}))
 		if err != nil {
 			t.Errorf("%s: %v", c.header, err)
 			continue
@@ -127,7 +128,7 @@ func TestColumnsAreFound(t *testing.T) {
 		}
 	}
 	for _, header := range []string{"name,category", "id,label", "label,price"} {
-		if _, err := orderfile.OpenRecords(strings.NewReader(header+"\n"), orderfile.Options{}, kind(Columns{})); err == nil {
+		if _, err := datafile.OpenRecords(strings.NewReader(header+"\n"), datafile.Options{}, kind(Columns{})); err == nil {
 			t.Errorf("%s: an item was found, which may be something else", header)
 		}
 	}

@@ -21,13 +21,14 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// healthy is a database with a bit of everything that is as it should be: two loads, rejects, repeats, two builds kept, one pruned.
+// healthy is a database with a bit of everything that is as it should be: two loads, rejects, repeats, an order that was cancelled, two
+// builds kept, one pruned.
 func healthy(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
-	mustLoad(t, pool, "order,item,quantity,ordered_at\n"+
-		"o1,a,1,2024-02-29\no1,b,2,2024-02-29\no1,c,1,2024-02-29\no2,a,1,2024-02-29\no2,b,1,2024-02-29\n"+
-		"o3,a,1,\no3,c,1,\no3,a,5,\no4,d,1,\no5,,1,\no5,a,0,\no6,b,1,\no6,c,1,\n")
+	mustLoad(t, pool, "order,item,quantity,ordered_at,status\n"+
+		"o1,a,1,2024-02-29,\no1,b,2,2024-02-29,\no1,c,1,2024-02-29,\no2,a,1,2024-02-29,\no2,b,1,2024-02-29,\n"+
+		"o3,a,1,,\no3,c,1,,\no3,a,5,,\no4,d,1,,\no5,,1,,\no5,a,0,,\no6,b,1,,\no6,c,1,,\no8,a,1,,\no8,a,,,cancelled\n")
 	mustBuild(t, pool)
 	mustLoad(t, pool, "order,item,quantity\no1,a,1\no7,a,1\no7,d,1\n,x,1\n")
 	for range 3 {
@@ -92,33 +93,33 @@ func breakages() []breakage {
 		{
 			"every load's counts are those of its rows", "lines",
 			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
-			"load 2", "says 4 lines, 2 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 4 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "orders",
 			`UPDATE loads SET orders_added = orders_added - 1 WHERE load_id = 2`,
-			"load 2", "says 3 lines, 1 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 3 lines, 1 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "rejects",
 			`DELETE FROM load_rejects WHERE load_id = 2`,
-			"load 2", "says 3 lines, 2 orders, 1 rejects; there are 3, 2, 0",
+			"load 2", "says 3 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 0, 0",
 		},
 		{
 			"every load's counts are those of its rows", "rows of a load that failed",
 			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why', now(), '', '');
 			 INSERT INTO load_rejects VALUES ((SELECT max(load_id) FROM loads), 1, 1, 1, 'bad_time', '', '')`,
-			"load 3", "says 0 lines, 0 orders, 0 rejects; there are 0, 0, 1",
+			"load 3", "says 0 lines, 0 orders, 0 rejects, 0 not bought; there are 0, 0, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "rows of a load that was reverted",
 			`UPDATE loads SET status = 'reverted', reverted_at = now(), reverted_by = 'me' WHERE load_id = 2`,
-			"load 2", "says 0 lines, 0 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 0 lines, 0 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "deleted rows",
 			`UPDATE loads SET lines_deleted = 1 WHERE load_id = 2`,
-			"load 2", "says 2 lines, 2 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 2 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every row that is known from an earlier load is there", "an order",
@@ -147,6 +148,17 @@ func breakages() []breakage {
 		{
 			"every row belongs to a load", "rejects",
 			`UPDATE load_rejects SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_rejected = 0, rows_read = rows_read - 1 WHERE load_id = 2`,
+			"load 1000", "is not in loads",
+		},
+		{
+			"every line of which something was returned is settled", "a line that is still there",
+			`INSERT INTO known_lines VALUES (1, 1, 1, 1); INSERT INTO returned_lines VALUES (1, 1, 2, 1)`,
+			"line of order 1 and item 1", "should be out by what was returned; it is 1 of load 1",
+		},
+		{
+			"every row belongs to a load", "returns",
+			`INSERT INTO known_lines VALUES (1, 1, 1, 1); INSERT INTO returned_lines VALUES (1, 1, 1000, 0.5);
+			 UPDATE order_lines SET quantity = 0.5 WHERE order_id = 1 AND item_id = 1`,
 			"load 1000", "is not in loads",
 		},
 		{"one build is active", "none", `UPDATE builds SET active = false`, "builds", "none is active"},
@@ -386,7 +398,7 @@ func TestHealthy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if checks != 21 || len(findings) > 0 {
+			if checks != 22 || len(findings) > 0 {
 				t.Errorf("%d checks, findings %+v", checks, findings)
 			}
 		})

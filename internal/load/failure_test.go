@@ -16,9 +16,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
-	"github.com/alsobought/alsobought/internal/orderfile"
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
@@ -84,7 +84,7 @@ func TestSourceFails(t *testing.T) {
 			"report.pdf is a PDF file: export the orders as CSV", 0,
 		},
 		"the second source ends in a row that is too long": {
-			[]load.Source{good, content("long.csv", append(bytes.Clone(rows), bytes.Repeat([]byte("x"), orderfile.MaxRow+1)...))},
+			[]load.Source{good, content("long.csv", append(bytes.Clone(rows), bytes.Repeat([]byte("x"), datafile.MaxRow+1)...))},
 			"long.csv: line 100002 is longer than 1 MiB", 100_002,
 		},
 	} {
@@ -93,7 +93,7 @@ func TestSourceFails(t *testing.T) {
 			pool := loadedBefore(t)
 			before := state(t, pool)
 			_, err := load.Run(t.Context(), pool, c.sources, options)
-			file := new(orderfile.FileError)
+			file := new(datafile.FileError)
 			switch {
 			case err == nil || !strings.Contains(err.Error(), c.why):
 				t.Errorf("error is %v, want %q", err, c.why)

@@ -10,7 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 	"github.com/alsobought/alsobought/internal/pg"
 )
@@ -26,10 +27,10 @@ import (
 var ErrNoRows = errors.New("no rows")
 
 // Source is one file or stream of a load.
-type Source struct {
-	Name string // what errors and the audit call it
-	Open func() (io.ReadCloser, error)
-}
+type Source = datafile.Source
+
+// Progress is how far a load has come.
+type Progress = datafile.Progress
 
 // Options of a load. The zero value reads every source by its content.
 type Options struct {
@@ -47,14 +48,6 @@ type Options struct {
 
 	// Progress is told every few thousand rows how far the load is, in the goroutine that reads: it should be quick.
 	Progress func(Progress)
-}
-
-// Progress is how far a load has come.
-type Progress struct {
-	Bytes    int64 // of the sources, as they are stored
-	Rows     int64
-	Rejected int64
-	Merging  bool // all is read
 }
 
 // LoadedError says that a source has the bytes of one that was loaded before.
@@ -76,6 +69,21 @@ func (e *LoadedError) Error() string {
 // ErrTooManyRejects says that more rows were refused than the options allow.
 var ErrTooManyRejects = errors.New("too many rejects")
 
+// tooMany returns an ErrTooManyRejects if the options do not allow so many.
+func (o Options) tooMany(rejected, rows int64) error {
+	var most string
+	switch {
+	case o.MaxRejects != nil && rejected > *o.MaxRejects:
+		most = strconv.FormatInt(*o.MaxRejects, 10)
+	// Divided, not multiplied: 29 of 100 are exactly 0.29, but 0.29 of 100 is a little less than 29.
+	case o.MaxRejectShare != nil && float64(rejected)/float64(rows) > *o.MaxRejectShare:
+		most = fmt.Sprintf("%.6g %%", *o.MaxRejectShare*100)
+	default:
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d rows were rejected, the most allowed is %s", ErrTooManyRejects, rejected, rows, most)
+}
+
 // Result is what a finished load did; its row in loads.
 type Result struct {
 	db.Load
@@ -83,10 +91,10 @@ type Result struct {
 }
 
 // Run loads the sources as one load and returns its audit row. On error nothing of the load is in the database but its audit row, which
-// says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate
-// or rejected. Loads may run at the same time; they merge one after the other.
+// says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate,
+// not bought or rejected. Loads may run at the same time; they merge one after the other.
 //
-// Errors: *orderfile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrTooManyRejects, whatever Open of a source
+// Errors: *datafile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrTooManyRejects, whatever Open of a source
 // returns, and database errors.
 func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
 	stage, err := newStage(sources, opts)
@@ -170,6 +178,9 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 			return Result{}, err
 		}
 	}
+	if err := takeBack(ctx, tx, stage, &merged); err != nil {
+		return Result{}, err
+	}
 
 	var result Result
 	for i, f := range stage.files {
@@ -179,11 +190,12 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 		}
 		result.Files = append(result.Files, f)
 	}
-	good := stage.rows - stage.rejected
+	good := stage.walk.Rows() - stage.walk.Rejected() - stage.notBought
 	result.Load, err = q.LoadFinish(ctx, db.LoadFinishParams{
 		LoadID:        loadID,
-		RowsRead:      stage.rows,
-		RowsRejected:  stage.rejected,
+		RowsRead:      stage.walk.Rows(),
+		RowsRejected:  stage.walk.Rejected(),
+		RowsNotBought: stage.notBought,
 		RowsLoaded:    merged.lines,
 		RowsDuplicate: good - merged.lines,
 		RowsRepeated:  good - merged.lines - merged.knownLines,

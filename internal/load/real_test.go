@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
@@ -65,7 +66,7 @@ func TestRealFiles(t *testing.T) {
 func asRead(t *testing.T, name string, data []byte) file {
 	t.Helper()
 	f := file{name: name, data: data}
-	reader, err := orderfile.Open(bytes.NewReader(data), orderfile.Options{Name: name})
+	reader, err := orderfile.Open(bytes.NewReader(data), orderfile.Options{Options: datafile.Options{Name: name}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/orderfile"
@@ -130,7 +131,7 @@ func TestFileOptions(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	opts := options
-	opts.File = orderfile.Options{Format: orderfile.Pipe, Columns: []string{"item", "order"}}
+	opts.File = orderfile.Options{Options: datafile.Options{Format: datafile.Pipe, Columns: []string{"item", "order"}}}
 	result, err := load.Run(t.Context(), pool, []load.Source{content("p", []byte("x|1\ny|1\n"))}, opts)
 	if err != nil || result.RowsLoaded != 2 || result.OrdersAdded != 1 || len(result.Files) != 1 ||
 		!bytes.Contains(result.Files[0].Mapping, []byte(`"format":"pipe"`)) {

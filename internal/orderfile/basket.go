@@ -3,32 +3,28 @@ package orderfile
 import (
 	"path/filepath"
 	"strconv"
+
+	"github.com/alsobought/alsobought/internal/datafile"
 )
 
 // baskets reads one order per line. Empty fields are no items: programs pad baskets with them to equal width.
 type baskets struct {
-	scan     *scanner
+	rows     *datafile.Reader
 	checks   *checks
 	firstIDs bool   // the first field is the order id
 	prefix   string // else it is the line number behind this: the same line of another file is another order
 
-	row   *row
+	row   *datafile.Row
 	order []byte
 	item  int // the next field of row to look at
 }
 
-func newBaskets(text *window, separator byte, opts Options, c *checks, m *Mapping) *baskets {
-	split := splitBlanks
-	if separator != ' ' {
-		split = splitOn(separator)
+func newBaskets(rows *datafile.Reader, opts Options, c *checks) *baskets {
+	name := opts.Name
+	if name == "" {
+		name = "input"
 	}
-	b := &baskets{scan: newScanner(text, split, opts), checks: c, firstIDs: opts.BasketIDs == "first", prefix: filepath.Base(opts.name()) + ":"}
-	m.Delimiter = string(separator)
-	m.Order, m.Item = "file name and line number", "every field"
-	if b.firstIDs {
-		m.Order, m.Item = "first field", "every other field"
-	}
-	return b
+	return &baskets{rows: rows, checks: c, firstIDs: opts.BasketIDs == "first", prefix: filepath.Base(name) + ":"}
 }
 
 func (b *baskets) next() (Line, *Reject, error) {
@@ -39,7 +35,7 @@ func (b *baskets) next() (Line, *Reject, error) {
 	}
 	v := values{orderRole: b.order}
 	if b.more() {
-		v[itemRole] = b.row.text(b.item)
+		v[itemRole] = b.row.Text(b.item)
 		b.item++
 	}
 	line, reject := b.checks.line(b.row, &v)
@@ -48,19 +44,17 @@ func (b *baskets) next() (Line, *Reject, error) {
 
 // open goes to the next basket. The reject, if any, is of the basket as a whole.
 func (b *baskets) open() (*Reject, error) {
-	row, err := b.scan.next()
-	if err != nil {
-		return nil, err
+	b.row = nil
+	row, reject, err := b.rows.Read()
+	if reject != nil || err != nil {
+		return whole(reject), err
 	}
-	b.row, b.item = row, len(row.fields)
-	if reject := row.check(); reject != nil {
-		return reject, nil
-	}
+	b.row, b.item = row, row.Len()
 	if !b.firstIDs {
-		b.order, b.item = strconv.AppendInt(append(b.order[:0], b.prefix...), row.line, 10), 0
+		b.order, b.item = strconv.AppendInt(append(b.order[:0], b.prefix...), row.Line, 10), 0
 		return nil, nil //nolint:nilnil // nothing to refuse
 	}
-	b.order = row.text(0)
+	b.order = row.Text(0)
 	if reject := b.checks.common(row, values{orderRole: b.order}); reject != nil {
 		return reject, nil
 	}
@@ -73,8 +67,8 @@ func (b *baskets) more() bool {
 	if b.row == nil {
 		return false
 	}
-	for b.item < len(b.row.fields) && len(trim(b.row.text(b.item))) == 0 {
+	for b.item < b.row.Len() && len(datafile.Trim(b.row.Text(b.item))) == 0 {
 		b.item++
 	}
-	return b.item < len(b.row.fields)
+	return b.item < b.row.Len()
 }

@@ -11,16 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/unicode"
 
+	"github.com/alsobought/alsobought/internal/datafile/datatest"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -52,42 +48,13 @@ func TestCases(t *testing.T) {
 				writeCase(t, path, prose, files["options"], files["input"], got)
 				return
 			}
-			for dress, source := range dresses(t, input, opts) {
+			for dress, source := range datatest.Dresses(t, input, opts.Encoding) {
 				if diff := cmp.Diff(files["want"], account(source, opts)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", dress, diff)
 				}
 			}
 		})
 	}
-}
-
-// dresses are the ways to hand over the same text.
-func dresses(t *testing.T, input []byte, opts orderfile.Options) map[string]io.Reader {
-	t.Helper()
-	all := map[string]io.Reader{
-		"as it is":     bytes.NewReader(input),
-		"byte by byte": iotest.OneByteReader(bytes.NewReader(input)),
-		"with the end": iotest.DataErrReader(bytes.NewReader(input)),
-		"gzip":         bytes.NewReader(gzipped(t, input)),
-		"gzip twice":   bytes.NewReader(append(gzipped(t, input[:len(input)/2]), gzipped(t, input[len(input)/2:])...)),
-		"zstd":         bytes.NewReader(zstandard(t, input)),
-	}
-	if opts.Encoding != "" || !utf8.Valid(input) || bytes.IndexByte(input, 0) >= 0 {
-		return all // what is wrong with it depends on the encoding
-	}
-	all["UTF-8 with mark"] = bytes.NewReader(append([]byte("\xef\xbb\xbf"), input...))
-	for name, e := range map[string]encoding.Encoding{
-		"UTF-16LE": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
-		"UTF-16BE": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
-	} {
-		text, err := e.NewEncoder().Bytes(input)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[name] = bytes.NewReader(text)
-		all[name+" zstd byte by byte"] = iotest.OneByteReader(bytes.NewReader(zstandard(t, text)))
-	}
-	return all
 }
 
 // account writes down all that comes out of a source.
@@ -115,7 +82,7 @@ func account(source io.Reader, opts orderfile.Options) string {
 				said, _ := json.Marshal(reject.Said) //nolint:errchkjson // text always can be
 				fmt.Fprintf(&b, " says %+q", said)
 			}
-			b.WriteByte('\n')
+			b.WriteString(takenBack(line) + "\n")
 		default:
 			fmt.Fprintf(&b, "%d: %+q %+q", line.Number, line.Order, line.Item)
 			if !line.Quantity.IsZero() {
@@ -127,9 +94,19 @@ func account(source io.Reader, opts orderfile.Options) string {
 			if line.Customer != "" {
 				fmt.Fprintf(&b, " by %+q", line.Customer)
 			}
-			b.WriteByte('\n')
+			b.WriteString(takenBack(line) + "\n")
 		}
 	}
+}
+
+func takenBack(line orderfile.Line) string {
+	switch {
+	case !line.Returned.Any():
+		return ""
+	case line.Returned.All:
+		return fmt.Sprintf(" takes back all of %+q %+q", line.Order, line.Item)
+	}
+	return fmt.Sprintf(" takes back %v of %+q %+q", line.Returned.Quantity, line.Order, line.Item)
 }
 
 // readCase takes a txtar archive apart: prose, then files that each follow a line "-- name --".
@@ -187,26 +164,4 @@ func unescape(t testing.TB, text string) []byte {
 		}
 	}
 	return b
-}
-
-func gzipped(t testing.TB, b []byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write(b); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
-
-func zstandard(t testing.TB, b []byte) []byte {
-	t.Helper()
-	w, err := zstd.NewWriter(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w.EncodeAll(b, nil)
 }

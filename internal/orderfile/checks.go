@@ -2,11 +2,12 @@ package orderfile
 
 import (
 	"bytes"
-	"fmt"
 	"hash/maphash"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/alsobought/alsobought/internal/datafile"
 )
 
 // values are what one row says, as written. nil means that the source does not say.
@@ -15,6 +16,7 @@ type values [roles][]byte
 // checks makes lines and rejects out of values, the same way for every format.
 type checks struct {
 	times timeFormat
+	fates *fates
 
 	// What the rows before said: consecutive rows share order, customer and time, and items come again.
 	order, customer string
@@ -25,20 +27,20 @@ type checks struct {
 
 func newChecks(opts Options) (*checks, error) {
 	times, err := parseTimeFormat(opts.TimeFormat)
-	return &checks{times: times, items: interner{seed: maphash.MakeSeed()}}, err
+	return &checks{times: times, fates: newFates(opts), items: interner{seed: maphash.MakeSeed()}}, err
 }
 
-// line makes the checks of what the row says.
-func (c *checks) line(r *row, v *values) (Line, *Reject) {
-	l := Line{Number: r.line}
+// line makes the checks of what the row says. A row that does not count as bought has an order and need have nothing else.
+func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
+	l := Line{Number: r.Line}
 	for i := range v {
-		v[i] = trim(v[i])
+		v[i] = datafile.Trim(v[i])
 	}
-	order, item, customer := v[orderRole], v[itemRole], v[customerRole]
+	reason, why := c.fates.judge(v)
 	switch {
-	case len(order) == 0:
+	case len(v[orderRole]) == 0:
 		return Line{}, v.reject(r, MissingOrder, "no order id")
-	case len(item) == 0:
+	case len(v[itemRole]) == 0 && reason == "":
 		return Line{}, v.reject(r, MissingItem, "no item")
 	}
 	for _, role := range []role{orderRole, itemRole, customerRole} {
@@ -46,46 +48,101 @@ func (c *checks) line(r *row, v *values) (Line, *Reject) {
 			return Line{}, v.reject(r, TooLong, "%s of %d bytes, the most is %d", role, len(v[role]), MaxText)
 		}
 	}
-	if quantity := v[quantityRole]; quantity != nil {
-		var problem string
-		if l.Quantity, problem = parseQuantity(quantity); problem != "" {
-			return Line{}, v.reject(r, BadQuantity, "quantity %s: %s", Excerpt(quantity), problem)
-		}
+	c.name(&l, v)
+	if reason != "" {
+		l.Returned.All = true
+		return l, v.reject(r, reason, "%s", why)
+	}
+	if reject := c.quantities(r, v, &l); reject != nil {
+		return l, reject
 	}
 	if at := v[timeRole]; len(at) > 0 {
 		if !bytes.Equal(at, c.time) {
 			parsed, ok := c.times.parse(at)
 			if !ok {
-				return Line{}, v.reject(r, BadTime, "time %s: %s", Excerpt(at), c.times.advice())
+				return Line{}, v.reject(r, BadTime, "time %s: %s", datafile.Excerpt(at), c.times.advice())
 			}
 			c.time, c.at = append(c.time[:0], at...), parsed
 		}
 		l.OrderedAt = c.at
 	}
-	if c.order != string(order) {
-		c.order = string(order)
-	}
-	if c.customer != string(customer) {
-		c.customer = string(customer)
-	}
-	l.Order, l.Item, l.Customer = c.order, c.items.string(item), c.customer
 	return l, nil
+}
+
+// name gives the line its texts.
+func (c *checks) name(l *Line, v *values) {
+	if c.order != string(v[orderRole]) {
+		c.order = string(v[orderRole])
+	}
+	if c.customer != string(v[customerRole]) {
+		c.customer = string(v[customerRole])
+	}
+	l.Order, l.Item, l.Customer = c.order, c.items.string(v[itemRole]), c.customer
+}
+
+// quantities reads how much was bought and how much of that was given back. The reject is of a row that cannot be read, with a
+// zero line, or of one of which nothing is left.
+func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
+	refuse := func(role role, problem string) *Reject {
+		*l = Line{}
+		return v.reject(r, BadQuantity, "%s %s: %s", role, datafile.Excerpt(v[role]), problem)
+	}
+	if quantity := v[quantityRole]; quantity != nil {
+		q, negative, problem := parseQuantity(quantity)
+		switch {
+		case problem != "":
+			return refuse(quantityRole, problem)
+		case q.IsZero():
+			return refuse(quantityRole, "not above 0")
+		case negative:
+			l.Returned.Quantity = q
+			return v.reject(r, Negative, "quantity %s", datafile.Excerpt(quantity))
+		}
+		l.Quantity = q
+	}
+	bought := l.Quantity
+	if bought.IsZero() {
+		bought.Whole = 1
+	}
+	for _, role := range []role{returnedRole, keptRole} {
+		if len(v[role]) == 0 {
+			continue
+		}
+		q, negative, problem := parseQuantity(v[role])
+		switch {
+		case problem != "":
+			return refuse(role, problem)
+		case role == keptRole && negative:
+			return refuse(role, "below 0")
+		case role == keptRole:
+			q = bought.minus(q)
+		}
+		switch {
+		case q.IsZero():
+		case bought.minus(q).IsZero():
+			l.Returned = Return{All: true}
+			return v.reject(r, Refunded, "%s %s of %s", role, datafile.Excerpt(v[role]), bought)
+		default:
+			l.Returned.Quantity = q
+		}
+	}
+	return nil
 }
 
 // common checks what all items of a row share. What is wrong there is wrong with the row as a whole: one reject, not one
 // for each item.
-func (c *checks) common(r *row, v values) *Reject {
+func (c *checks) common(r *datafile.Row, v values) *Reject {
 	v[itemRole] = []byte("any item")
-	_, reject := c.line(r, &v)
-	if reject != nil {
-		reject.Said = nil // the row is more than one line
+	line, reject := c.line(r, &v)
+	if reject == nil || line.Returned.Any() {
+		return nil
 	}
+	reject.Said = nil // the row is more than one line
 	return reject
 }
 
-func (v *values) reject(r *row, reason Reason, detail string, args ...any) *Reject {
-	reject := r.reject(reason, detail, args...)
-	reject.Said = &Said{}
+func (v *values) reject(r *datafile.Row, reason datafile.Reason, detail string, args ...any) *Reject {
+	reject := &Reject{*r.Reject(reason, detail, args...), &Said{}}
 	for i, said := range []**string{
 		orderRole: &reject.Said.Order, itemRole: &reject.Said.Item, quantityRole: &reject.Said.Quantity,
 		timeRole: &reject.Said.OrderedAt, customerRole: &reject.Said.Customer,
@@ -98,63 +155,11 @@ func (v *values) reject(r *row, reason Reason, detail string, args ...any) *Reje
 	return reject
 }
 
-// trim keeps an empty value apart from one that is not given, which bytes.TrimSpace does not.
-func trim(b []byte) []byte {
-	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 {
-		return trimmed
-	}
-	return b[:0:0]
-}
-
 func (f timeFormat) advice() string {
 	if f.steps == "" {
 		return "not like 2006-01-02 15:04:05; say how times are written with --time-format"
 	}
 	return "not in the given time format"
-}
-
-// check makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
-func (r *row) check() *Reject {
-	switch {
-	case r.bad == BadQuote:
-		return r.reject(BadQuote, "text after a closing quote")
-	case bytes.IndexByte(r.raw, 0) >= 0:
-		return r.reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
-	case !utf8.Valid(r.raw):
-		at := invalidUTF8(r.raw)
-		return r.reject(NotUTF8, "byte 0x%02X at byte %d of the row is not UTF-8", r.raw[at], at+1)
-	}
-	return nil
-}
-
-func (r *row) reject(reason Reason, detail string, args ...any) *Reject {
-	raw := []byte{}
-	if r.kept < 16*MaxRaw { // a row of a megabyte may hold items by the hundred thousand, all of them bad
-		raw = bytes.Clone(r.raw[:min(len(r.raw), MaxRaw)])
-		r.kept += len(raw)
-	}
-	return &Reject{Number: r.line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: raw}
-}
-
-// Excerpt quotes a value for an error: on one line, and no more than the first 40 bytes of it.
-func Excerpt(b []byte) string {
-	const most = 40
-	if len(b) <= most {
-		return fmt.Sprintf("%q", b)
-	}
-	return fmt.Sprintf("%q", strings.ToValidUTF8(string(b[:most]), "")+"…")
-}
-
-// invalidUTF8 returns where the first byte is that is not UTF-8, -1 when there is none.
-func invalidUTF8(b []byte) int {
-	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return -1
 }
 
 // interner gives equal names the same string as far as its slots allow. Its memory is bounded: a slot holds one short
@@ -175,4 +180,12 @@ func (in *interner) string(b []byte) string {
 		*slot = string(b)
 	}
 	return *slot
+}
+
+// whole is the reject of a row of which nobody can tell what it says; nil stays nil.
+func whole(r *datafile.Reject) *Reject {
+	if r == nil {
+		return nil
+	}
+	return &Reject{Reject: *r}
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/datafile/datatest"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -24,34 +26,31 @@ func FuzzContent(f *testing.F) {
 }
 
 func FuzzTable(f *testing.F) {
-	fuzz(f, orderfile.Options{
-		Format:  orderfile.CSV,
-		Columns: []string{"order_id", "item_name", "quantity", "ordered_at"},
-	})
+	fuzz(f, orderfile.Options{Options: datafile.Options{Format: datafile.CSV, Columns: []string{"order_id", "item_name", "quantity", "ordered_at"}}})
 }
 
 func FuzzHeader(f *testing.F) {
-	fuzz(f, orderfile.Options{Format: orderfile.Semicolon})
+	fuzz(f, orderfile.Options{Options: datafile.Options{Format: datafile.Semicolon}})
 }
 
 func FuzzJSONLines(f *testing.F) {
-	fuzz(f, orderfile.Options{Format: orderfile.JSONLines})
+	fuzz(f, orderfile.Options{Options: datafile.Options{Format: datafile.JSONLines}})
 }
 
 func FuzzBaskets(f *testing.F) {
-	fuzz(f, orderfile.Options{Format: orderfile.Baskets})
+	fuzz(f, orderfile.Options{Options: datafile.Options{Format: datafile.Baskets}})
 }
 
 func FuzzBasketsWithIDs(f *testing.F) {
-	fuzz(f, orderfile.Options{Format: orderfile.Baskets, BasketIDs: "first"})
+	fuzz(f, orderfile.Options{Options: datafile.Options{Format: datafile.Baskets}, BasketIDs: "first"})
 }
 
 func FuzzUTF16(f *testing.F) {
-	fuzz(f, orderfile.Options{Encoding: "utf-16"})
+	fuzz(f, orderfile.Options{Options: datafile.Options{Encoding: "utf-16"}})
 }
 
 func FuzzWindows1252(f *testing.F) {
-	fuzz(f, orderfile.Options{Encoding: "windows-1252", TimeFormat: "%d.%m.%y %I:%M:%S %p %z"})
+	fuzz(f, orderfile.Options{Options: datafile.Options{Encoding: "windows-1252"}, TimeFormat: "%d.%m.%y %I:%M:%S %p %z"})
 }
 
 // fuzz starts from the inputs of the cases.
@@ -64,7 +63,7 @@ func fuzz(f *testing.F, opts orderfile.Options) {
 		_, files := readCase(f, path)
 		input := unescape(f, files["input"])
 		f.Add(input)
-		f.Add(gzipped(f, input))
+		f.Add(datatest.Gzip(f, input))
 	}
 	f.Fuzz(func(t *testing.T, source []byte) { promises(t, source, opts) })
 }
@@ -113,7 +112,7 @@ func promises(t *testing.T, source []byte, opts orderfile.Options) {
 	if _, err := json.Marshal(m); err != nil {
 		t.Fatal(err)
 	}
-	if m.Compression != "" || m.Encoding != "utf-8" || bytes.IndexByte(source, '"') >= 0 && m.Format != orderfile.JSONLines {
+	if m.Compression != "" || m.Encoding != "utf-8" || bytes.IndexByte(source, '"') >= 0 && m.Format != datafile.JSONLines {
 		return // the lines of the text cannot be told without reading it as the package does
 	}
 	header := m.Header
@@ -143,7 +142,7 @@ func written(source []byte) func(yield func(int64, string) bool) {
 
 func wantFileError(t *testing.T, err error) {
 	t.Helper()
-	var fileError *orderfile.FileError
+	var fileError *datafile.FileError
 	if !errors.As(err, &fileError) || strings.Contains(err.Error(), "\n") || !utf8.ValidString(err.Error()) {
 		t.Fatalf("got %T %q, want a FileError of one line", err, err)
 	}
@@ -167,10 +166,10 @@ func wantLine(t *testing.T, l orderfile.Line) {
 func wantReject(t *testing.T, r *orderfile.Reject) {
 	t.Helper()
 	known := false
-	for _, reason := range orderfile.Reasons() {
+	for _, reason := range append(orderfile.Reasons(), orderfile.NotBought()...) {
 		known = known || reason == r.Reason
 	}
-	if !known || r.Detail == "" || strings.ContainsAny(r.Detail, "\n\r\x00") || !utf8.ValidString(r.Detail) || len(r.Raw) > orderfile.MaxRaw {
+	if !known || r.Detail == "" || strings.ContainsAny(r.Detail, "\n\r\x00") || !utf8.ValidString(r.Detail) || len(r.Raw) > datafile.MaxRaw {
 		t.Fatalf("unfit reject %+v", r)
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/datafile/datatest"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -90,7 +92,7 @@ func TestEndless(t *testing.T) {
 			want: "input: line 2 is longer than 1 MiB: this is not an order file",
 		},
 		{
-			name: "baskets", start: "1 2\n", more: "3 ", opts: orderfile.Options{Format: orderfile.Baskets},
+			name: "baskets", start: "1 2\n", more: "3 ", opts: orderfile.Options{Options: datafile.Options{Format: datafile.Baskets}},
 			want: "input: line 2 is longer than 1 MiB: this is not an order file",
 		},
 		{
@@ -102,13 +104,13 @@ func TestEndless(t *testing.T) {
 			t.Parallel()
 			source := &endless{start: c.start, more: c.more}
 			err := readAll(source, c.opts)
-			if _, ok := errors.AsType[*orderfile.FileError](err); !ok {
+			if _, ok := errors.AsType[*datafile.FileError](err); !ok {
 				t.Fatalf("got %v, want a FileError", err)
 			}
 			if diff := cmp.Diff(c.want, err.Error()); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
-			if source.taken > 8*orderfile.MaxRow {
+			if source.taken > 8*datafile.MaxRow {
 				t.Errorf("took %d bytes before giving up", source.taken)
 			}
 		})
@@ -120,7 +122,7 @@ func TestLongest(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"", "\n", "\r\n", "\r"} {
 		for _, quote := range []string{"", `"`} {
-			row := "1," + quote + strings.Repeat("a", orderfile.MaxRow-2-2*len(quote)) + quote
+			row := "1," + quote + strings.Repeat("a", datafile.MaxRow-2-2*len(quote)) + quote
 			text := "order,item\n" + row + end
 			want := "2: too_long: item of"
 			if got := account(strings.NewReader(text), orderfile.Options{}); !strings.HasPrefix(got, want) {
@@ -153,7 +155,7 @@ func TestTextLimits(t *testing.T) {
 		_, reject, err := r.Read()
 		if err != nil || reject == nil || reject.Reason != orderfile.TooLong || !strings.HasPrefix(reject.Detail, what) {
 			t.Errorf("want too_long, %s bytes; got %v, %v", what, reject, err)
-		} else if len(reject.Raw) > orderfile.MaxRaw {
+		} else if len(reject.Raw) > datafile.MaxRaw {
 			t.Errorf("raw has %d bytes", len(reject.Raw))
 		}
 	}
@@ -202,7 +204,7 @@ func TestDamaged(t *testing.T) {
 	for i := range 50_000 {
 		text = fmt.Appendf(text, "%d,item %d\n", i, random.Uint64())
 	}
-	zipped, zst := gzipped(t, text), zstandard(t, text)
+	zipped, zst := datatest.Gzip(t, text), datatest.Zstd(t, text)
 	flipped := bytes.Clone(zipped)
 	flipped[len(flipped)/2] ^= 0xff
 	flippedZst := bytes.Clone(zst)
@@ -221,8 +223,8 @@ func TestDamaged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := readAll(bytes.NewReader(source), orderfile.Options{Name: "x.gz"})
-			var fileError *orderfile.FileError
+			err := readAll(bytes.NewReader(source), orderfile.Options{Options: datafile.Options{Name: "x.gz"}})
+			var fileError *datafile.FileError
 			if !errors.As(err, &fileError) || !strings.HasPrefix(err.Error(), "x.gz ") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want a FileError of one line", err)
 			}
@@ -235,11 +237,11 @@ func TestFailingSource(t *testing.T) {
 	t.Parallel()
 	text := []byte("order,item\n" + strings.Repeat("1,milk\n", 50_000))
 	broken := errors.New("broken pipe")
-	for name, source := range map[string][]byte{"plain": text, "gzip": gzipped(t, text), "zstd": zstandard(t, text)} {
+	for name, source := range map[string][]byte{"plain": text, "gzip": datatest.Gzip(t, text), "zstd": datatest.Zstd(t, text)} {
 		for _, at := range []int{0, 1, 4, 5, 100, len(source) / 2, len(source)} {
 			source := io.MultiReader(bytes.NewReader(source[:min(at, len(source))]), iotest.ErrReader(broken))
-			err := readAll(source, orderfile.Options{Name: "stdin"})
-			var fileError *orderfile.FileError
+			err := readAll(source, orderfile.Options{Options: datafile.Options{Name: "stdin"}})
+			var fileError *datafile.FileError
 			if !errors.Is(err, broken) || errors.As(err, &fileError) || !strings.HasPrefix(err.Error(), "read stdin: ") {
 				t.Errorf("%s, broken at byte %d: got %v", name, at, err)
 			}
@@ -253,7 +255,7 @@ func TestFailingSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	if err := readAll(dir, orderfile.Options{Name: "dir"}); err == nil || !strings.Contains(err.Error(), "directory") {
+	if err := readAll(dir, orderfile.Options{Options: datafile.Options{Name: "dir"}}); err == nil || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("a directory: got %v", err)
 	}
 }
@@ -265,7 +267,7 @@ func (idle) Read([]byte) (int, error) { return 0, nil }
 func TestSums(t *testing.T) {
 	t.Parallel()
 	text := []byte("order,item\n1,milk\n")
-	for name, source := range map[string][]byte{"plain": text, "gzip": gzipped(t, text), "zstd": zstandard(t, text)} {
+	for name, source := range map[string][]byte{"plain": text, "gzip": datatest.Gzip(t, text), "zstd": datatest.Zstd(t, text)} {
 		r, err := orderfile.Open(iotest.OneByteReader(bytes.NewReader(source)), orderfile.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -284,7 +286,7 @@ func TestSums(t *testing.T) {
 
 func TestMapping(t *testing.T) {
 	t.Parallel()
-	source := gzipped(t, []byte("\xef\xbb\xbforder;x;item\n1;;a\n"))
+	source := datatest.Gzip(t, []byte("\xef\xbb\xbforder;x;item\n1;;a\n"))
 	r, err := orderfile.Open(bytes.NewReader(source), orderfile.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -302,9 +304,7 @@ func TestMapping(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	bad := orderfile.Options{
-		Format: "jsonl", Columns: []string{"order", "item"}, Encoding: "ebcdic", TimeFormat: "%Q", BasketIDs: "last",
-	}
+	bad := orderfile.Options{Options: datafile.Options{Format: "jsonl", Columns: []string{"order", "item"}, Encoding: "ebcdic"}, TimeFormat: "%Q", BasketIDs: "last"}
 	_, err := orderfile.Open(strings.NewReader("x"), bad)
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("want four problems, got %v", err)
@@ -347,7 +347,7 @@ func TestManyRejects(t *testing.T) {
 	t.Parallel()
 	const items = 100_000
 	text := `{"order_id":"A","items":[` + strings.TrimSuffix(strings.Repeat("{},", items), ",") + "]}\n"
-	r, err := orderfile.Open(strings.NewReader(text), orderfile.Options{Format: orderfile.JSONLines})
+	r, err := orderfile.Open(strings.NewReader(text), orderfile.Options{Options: datafile.Options{Format: datafile.JSONLines}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +363,7 @@ func TestManyRejects(t *testing.T) {
 		rejects++
 		kept += len(reject.Raw)
 	}
-	if rejects != items || kept > 17*orderfile.MaxRaw {
+	if rejects != items || kept > 17*datafile.MaxRaw {
 		t.Errorf("%d rejects keep %d bytes", rejects, kept)
 	}
 }

@@ -1,16 +1,20 @@
 package orderfile
 
 import (
-	"bytes"
 	"io"
+	"slices"
+	"strings"
+
+	"github.com/alsobought/alsobought/internal/datafile"
 )
 
 // Reader reads the rows of a source of orders. It is not safe for use by several goroutines at once.
 type Reader struct {
-	*input
+	in   *datafile.Reader
+	opts Options
+	rows rows
 
-	rows    rows
-	mapping Mapping
+	checks *checks
 }
 
 // rows is what there is one of for each kind of format. next returns a line, a reject or an error.
@@ -18,19 +22,9 @@ type rows interface {
 	next() (Line, *Reject, error)
 }
 
-// Shape is how the text of a source was understood.
-type Shape struct {
-	Format      Format   `json:"format"`
-	Compression string   `json:"compression,omitempty"` // gzip or zstd
-	Encoding    string   `json:"encoding"`
-	Delimiter   string   `json:"delimiter,omitempty"` // " " is any run of white space
-	Header      bool     `json:"header"`              // whether the first row names the columns
-	Columns     []string `json:"columns,omitempty"`   // the first 100 names, as written
-}
-
 // Mapping is what was understood of a source.
 type Mapping struct {
-	Shape
+	datafile.Shape
 
 	// The columns or keys that play a role, as written; "" for none. In JSON lines a role may still find its key while
 	// the file is read.
@@ -39,25 +33,24 @@ type Mapping struct {
 	Quantity string `json:"quantity,omitempty"`
 	Time     string `json:"time,omitempty"`
 	Customer string `json:"customer,omitempty"`
+	Status   string `json:"status,omitempty"`
+	Returned string `json:"returned,omitempty"`
+
+	UnknownStatuses []string `json:"unknown_statuses,omitempty"` // the first 10: they count as bought
 
 	TimeFormat string `json:"time_format,omitempty"`
 }
 
-func (m *Mapping) set(r role, column string) {
-	*[roles]*string{&m.Order, &m.Item, &m.Quantity, &m.Time, &m.Customer}[r] = bounded([]string{column})[0]
-}
-
-// Open looks at the beginning of src and returns a Reader of its rows. The error is a FileError when the file as a whole
-// cannot be read, that of src when src fails, or that of Options.Validate. A file with a header and nothing else is no
-// error: its first Read returns io.EOF.
+// Open looks at the beginning of src and returns a Reader of its rows. Its errors are those of datafile.Open, and that of
+// Options.Validate. A file with a header and nothing else is no error: its first Read returns io.EOF.
 func Open(src io.Reader, opts Options) (*Reader, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
 	if opts.Format == "" && opts.BasketIDs != "" {
-		opts.Format = Baskets
+		opts.Format = datafile.Baskets
 	}
-	in, err := open(src, opts)
+	in, err := datafile.Open(src, opts.Options, opts.kind())
 	if err != nil {
 		return nil, err
 	}
@@ -65,125 +58,67 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{input: in, mapping: Mapping{Shape: in.shape, TimeFormat: opts.TimeFormat}}
-	switch in.shape.Format {
-	case JSONLines:
-		r.rows, err = newObjectLines(in.text, opts, checks, &r.mapping)
-	case Baskets:
-		r.rows = newBaskets(in.text, in.separator, opts, checks, &r.mapping)
+	r := &Reader{in: in, opts: opts, checks: checks}
+	switch in.Shape().Format {
+	case datafile.JSONLines:
+		r.rows = newObjectLines(in, opts, checks)
+	case datafile.Baskets:
+		r.rows = newBaskets(in, opts, checks)
 	default:
-		var t *table
-		t, err = newTable(in.text, in.separator, opts, &r.mapping.Shape, r.mapping.set)
-		r.rows = &tableLines{t, checks}
-	}
-	if err != nil {
-		return nil, err
+		r.rows = &tableLines{in, checks}
 	}
 	return r, nil
 }
 
-// Read returns the next row: a line, or a reject and a zero line. Its error is io.EOF at the end of the source, a
+// Read returns the next row: a line; a reject and a zero line; or, for a row that does not count as bought, both: the line that
+// it takes back, and why. Its error is io.EOF at the end of the source, a
 // FileError when the rest of it cannot be read, or what the source failed with; all later calls return it too.
-func (r *Reader) Read() (Line, *Reject, error) {
-	if r.end != nil {
-		return Line{}, nil, r.end
-	}
-	line, reject, err := r.rows.next()
-	return line, reject, r.ended(err)
-}
+func (r *Reader) Read() (Line, *Reject, error) { return r.rows.next() }
 
 // Mapping returns what was understood of the source.
-func (r *Reader) Mapping() Mapping { return r.mapping }
-
-// input is a source whose beginning was looked at.
-type input struct {
-	opts      Options
-	source    *source
-	text      *window
-	shape     Shape
-	separator byte  // 0 for JSON lines, ' ' for any run of white space
-	end       error // what the last Read returned, once it is over
-}
-
-// open tells what the source is. Delimiter, header and columns of its shape are for who reads the first row.
-func open(src io.Reader, opts Options) (*input, error) {
-	in := &input{opts: opts, source: newSource(src, opts)}
-	plain, compression, err := decompress(in.source)
-	if err != nil {
-		return nil, err
+func (r *Reader) Mapping() Mapping {
+	found := r.in.Found()
+	m := Mapping{
+		Shape: r.in.Shape(), TimeFormat: r.opts.TimeFormat, Order: found[orderRole], Item: found[itemRole],
+		Quantity: found[quantityRole], Time: found[timeRole], Customer: found[customerRole],
+		Status:   joined(found[statusRole], found[lineStatusRole], found[cancelledRole]),
+		Returned: joined(found[returnedRole], found[keptRole]), UnknownStatuses: r.checks.fates.unknown,
 	}
-	in.shape.Compression = compression
-	if in.text, err = in.decode(plain); err != nil {
-		return nil, err
+	switch {
+	case m.Format != datafile.Baskets:
+	case r.opts.BasketIDs == "first":
+		m.Order, m.Item = "first field", "every other field"
+	default:
+		m.Order, m.Item = "file name and line number", "every field"
 	}
-	found, err := sniff(in.text, opts)
-	if err != nil {
-		return nil, err
-	}
-	in.shape.Format, in.separator = found.format, found.separator
-	return in, in.refuse(found)
-}
-
-// ended takes note of how the reading ended, if it did.
-func (in *input) ended(err error) error {
-	if err == io.EOF {
-		if failed := in.source.drain(); failed != nil {
-			err = failed
-		}
-	}
-	in.end = err
-	return err
+	return m
 }
 
 // Bytes returns how many bytes of the source were read so far, before decompression.
-func (in *input) Bytes() int64 { return in.source.n }
+func (r *Reader) Bytes() int64 { return r.in.Bytes() }
 
 // SHA256 returns the sum of the source as it was given, before decompression. It is that of the whole source once Read
 // has returned io.EOF.
-func (in *input) SHA256() []byte { return in.source.sum.Sum(nil) }
+func (r *Reader) SHA256() []byte { return r.in.SHA256() }
 
-// decode returns the text of the source, its sample read.
-func (in *input) decode(plain io.Reader) (*window, error) {
-	raw := &window{src: plain}
-	raw.fill(512)
-	if problem := foreign(raw.bytes(), in.opts.kind().Thing); problem != "" {
-		return nil, in.opts.fail(nil, "%s", problem)
-	}
-	encoding, err := encodingNamed(in.opts.Encoding)
-	if err != nil {
-		return nil, err
-	}
-	decoded, encoding := decode(raw, encoding)
-	in.shape.Encoding = encoding
-	text := &window{src: decoded}
-	text.fill(sampleSize)
-	if !bytes.ContainsAny(text.bytes(), "\r\n") {
-		text.fill(MaxRow + 2) // the first row has to be in the sample
-	}
-	switch {
-	case text.err != nil && !text.atEOF():
-		return nil, text.err
-	case len(bytes.TrimSpace(text.bytes())) > 0:
-		return text, nil
-	case text.atEOF():
-		return nil, in.opts.fail(nil, "is empty: there is nothing to load")
-	}
-	return nil, in.opts.fail(nil, "begins with %d KiB of blanks: this is not an %s file", len(text.bytes())>>10, in.opts.kind().Thing)
+// tableLines makes order lines of a table.
+type tableLines struct {
+	rows   *datafile.Reader
+	checks *checks
 }
 
-// refuse judges the sample as a whole.
-func (in *input) refuse(s shape) error {
-	sample := in.text.bytes()
-	header := s.format != JSONLines && s.format != Baskets && in.opts.Columns == nil
-	if problem := notText(sample, header, in.opts.kind().Thing); problem != "" {
-		return in.opts.fail(nil, "%s", problem)
+func (t *tableLines) next() (Line, *Reject, error) {
+	row, reject, err := t.rows.Read()
+	if reject != nil || err != nil {
+		return Line{}, whole(reject), err
 	}
-	if in.shape.Encoding != utf8Text {
-		return nil
-	}
-	if at := notUTF8(sample, in.text.atEOF()); at >= 0 {
-		return in.opts.fail(nil, "is not UTF-8 (byte 0x%02X on line %d): say --encoding windows-1252 or latin-1, or convert it",
-			sample[at], 1+countLines(sample[:at]))
-	}
-	return nil
+	var v values
+	t.rows.Values(row, v[:])
+	line, refused := t.checks.line(row, &v)
+	return line, refused, nil
+}
+
+// joined lists the columns that are there.
+func joined(columns ...string) string {
+	return strings.Join(slices.DeleteFunc(columns, func(c string) bool { return c == "" }), ", ")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -28,9 +29,9 @@ func realFile(t testing.TB, name string) *os.File {
 
 // figures are what the README of the data says, counted with plain maps.
 type figures struct {
-	Format  orderfile.Format
+	Format  datafile.Format
 	Rows    int
-	Rejects map[orderfile.Reason]int
+	Rejects map[datafile.Reason]int
 	Orders  int            // with at least one line
 	Items   int            // with at least one line
 	Pairs   int            // distinct pairs of items that share an order, where the README gives them
@@ -42,18 +43,18 @@ func TestRealFiles(t *testing.T) {
 	groceries := map[string]int{"whole milk": 2513, "other vegetables": 1903, "rolls/buns": 1809}
 	for name, want := range map[string]figures{
 		"groceries_baskets.csv": {
-			Format: orderfile.Baskets, Rows: 43_367, Orders: 9_835, Items: 169, Pairs: 9_636, Popular: groceries,
+			Format: datafile.Baskets, Rows: 43_367, Orders: 9_835, Items: 169, Pairs: 9_636, Popular: groceries,
 		},
 		"groceries.csv.gz": {
-			Format: orderfile.CSV, Rows: 43_367, Orders: 9_835, Items: 169, Pairs: 9_636, Popular: groceries,
+			Format: datafile.CSV, Rows: 43_367, Orders: 9_835, Items: 169, Pairs: 9_636, Popular: groceries,
 		},
 		"retail.dat.gz": {
-			Format: orderfile.Baskets, Rows: 908_576, Orders: 88_162, Items: 16_470, Pairs: 3_586_797,
+			Format: datafile.Baskets, Rows: 908_576, Orders: 88_162, Items: 16_470, Pairs: 3_586_797,
 			Popular: map[string]int{"39": 50_675, "48": 42_135, "38": 15_596},
 		},
 		"online_retail_messy.csv.gz": {
-			Format: orderfile.CSV, Rows: 541_909, Orders: 20_136, Items: 4_065,
-			Rejects: map[orderfile.Reason]int{orderfile.MissingItem: 1_454, orderfile.BadQuantity: 9_762},
+			Format: datafile.CSV, Rows: 541_909, Orders: 20_136, Items: 4_065,
+			Rejects: map[datafile.Reason]int{orderfile.MissingItem: 1_454, orderfile.BadQuantity: 9_762},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,7 +69,7 @@ func TestRealFiles(t *testing.T) {
 
 func count(t *testing.T, name string, want figures) figures {
 	t.Helper()
-	r, err := orderfile.Open(realFile(t, name), orderfile.Options{Name: name})
+	r, err := orderfile.Open(realFile(t, name), orderfile.Options{Options: datafile.Options{Name: name}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func count(t *testing.T, name string, want figures) figures {
 		got.Rows++
 		if reject != nil {
 			if got.Rejects == nil {
-				got.Rejects = map[orderfile.Reason]int{}
+				got.Rejects = map[datafile.Reason]int{}
 			}
 			got.Rejects[reject.Reason]++
 			continue

@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
 // format is what encode writes; its keys are those that orderfile finds by itself.
-var format = orderfile.Options{Format: orderfile.JSONLines}
+var format = orderfile.Options{Options: datafile.Options{Format: datafile.JSONLines}}
 
 // mostProblems is how many an InvalidError names.
 const mostProblems = 20
@@ -115,7 +116,7 @@ func check(lines []byte, orders int) ([]string, error) {
 	return ids, nil
 }
 
-func field(reason orderfile.Reason, item int) string {
+func field(reason datafile.Reason, item int) string {
 	switch reason {
 	case orderfile.MissingOrder:
 		return "order_id"

@@ -21,6 +21,7 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/batch"
+	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
 )
 
@@ -189,7 +190,7 @@ func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
 	}
 	sender := calls[0].sender
 	var receipts []Receipt
-	_, err := load.Run(ctx, t.pool, []load.Source{{
+	_, err := load.Run(ctx, t.pool, []datafile.Source{{
 		Name: sender.Source,
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(lines)), nil },
 	}}, load.Options{

@@ -1,4 +1,4 @@
-package orderfile
+package datafile
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package orderfile
+package datafile
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ var separators = map[Format]byte{CSV: ',', Semicolon: ';', TSV: '\t', Pipe: '|'}
 var tables = []Format{CSV, Semicolon, TSV, Pipe}
 
 // sniff tells by content what the options leave open.
-func sniff(text *window, opts Options) (shape, error) {
+func sniff(text *window, opts Options, kind Kind) (shape, error) {
 	switch {
 	case opts.Format == Baskets:
 		return shape{Baskets, basketSeparator(text.bytes())}, nil
@@ -41,12 +41,12 @@ func sniff(text *window, opts Options) (shape, error) {
 	}
 	best, fit := CSV, -1
 	for _, format := range tables {
-		if f := fitness(text, separators[format], opts); f > fit {
+		if f := fitness(text, separators[format], opts, kind); f > fit {
 			best, fit = format, f
 		}
 	}
-	if fit < headerFound && opts.records == nil && opts.Columns == nil && bytes.IndexByte(text.bytes(), 0) < 0 {
-		if separator, sure := looksLikeBaskets(text, opts); sure {
+	if fit < headerFound && kind.Lists != nil && opts.Columns == nil && bytes.IndexByte(text.bytes(), 0) < 0 {
+		if separator, sure := looksLikeBaskets(text, kind); sure {
 			return shape{Baskets, separator}, nil
 		}
 	}
@@ -58,15 +58,15 @@ const headerFound = 1 << 30
 
 // fitness says how well a separator takes the sample apart: best with a header that names what is needed, then by rows as
 // wide as the header, or as there are columns. A header of one field fits nothing.
-func fitness(text *window, separator byte, opts Options) int {
-	rows := sampleFields(text, splitOn(separator), opts)
+func fitness(text *window, separator byte, opts Options, kind Kind) int {
+	rows := sampleFields(text, splitOn(separator))
 	header, fit := opts.Columns, 0
 	if header == nil {
 		if len(rows) == 0 {
 			return 0
 		}
 		header, rows = rows[0], rows[1:]
-		words := newGlossary(opts)
+		words := NewGlossary(kind)
 		if found, _ := words.find(header); words.complete(found) {
 			fit = headerFound
 		}
@@ -85,9 +85,9 @@ func fitness(text *window, separator byte, opts Options) int {
 // looksLikeBaskets is careful: order lines taken for baskets would be loaded as nonsense. It wants numbers separated by
 // blanks; or names, not one of them a number, separated by commas, in rows of which no three quarters are equally long,
 // under no known header.
-func looksLikeBaskets(text *window, opts Options) (separator byte, sure bool) {
+func looksLikeBaskets(text *window, kind Kind) (separator byte, sure bool) {
 	several := false
-	for i, row := range sampleFields(text, splitBlanks, opts) {
+	for i, row := range sampleFields(text, splitBlanks) {
 		several = several || len(row) > 1
 		if sure = i == 0 || sure; !sure {
 			break
@@ -99,8 +99,8 @@ func looksLikeBaskets(text *window, opts Options) (separator byte, sure bool) {
 	if sure && several {
 		return ' ', true
 	}
-	rows := sampleFields(text, splitOn(','), opts)
-	widths, words := map[int]int{}, newGlossary(opts)
+	rows := sampleFields(text, splitOn(','))
+	widths, words := map[int]int{}, NewGlossary(kind)
 	for i, row := range rows {
 		widths[len(row)]++
 		for _, field := range row {
@@ -142,8 +142,8 @@ func sampled(text *window) *window {
 }
 
 // sampleFields takes the first rows of the sample apart.
-func sampleFields(text *window, split splitter, opts Options) [][]string {
-	scan := newScanner(sampled(text), split, opts)
+func sampleFields(text *window, split splitter) [][]string {
+	scan := newScanner(sampled(text), split, Options{}, "")
 	var rows [][]string
 	for len(rows) < sampleRows {
 		row, err := scan.next()

@@ -1,4 +1,4 @@
-package orderfile
+package datafile
 
 import (
 	"slices"
@@ -10,12 +10,11 @@ type Kind struct {
 	Thing   string // one of them, as errors call it: "order"
 	Roles   []Role // the first has the first choice of a column that would do for several
 	OneMore bool   // beside the needed ones there has to be one of the others, whichever
-}
 
-// Validate returns all that is wrong with the options of a source of the kind at once.
-func (k Kind) Validate(opts Options) error {
-	opts.records = &k
-	return opts.Validate()
+	// Lists are the keys under which a JSON object may hold a list, in small letters and without '_', and ListRole is the
+	// role that such a list plays. Only a kind that has lists may be read as baskets.
+	Lists    []string
+	ListRole int
 }
 
 // Role is what a column is for.
@@ -26,26 +25,17 @@ type Role struct {
 	Needed  bool     // a source without it cannot be read
 }
 
+// NoColumn as the name of a column says that the file has no such column, whatever its header looks like.
+const NoColumn = "-"
+
 func (r Role) flag() string { return "--" + strings.ReplaceAll(r.Name, "_", "-") + "-column" }
 
-// kind is that of the rows: of orders unless they are read as records.
-func (o Options) kind() Kind {
-	if o.records != nil {
-		return *o.records
-	}
-	wanted := [roles]string{o.OrderColumn, o.ItemColumn, o.QuantityColumn, o.TimeColumn, o.CustomerColumn}
-	k := Kind{Thing: "order", Roles: make([]Role, roles)}
-	for r, names := range aliases {
-		k.Roles[r] = Role{
-			Name: role(r).String(), Aliases: names, Column: wanted[r], Needed: role(r) == orderRole || role(r) == itemRole,
-		}
-	}
-	return k
-}
+// IsList reports whether a key of a JSON object is one of a list.
+func (k Kind) IsList(key string) bool { return slices.Contains(k.Lists, plain(key)) }
 
-// formats are those that a source of the kind may have. Only an order is a list of items.
-func (o Options) formats() []Format {
-	if o.records == nil {
+// formats are those that a source of the kind may have.
+func (k Kind) formats() []Format {
+	if k.Lists != nil {
 		return Formats()
 	}
 	return slices.DeleteFunc(Formats(), func(f Format) bool { return f == Baskets })

@@ -1,4 +1,4 @@
-package orderfile_test
+package datafile_test
 
 import (
 	"bytes"
@@ -11,12 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/datafile/datatest"
 )
 
 // parts is a kind of its own: its names may stand for either of two roles.
-func parts() orderfile.Kind {
-	return orderfile.Kind{Thing: "item", OneMore: true, Roles: []orderfile.Role{
+func parts() datafile.Kind {
+	return datafile.Kind{Thing: "item", OneMore: true, Roles: []datafile.Role{
 		{Name: "item", Aliases: []string{"item", "sku", "title"}, Needed: true},
 		{Name: "label", Aliases: []string{"label", "title", "name"}},
 		{Name: "in_use", Aliases: []string{"in_use", "used"}},
@@ -24,13 +25,13 @@ func parts() orderfile.Kind {
 }
 
 // records writes down all that comes out of a source, "-" being a value that is not said.
-func records(source io.Reader, opts orderfile.Options, kind orderfile.Kind) string {
+func records(source io.Reader, opts datafile.Options, kind datafile.Kind) string {
 	var b strings.Builder
-	r, err := orderfile.OpenRecords(source, opts, kind)
+	r, err := datafile.OpenRecords(source, opts, kind)
 	if err != nil {
 		return fmt.Sprintf("open: %v\n", err)
 	}
-	var record orderfile.Record
+	var record datafile.Record
 	for {
 		reject, err := r.Read(&record)
 		switch {
@@ -63,8 +64,8 @@ func TestRecords(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, input, want string
-		opts              orderfile.Options
-		change            func(*orderfile.Kind)
+		opts              datafile.Options
+		change            func(*datafile.Kind)
 	}{
 		{
 			name: "a table", input: "used,SKU,Title\n no ,A 1,\"a, \"\"b\"\"\"\n,B,\n",
@@ -80,16 +81,16 @@ func TestRecords(t *testing.T) {
 		},
 		{
 			name: "a column that is asked for", input: "title|name|item\na|b|c\n",
-			change: func(k *orderfile.Kind) { k.Roles[0].Column, k.Roles[1].Column = "TITLE", "item" },
+			change: func(k *datafile.Kind) { k.Roles[0].Column, k.Roles[1].Column = "TITLE", "item" },
 			want:   "2: \"a\" \"c\" -\npipe [\"title\" \"item\" \"\"]\n",
 		},
 		{
 			name: "a column that is not wanted", input: "sku,title,used\na,b,c\n",
-			change: func(k *orderfile.Kind) { k.Roles[1].Column = orderfile.NoColumn },
+			change: func(k *datafile.Kind) { k.Roles[1].Column = datafile.NoColumn },
 			want:   "2: \"a\" - \"c\"\ncsv [\"sku\" \"\" \"used\"]\n",
 		},
 		{
-			name: "without header", input: "a,1\nb,\n", opts: orderfile.Options{Columns: []string{"item", "used"}},
+			name: "without header", input: "a,1\nb,\n", opts: datafile.Options{Columns: []string{"item", "used"}},
 			want: "1: \"a\" - \"1\"\n2: \"b\" - \"\"\ncsv [\"item\" \"\" \"used\"]\n",
 		},
 		{
@@ -103,7 +104,7 @@ func TestRecords(t *testing.T) {
 			want:  "1: \"a\" \"\" \"true\"\n2: \"7\" - \"false\"\n4: \"b\" - -\njsonl [\"sku\" \"title\" \"used\"]\n",
 		},
 		{
-			name: "JSON that is wrong", opts: orderfile.Options{Format: orderfile.JSONLines},
+			name: "JSON that is wrong", opts: datafile.Options{Format: datafile.JSONLines},
 			input: `{"item":["a"],"used":1}` + "\n" + `{"item":"a","ITEM":"b"}` + "\n" + `["item"]` + "\n" + `{"item":"a\u0000"}` + "\n" + `{"item":"\ud800"}` + "\n" + `{"item`,
 			want: "1: bad_json: item is a list or an object\n2: bad_json: two keys for the item, one of them \"item\"\n3: bad_json: not a JSON object\n" +
 				"4: nul_byte: NUL byte in the item\n5: not_utf8: half a surrogate pair in the item\n6: bad_json: the JSON object is not closed\njsonl [\"item\" \"\" \"used\"]\n",
@@ -121,7 +122,7 @@ func TestRecords(t *testing.T) {
 			want: "open: X has no column of label, in_use: it has \"item\", \"colour\"; say which one is what, as with --label-column; the columns of a file without header are named with --columns\n",
 		},
 		{
-			name: "a column asked for that is not there", input: "item,used\na,1\n", change: func(k *orderfile.Kind) { k.Roles[2].Column = "busy" },
+			name: "a column asked for that is not there", input: "item,used\na,1\n", change: func(k *datafile.Kind) { k.Roles[2].Column = "busy" },
 			want: "open: X has no column \"busy\" (--in-use-column): it has \"item\", \"used\"; the columns of a file without header are named with --columns\n",
 		},
 		{
@@ -134,11 +135,11 @@ func TestRecords(t *testing.T) {
 		{name: "nothing", input: " \n", want: "open: X is empty: there is nothing to load\n"},
 		{name: "a header", input: "item,used\n", want: "csv [\"item\" \"\" \"used\"]\n"},
 		{
-			name: "baskets", input: "a\n", opts: orderfile.Options{Format: orderfile.Baskets},
+			name: "baskets", input: "a\n", opts: datafile.Options{Format: datafile.Baskets},
 			want: "open: unknown format \"baskets\": one of csv, tsv, semicolon, pipe, jsonl\n",
 		},
 		{
-			name: "a long row", input: "item,used\na," + strings.Repeat("x", orderfile.MaxRow),
+			name: "a long row", input: "item,used\na," + strings.Repeat("x", datafile.MaxRow),
 			want: "error: X: line 2 is longer than 1 MiB: this is not an item file\ncsv [\"item\" \"\" \"used\"]\n",
 		},
 	} {
@@ -150,7 +151,7 @@ func TestRecords(t *testing.T) {
 			}
 			opts := c.opts
 			opts.Name = "X"
-			for dress, source := range dresses(t, []byte(c.input), opts) {
+			for dress, source := range datatest.Dresses(t, []byte(c.input), opts.Encoding) {
 				if strings.HasPrefix(c.want, "open: X is") && dress != "as it is" {
 					continue // what it looks like by its first bytes
 				}
@@ -162,39 +163,13 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// The same aliases and the same header find the same item, for orders and for records of any kind whose first role has them.
-func TestRecordsFindTheItemOfOrders(t *testing.T) {
-	t.Parallel()
-	kind := orderfile.Kind{Thing: "item", Roles: []orderfile.Role{
-		{Name: "item", Aliases: orderfile.Aliases()["item"], Needed: true},
-		{Name: "label", Aliases: orderfile.Aliases()["item"]},
-	}}
-	names := orderfile.Aliases()["item"]
-	for i, a := range names {
-		for _, b := range names[i+1:] {
-			header := b + "," + a + ",order\nx,y,z\n"
-			orders, err := orderfile.Open(strings.NewReader(header), orderfile.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := orderfile.OpenRecords(strings.NewReader(header), orderfile.Options{}, kind)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := r.Found(); got[0] != orders.Mapping().Item || got[0] == got[1] {
-				t.Errorf("%s: %q, orders have %q", header, got, orders.Mapping().Item)
-			}
-		}
-	}
-}
-
 func FuzzRecords(f *testing.F) {
 	for _, text := range []string{"item,used\na,1\n", "title\tname\n\"a\"\"b\"\tc", `{"item":"a","used":null}`, "item;used\r\n\"a\nb\";\r\n"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, source []byte) {
-		whole := records(bytes.NewReader(source), orderfile.Options{}, parts())
-		if diff := cmp.Diff(whole, records(iotest.OneByteReader(bytes.NewReader(source)), orderfile.Options{}, parts())); diff != "" {
+		whole := records(bytes.NewReader(source), datafile.Options{}, parts())
+		if diff := cmp.Diff(whole, records(iotest.OneByteReader(bytes.NewReader(source)), datafile.Options{}, parts())); diff != "" {
 			t.Fatalf("byte by byte (-whole +bytes):\n%s", diff)
 		}
 	})

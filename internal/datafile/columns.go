@@ -1,4 +1,4 @@
-package orderfile
+package datafile
 
 import (
 	"fmt"
@@ -6,56 +6,6 @@ import (
 	"strings"
 	"unicode"
 )
-
-// role is what a column is for: a place in the Roles of a Kind. These are those of orders.
-type role int
-
-const (
-	orderRole role = iota
-	itemRole
-	quantityRole
-	timeRole
-	customerRole
-	roles
-)
-
-func (r role) String() string {
-	return [roles]string{"order", "item", "quantity", "time", "customer"}[r]
-}
-
-// aliases are the names a column of each role goes by, the best first. When two columns would do, the better name wins,
-// wherever the column stands: item_name beats stock_code.
-var aliases = [roles][]string{
-	orderRole: {
-		"order_id", "order", "order_no", "order_number", "order_ref", "invoice_no", "invoice", "invoice_id", "invoice_number",
-		"transaction_id", "transaction", "transaction_no", "transaction_number", "basket_id", "basket", "receipt_id", "receipt",
-		"receipt_no", "receipt_number", "ticket_id", "ticket", "ticket_no", "ticket_number", "cart_id", "session_id",
-	},
-	itemRole: {
-		"item_name", "item", "sku", "product", "product_name", "product_id", "description", "item_description",
-		"product_description", "stock_code", "article", "article_name", "article_id", "article_no", "asin", "title", "item_id",
-		"item_no", "item_number", "item_code", "product_code", "product_sku",
-	},
-	quantityRole: {"quantity", "qty", "units", "count", "item_quantity", "order_quantity", "quantity_ordered"},
-	timeRole: {
-		"ordered_at", "order_date", "order_time", "order_datetime", "order_timestamp", "date", "datetime", "timestamp",
-		"invoice_date", "transaction_date", "transaction_time", "purchase_date", "purchased_at", "created_at", "time",
-	},
-	customerRole: {
-		"customer_id", "customer", "customer_no", "customer_number", "client_id", "client", "user_id", "user", "member_id",
-		"member",
-	},
-}
-
-// Aliases returns the names by which columns are found, per role ("order", "item", "quantity", "time", "customer"), the
-// best first. Case, blanks, '_', '-', '.' and '#' make no difference.
-func Aliases() map[string][]string {
-	all := map[string][]string{}
-	for r, names := range aliases {
-		all[role(r).String()] = slices.Clone(names)
-	}
-	return all
-}
 
 // plain is what is left of a column name when it is compared.
 func plain(name string) string {
@@ -71,43 +21,50 @@ func plain(name string) string {
 	return p
 }
 
-// claim is what a name may mean: a role, and how good a name for it, 0 being the best.
-type claim struct {
-	role role
-	rank int
-}
+// claim is what a name may mean: a role of the kind, and how good a name for it, 0 being the best.
+type claim struct{ role, rank int }
 
-// glossary knows what every column name may mean, after the options have had their say.
-type glossary struct {
+// Glossary knows what every column name may mean.
+type Glossary struct {
 	kind   Kind
 	claims map[string][]claim // by name, as compared; the first role first
 }
 
-func newGlossary(opts Options) glossary {
-	g := glossary{kind: opts.kind(), claims: map[string][]claim{}}
+// NewGlossary makes the glossary of the roles of a kind.
+func NewGlossary(kind Kind) Glossary {
+	g := Glossary{kind: kind, claims: map[string][]claim{}}
 	for r, wanted := range g.kind.Roles {
 		if wanted.Column != "" {
 			continue
 		}
 		for rank, name := range wanted.Aliases {
-			g.claims[plain(name)] = append(g.claims[plain(name)], claim{role(r), rank})
+			g.claims[plain(name)] = append(g.claims[plain(name)], claim{r, rank})
 		}
 	}
 	for r, wanted := range g.kind.Roles { // last: a column that is asked for serves no other role
 		if wanted.Column != "" && wanted.Column != NoColumn {
-			g.claims[plain(wanted.Column)] = []claim{{role: role(r)}}
+			g.claims[plain(wanted.Column)] = []claim{{role: r}}
 		}
 	}
 	return g
 }
 
-func (g glossary) knows(name string) bool { return len(g.claims[plain(name)]) > 0 }
+// Meaning returns the first role that the name may stand for, and how good a name for it, 0 being the best.
+func (g Glossary) Meaning(name string) (role, rank int, known bool) {
+	claims := g.claims[plain(name)]
+	if len(claims) == 0 {
+		return 0, 0, false
+	}
+	return claims[0].role, claims[0].rank, true
+}
+
+func (g Glossary) knows(name string) bool { return len(g.claims[plain(name)]) > 0 }
 
 // columns is which column plays which role, -1 for none.
 type columns []int
 
 // find gives each role its best column, one role after the other: a column that has one is not there for the next.
-func (g glossary) find(header []string) (columns, error) {
+func (g Glossary) find(header []string) (columns, error) {
 	type candidate struct{ column, rank int }
 	candidates := make([][]candidate, len(g.kind.Roles))
 	for i, name := range header {
@@ -136,7 +93,7 @@ func (g glossary) find(header []string) (columns, error) {
 }
 
 // complete reports whether every role is played that has to be.
-func (g glossary) complete(c columns) bool {
+func (g Glossary) complete(c columns) bool {
 	for r, wanted := range g.kind.Roles {
 		if wanted.Needed && c[r] < 0 {
 			return false
@@ -146,7 +103,7 @@ func (g glossary) complete(c columns) bool {
 }
 
 // missing says in words which column asked for, or needed, is not there; "" when none is.
-func (g glossary) missing(c columns, header []string) string {
+func (g Glossary) missing(c columns, header []string) string {
 	for r, wanted := range g.kind.Roles {
 		if wanted.Column != "" && wanted.Column != NoColumn && c[r] < 0 {
 			return fmt.Sprintf("has no column %q (%s): it has %s", wanted.Column, wanted.flag(), list(header))
@@ -169,7 +126,7 @@ func (g glossary) missing(c columns, header []string) string {
 }
 
 // others are the roles of which one has to be played and none is.
-func (g glossary) others(c columns) (others []Role) {
+func (g Glossary) others(c columns) (others []Role) {
 	for r, wanted := range g.kind.Roles {
 		switch {
 		case wanted.Needed:

@@ -1,28 +1,29 @@
-package orderfile
+package datafile
 
 // scanner walks over the rows of a text and counts its lines.
 type scanner struct {
 	text  *window
 	split splitter
 	opts  Options
-	line  int64 // on which the next row begins
-	row   row
+	thing string // what the rows are about
+	line  int64  // on which the next row begins
+	row   Row
 }
 
-func newScanner(text *window, split splitter, opts Options) *scanner {
-	return &scanner{text: text, split: split, opts: opts, line: 1}
+func newScanner(text *window, split splitter, opts Options, thing string) *scanner {
+	return &scanner{text: text, split: split, opts: opts, thing: thing, line: 1}
 }
 
 // next returns the next row that is not blank, valid until the call after it, or io.EOF, a FileError or what the source
 // failed with.
-func (s *scanner) next() (*row, error) {
+func (s *scanner) next() (*Row, error) {
 	for {
 		line := s.line
 		if err := s.advance(); err != nil {
 			return nil, err
 		}
 		if !s.row.blank() {
-			s.row.line = line
+			s.row.Line = line
 			return &s.row, nil
 		}
 	}
@@ -46,7 +47,7 @@ func (s *scanner) advance() error {
 			case found == openQuote && (atEOF || len(data) > MaxRow):
 				return s.opts.failAt(s.line+countLines(data[:s.row.open]), ": a quote opened here is never closed")
 			case found == wholeRow || len(data) > MaxRow:
-				return s.opts.failAt(s.line, " is longer than 1 MiB: this is not an %s file", s.opts.kind().Thing)
+				return s.opts.failAt(s.line, " is longer than 1 MiB: this is not an %s file", s.thing)
 			}
 		}
 		if s.text.err != nil {

@@ -1,12 +1,10 @@
-package orderfile
+package datafile
 
 import (
 	"bytes"
 	"encoding/csv"
-	"math/big"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/unicode"
@@ -33,7 +31,7 @@ func FuzzSplit(f *testing.F) {
 
 func splitAll(t *testing.T, split splitter, data []byte) {
 	t.Helper()
-	var r row
+	var r Row
 	for len(data) > 0 {
 		n, found := split(&r, data, true)
 		if found == openQuote {
@@ -53,7 +51,7 @@ func splitAll(t *testing.T, split splitter, data []byte) {
 			t.Fatalf("%d lines in %q", r.lines, data[:n])
 		}
 		for cut := range min(len(data), 64) {
-			var early row
+			var early Row
 			if m, found := split(&early, data[:cut], false); cut > 0 && found == wholeRow &&
 				(m != n || early.bad != r.bad || !bytes.Equal(early.raw, r.raw) || len(early.fields) != len(r.fields)) {
 				t.Fatalf("row %q, of its first %d bytes %q", r.raw, cut, early.raw)
@@ -74,7 +72,7 @@ func compareWithCSV(t *testing.T, text string) {
 		return
 	}
 	var got [][]string
-	scan := newScanner(&window{src: strings.NewReader(text)}, splitOn(','), Options{})
+	scan := newScanner(&window{src: strings.NewReader(text)}, splitOn(','), Options{}, "")
 	for {
 		row, err := scan.next()
 		if err != nil {
@@ -82,7 +80,7 @@ func compareWithCSV(t *testing.T, text string) {
 		}
 		var fields []string
 		for i := range row.fields {
-			fields = append(fields, string(row.text(i)))
+			fields = append(fields, string(row.Text(i)))
 		}
 		got = append(got, fields)
 	}
@@ -96,46 +94,6 @@ func compareWithCSV(t *testing.T, text string) {
 	if diff := cmp.Diff(clean, got); diff != "" {
 		t.Fatalf("%q (-encoding/csv +got):\n%s", text, diff)
 	}
-}
-
-func FuzzQuantity(f *testing.F) {
-	for _, text := range []string{"1", "0.5", "-1", "+7.250", "999999999999999.999999", "1e3", "", ".", "007"} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got, problem := parseQuantity([]byte(text))
-		if problem != "" {
-			return
-		}
-		want, ok := new(big.Rat).SetString(strings.TrimPrefix(text, "+"))
-		have, _ := new(big.Rat).SetString(got.String())
-		if !ok || want.Cmp(have) != 0 || want.Sign() <= 0 {
-			t.Fatalf("%q is %v, want %v", text, got, want)
-		}
-	})
-}
-
-// FuzzTime wants the same of every RFC 3339 time as package time, the first instant of all apart.
-func FuzzTime(f *testing.F) {
-	for _, text := range []string{"2026-01-02T03:04:05Z", "2026-01-02T03:04:05.5+14:00", "2024-02-29T00:00:00-00:30", "2026-01-02"} {
-		f.Add(text)
-	}
-	strftime, err := parseTimeFormat("%Y-%m-%dT%H:%M:%S%z")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got, ok := timeFormat{}.parse([]byte(text))
-		strftime.parse([]byte(text))
-		want, err := time.Parse(time.RFC3339, text)
-		year := want.UTC().Year()
-		if _, fraction, found := strings.Cut(text, "."); found && len(fraction) > len("123456789Z") {
-			return // package time cuts what is finer than a nanosecond off
-		}
-		if err == nil && 1 <= year && year <= 9999 && !want.IsZero() && (!ok || !got.Equal(want)) {
-			t.Fatalf("%q is %v, want %v", text, got, want)
-		}
-	})
 }
 
 // FuzzUTF16Decoder wants every text back that x/text has encoded, however it is cut into reads.

@@ -1,10 +1,13 @@
-package orderfile
+package datafile
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
-// row is one row as found in the text. Its slices point into the text.
-type row struct {
-	line   int64 // on which it begins
+// Row is one row as found in the text. It is valid until the next one is read: its slices point into the text.
+type Row struct {
+	Line   int64 // of the text on which it begins, from 1
 	lines  int64 // how many it takes
 	raw    []byte
 	fields []field
@@ -19,8 +22,11 @@ type field struct {
 	doubled bool   // holds doubled quotes
 }
 
-// text returns a field as it was meant. It allocates only for doubled quotes.
-func (r *row) text(i int) []byte {
+// Len is the number of fields; 0 for JSON lines.
+func (r *Row) Len() int { return len(r.fields) }
+
+// Text returns a field as it was meant. It allocates only for doubled quotes.
+func (r *Row) Text(i int) []byte {
 	f := r.fields[i]
 	if f.doubled {
 		return bytes.ReplaceAll(f.text, []byte(`""`), []byte(`"`))
@@ -28,7 +34,7 @@ func (r *row) text(i int) []byte {
 	return f.text
 }
 
-func (r *row) blank() bool {
+func (r *Row) blank() bool {
 	if len(r.fields) > 1 || len(r.raw) > 0 && ' ' < r.raw[0] && r.raw[0] < 0x7f {
 		return false
 	}
@@ -37,7 +43,7 @@ func (r *row) blank() bool {
 
 // A splitter finds the row at the start of data, which is not empty, and returns how many bytes it takes, its line end
 // included. atEOF says that no more data follow.
-type splitter func(r *row, data []byte, atEOF bool) (n int, found outcome)
+type splitter func(r *Row, data []byte, atEOF bool) (n int, found outcome)
 
 type outcome int
 
@@ -48,7 +54,7 @@ const (
 )
 
 // splitLine takes a line of the text for a row of no fields.
-func splitLine(r *row, data []byte, atEOF bool) (int, outcome) {
+func splitLine(r *Row, data []byte, atEOF bool) (int, outcome) {
 	r.fields, r.bad, r.lines, r.kept = r.fields[:0], "", 1, 0
 	end := bytes.IndexAny(data, "\r\n")
 	if end < 0 {
@@ -58,7 +64,7 @@ func splitLine(r *row, data []byte, atEOF bool) (int, outcome) {
 }
 
 // splitBlanks takes a line of the text for a row of fields separated by any run of white space.
-func splitBlanks(r *row, data []byte, atEOF bool) (int, outcome) {
+func splitBlanks(r *Row, data []byte, atEOF bool) (int, outcome) {
 	n, found := splitLine(r, data, atEOF)
 	if found == wholeRow {
 		for text := range bytes.FieldsSeq(r.raw) {
@@ -68,9 +74,20 @@ func splitBlanks(r *row, data []byte, atEOF bool) (int, outcome) {
 	return n, found
 }
 
+// splitterFor returns the splitter of a text whose fields are separated so: by 0 not at all, by ' ' by any run of white space.
+func splitterFor(separator byte) splitter {
+	switch separator {
+	case 0:
+		return splitLine
+	case ' ':
+		return splitBlanks
+	}
+	return splitOn(separator)
+}
+
 // splitOn returns the splitter for fields separated by one byte, quoted or not.
 func splitOn(separator byte) splitter {
-	return func(r *row, data []byte, atEOF bool) (int, outcome) {
+	return func(r *Row, data []byte, atEOF bool) (int, outcome) {
 		r.fields, r.bad, r.lines, r.kept = r.fields[:0], "", 1, 0
 		quoted := false
 		for i := 0; ; i++ {
@@ -130,7 +147,7 @@ func closingQuote(data []byte, i int) (end int, doubled bool) {
 }
 
 // finish closes a row that ends before data[end], which is a line end or the end of data.
-func (r *row) finish(data []byte, end int, atEOF bool) (int, outcome) {
+func (r *Row) finish(data []byte, end int, atEOF bool) (int, outcome) {
 	lineEnd := 0
 	switch left := data[end:]; {
 	case len(left) >= 2 && left[0] == '\r' && left[1] == '\n':
@@ -147,4 +164,13 @@ func (r *row) finish(data []byte, end int, atEOF bool) (int, outcome) {
 // countLines counts LF, CRLF and lone CR.
 func countLines(b []byte) int64 {
 	return int64(bytes.Count(b, []byte{'\n'}) + bytes.Count(b, []byte{'\r'}) - bytes.Count(b, []byte("\r\n")))
+}
+
+// texts are the fields of a row, trimmed.
+func (r *Row) texts() []string {
+	texts := make([]string, len(r.fields))
+	for i := range r.fields {
+		texts[i] = strings.TrimSpace(string(r.Text(i)))
+	}
+	return texts
 }

@@ -1,0 +1,179 @@
+package datafile
+
+import (
+	"bytes"
+	"io"
+	"slices"
+)
+
+// Reader reads the rows of a source. It is not safe for use by several goroutines at once.
+type Reader struct {
+	opts      Options
+	kind      Kind
+	source    *source
+	text      *window
+	scan      *scanner
+	shape     Shape
+	separator byte // 0 for JSON lines, ' ' for any run of white space
+
+	width  int     // of the rows of a table, 0 of others
+	column columns // of a table
+	cast   *cast   // of JSON lines
+	found  []string
+	end    error // what the last Read returned, once it is over
+}
+
+// Shape is how the text of a source was understood.
+type Shape struct {
+	Format      Format   `json:"format"`
+	Compression string   `json:"compression,omitempty"` // gzip or zstd
+	Encoding    string   `json:"encoding"`
+	Delimiter   string   `json:"delimiter,omitempty"` // " " is any run of white space
+	Header      bool     `json:"header"`              // whether the first row names the columns
+	Columns     []string `json:"columns,omitempty"`   // the first 100 names, as written
+}
+
+// Open looks at the beginning of src and returns a Reader of its rows. The error is a FileError when the file as a whole
+// cannot be read, that of src when src fails, or that of Options.Validate. A file with a header and nothing else is no
+// error: its first Read returns io.EOF.
+func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
+	if err := opts.Validate(kind); err != nil {
+		return nil, err
+	}
+	r := &Reader{opts: opts, kind: kind, source: newSource(src, opts), found: make([]string, len(kind.Roles))}
+	plain, compression, err := decompress(r.source)
+	if err != nil {
+		return nil, err
+	}
+	r.shape.Compression = compression
+	if r.text, err = r.decode(plain); err != nil {
+		return nil, err
+	}
+	sniffed, err := sniff(r.text, opts, kind)
+	if err != nil {
+		return nil, err
+	}
+	r.shape.Format, r.separator = sniffed.format, sniffed.separator
+	if err := r.refuse(sniffed); err != nil {
+		return nil, err
+	}
+	return r, r.begin()
+}
+
+// begin reads what stands before the first row.
+func (r *Reader) begin() error {
+	r.scan = newScanner(r.text, splitterFor(r.separator), r.opts, r.kind.Thing)
+	found := func(role int, column string) { r.found[role] = bounded([]string{column})[0] }
+	if r.shape.Format == JSONLines {
+		r.cast = newCast(r.kind, found)
+		return r.cast.sample(r.text, r.opts, &r.shape)
+	}
+	r.shape.Delimiter = string(r.separator)
+	if r.shape.Format == Baskets {
+		return nil
+	}
+	return r.header(found)
+}
+
+// Read returns the next row, with as many fields as the header of a table, or the reject of one. Its error is io.EOF at the
+// end of the source, a FileError when the rest of it cannot be read, or what the source failed with; all later calls return
+// it too.
+func (r *Reader) Read() (*Row, *Reject, error) {
+	if r.end != nil {
+		return nil, nil, r.end
+	}
+	row, err := r.scan.next()
+	if err != nil {
+		return nil, nil, r.ended(err)
+	}
+	if reject := row.check(); reject != nil {
+		return nil, reject, nil
+	}
+	if r.width > 0 && len(row.fields) != r.width {
+		return nil, row.Reject(WrongColumns, "%s, the header has %d", plural(len(row.fields), "field"), r.width), nil
+	}
+	return row, nil, nil
+}
+
+// ended takes note of how the reading ended.
+func (r *Reader) ended(err error) error {
+	if err == io.EOF {
+		if failed := r.source.drain(); failed != nil {
+			err = failed
+		}
+	}
+	r.end = err
+	return err
+}
+
+// Values puts what a row of a table says into values, role by role, untrimmed.
+func (r *Reader) Values(row *Row, values [][]byte) {
+	for role, i := range r.column {
+		if i >= 0 {
+			values[role] = row.Text(i)
+		}
+	}
+}
+
+// Role returns the role that a key of JSON lines plays. The first key that can play one that nobody plays gets it for good.
+func (r *Reader) Role(key string) (role int, plays bool) { return r.cast.role(key) }
+
+// Shape returns how the text of the source was understood.
+func (r *Reader) Shape() Shape { return r.shape }
+
+// Found returns the columns or keys that play each role of the Kind, as written; "" for none. In JSON lines a role may still
+// find its key while the source is read.
+func (r *Reader) Found() []string { return slices.Clone(r.found) }
+
+// Bytes returns how many bytes of the source were read so far, before decompression.
+func (r *Reader) Bytes() int64 { return r.source.n }
+
+// SHA256 returns the sum of the source as it was given, before decompression. It is that of the whole source once Read
+// has returned io.EOF.
+func (r *Reader) SHA256() []byte { return r.source.sum.Sum(nil) }
+
+// decode returns the text of the source, its sample read.
+func (r *Reader) decode(plain io.Reader) (*window, error) {
+	raw := &window{src: plain}
+	raw.fill(512)
+	if problem := foreign(raw.bytes(), r.kind.Thing); problem != "" {
+		return nil, r.opts.fail(nil, "%s", problem)
+	}
+	encoding, err := encodingNamed(r.opts.Encoding)
+	if err != nil {
+		return nil, err
+	}
+	decoded, encoding := decode(raw, encoding)
+	r.shape.Encoding = encoding
+	text := &window{src: decoded}
+	text.fill(sampleSize)
+	if !bytes.ContainsAny(text.bytes(), "\r\n") {
+		text.fill(MaxRow + 2) // the first row has to be in the sample
+	}
+	switch {
+	case text.err != nil && !text.atEOF():
+		return nil, text.err
+	case len(bytes.TrimSpace(text.bytes())) > 0:
+		return text, nil
+	case text.atEOF():
+		return nil, r.opts.fail(nil, "is empty: there is nothing to load")
+	}
+	return nil, r.opts.fail(nil, "begins with %d KiB of blanks: this is not an %s file", len(text.bytes())>>10, r.kind.Thing)
+}
+
+// refuse judges the sample as a whole.
+func (r *Reader) refuse(s shape) error {
+	sample := r.text.bytes()
+	header := s.format != JSONLines && s.format != Baskets && r.opts.Columns == nil
+	if problem := notText(sample, header, r.kind.Thing); problem != "" {
+		return r.opts.fail(nil, "%s", problem)
+	}
+	if r.shape.Encoding != utf8Text {
+		return nil
+	}
+	if at := notUTF8(sample, r.text.atEOF()); at >= 0 {
+		return r.opts.fail(nil, "is not UTF-8 (byte 0x%02X on line %d): say --encoding windows-1252 or latin-1, or convert it",
+			sample[at], 1+countLines(sample[:at]))
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package datafile
+
+import (
+	"bytes"
+	"io"
+	"maps"
+	"slices"
+)
+
+// Records reads rows as values by role. It is not safe for use by several goroutines at once.
+type Records struct{ *Reader }
+
+// Record is one row.
+type Record struct {
+	Number int64 // line of the text on which the row begins, from 1
+
+	// By role of the Kind, trimmed; nil for what the row does not say. In JSON lines null is an empty value, and true and
+	// false are the words. They are valid until the next Read.
+	Values [][]byte
+}
+
+// OpenRecords is Open for a Records.
+func OpenRecords(src io.Reader, opts Options, kind Kind) (*Records, error) {
+	r, err := Open(src, opts, kind)
+	if err != nil {
+		return nil, err
+	}
+	return &Records{r}, nil
+}
+
+// Read returns the next row: a record, or a reject and a record of no values. It ends like Reader.Read. The record is the
+// caller's to use again.
+func (r *Records) Read(record *Record) (*Reject, error) {
+	record.Values = slices.Grow(record.Values[:0], len(r.found))[:len(r.found)]
+	clear(record.Values)
+	row, reject, err := r.Reader.Read()
+	if reject != nil || err != nil {
+		return reject, err
+	}
+	record.Number = row.Line
+	if r.cast == nil {
+		r.Values(row, record.Values)
+	} else if reject := r.object(row, record.Values); reject != nil {
+		clear(record.Values)
+		return reject, nil
+	}
+	for i, value := range record.Values {
+		record.Values[i] = Trim(value)
+	}
+	return nil, nil //nolint:nilnil // nothing to refuse
+}
+
+// object puts what a line of JSON says into values.
+func (r *Records) object(row *Row, values [][]byte) *Reject {
+	object, reject := row.Object()
+	if reject != nil {
+		return reject
+	}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		role, plays := r.Role(key)
+		if !plays {
+			continue
+		}
+		name := r.kind.Roles[role].Name
+		if values[role] != nil {
+			return row.Reject(BadJSON, "two keys for the %s, one of them %s", name, Excerpt([]byte(key)))
+		}
+		var err error
+		if values[role], err = word(object[key]); err != nil {
+			return row.Reject(BadJSON, "%s %v", name, err)
+		}
+	}
+	return row.Unfit(values, r.kind.Roles)
+}
+
+// Trim takes outer white space off a value. An empty value stays apart from one that is not given, nil.
+func Trim(b []byte) []byte {
+	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 {
+		return trimmed
+	}
+	return b[:0:0]
+}

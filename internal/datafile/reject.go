@@ -1,0 +1,77 @@
+package datafile
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Reason is why a row was refused. Reasons are stable: they are stored and counted.
+type Reason string
+
+// The reasons for which a row of any kind is refused.
+const (
+	BadQuote     Reason = "bad_quote"     // text after a closing quote
+	NULByte      Reason = "nul_byte"      // holds a NUL byte, which PostgreSQL cannot store
+	NotUTF8      Reason = "not_utf8"      // holds bytes that are no text in the encoding of the file
+	BadJSON      Reason = "bad_json"      // no JSON object, or one of the wrong shape
+	WrongColumns Reason = "wrong_columns" // more or fewer fields than the header
+)
+
+// Reasons lists them in the order of the checks.
+func Reasons() []Reason { return []Reason{BadQuote, NULByte, NotUTF8, BadJSON, WrongColumns} }
+
+// Reject is one row that was refused.
+type Reject struct {
+	Number int64 // line of the text on which the row begins, from 1
+	Reason Reason
+	Detail string // one line for people, valid UTF-8
+	Raw    []byte // the row as in the decompressed and decoded text, without line end, at most MaxRaw bytes; empty for
+	// later rejects of a row that has very many
+}
+
+// Reject refuses the row for a reason. The detail is one line for people.
+func (r *Row) Reject(reason Reason, detail string, args ...any) *Reject {
+	raw := []byte{}
+	if r.kept < 16*MaxRaw { // a row of a megabyte may hold items by the hundred thousand, all of them bad
+		raw = bytes.Clone(r.raw[:min(len(r.raw), MaxRaw)])
+		r.kept += len(raw)
+	}
+	return &Reject{Number: r.Line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: raw}
+}
+
+// check makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
+func (r *Row) check() *Reject {
+	switch {
+	case r.bad == BadQuote:
+		return r.Reject(BadQuote, "text after a closing quote")
+	case bytes.IndexByte(r.raw, 0) >= 0:
+		return r.Reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
+	case !utf8.Valid(r.raw):
+		at := invalidUTF8(r.raw)
+		return r.Reject(NotUTF8, "byte 0x%02X at byte %d of the row is not UTF-8", r.raw[at], at+1)
+	}
+	return nil
+}
+
+// Excerpt quotes a value for an error: on one line, and no more than the first 40 bytes of it.
+func Excerpt(b []byte) string {
+	const most = 40
+	if len(b) <= most {
+		return fmt.Sprintf("%q", b)
+	}
+	return fmt.Sprintf("%q", strings.ToValidUTF8(string(b[:most]), "")+"…")
+}
+
+// invalidUTF8 returns where the first byte is that is not UTF-8, -1 when there is none.
+func invalidUTF8(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}

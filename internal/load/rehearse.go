@@ -1,0 +1,160 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+// How much of the sources a rehearsal shows.
+const (
+	rehearsedRows    = 5  // of a file, as understood
+	rehearsedRejects = 10 // of all files
+)
+
+// Rehearsal is what a load of some sources would do, as far as that can be told without a database.
+type Rehearsal struct {
+	Files             []RehearsedFile           `json:"files"`
+	RowsRead          int64                     `json:"rows_read"`
+	RowsUnderstood    int64                     `json:"rows_understood"` // a load would load them, or find that they are duplicates
+	RowsNotBought     int64                     `json:"rows_not_bought"`
+	RowsRejected      int64                     `json:"rows_rejected"`
+	NotBoughtByReason map[datafile.Reason]int64 `json:"not_bought_by_reason"`
+	RejectedByReason  map[datafile.Reason]int64 `json:"rejected_by_reason"`
+	FirstRejects      []RehearsedReject         `json:"first_rejects"` // at most 10
+	Refused           *string                   `json:"refused"`       // why a load would load nothing at all, or null
+}
+
+// RehearsedFile is one source as it was read.
+type RehearsedFile struct {
+	Name          string            `json:"name"`
+	Bytes         int64             `json:"bytes"`
+	Mapping       orderfile.Mapping `json:"mapping"`
+	RowsRead      int64             `json:"rows_read"`
+	RowsNotBought int64             `json:"rows_not_bought"`
+	RowsRejected  int64             `json:"rows_rejected"`
+	FirstRows     []RehearsedLine   `json:"first_rows"` // at most 5
+}
+
+// RehearsedLine is an order line as it was understood.
+type RehearsedLine struct {
+	LineNumber int64       `json:"line_number"`
+	OrderID    string      `json:"order_id"`
+	ItemName   string      `json:"item_name"`
+	Quantity   json.Number `json:"quantity"`
+	OrderedAt  *time.Time  `json:"ordered_at"`
+	CustomerID *string     `json:"customer_id"`
+}
+
+// RehearsedReject is a row that would be refused.
+type RehearsedReject struct {
+	FileNumber int             `json:"file_number"`
+	LineNumber int64           `json:"line_number"`
+	Reason     datafile.Reason `json:"reason"`
+	Detail     string          `json:"detail"`
+	Raw        string          `json:"raw"` // see Readable
+}
+
+// Rehearse reads the sources as Run would and says what it found. It opens no database, and its memory does not grow with
+// the sources. Of the options those count that say how to read and how much may be refused.
+//
+// Its error is that of Run, for what needs no database. When a load would refuse the sources for too many rejects, the
+// error wraps ErrTooManyRejects and the rehearsal is returned beside it.
+func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, error) {
+	r := &Rehearsal{
+		NotBoughtByReason: map[datafile.Reason]int64{}, RejectedByReason: map[datafile.Reason]int64{}, FirstRejects: []RehearsedReject{},
+	}
+	names := map[string]string{} // of the files so far, by the sums of their bytes
+	lines := []RehearsedLine{}   // the first of the current file
+	notBought := int64(0)        // of the current file
+	w := walk(sources, opts, func(f datafile.File, reader *orderfile.Reader) error {
+		r.Files = append(r.Files, RehearsedFile{f.Name, f.Bytes, reader.Mapping(), f.RowsRead, notBought, f.RowsRejected, lines})
+		lines, notBought = []RehearsedLine{}, 0
+		if earlier, twice := names[string(f.SHA256)]; twice && !opts.Again {
+			return &LoadedError{Name: f.Name, Earlier: earlier}
+		}
+		names[string(f.SHA256)] = f.Name
+		return nil
+	})
+	defer w.Close()
+	var line orderfile.Line
+	var reject *orderfile.Reject
+	read := func(reader *orderfile.Reader) (err error) {
+		line, reject, err = reader.Read()
+		return err
+	}
+	for {
+		const between = 5000 // rows between two looks at the context
+		if w.Rows()%between == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		switch err := w.Next(read); {
+		case err == io.EOF:
+			return r, r.conclude(w.Rows(), w.Rejected(), sources, opts)
+		case err != nil:
+			return nil, err
+		case reject != nil && line.Returned.Any():
+			notBought++
+			r.RowsNotBought++
+			r.NotBoughtByReason[reject.Reason]++
+		case reject != nil:
+			w.Reject()
+			r.reject(w.Number(), reject)
+		case len(lines) < rehearsedRows:
+			lines = append(lines, understood(line))
+		}
+	}
+}
+
+// conclude says how a load would end.
+func (r *Rehearsal) conclude(rows, rejected int64, sources []Source, opts Options) error {
+	if rows == 0 {
+		return fmt.Errorf("%s: %w: there is a header at most", names(sources), ErrNoRows)
+	}
+	r.RowsRead, r.RowsRejected, r.RowsUnderstood = rows, rejected, rows-rejected-r.RowsNotBought
+	if err := opts.tooMany(rejected, rows); err != nil {
+		err = fmt.Errorf("a load would be refused: %w", err)
+		why := err.Error()
+		r.Refused = &why
+		return err
+	}
+	return nil
+}
+
+func (r *Rehearsal) reject(fileNumber int, reject *orderfile.Reject) {
+	r.RejectedByReason[reject.Reason]++
+	if len(r.FirstRejects) < rehearsedRejects {
+		r.FirstRejects = append(r.FirstRejects,
+			RehearsedReject{fileNumber, reject.Number, reject.Reason, reject.Detail, Readable(reject.Raw)})
+	}
+}
+
+func understood(line orderfile.Line) RehearsedLine {
+	l := RehearsedLine{LineNumber: line.Number, OrderID: line.Order, ItemName: line.Item, Quantity: "1"}
+	if !line.Quantity.IsZero() {
+		l.Quantity = json.Number(line.Quantity.String())
+	}
+	if !line.OrderedAt.IsZero() {
+		l.OrderedAt = &line.OrderedAt
+	}
+	if line.Customer != "" {
+		l.CustomerID = &line.Customer
+	}
+	return l
+}
+
+// Readable is the raw text of a reject: as it is when it is text, else as a quoted ASCII string.
+func Readable(raw []byte) string {
+	if utf8.Valid(raw) && !bytes.ContainsFunc(raw, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
+		return string(raw)
+	}
+	return strconv.QuoteToASCII(string(raw))
+}

@@ -1,0 +1,140 @@
+package orderfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/alsobought/alsobought/internal/datafile"
+)
+
+// objectLines reads the orders of JSON lines. null is the same as no key; unknown keys are passed over; a list of items
+// comes before an item.
+type objectLines struct {
+	rows   *datafile.Reader
+	checks *checks
+	kind   datafile.Kind
+	ofItem datafile.Glossary // of the keys within a list of items, where "name" is enough
+
+	row    *datafile.Row
+	head   values // what the order says for all its items
+	items  []any  // those still to come
+	undone bool   // the order as a whole is not bought
+}
+
+func newObjectLines(rows *datafile.Reader, opts Options, c *checks) *objectLines {
+	kind := opts.kind()
+	entry := opts.kind()
+	entry.Roles[itemRole].Aliases = append([]string{"name"}, entry.Roles[itemRole].Aliases...)
+	return &objectLines{rows: rows, checks: c, kind: kind, ofItem: datafile.NewGlossary(entry)}
+}
+
+func (o *objectLines) next() (Line, *Reject, error) {
+	if len(o.items) == 0 {
+		row, reject, err := o.rows.Read()
+		if reject != nil || err != nil {
+			return Line{}, whole(reject), err
+		}
+		o.row = row
+		if reject := o.open(); reject != nil {
+			return Line{}, reject, nil
+		}
+	}
+	v := o.head
+	if len(o.items) > 0 {
+		item := o.items[0]
+		o.items = o.items[1:]
+		if err := o.item(item, &v); err != nil {
+			return Line{}, o.reject("%v", err), nil
+		}
+	}
+	if reject := o.row.Unfit(v[:], o.kind.Roles); reject != nil {
+		return Line{}, whole(reject), nil
+	}
+	line, reject := o.checks.line(o.row, &v)
+	if o.undone {
+		line.Item = "" // whatever else is known of the order, too
+	}
+	return line, reject, nil
+}
+
+// open takes apart the object on a line. The reject, if any, is of the line as a whole.
+func (o *objectLines) open() *Reject {
+	object, reject := o.row.Object()
+	if reject != nil {
+		return whole(reject)
+	}
+	var list any
+	o.head = values{}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		value := object[key]
+		if o.kind.IsList(key) && value != nil {
+			list = value
+			continue
+		}
+		if value == nil {
+			continue
+		}
+		i, plays := o.rows.Role(key)
+		if !plays {
+			continue
+		}
+		if o.head[i] != nil {
+			return o.reject("two keys for the %s, one of them %s", role(i), datafile.Excerpt([]byte(key)))
+		}
+		var err error
+		if o.head[i], err = datafile.Scalar(value); err != nil {
+			return o.reject("%s %v", role(i), err)
+		}
+	}
+	reason, _ := o.checks.fates.judge(&o.head)
+	o.undone = reason != "" && list != nil
+	if list == nil {
+		return nil
+	}
+	items, isList := list.([]any)
+	if !isList && o.head[itemRole] == nil {
+		return o.reject("the items are not a list")
+	}
+	if !isList {
+		return nil
+	}
+	o.head[itemRole], o.head[quantityRole] = nil, nil
+	if reject := o.row.Unfit(o.head[:], o.kind.Roles); reject != nil {
+		return whole(reject)
+	}
+	if reject := o.checks.common(o.row, o.head); reject != nil {
+		return reject
+	}
+	o.items = items
+	return nil
+}
+
+// lineRoles are those that keys within a list of items may play.
+var lineRoles = []role{itemRole, quantityRole, lineStatusRole, returnedRole, keptRole}
+
+// item reads one entry of a list of items: a name or an object.
+func (o *objectLines) item(entry any, v *values) (err error) {
+	object, isObject := entry.(map[string]any)
+	if !isObject {
+		v[itemRole], err = datafile.Scalar(entry)
+		return err
+	}
+	var rank [roles]int
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		i, r, known := o.ofItem.Meaning(key)
+		plays := role(i)
+		if !known || !slices.Contains(lineRoles, plays) || v[plays] != nil && r >= rank[plays] {
+			continue
+		}
+		rank[plays] = r
+		if v[plays], err = datafile.Scalar(object[key]); err != nil {
+			return fmt.Errorf("%s %w", plays, err)
+		}
+	}
+	return nil
+}
+
+func (o *objectLines) reject(detail string, args ...any) *Reject {
+	return whole(o.row.Reject(datafile.BadJSON, detail, args...))
+}

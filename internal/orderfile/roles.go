@@ -1,0 +1,92 @@
+package orderfile
+
+import (
+	"slices"
+
+	"github.com/alsobought/alsobought/internal/datafile"
+)
+
+// role is what a column is for: a place in the Roles of a Kind. These are those of orders.
+type role int
+
+const (
+	orderRole role = iota
+	itemRole
+	quantityRole
+	timeRole
+	customerRole
+	statusRole     // of the order or of the line, a word
+	lineStatusRole // beside one of the order, of the line
+	cancelledRole  // when the order was cancelled, if it was
+	returnedRole   // how much of the quantity was given back
+	keptRole       // how much was not
+	roles
+)
+
+func (r role) String() string {
+	return [roles]string{
+		"order", "item", "quantity", "time", "customer", "status", "line_status", "cancelled", "returned", "kept",
+	}[r]
+}
+
+// aliases are the names a column of each role goes by, the best first. When two columns would do, the better name wins,
+// wherever the column stands: item_name beats stock_code.
+var aliases = [roles][]string{
+	orderRole: {
+		"order_id", "order", "order_no", "order_number", "order_ref", "invoice_no", "invoice", "invoice_id", "invoice_number",
+		"transaction_id", "transaction", "transaction_no", "transaction_number", "basket_id", "basket", "receipt_id", "receipt",
+		"receipt_no", "receipt_number", "ticket_id", "ticket", "ticket_no", "ticket_number", "cart_id", "session_id",
+	},
+	itemRole: {
+		"item_name", "item", "sku", "product", "product_name", "product_id", "description", "item_description",
+		"product_description", "stock_code", "article", "article_name", "article_id", "article_no", "asin", "title", "item_id",
+		"item_no", "item_number", "item_code", "product_code", "product_sku",
+	},
+	quantityRole: {"quantity", "qty", "units", "count", "item_quantity", "order_quantity", "quantity_ordered"},
+	timeRole: {
+		"ordered_at", "order_date", "order_time", "order_datetime", "order_timestamp", "date", "datetime", "timestamp",
+		"invoice_date", "transaction_date", "transaction_time", "purchase_date", "purchased_at", "created_at", "time",
+	},
+	customerRole: {
+		"customer_id", "customer", "customer_no", "customer_number", "client_id", "client", "user_id", "user", "member_id",
+		"member",
+	},
+	statusRole: {
+		"financial_status", "payment_status", "order_status", "order_state", "status", "event_type", "event_name",
+		"transaction_type",
+	},
+	lineStatusRole: {"item_status", "line_status", "lineitem_status"},
+	cancelledRole:  {"cancelled_at", "canceled_at", "cancelled_on", "canceled_on", "date_cancelled", "date_canceled"},
+	returnedRole: {
+		"qty_refunded", "quantity_refunded", "refunded_quantity", "refunded_qty", "qty_returned", "quantity_returned",
+		"returned_quantity", "returned_qty", "product_quantity_refunded", "product_quantity_return",
+	},
+	keptRole: {"current_quantity"},
+}
+
+// Aliases returns the names by which columns are found, per role ("order", "item", "quantity", "time", "customer",
+// "status" ...), the best first. Case, blanks, '_', '-', '.' and '#' make no difference.
+func Aliases() map[string][]string {
+	all := map[string][]string{}
+	for r, names := range aliases {
+		all[role(r).String()] = slices.Clone(names)
+	}
+	return all
+}
+
+// kind says which columns the options look for.
+func (o Options) kind() datafile.Kind {
+	wanted := [roles]string{
+		o.OrderColumn, o.ItemColumn, o.QuantityColumn, o.TimeColumn, o.CustomerColumn, o.StatusColumn,
+	}
+	k := datafile.Kind{
+		Thing: "order", Roles: make([]datafile.Role, roles),
+		Lists: []string{"items", "lines", "lineitems", "orderlines", "products"}, ListRole: int(itemRole),
+	}
+	for r, names := range aliases {
+		k.Roles[r] = datafile.Role{
+			Name: role(r).String(), Aliases: names, Column: wanted[r], Needed: role(r) == orderRole || role(r) == itemRole,
+		}
+	}
+	return k
+}
