@@ -292,6 +292,70 @@ func (q *Queries) LoadList(ctx context.Context, lim int32) ([]Load, error) {
 	return items, nil
 }
 
+const loadListByDay = `-- name: LoadListByDay :many
+SELECT max(l.load_id)::bigint AS load_id, count(*) AS loads, max(l.started_at)::timestamptz AS started_at,
+       l.source, l.status, l.loaded_by,
+       sum(l.rows_read)::bigint AS rows_read, sum(l.rows_loaded)::bigint AS rows_loaded,
+       sum(l.rows_duplicate)::bigint AS rows_duplicate, sum(l.rows_not_bought)::bigint AS rows_not_bought,
+       sum(l.rows_rejected)::bigint AS rows_rejected
+FROM loads AS l
+GROUP BY l.source, l.status, l.loaded_by,
+         CASE
+             WHEN l.source LIKE 'POST /%' THEN extract(epoch FROM date_trunc('day', l.started_at, 'UTC'))
+             ELSE -l.load_id
+         END
+ORDER BY load_id DESC
+LIMIT $1
+`
+
+type LoadListByDayRow struct {
+	LoadID        int64     `json:"load_id"`
+	Loads         int64     `json:"loads"`
+	StartedAt     time.Time `json:"started_at"`
+	Source        string    `json:"source"`
+	Status        string    `json:"status"`
+	LoadedBy      string    `json:"loaded_by"`
+	RowsRead      int64     `json:"rows_read"`
+	RowsLoaded    int64     `json:"rows_loaded"`
+	RowsDuplicate int64     `json:"rows_duplicate"`
+	RowsNotBought int64     `json:"rows_not_bought"`
+	RowsRejected  int64     `json:"rows_rejected"`
+}
+
+// Loads, newest first. Those of orders over HTTP, which are many and small, stand together by what they were
+// sent to, who sent them, and the day (UTC).
+func (q *Queries) LoadListByDay(ctx context.Context, lim int32) ([]LoadListByDayRow, error) {
+	rows, err := q.db.Query(ctx, loadListByDay, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadListByDayRow{}
+	for rows.Next() {
+		var i LoadListByDayRow
+		if err := rows.Scan(
+			&i.LoadID,
+			&i.Loads,
+			&i.StartedAt,
+			&i.Source,
+			&i.Status,
+			&i.LoadedBy,
+			&i.RowsRead,
+			&i.RowsLoaded,
+			&i.RowsDuplicate,
+			&i.RowsNotBought,
+			&i.RowsRejected,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loadQuality = `-- name: LoadQuality :one
 SELECT q.load_id, q.orders::bigint AS orders, q.lines::bigint AS lines, q.items::bigint AS items,
        q.one_item_orders::bigint AS one_item_orders, q.one_item_share::float8 AS one_item_share,

@@ -113,6 +113,7 @@ SELECT o.external_id,
            AS lines_added
 FROM orders AS o
 WHERE o.external_id = ANY ($2::text[])
+ORDER BY o.external_id
 `
 
 type OrderReceiptListRow struct {

@@ -46,6 +46,23 @@ SELECT l.* FROM loads AS l WHERE l.load_id = @load_id;
 -- name: LoadList :many
 SELECT l.* FROM loads AS l ORDER BY l.load_id DESC LIMIT @lim;
 
+-- name: LoadListByDay :many
+-- Loads, newest first. Those of orders over HTTP, which are many and small, stand together by what they were
+-- sent to, who sent them, and the day (UTC).
+SELECT max(l.load_id)::bigint AS load_id, count(*) AS loads, max(l.started_at)::timestamptz AS started_at,
+       l.source, l.status, l.loaded_by,
+       sum(l.rows_read)::bigint AS rows_read, sum(l.rows_loaded)::bigint AS rows_loaded,
+       sum(l.rows_duplicate)::bigint AS rows_duplicate, sum(l.rows_not_bought)::bigint AS rows_not_bought,
+       sum(l.rows_rejected)::bigint AS rows_rejected
+FROM loads AS l
+GROUP BY l.source, l.status, l.loaded_by,
+         CASE
+             WHEN l.source LIKE 'POST /%' THEN extract(epoch FROM date_trunc('day', l.started_at, 'UTC'))
+             ELSE -l.load_id
+         END
+ORDER BY load_id DESC
+LIMIT @lim;
+
 -- name: LoadFileInsert :exec
 INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected, rows_not_bought)
 VALUES (@load_id, @file_number, @name, @bytes, @sha256, @mapping, @rows_read, @rows_rejected, @rows_not_bought);

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -28,7 +29,8 @@ type loadsCommand struct {
 
 type loadsListCommand struct {
 	Limit int32 `default:"20" help:"How many (default ${default})."`
-	JSON  bool  `name:"json" help:"Print JSON."`
+	Each  bool  `help:"Show each load of orders over HTTP, not those of a sender and a day on one line."`
+	JSON  bool  `name:"json" help:"Print JSON: each load."`
 }
 
 func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -37,21 +39,45 @@ func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database)
 		return err
 	}
 	defer closeAll()
-	loads, err := db.New(pool).LoadList(ctx, c.Limit)
+	q := db.New(pool)
+	if !c.Each && !c.JSON {
+		days, err := q.LoadListByDay(ctx, c.Limit)
+		if err != nil {
+			return fmt.Errorf("list loads: %w", err)
+		}
+		printLoads(term.stdout, days)
+		return nil
+	}
+	loads, err := q.LoadList(ctx, c.Limit)
 	if err != nil {
 		return fmt.Errorf("list loads: %w", err)
 	}
 	if c.JSON {
 		return printJSON(term.stdout, loads)
 	}
-	t := newTable(term.stdout)
+	each := make([]db.LoadListByDayRow, len(loads))
+	for i, l := range loads {
+		each[i] = db.LoadListByDayRow{
+			LoadID: l.LoadID, Loads: 1, StartedAt: l.StartedAt, Source: l.Source, Status: l.Status, LoadedBy: l.LoadedBy, RowsRead: l.RowsRead,
+			RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate, RowsNotBought: l.RowsNotBought, RowsRejected: l.RowsRejected,
+		}
+	}
+	printLoads(term.stdout, each)
+	return nil
+}
+
+func printLoads(w io.Writer, loads []db.LoadListByDayRow) {
+	t := newTable(w)
 	t.row("LOAD", "STARTED (UTC)", "STATUS", "READ", "LOADED", "DUPLICATE", "NOT BOUGHT", "REJECTED", "SOURCE")
 	for _, l := range loads {
+		source := l.Source
+		if l.Loads > 1 {
+			source += fmt.Sprintf(" by %s, %s loads", l.LoadedBy, grouped(l.Loads))
+		}
 		t.row(strconv.FormatInt(l.LoadID, 10), instant(&l.StartedAt), l.Status,
-			grouped(l.RowsRead), grouped(l.RowsLoaded), grouped(l.RowsDuplicate), grouped(l.RowsNotBought), grouped(l.RowsRejected), l.Source)
+			grouped(l.RowsRead), grouped(l.RowsLoaded), grouped(l.RowsDuplicate), grouped(l.RowsNotBought), grouped(l.RowsRejected), source)
 	}
 	t.flush()
-	return nil
 }
 
 type loadsShowCommand struct {

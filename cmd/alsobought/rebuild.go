@@ -16,9 +16,11 @@ import (
 )
 
 // rebuilding is when a server builds by itself.
+//
+//nolint:lll // tags cannot be broken
 type rebuilding struct {
-	RebuildAfter int64         `env:"ALSOBOUGHT_REBUILD_AFTER" default:"1000" placeholder:"ORDERS" help:"Build when so many orders have changed, 0 for never (default ${default})."`
-	RebuildEvery time.Duration `env:"ALSOBOUGHT_REBUILD_EVERY" default:"5m" placeholder:"DURATION" help:"Build when the active build is so old and any order has changed, 0 for never (default ${default})."`
+	RebuildAfter int64         `env:"ALSOBOUGHT_REBUILD_AFTER" default:"1000" placeholder:"ORDERS" help:"Build when so many orders changed, 0: never (${default})."`
+	RebuildEvery time.Duration `env:"ALSOBOUGHT_REBUILD_EVERY" default:"5m" placeholder:"DURATION" help:"Build when any order changed and the active build is so old, 0: never (${default})."`
 }
 
 // Validate refuses what cannot be.

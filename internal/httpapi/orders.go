@@ -17,7 +17,10 @@ import (
 	"github.com/alsobought/alsobought/internal/orders"
 )
 
-const ordersPath = "/api/v1/orders"
+const (
+	ordersPath        = "/api/v1/orders"
+	cancellationsPath = "/api/v1/cancellations"
+)
 
 // errNoOrders says why orders are not taken.
 var errNoOrders = errors.New("this server may not change orders: give it a database role that may load, see docs/orders.md")
@@ -31,7 +34,6 @@ type (
 		Body           ordersBody
 	}
 
-	//nolint:lll // tags cannot be broken
 	ordersBody struct {
 		OrderFields
 
@@ -43,8 +45,6 @@ type (
 	}
 
 	// OrderFields are those of one order. (Exported for the same reason as Options.)
-	//
-	//nolint:lll // tags cannot be broken
 	OrderFields struct {
 		OrderID    string     `json:"order_id,omitempty" doc:"The order's id as the business knows it." example:"R100001"`
 		Items      []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"What was bought: names, or objects of a name and a quantity."`
@@ -54,8 +54,8 @@ type (
 
 	// itemBody is a name or an object.
 	itemBody struct {
-		Name     string  `json:"name" doc:"The item's name." example:"PID"`
-		Quantity float64 `json:"quantity,omitempty" exclusiveMinimum:"0" default:"1" doc:"How many, at most 6 decimals."`
+		Name     string   `json:"name" doc:"The item's name." example:"PID"`
+		Quantity *float64 `json:"quantity,omitempty" exclusiveMinimum:"0" doc:"How many, at most 6 decimals."`
 	}
 
 	storedInput struct {
@@ -68,6 +68,17 @@ type (
 
 		OrderID string `path:"order_id" doc:"The order's id, raw or percent-encoded, slashes too." example:"R100001"`
 		Reason  string `query:"reason" maxLength:"2000" default:"not given" doc:"Why, for the audit."`
+	}
+
+	cancelInput struct {
+		strictQuery
+
+		Body cancelBody
+	}
+	//nolint:lll // tags cannot be broken
+	cancelBody struct {
+		OrderID string     `json:"order_id" doc:"The order's id." example:"R100001"`
+		Items   []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"What was returned, and how many of it so far in all; without a quantity all of it. Without items, the whole order."`
 	}
 
 	receiptOutput struct {
@@ -94,7 +105,6 @@ func (itemBody) Schema(r huma.Registry) *huma.Schema {
 
 // UnmarshalJSON takes what the schema allows.
 func (i *itemBody) UnmarshalJSON(text []byte) error {
-	i.Quantity = 1
 	if bytes.HasPrefix(text, []byte(`"`)) {
 		return json.Unmarshal(text, &i.Name)
 	}
@@ -113,12 +123,18 @@ func (b *ordersBody) list(now time.Time) ([]orders.Order, error) {
 	list := make([]orders.Order, len(bodies))
 	for i, body := range bodies {
 		o := orders.Order{ID: body.OrderID, OrderedAt: cmp.Or(body.OrderedAt, &now), CustomerID: body.CustomerID}
-		for _, item := range body.Items {
-			o.Items = append(o.Items, orders.Item(item))
-		}
+		o.Items = itemsOf(body.Items)
 		list[i] = o
 	}
 	return list, nil
+}
+
+func itemsOf(bodies []itemBody) []orders.Item {
+	items := make([]orders.Item, len(bodies))
+	for i, b := range bodies {
+		items[i] = orders.Item(b)
+	}
+	return items
 }
 
 func (a *api) orders(routes huma.API) {
@@ -135,6 +151,15 @@ func (a *api) orders(routes huma.API) {
 	known.Content["application/json"].Schema = routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orders.Receipt](), true, "")
 	add.Responses["200"] = known
 	register(routes, a.keyed(routes, a.withBody(routes, add)), a.addOrders)
+	register(routes, a.keyed(routes, a.withBody(routes, managed(huma.Operation{
+		OperationID: "orders-cancel",
+		Method:      http.MethodPost,
+		Path:        cancellationsPath,
+		Summary:     "Cancel an order, or return items of it",
+		Description: "What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are " +
+			"those returned so far in all. An order that is added again afterwards counts again.",
+		Errors: []int{http.StatusNotFound},
+	}, http.StatusOK, "orders"))), a.cancelOrder)
 	register(routes, a.keyed(routes, managed(huma.Operation{
 		OperationID: "orders-get",
 		Method:      http.MethodGet,
@@ -179,13 +204,8 @@ func (a *api) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, e
 		sender := orders.Sender{Source: http.MethodPost + " " + ordersPath, Name: signer(ctx)}
 		receipt, err = a.Orders.Add(ctx, sender, in.IdempotencyKey, list)
 	}
-	if invalid := (orders.InvalidError)(nil); errors.As(err, &invalid) {
-		p := newProblem(http.StatusUnprocessableEntity, "")
-		p.Errors = details(invalid, in.Body.Orders != nil)
-		return nil, p
-	}
 	if err != nil {
-		return nil, err
+		return nil, invalidOrders(err, in.Body.Orders != nil)
 	}
 	out := &receiptOutput{http.StatusOK, receipt}
 	if receipt.Added() {
@@ -194,15 +214,31 @@ func (a *api) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, e
 	return out, nil
 }
 
-// details names what is wrong with orders as their request has them.
-func details(invalid orders.InvalidError, many bool) []*huma.ErrorDetail {
-	list := make([]*huma.ErrorDetail, len(invalid))
-	for i, f := range invalid {
+func (a *api) cancelOrder(ctx context.Context, in *cancelInput) (*storedOutput, error) {
+	if a.Orders == nil {
+		return nil, errNoOrders
+	}
+	sender := orders.Sender{Source: http.MethodPost + " " + cancellationsPath, Name: signer(ctx)}
+	left, err := a.Orders.Cancel(ctx, sender, in.Body.OrderID, itemsOf(in.Body.Items))
+	if err != nil {
+		return nil, invalidOrders(err, false)
+	}
+	return &storedOutput{left}, nil
+}
+
+// invalidOrders makes a problem of an InvalidError: it names what is wrong with orders as their request has them, one or many.
+func invalidOrders(err error, many bool) error {
+	var invalid orders.InvalidError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	p := newProblem(http.StatusUnprocessableEntity, "")
+	for _, f := range invalid {
 		location := "body." + f.Field
 		if many && f.Order >= 0 {
 			location = fmt.Sprintf("body.orders[%d].%s", f.Order, f.Field)
 		}
-		list[i] = &huma.ErrorDetail{Location: location, Message: f.Problem}
+		p.Errors = append(p.Errors, &huma.ErrorDetail{Location: location, Message: f.Problem})
 	}
-	return list
+	return p
 }

@@ -70,6 +70,51 @@ func TestOrders(t *testing.T) {
 	}
 }
 
+// TestCancellations: items and orders are taken back, exactly and again and again, and count again when they are added again.
+func TestCancellations(t *testing.T) {
+	t.Parallel()
+	s, send := ordersServer(t)
+	const order = `{"order_id":"x","items":[{"name":"a","quantity":5},"b","c"]}`
+	cancel := func(body, want string) {
+		t.Helper()
+		a := send(http.MethodPost, cancellationsPath, body)
+		if a.status != http.StatusOK || !strings.Contains(string(a.body), `"items":`+want+`,`) {
+			t.Errorf("%s: %d %s, want %s", body, a.status, a.body, want)
+		}
+	}
+	if a := send(http.MethodPost, ordersPath, order); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	const rest = `[{"name":"a","quantity":3},{"name":"c","quantity":1}]`
+	for range 2 {
+		cancel(`{"order_id":"x","items":[{"name":"a","quantity":2},"b"]}`, rest)
+	}
+	cancel(`{"order_id":"x","items":[{"name":"a","quantity":5}]}`, `[{"name":"c","quantity":1}]`)
+	cancel(`{"order_id":"x"}`, `[]`)
+	if a := s.get(t, orderPath+"/x"); a.status != http.StatusNotFound {
+		t.Errorf("what goes with a cancelled order: %d %s", a.status, a.body)
+	}
+	if a := send(http.MethodPost, ordersPath, order); a.status != http.StatusOK || !strings.Contains(string(a.body), `"known"`) {
+		t.Errorf("again: %d %s", a.status, a.body)
+	}
+	cancel(`{"order_id":"x","items":["c"]}`, `[{"name":"a","quantity":5},{"name":"b","quantity":1}]`)
+
+	problemDetail(t, send(http.MethodPost, cancellationsPath, `{"order_id":"nobody's"}`), http.StatusNotFound)
+	for body, want := range map[string]string{
+		`{"order_id":"x","items":[]}`:                           "items: ",
+		`{"order_id":"x","items":[{"name":"a","quantity":-1}]}`: "items[0]",
+		`{"order_id":"x","items":["a","a"]}`:                    "items[1].name: is there twice",
+		`{"items":["a"]}`:                                       "order_id",
+	} {
+		if detail := problemDetail(t, send(http.MethodPost, cancellationsPath, body), http.StatusUnprocessableEntity); !strings.Contains(detail, want) {
+			t.Errorf("%s: %q, want %q", body, detail, want)
+		}
+	}
+	if findings, _, err := doctor.Run(t.Context(), s.pool); err != nil || len(findings) > 0 {
+		t.Errorf("doctor: %v %v", findings, err)
+	}
+}
+
 // TestOrdersRefused: nothing of a request that is wrong anywhere is loaded, and what is wrong is named.
 func TestOrdersRefused(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,11 +44,13 @@ type (
 		ID         string     `json:"order_id"`
 		OrderedAt  *time.Time `json:"ordered_at,omitempty"`
 		CustomerID string     `json:"customer_id,omitempty"`
+		Status     string     `json:"status,omitempty"`
 		Items      []itemLine `json:"items"`
 	}
 	itemLine struct {
 		Name     string      `json:"item_name"`
-		Quantity json.Number `json:"quantity"`
+		Quantity json.Number `json:"quantity,omitempty"`
+		Status   string      `json:"item_status,omitempty"`
 	}
 )
 
@@ -57,24 +60,67 @@ func encode(orders []Order) (text []byte, ids []string, err error) {
 	if len(orders) == 0 || len(orders) > Most {
 		return nil, nil, InvalidError{{-1, "orders", fmt.Sprintf("are %d: send 1 to %d", len(orders), Most)}}
 	}
-	var lines bytes.Buffer
-	encoder := json.NewEncoder(&lines)
-	encoder.SetEscapeHTML(false)
+	lines := make([]orderLine, len(orders))
 	for i, o := range orders {
 		if len(o.Items) == 0 || len(o.Items) > MostItems {
 			return nil, nil, InvalidError{{i, "items", fmt.Sprintf("are %d: send 1 to %d", len(o.Items), MostItems)}}
 		}
 		line := orderLine{ID: o.ID, OrderedAt: o.OrderedAt, CustomerID: o.CustomerID}
 		for _, item := range o.Items {
-			quantity := json.Number(strconv.FormatFloat(item.Quantity, 'f', -1, 64))
-			line.Items = append(line.Items, itemLine{item.Name, quantity})
+			line.Items = append(line.Items, itemLine{Name: item.Name, Quantity: number(item.Quantity, "1", "")})
 		}
-		if err := encoder.Encode(line); err != nil {
-			return nil, nil, InvalidError{{i, "order", "cannot be written: " + err.Error()}}
+		lines[i] = line
+	}
+	if text, err = written(lines...); err == nil {
+		ids, err = check(text, len(orders))
+	}
+	return text, ids, err
+}
+
+// encodeReturn writes what is taken back of an order that is there: all of it, or items that it has.
+func encodeReturn(order Stored, items []Item) ([]byte, error) {
+	if len(items) == 0 {
+		return written(orderLine{ID: order.OrderID, Status: "cancelled", Items: []itemLine{}})
+	}
+	line := orderLine{ID: order.OrderID}
+	var wrong InvalidError
+	for i, item := range items {
+		name := strings.TrimSpace(item.Name)
+		if q := item.Quantity; q != nil && !(*q > 0) {
+			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].quantity", i), "is not above 0"})
+		}
+		if slices.ContainsFunc(line.Items, func(l itemLine) bool { return l.Name == name }) {
+			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is there twice: send one quantity of it"})
+		}
+		returned := itemLine{Name: name, Quantity: number(item.Quantity, "", "-")}
+		if item.Quantity == nil {
+			returned.Status = "refunded"
+		}
+		line.Items = append(line.Items, returned)
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return written(line)
+}
+
+func number(n *float64, missing, sign string) json.Number {
+	if n == nil {
+		return json.Number(missing)
+	}
+	return json.Number(sign + strconv.FormatFloat(*n, 'f', -1, 64))
+}
+
+func written(lines ...orderLine) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	for _, l := range lines {
+		if err := encoder.Encode(l); err != nil {
+			return nil, fmt.Errorf("write an order: %w", err)
 		}
 	}
-	ids, err = check(lines.Bytes(), len(orders))
-	return lines.Bytes(), ids, err
+	return text.Bytes(), nil
 }
 
 // check reads the lines of so many orders as a load will, and returns their ids.

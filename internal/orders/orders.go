@@ -6,6 +6,7 @@ package orders
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -52,7 +53,7 @@ type Order struct {
 // Item is an item of an order. Repeats add up.
 type Item struct {
 	Name     string
-	Quantity float64 // above 0, at most 6 decimals
+	Quantity *float64 // above 0, at most 6 decimals; nil is 1, or all that there are
 }
 
 // Sender is who sent orders, for the audit. Calls with an equal Sender may share a load.
@@ -95,9 +96,10 @@ type Taker struct {
 	calls   *batch.Batcher[call, result]
 }
 
-// call is one call of Add, checked.
+// call is one call of Add or Cancel, checked.
 type call struct {
 	sender Sender
+	cancel bool
 	ids    []string
 	lines  []byte // of JSON, one order each
 	key    string // for idempotency, or ""
@@ -155,7 +157,28 @@ func (t *Taker) earlier(ctx context.Context, c call) (receipt Receipt, err error
 	return receipt, nil
 }
 
-// load makes one load of the calls of each sender.
+// Cancel takes back items of an order, or all of it without items, and returns what is left. The quantity of an item is how many were
+// returned so far in all; so a call may be repeated. An order that is added again afterwards counts again.
+//
+// Errors: ErrNotFound, InvalidError, database errors; after one of those, repeat the call.
+func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []Item) (Stored, error) {
+	before, err := t.Get(ctx, id)
+	if err != nil {
+		return Stored{}, err
+	}
+	c := call{sender: sender, cancel: true, ids: []string{before.OrderID}}
+	if c.lines, err = encodeReturn(before, items); err != nil {
+		return Stored{}, err
+	}
+	r, err := t.calls.Ask(ctx, c)
+	if err = cmp.Or(err, r.err); err != nil {
+		return Stored{}, err
+	}
+	return t.Get(ctx, id)
+}
+
+// load makes loads of the calls: those of a sender share one, up to the next Cancel. Within a load nothing comes before or after anything
+// else, so a Cancel has one of its own.
 func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 	results := make([]result, len(calls))
 	for rest := slices.Repeat([]bool{true}, len(calls)); ; {
@@ -164,8 +187,8 @@ func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 			return results, nil
 		}
 		var together []int
-		for i, c := range calls {
-			if rest[i] && c.sender == calls[first].sender {
+		for i := first; i < len(calls) && (i == first || !calls[first].cancel && !calls[i].cancel); i++ {
+			if rest[i] && calls[i].sender == calls[first].sender {
 				together, rest[i] = append(together, i), false
 			}
 		}
@@ -252,7 +275,7 @@ type Stored struct {
 	OrderID    string       `json:"order_id"`
 	OrderedAt  *time.Time   `json:"ordered_at,omitempty"`
 	CustomerID string       `json:"customer_id,omitempty"`
-	Items      []StoredItem `json:"items" doc:"By name."`
+	Items      []StoredItem `json:"items" doc:"What is bought, by name. None: all was cancelled."`
 	LoadID     int64        `json:"load_id" doc:"The load that brought the order in."`
 	Pending    bool         `json:"pending" doc:"The active build has not counted the order as it is now."`
 }
