@@ -62,6 +62,7 @@ func (o Options) kind() datafile.Kind {
 	k := datafile.Kind{
 		Thing: "order", Roles: make([]datafile.Role, roles),
 		Lists: []string{"items", "lines", "lineitems", "orderlines", "products"}, ListRole: int(itemRole),
+		IDsFirst: o.BasketIDs == "first",
 	}
 	for r, names := range aliases {
 		k.Roles[r] = datafile.Role{
