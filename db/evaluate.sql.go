@@ -183,7 +183,7 @@ const heldOutDraw = `-- name: HeldOutDraw :execrows
 INSERT INTO held_out (order_id)
 SELECT o.order_id
 FROM orders AS o
-WHERE left(md5(concat_ws('/', $1::text, o.external_id)), 8) COLLATE "C" < $2::text
+WHERE left(md5(concat_ws('/', $1::text, o.external_id)), 8) COLLATE "C" < $2::text AND o.items <> '{}'
 ORDER BY o.order_id
 `
 
@@ -202,7 +202,7 @@ SELECT n.order_id
 FROM (
     SELECT o.order_id, row_number() OVER (ORDER BY o.ordered_at DESC, o.external_id) AS place, count(*) OVER () AS orders
     FROM orders AS o
-    WHERE o.ordered_at IS NOT NULL
+    WHERE o.ordered_at IS NOT NULL AND o.items <> '{}'
 ) AS n
 WHERE n.place <= round(n.orders * $1::float8)
 ORDER BY n.order_id

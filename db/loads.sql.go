@@ -23,19 +23,20 @@ func (q *Queries) LoadFail(ctx context.Context, reason string, loadID int64) err
 }
 
 const loadFileInsert = `-- name: LoadFileInsert :exec
-INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected, rows_not_bought)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type LoadFileInsertParams struct {
-	LoadID       int64           `json:"load_id"`
-	FileNumber   int32           `json:"file_number"`
-	Name         string          `json:"name"`
-	Bytes        int64           `json:"bytes"`
-	SHA256       []byte          `json:"sha256"`
-	Mapping      json.RawMessage `json:"mapping"`
-	RowsRead     int64           `json:"rows_read"`
-	RowsRejected int64           `json:"rows_rejected"`
+	LoadID        int64           `json:"load_id"`
+	FileNumber    int32           `json:"file_number"`
+	Name          string          `json:"name"`
+	Bytes         int64           `json:"bytes"`
+	SHA256        []byte          `json:"sha256"`
+	Mapping       json.RawMessage `json:"mapping"`
+	RowsRead      int64           `json:"rows_read"`
+	RowsRejected  int64           `json:"rows_rejected"`
+	RowsNotBought int64           `json:"rows_not_bought"`
 }
 
 func (q *Queries) LoadFileInsert(ctx context.Context, arg LoadFileInsertParams) error {
@@ -48,12 +49,13 @@ func (q *Queries) LoadFileInsert(ctx context.Context, arg LoadFileInsertParams) 
 		arg.Mapping,
 		arg.RowsRead,
 		arg.RowsRejected,
+		arg.RowsNotBought,
 	)
 	return err
 }
 
 const loadFileList = `-- name: LoadFileList :many
-SELECT f.load_id, f.file_number, f.name, f.bytes, f.sha256, f.mapping, f.rows_read, f.rows_rejected FROM load_files AS f WHERE f.load_id = $1 ORDER BY f.file_number LIMIT $2
+SELECT f.load_id, f.file_number, f.name, f.bytes, f.sha256, f.mapping, f.rows_read, f.rows_rejected, f.rows_not_bought FROM load_files AS f WHERE f.load_id = $1 ORDER BY f.file_number LIMIT $2
 `
 
 func (q *Queries) LoadFileList(ctx context.Context, loadID int64, lim int32) ([]LoadFile, error) {
@@ -74,6 +76,7 @@ func (q *Queries) LoadFileList(ctx context.Context, loadID int64, lim int32) ([]
 			&i.Mapping,
 			&i.RowsRead,
 			&i.RowsRejected,
+			&i.RowsNotBought,
 		); err != nil {
 			return nil, err
 		}
@@ -129,20 +132,21 @@ func (q *Queries) LoadFileListLoaded(ctx context.Context, sha256s [][]byte) ([]L
 
 const loadFinish = `-- name: LoadFinish :one
 UPDATE loads AS l
-SET status         = 'loaded',
-    finished_at    = clock_timestamp(),
-    copy_seconds   = $1,
-    merge_seconds  = $2,
-    rows_read      = $3,
-    rows_rejected  = $4,
-    rows_loaded    = $5,
-    rows_duplicate = $6,
-    rows_repeated  = $7,
-    orders_added   = $8,
-    orders_known   = $9,
-    items_added    = $10
-WHERE l.load_id = $11
-RETURNING load_id, source, status, error, started_at, finished_at, copy_seconds, merge_seconds, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, orders_added, orders_known, items_added, orders_deleted, lines_deleted, reverted_at, reverted_by, loaded_by, version
+SET status          = 'loaded',
+    finished_at     = clock_timestamp(),
+    copy_seconds    = $1,
+    merge_seconds   = $2,
+    rows_read       = $3,
+    rows_rejected   = $4,
+    rows_loaded     = $5,
+    rows_duplicate  = $6,
+    rows_not_bought = $7,
+    rows_repeated   = $8,
+    orders_added    = $9,
+    orders_known    = $10,
+    items_added     = $11
+WHERE l.load_id = $12
+RETURNING load_id, source, status, error, started_at, finished_at, copy_seconds, merge_seconds, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, orders_added, orders_known, items_added, orders_deleted, lines_deleted, reverted_at, reverted_by, loaded_by, version, rows_not_bought
 `
 
 type LoadFinishParams struct {
@@ -152,6 +156,7 @@ type LoadFinishParams struct {
 	RowsRejected  int64   `json:"rows_rejected"`
 	RowsLoaded    int64   `json:"rows_loaded"`
 	RowsDuplicate int64   `json:"rows_duplicate"`
+	RowsNotBought int64   `json:"rows_not_bought"`
 	RowsRepeated  int64   `json:"rows_repeated"`
 	OrdersAdded   int64   `json:"orders_added"`
 	OrdersKnown   int64   `json:"orders_known"`
@@ -168,6 +173,7 @@ func (q *Queries) LoadFinish(ctx context.Context, arg LoadFinishParams) (Load, e
 		arg.RowsRejected,
 		arg.RowsLoaded,
 		arg.RowsDuplicate,
+		arg.RowsNotBought,
 		arg.RowsRepeated,
 		arg.OrdersAdded,
 		arg.OrdersKnown,
@@ -198,12 +204,13 @@ func (q *Queries) LoadFinish(ctx context.Context, arg LoadFinishParams) (Load, e
 		&i.RevertedBy,
 		&i.LoadedBy,
 		&i.Version,
+		&i.RowsNotBought,
 	)
 	return i, err
 }
 
 const loadGet = `-- name: LoadGet :one
-SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added, l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version FROM loads AS l WHERE l.load_id = $1
+SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added, l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version, l.rows_not_bought FROM loads AS l WHERE l.load_id = $1
 `
 
 func (q *Queries) LoadGet(ctx context.Context, loadID int64) (Load, error) {
@@ -232,12 +239,13 @@ func (q *Queries) LoadGet(ctx context.Context, loadID int64) (Load, error) {
 		&i.RevertedBy,
 		&i.LoadedBy,
 		&i.Version,
+		&i.RowsNotBought,
 	)
 	return i, err
 }
 
 const loadList = `-- name: LoadList :many
-SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added, l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version FROM loads AS l ORDER BY l.load_id DESC LIMIT $1
+SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds, l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added, l.orders_known, l.items_added, l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version, l.rows_not_bought FROM loads AS l ORDER BY l.load_id DESC LIMIT $1
 `
 
 func (q *Queries) LoadList(ctx context.Context, lim int32) ([]Load, error) {
@@ -272,6 +280,7 @@ func (q *Queries) LoadList(ctx context.Context, lim int32) ([]Load, error) {
 			&i.RevertedBy,
 			&i.LoadedBy,
 			&i.Version,
+			&i.RowsNotBought,
 		); err != nil {
 			return nil, err
 		}
@@ -357,19 +366,21 @@ func (q *Queries) LoadRecover(ctx context.Context, lockClass int32) (int64, erro
 }
 
 const loadRejectCountByReason = `-- name: LoadRejectCountByReason :many
-SELECT r.reason, count(*) AS rows
+SELECT r.fate, r.reason, count(*) AS rows
 FROM load_rejects AS r
 WHERE r.load_id = $1
-GROUP BY r.reason
-ORDER BY rows DESC, r.reason
+GROUP BY r.fate, r.reason
+ORDER BY rows DESC, r.fate, r.reason
 LIMIT 100
 `
 
 type LoadRejectCountByReasonRow struct {
+	Fate   string `json:"fate"`
 	Reason string `json:"reason"`
 	Rows   int64  `json:"rows"`
 }
 
+// Of each fate: rejected and not_bought.
 func (q *Queries) LoadRejectCountByReason(ctx context.Context, loadID int64) ([]LoadRejectCountByReasonRow, error) {
 	rows, err := q.db.Query(ctx, loadRejectCountByReason, loadID)
 	if err != nil {
@@ -379,7 +390,7 @@ func (q *Queries) LoadRejectCountByReason(ctx context.Context, loadID int64) ([]
 	items := []LoadRejectCountByReasonRow{}
 	for rows.Next() {
 		var i LoadRejectCountByReasonRow
-		if err := rows.Scan(&i.Reason, &i.Rows); err != nil {
+		if err := rows.Scan(&i.Fate, &i.Reason, &i.Rows); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -391,15 +402,27 @@ func (q *Queries) LoadRejectCountByReason(ctx context.Context, loadID int64) ([]
 }
 
 const loadRejectList = `-- name: LoadRejectList :many
-SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.said FROM load_rejects AS r
-WHERE r.load_id = $1 AND r.row_number > $2
+SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.said, r.fate FROM load_rejects AS r
+WHERE r.load_id = $1 AND r.fate = $2 AND r.row_number > $3
 ORDER BY r.row_number
-LIMIT $3
+LIMIT $4
 `
 
-// One page of the rejects of a load, those after a row number.
-func (q *Queries) LoadRejectList(ctx context.Context, loadID int64, after int64, lim int32) ([]LoadReject, error) {
-	rows, err := q.db.Query(ctx, loadRejectList, loadID, after, lim)
+type LoadRejectListParams struct {
+	LoadID int64  `json:"load_id"`
+	Fate   string `json:"fate"`
+	After  int64  `json:"after"`
+	Lim    int32  `json:"lim"`
+}
+
+// One page of the rows of a load and a fate, those after a row number.
+func (q *Queries) LoadRejectList(ctx context.Context, arg LoadRejectListParams) ([]LoadReject, error) {
+	rows, err := q.db.Query(ctx, loadRejectList,
+		arg.LoadID,
+		arg.Fate,
+		arg.After,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -416,6 +439,7 @@ func (q *Queries) LoadRejectList(ctx context.Context, loadID int64, after int64,
 			&i.Detail,
 			&i.Raw,
 			&i.Said,
+			&i.Fate,
 		); err != nil {
 			return nil, err
 		}
@@ -432,7 +456,7 @@ SELECT coalesce(bool_or(r.said ? 'quantity'), false)::boolean AS quantity,
        coalesce(bool_or(r.said ? 'ordered_at'), false)::boolean AS ordered_at,
        coalesce(bool_or(r.said ? 'customer_id'), false)::boolean AS customer_id
 FROM load_rejects AS r
-WHERE r.load_id = $1
+WHERE r.load_id = $1 AND r.fate = $2
 `
 
 type LoadRejectSaidRow struct {
@@ -441,9 +465,9 @@ type LoadRejectSaidRow struct {
 	CustomerID bool `json:"customer_id"`
 }
 
-// Which optional values any reject of a load has.
-func (q *Queries) LoadRejectSaid(ctx context.Context, loadID int64) (LoadRejectSaidRow, error) {
-	row := q.db.QueryRow(ctx, loadRejectSaid, loadID)
+// Which optional values any row of a load and a fate has.
+func (q *Queries) LoadRejectSaid(ctx context.Context, loadID int64, fate string) (LoadRejectSaidRow, error) {
+	row := q.db.QueryRow(ctx, loadRejectSaid, loadID, fate)
 	var i LoadRejectSaidRow
 	err := row.Scan(&i.Quantity, &i.OrderedAt, &i.CustomerID)
 	return i, err

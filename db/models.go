@@ -85,26 +85,28 @@ type Load struct {
 	ItemsAdded    int64 `json:"items_added"`
 	OrdersDeleted int64 `json:"orders_deleted"`
 	// Lines of the load that were deleted later, with their orders (alsobought orders delete).
-	LinesDeleted int64      `json:"lines_deleted"`
-	RevertedAt   *time.Time `json:"reverted_at"`
-	RevertedBy   *string    `json:"reverted_by"`
-	LoadedBy     string     `json:"loaded_by"`
-	Version      string     `json:"version"`
+	LinesDeleted  int64      `json:"lines_deleted"`
+	RevertedAt    *time.Time `json:"reverted_at"`
+	RevertedBy    *string    `json:"reverted_by"`
+	LoadedBy      string     `json:"loaded_by"`
+	Version       string     `json:"version"`
+	RowsNotBought int64      `json:"rows_not_bought"`
 }
 
 // What one load read, file by file: the bytes as given and how they were understood.
 type LoadFile struct {
-	LoadID       int64           `json:"load_id"`
-	FileNumber   int32           `json:"file_number"`
-	Name         string          `json:"name"`
-	Bytes        int64           `json:"bytes"`
-	SHA256       []byte          `json:"sha256"`
-	Mapping      json.RawMessage `json:"mapping"`
-	RowsRead     int64           `json:"rows_read"`
-	RowsRejected int64           `json:"rows_rejected"`
+	LoadID        int64           `json:"load_id"`
+	FileNumber    int32           `json:"file_number"`
+	Name          string          `json:"name"`
+	Bytes         int64           `json:"bytes"`
+	SHA256        []byte          `json:"sha256"`
+	Mapping       json.RawMessage `json:"mapping"`
+	RowsRead      int64           `json:"rows_read"`
+	RowsRejected  int64           `json:"rows_rejected"`
+	RowsNotBought int64           `json:"rows_not_bought"`
 }
 
-// Source rows that were refused, with the reason and the bytes as they stood in the file.
+// Source rows that are no lines, with the reason and the bytes as they stood in the file: refused, or not bought.
 type LoadReject struct {
 	LoadID     int64  `json:"load_id"`
 	RowNumber  int64  `json:"row_number"`
@@ -115,6 +117,7 @@ type LoadReject struct {
 	Raw        []byte `json:"raw"`
 	// What the row says, value by value, where its columns could be told apart.
 	Said json.RawMessage `json:"said"`
+	Fate string          `json:"fate"`
 }
 
 // The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.

@@ -12,6 +12,7 @@ import (
 const itemDeleteUnused = `-- name: ItemDeleteUnused :execrows
 DELETE FROM items AS i
 WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.item_id = i.item_id)
+  AND NOT EXISTS (SELECT FROM returned_lines AS r WHERE r.item_id = i.item_id)
   AND NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = i.item_id)
   AND NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = i.item_id)
 `
@@ -28,7 +29,7 @@ func (q *Queries) ItemDeleteUnused(ctx context.Context) (int64, error) {
 const itemMayBeUnused = `-- name: ItemMayBeUnused :one
 SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM builds AS b WHERE b.active) + (
     SELECT count(*)
-    FROM item_attributes AS a
+    FROM (SELECT t.item_id FROM item_attributes AS t UNION SELECT r.item_id FROM returned_lines AS r) AS a
     WHERE NOT EXISTS (
         SELECT FROM item_stats AS s
         JOIN builds AS b ON b.build_id = s.build_id
@@ -37,7 +38,8 @@ SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM bui
 ) AS more
 `
 
-// Whether there are more items than those that the active build counted and those that only the catalogue names.
+// Whether there are more items than those that the active build counted and those that only the catalogue, or
+// lines of which something was returned, name.
 func (q *Queries) ItemMayBeUnused(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, itemMayBeUnused)
 	var more bool
@@ -50,7 +52,7 @@ const loadRevert = `-- name: LoadRevert :one
 UPDATE loads AS l
 SET status = 'reverted', reverted_at = clock_timestamp(), reverted_by = $1::text
 WHERE l.load_id = $2 AND l.status = 'loaded'
-RETURNING load_id, source, status, error, started_at, finished_at, copy_seconds, merge_seconds, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, orders_added, orders_known, items_added, orders_deleted, lines_deleted, reverted_at, reverted_by, loaded_by, version
+RETURNING load_id, source, status, error, started_at, finished_at, copy_seconds, merge_seconds, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, orders_added, orders_known, items_added, orders_deleted, lines_deleted, reverted_at, reverted_by, loaded_by, version, rows_not_bought
 `
 
 // What a load brought in, taken out again; and orders deleted for good. Both run under the lock of merges.
@@ -81,15 +83,18 @@ func (q *Queries) LoadRevert(ctx context.Context, revertedBy string, loadID int6
 		&i.RevertedBy,
 		&i.LoadedBy,
 		&i.Version,
+		&i.RowsNotBought,
 	)
 	return i, err
 }
 
 const orderDelete = `-- name: OrderDelete :one
 WITH lines AS (
-    DELETE FROM order_lines AS l WHERE l.order_id = ANY ($5::bigint[]) RETURNING l.load_id
+    DELETE FROM order_lines AS l WHERE l.order_id = ANY ($5::bigint[]) RETURNING l.order_id, l.item_id, l.load_id
 ), known_line AS (
-    DELETE FROM known_lines AS k WHERE k.order_id = ANY ($5::bigint[]) RETURNING k.load_id
+    DELETE FROM known_lines AS k WHERE k.order_id = ANY ($5::bigint[]) RETURNING k.order_id, k.item_id, k.load_id
+), returned AS (
+    DELETE FROM returned_lines AS r WHERE r.order_id = ANY ($5::bigint[])
 ), gone AS (
     DELETE FROM orders AS o WHERE o.order_id = ANY ($5::bigint[]) RETURNING o.load_id
 ), known_order AS (
@@ -97,8 +102,12 @@ WITH lines AS (
 ), books AS (
     SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders
     FROM (
-        SELECT l.load_id, 1 AS lines, 0 AS orders FROM lines AS l
-        UNION ALL SELECT k.load_id, 1, 0 FROM known_line AS k
+        SELECT c.load_id, 1 AS lines, 0 AS orders
+        FROM (
+            -- what was returned stands in both, as its first claim
+            SELECT l.order_id, l.item_id, l.load_id FROM lines AS l
+            UNION SELECT k.order_id, k.item_id, k.load_id FROM known_line AS k
+        ) AS c
         UNION ALL SELECT g.load_id, 0, 1 FROM gone AS g
         UNION ALL SELECT k.load_id, 0, 1 FROM known_order AS k
     ) AS x
@@ -217,7 +226,7 @@ SET raw = '', said = NULL, detail = 'deleted'
 WHERE r.said ->> 'order_id' = ANY ($1::text[]) OR ($2::text <> '' AND r.said ->> 'customer_id' = $2::text)
 `
 
-// Rejects keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
+// Rejects, and rows not bought, keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
 func (q *Queries) RejectForget(ctx context.Context, externalIds []string, customerID string) (int64, error) {
 	result, err := q.db.Exec(ctx, rejectForget, externalIds, customerID)
 	if err != nil {

@@ -36,7 +36,7 @@ func Counting(step string) string {
 // or columns needs a migration that drops them. The last file grants, and so comes behind all that can be granted.
 var functionFiles = []string{
 	"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain", "trial", "baskets",
-	"installed", "reporting", "reporting_orders", "reporting_baskets", "roles",
+	"installed", "returns", "reporting", "reporting_orders", "reporting_baskets", "roles",
 }
 
 // FunctionFile is one file of functions and views.

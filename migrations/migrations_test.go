@@ -113,7 +113,7 @@ func TestUpDownUp(t *testing.T) {
 // fixtures put a row into every table.
 var fixtures = []string{
 	`INSERT INTO loads (source, loaded_by, version) VALUES ('orders.csv', 'tester', 'test')`,
-	`INSERT INTO load_files VALUES (1, 1, 'orders.csv', 10, sha256('x'), '{}', 2, 1)`,
+	`INSERT INTO load_files VALUES (1, 1, 'orders.csv', 10, sha256('x'), '{}', 3, 1, 1)`,
 	`INSERT INTO load_rejects VALUES (1, 1, 1, 2, 'missing_item', 'no item', '\x00ff')`,
 	`INSERT INTO items (name) VALUES ('a'), ('b')`,
 	`INSERT INTO item_attributes (item_id, category, source, changed_by) VALUES (1, 'c', 'items.csv', 'tester')`,
@@ -122,6 +122,7 @@ var fixtures = []string{
 	`UPDATE orders SET items = '{1, 2}'`, // changed, and so kept in order_changes
 	`INSERT INTO known_orders VALUES (1, 2)`,
 	`INSERT INTO known_lines VALUES (1, 1, 2, 3)`,
+	`INSERT INTO returned_lines VALUES (1, 1, 2, 1)`,
 	`INSERT INTO order_deletions (orders, lines, reason, deleted_by, version) VALUES (1, 2, 'refund', 'tester', 'test')`,
 	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, baskets, built_by, version)
 		VALUES ('ready', true, now(), 100, 50, 20, 0.3, 0.1, 1, 1, 'tester', 'test')`,

@@ -47,7 +47,7 @@ func TestConstraintsAreNamed(t *testing.T) {
 }
 
 const (
-	newLoad  = `INSERT INTO loads (source, loaded_by, version, status, finished_at, error, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated) VALUES ('s', 'b', 'v', `
+	newLoad  = `INSERT INTO loads (source, loaded_by, version, status, finished_at, error, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, rows_not_bought) VALUES ('s', 'b', 'v', `
 	newBuild = `INSERT INTO builds (built_by, version, status, active, built_at, error, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent) VALUES ('b', 'v', `
 	newRule  = `INSERT INTO rules (kind, item, items, reason, author, valid_from, valid_until) VALUES (`
 	newKey   = `INSERT INTO api_keys (name, scope, hint, sha256, created_by) VALUES (`
@@ -58,20 +58,21 @@ const (
 //nolint:dupword // SQL may say NULL, NULL
 var violations = map[string][]string{
 	"loads_pkey":            {`INSERT INTO loads (load_id, source, loaded_by, version) OVERRIDING SYSTEM VALUE VALUES (1, '', '', '')`},
-	"loads_status_check":    {newLoad + `'done', now(), NULL, 0, 0, 0, 0, 0)`},
-	"loads_every_row_check": {newLoad + `'loaded', now(), NULL, 3, 1, 0, 1, 0)`, newLoad + `'loaded', now(), NULL, 2, 1, 1, 1, 0)`},
-	"loads_counts_check":    {newLoad + `'loaded', now(), NULL, 0, 1, 0, -1, 0)`, newLoad + `'loaded', now(), NULL, 0, -1, 1, 0, 0)`, `UPDATE loads SET orders_added = -1`},
-	"loads_repeated_check":  {newLoad + `'loaded', now(), NULL, 1, 0, 1, 0, 2)`, newLoad + `'loaded', now(), NULL, 1, 0, 1, 0, -1)`},
-	"loads_finished_check":  {newLoad + `'running', now(), NULL, 0, 0, 0, 0, 0)`, newLoad + `'loaded', NULL, NULL, 0, 0, 0, 0, 0)`},
-	"loads_error_check":     {newLoad + `'failed', now(), NULL, 0, 0, 0, 0, 0)`, newLoad + `'loaded', now(), 'why', 0, 0, 0, 0, 0)`},
-	"loads_reverted_check":  {newLoad + `'reverted', now(), NULL, 0, 0, 0, 0, 0)`, `UPDATE loads SET reverted_at = now()`, `UPDATE loads SET reverted_by = 'me'`},
+	"loads_status_check":    {newLoad + `'done', now(), NULL, 0, 0, 0, 0, 0, 0)`},
+	"loads_every_row_check": {newLoad + `'loaded', now(), NULL, 3, 1, 0, 1, 0, 0)`, newLoad + `'loaded', now(), NULL, 2, 1, 1, 1, 0, 0)`, newLoad + `'loaded', now(), NULL, 1, 1, 0, 0, 0, 1)`},
+	"loads_counts_check":    {newLoad + `'loaded', now(), NULL, 0, 1, 0, 0, 0, -1)`, newLoad + `'loaded', now(), NULL, 0, 1, 0, -1, 0, 0)`, newLoad + `'loaded', now(), NULL, 0, -1, 1, 0, 0, 0)`, `UPDATE loads SET orders_added = -1`},
+	"loads_repeated_check":  {newLoad + `'loaded', now(), NULL, 1, 0, 1, 0, 2, 0)`, newLoad + `'loaded', now(), NULL, 1, 0, 1, 0, -1, 0)`},
+	"loads_finished_check":  {newLoad + `'running', now(), NULL, 0, 0, 0, 0, 0, 0)`, newLoad + `'loaded', NULL, NULL, 0, 0, 0, 0, 0, 0)`},
+	"loads_error_check":     {newLoad + `'failed', now(), NULL, 0, 0, 0, 0, 0, 0)`, newLoad + `'loaded', now(), 'why', 0, 0, 0, 0, 0, 0)`},
+	"loads_reverted_check":  {newLoad + `'reverted', now(), NULL, 0, 0, 0, 0, 0, 0)`, `UPDATE loads SET reverted_at = now()`, `UPDATE loads SET reverted_by = 'me'`},
 	"load_files_pkey":       {`INSERT INTO load_files SELECT * FROM load_files`},
 	"load_files_load_id_fkey": {
-		`INSERT INTO load_files VALUES (1000, 1, 'f', 0, sha256(''), '{}', 0, 0)`, `DELETE FROM loads`,
+		`INSERT INTO load_files VALUES (1000, 1, 'f', 0, sha256(''), '{}', 0, 0, 0)`, `DELETE FROM loads`,
 	},
 	"load_files_sha256_check": {`UPDATE load_files SET sha256 = '\x00'`},
-	"load_files_rows_check":   {`UPDATE load_files SET rows_rejected = 3`, `UPDATE load_files SET rows_rejected = -1`},
+	"load_files_rows_check":   {`UPDATE load_files SET rows_rejected = 3`, `UPDATE load_files SET rows_rejected = -1`, `UPDATE load_files SET rows_not_bought = -1`},
 	"load_rejects_pkey":       {`INSERT INTO load_rejects SELECT * FROM load_rejects`},
+	"load_rejects_fate_check": {`UPDATE load_rejects SET fate = 'loaded'`},
 	"items_pkey":              {`INSERT INTO items (item_id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'c')`},
 	"items_name_key":          {`INSERT INTO items (name) VALUES ('a')`},
 	"items_name_check":        {`INSERT INTO items (name) VALUES ('')`, `INSERT INTO items (name) VALUES (repeat('é', 1001))`},
@@ -84,16 +85,18 @@ var violations = map[string][]string{
 		`UPDATE item_attributes SET url = 'javascript:alert(1)'`, `UPDATE item_attributes SET url = NULL, image_url = 'ftp://x'`,
 		`UPDATE item_attributes SET url = E'java\nhttps://x'`, `UPDATE item_attributes SET url = 'https:// '`,
 	},
-	"item_attributes_price_check": {`UPDATE item_attributes SET price = -0.01`, `UPDATE item_attributes SET price = 1e15`, `UPDATE item_attributes SET price = 'NaN'`},
-	"orders_pkey":                 {`INSERT INTO orders (order_id, external_id, load_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 1)`},
-	"orders_external_id_key":      {`INSERT INTO orders (external_id, load_id) VALUES ('o1', 1)`},
-	"orders_external_id_check":    {`INSERT INTO orders (external_id, load_id) VALUES ('', 1)`, `INSERT INTO orders (external_id, load_id) VALUES (repeat('x', 2001), 1)`},
-	"order_lines_pkey":            {`INSERT INTO order_lines VALUES (1, 1, 5, 1)`},
-	"order_lines_quantity_check":  {`UPDATE order_lines SET quantity = 0`, `UPDATE order_lines SET quantity = -0.000001`},
-	"order_changes_pkey":          {`INSERT INTO order_changes (change_id, order_id, items) OVERRIDING SYSTEM VALUE VALUES (1, 1, '{}')`},
-	"known_orders_pkey":           {`INSERT INTO known_orders VALUES (1, 2)`},
-	"known_lines_pkey":            {`INSERT INTO known_lines VALUES (1, 1, 2, 4)`},
-	"known_lines_quantity_check":  {`UPDATE known_lines SET quantity = 0`},
+	"item_attributes_price_check":   {`UPDATE item_attributes SET price = -0.01`, `UPDATE item_attributes SET price = 1e15`, `UPDATE item_attributes SET price = 'NaN'`},
+	"orders_pkey":                   {`INSERT INTO orders (order_id, external_id, load_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 1)`},
+	"orders_external_id_key":        {`INSERT INTO orders (external_id, load_id) VALUES ('o1', 1)`},
+	"orders_external_id_check":      {`INSERT INTO orders (external_id, load_id) VALUES ('', 1)`, `INSERT INTO orders (external_id, load_id) VALUES (repeat('x', 2001), 1)`},
+	"order_lines_pkey":              {`INSERT INTO order_lines VALUES (1, 1, 5, 1)`},
+	"order_lines_quantity_check":    {`UPDATE order_lines SET quantity = 0`, `UPDATE order_lines SET quantity = -0.000001`},
+	"order_changes_pkey":            {`INSERT INTO order_changes (change_id, order_id, items) OVERRIDING SYSTEM VALUE VALUES (1, 1, '{}')`},
+	"known_orders_pkey":             {`INSERT INTO known_orders VALUES (1, 2)`},
+	"known_lines_pkey":              {`INSERT INTO known_lines VALUES (1, 1, 2, 4)`},
+	"known_lines_quantity_check":    {`UPDATE known_lines SET quantity = 0`},
+	"returned_lines_pkey":           {`INSERT INTO returned_lines VALUES (1, 1, 2, NULL)`},
+	"returned_lines_quantity_check": {`UPDATE returned_lines SET quantity = 0`},
 	"order_deletions_pkey": {
 		`INSERT INTO order_deletions (deletion_id, orders, lines, reason, deleted_by, version) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, '', '', '')`,
 	},
@@ -211,10 +214,11 @@ func TestColumns(t *testing.T) {
 		"public.orders":          "order_id external_id ordered_at customer_id load_id",
 		"public.order_lines":     "order_id item_id quantity",
 		"public.loads":           "load_id source status error started_at finished_at copy_seconds merge_seconds rows_read rows_loaded rows_duplicate rows_rejected loaded_by version",
-		"public.load_files":      "load_id name sha256 mapping rows_read rows_rejected",
-		"public.load_rejects":    "load_id line_number reason detail raw",
+		"public.load_files":      "load_id name sha256 mapping rows_read rows_rejected rows_not_bought",
+		"public.load_rejects":    "load_id line_number reason detail raw fate",
 		"public.known_orders":    "order_id load_id ordered_at customer_id",
 		"public.known_lines":     "order_id item_id load_id quantity",
+		"public.returned_lines":  "order_id item_id load_id quantity",
 		"public.order_changes":   "change_id order_id items ordered_at",
 		"public.order_deletions": "deletion_id deleted_at orders lines reason deleted_by version",
 		"public.builds":          "build_id status active error started_at built_at max_basket neighbours_kept shrinkage popularity_exponent similar_exponent overlap_discount popularity_prior basket_lines chance_share window_days half_life_days newest_ordered_at grades activated_at orders order_lines baskets items pairs stats_seconds pairs_seconds neighbours_seconds built_by version base_build changed_orders",

@@ -19,7 +19,7 @@ FROM (
     (SELECT 'every order has lines' AS check_name, w.order_id, NULL::bigint AS item_id,
             'order ' || w.external_id AS subject, 'has no lines' AS problem
      FROM wrong AS w
-     WHERE w.of_lines IS NULL
+     WHERE w.of_lines IS NULL AND NOT EXISTS (SELECT FROM returned_lines AS r WHERE r.order_id = w.order_id)
      ORDER BY w.order_id
      LIMIT 20)
     UNION ALL
@@ -64,19 +64,29 @@ WITH said AS (
     SELECT l.load_id,
            CASE l.status WHEN 'reverted' THEN 0 ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
            CASE l.status WHEN 'reverted' THEN 0 ELSE l.orders_added + l.orders_known - l.orders_deleted END AS orders,
-           l.rows_rejected AS rejects
+           l.rows_rejected AS rejects, l.rows_not_bought AS not_bought
     FROM loads AS l
 ), there AS MATERIALIZED (
     SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders,
-           sum(x.rejects)::bigint AS rejects
+           sum(x.rejects)::bigint AS rejects, sum(x.not_bought)::bigint AS not_bought
     FROM (
-        SELECT l.load_id, count(*) AS lines, 0 AS orders, 0 AS rejects
+        SELECT l.load_id, count(*) AS lines, 0 AS orders, 0 AS rejects, 0 AS not_bought
         FROM order_lines AS l
         GROUP BY l.load_id
-        UNION ALL SELECT k.load_id, count(*), 0, 0 FROM known_lines AS k GROUP BY k.load_id
-        UNION ALL SELECT o.load_id, 0, count(*), 0 FROM orders AS o GROUP BY o.load_id
-        UNION ALL SELECT k.load_id, 0, count(*), 0 FROM known_orders AS k GROUP BY k.load_id
-        UNION ALL SELECT r.load_id, 0, 0, count(*) FROM load_rejects AS r GROUP BY r.load_id
+        UNION ALL SELECT k.load_id, count(*), 0, 0, 0 FROM known_lines AS k GROUP BY k.load_id
+        -- what was returned stands in both, as its first claim
+        UNION ALL
+        SELECT l.load_id, -count(*), 0, 0, 0
+        FROM (SELECT DISTINCT r.order_id, r.item_id FROM returned_lines AS r) AS d
+        JOIN order_lines AS l ON l.order_id = d.order_id AND l.item_id = d.item_id
+        GROUP BY l.load_id
+        UNION ALL SELECT o.load_id, 0, count(*), 0, 0 FROM orders AS o GROUP BY o.load_id
+        UNION ALL SELECT k.load_id, 0, count(*), 0, 0 FROM known_orders AS k GROUP BY k.load_id
+        UNION ALL
+        SELECT r.load_id, 0, 0, count(*) FILTER (WHERE r.fate = 'rejected'), count(*) FILTER (WHERE r.fate = 'not_bought')
+        FROM load_rejects AS r
+        GROUP BY r.load_id
+        UNION ALL SELECT r.load_id, 0, 0, 0, 0 FROM returned_lines AS r GROUP BY r.load_id
     ) AS x
     GROUP BY x.load_id
 )
@@ -84,17 +94,18 @@ SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::
 FROM (
     (SELECT 'every load''s counts are those of its rows' AS check_name, s.load_id,
             'load ' || s.load_id AS subject,
-            'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects; there are ' ||
-            coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) || ', ' || coalesce(t.rejects, 0) AS problem
+            'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects, ' ||
+            s.not_bought || ' not bought; there are ' || coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) ||
+            ', ' || coalesce(t.rejects, 0) || ', ' || coalesce(t.not_bought, 0) AS problem
      FROM said AS s
      LEFT JOIN there AS t ON t.load_id = s.load_id
-     WHERE (s.lines, s.orders, s.rejects)
-           <> (coalesce(t.lines, 0), coalesce(t.orders, 0), coalesce(t.rejects, 0))
+     WHERE (s.lines, s.orders, s.rejects, s.not_bought)
+           <> (coalesce(t.lines, 0), coalesce(t.orders, 0), coalesce(t.rejects, 0), coalesce(t.not_bought, 0))
      ORDER BY s.load_id
      LIMIT 20)
     UNION ALL
     (SELECT 'every row belongs to a load', t.load_id, 'load ' || t.load_id,
-            'is not in loads, but orders, lines or rejects name it'
+            'is not in loads, but orders, lines, rejects or returns name it'
      FROM there AS t
      WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = t.load_id)
      ORDER BY t.load_id
@@ -112,9 +123,25 @@ FROM (
     UNION
     SELECT k.load_id, k.order_id FROM known_lines AS k
     WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = k.order_id AND l.item_id = k.item_id AND l.load_id <> k.load_id)
+      AND NOT EXISTS (SELECT FROM returned_lines AS r WHERE r.order_id = k.order_id AND r.item_id = k.item_id)
 ) AS x
 ORDER BY x.load_id, x.order_id
 LIMIT 20;
+
+-- name: DoctorReturnedLines :many
+-- Every claim of a line of which something was returned stands in known_lines, and what comes of it in
+-- order_lines.
+SELECT ('line of order ' || d.order_id || ' and item ' || d.item_id)::text AS subject,
+       ('should be ' || coalesce(s.quantity || ' of load ' || s.load_id, 'out') || ' by what was returned; it is '
+        || coalesce(l.quantity || ' of load ' || l.load_id, 'out'))::text AS problem
+FROM (SELECT DISTINCT r.order_id, r.item_id FROM returned_lines AS r) AS d
+LEFT JOIN LATERAL settled_line(d.order_id, d.item_id) AS s ON true
+LEFT JOIN order_lines AS l ON l.order_id = d.order_id AND l.item_id = d.item_id
+WHERE (s.load_id, s.quantity) IS DISTINCT FROM (l.load_id, l.quantity)
+   OR NOT EXISTS (SELECT FROM known_lines AS k WHERE k.order_id = d.order_id AND k.item_id = d.item_id)
+ORDER BY d.order_id, d.item_id
+LIMIT 20;
+
 -- name: DoctorActiveBuild :many
 SELECT 'builds'::text AS subject, 'some are ready, but none is active: alsobought builds activate ID'::text AS problem
 WHERE EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active);
@@ -147,15 +174,18 @@ SELECT ('build ' || b.build_id)::text AS subject,
        ('counted ' || b.orders || ' orders, which the changes since make ' || b.orders + d.added - d.removed
         || '; there are ' || c.orders)::text AS problem
 FROM builds AS b
-CROSS JOIN (SELECT count(*) AS orders FROM orders AS o) AS c
+CROSS JOIN (SELECT count(*) AS orders FROM orders AS o WHERE o.items <> '{}') AS c
 CROSS JOIN LATERAL (
-    SELECT (SELECT count(*) FROM orders AS o WHERE o.order_id > b.last_order_id) AS added,
-           (
-               SELECT count(DISTINCT x.order_id)
-               FROM order_changes AS x
-               WHERE x.change_id > b.last_change_id AND x.order_id <= b.last_order_id
-                 AND NOT EXISTS (SELECT FROM orders AS p WHERE p.order_id = x.order_id)
-           ) AS removed
+    SELECT (SELECT count(*) FROM orders AS o WHERE o.order_id > b.last_order_id AND o.items <> '{}')
+           + count(*) FILTER (WHERE x.was = '{}' AND o.items <> '{}') AS added,
+           count(*) FILTER (WHERE x.was <> '{}' AND coalesce(o.items, '{}') = '{}') AS removed
+    FROM (
+        SELECT DISTINCT ON (y.order_id) y.order_id, y.items AS was
+        FROM order_changes AS y
+        WHERE y.change_id > b.last_change_id AND y.order_id <= b.last_order_id
+        ORDER BY y.order_id, y.change_id
+    ) AS x
+    LEFT JOIN orders AS o ON o.order_id = x.order_id
 ) AS d
 WHERE b.status = 'ready' AND b.last_order_id IS NOT NULL
   AND b.window_days IS NULL AND b.half_life_days IS NULL AND b.orders + d.added - d.removed <> c.orders

@@ -3,7 +3,7 @@
 INSERT INTO held_out (order_id)
 SELECT o.order_id
 FROM orders AS o
-WHERE left(md5(concat_ws('/', @seed::text, o.external_id)), 8) COLLATE "C" < @below::text
+WHERE left(md5(concat_ws('/', @seed::text, o.external_id)), 8) COLLATE "C" < @below::text AND o.items <> '{}'
 ORDER BY o.order_id;
 
 -- name: HeldOutTakeNewest :execrows
@@ -13,7 +13,7 @@ SELECT n.order_id
 FROM (
     SELECT o.order_id, row_number() OVER (ORDER BY o.ordered_at DESC, o.external_id) AS place, count(*) OVER () AS orders
     FROM orders AS o
-    WHERE o.ordered_at IS NOT NULL
+    WHERE o.ordered_at IS NOT NULL AND o.items <> '{}'
 ) AS n
 WHERE n.place <= round(n.orders * @share::float8)
 ORDER BY n.order_id;

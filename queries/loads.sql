@@ -6,18 +6,19 @@ RETURNING load_id;
 -- name: LoadFinish :one
 -- Closes the audit row in the transaction of the data.
 UPDATE loads AS l
-SET status         = 'loaded',
-    finished_at    = clock_timestamp(),
-    copy_seconds   = @copy_seconds,
-    merge_seconds  = @merge_seconds,
-    rows_read      = @rows_read,
-    rows_rejected  = @rows_rejected,
-    rows_loaded    = @rows_loaded,
-    rows_duplicate = @rows_duplicate,
-    rows_repeated  = @rows_repeated,
-    orders_added   = @orders_added,
-    orders_known   = @orders_known,
-    items_added    = @items_added
+SET status          = 'loaded',
+    finished_at     = clock_timestamp(),
+    copy_seconds    = @copy_seconds,
+    merge_seconds   = @merge_seconds,
+    rows_read       = @rows_read,
+    rows_rejected   = @rows_rejected,
+    rows_loaded     = @rows_loaded,
+    rows_duplicate  = @rows_duplicate,
+    rows_not_bought = @rows_not_bought,
+    rows_repeated   = @rows_repeated,
+    orders_added    = @orders_added,
+    orders_known    = @orders_known,
+    items_added     = @items_added
 WHERE l.load_id = @load_id
 RETURNING *;
 
@@ -46,8 +47,8 @@ SELECT l.* FROM loads AS l WHERE l.load_id = @load_id;
 SELECT l.* FROM loads AS l ORDER BY l.load_id DESC LIMIT @lim;
 
 -- name: LoadFileInsert :exec
-INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected)
-VALUES (@load_id, @file_number, @name, @bytes, @sha256, @mapping, @rows_read, @rows_rejected);
+INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected, rows_not_bought)
+VALUES (@load_id, @file_number, @name, @bytes, @sha256, @mapping, @rows_read, @rows_rejected, @rows_not_bought);
 
 -- name: LoadFileList :many
 SELECT f.* FROM load_files AS f WHERE f.load_id = @load_id ORDER BY f.file_number LIMIT @lim;
@@ -62,25 +63,26 @@ ORDER BY l.load_id, f.file_number
 LIMIT 100;
 
 -- name: LoadRejectCountByReason :many
-SELECT r.reason, count(*) AS rows
+-- Of each fate: rejected and not_bought.
+SELECT r.fate, r.reason, count(*) AS rows
 FROM load_rejects AS r
 WHERE r.load_id = @load_id
-GROUP BY r.reason
-ORDER BY rows DESC, r.reason
+GROUP BY r.fate, r.reason
+ORDER BY rows DESC, r.fate, r.reason
 LIMIT 100;
 
 -- name: LoadRejectSaid :one
--- Which optional values any reject of a load has.
+-- Which optional values any row of a load and a fate has.
 SELECT coalesce(bool_or(r.said ? 'quantity'), false)::boolean AS quantity,
        coalesce(bool_or(r.said ? 'ordered_at'), false)::boolean AS ordered_at,
        coalesce(bool_or(r.said ? 'customer_id'), false)::boolean AS customer_id
 FROM load_rejects AS r
-WHERE r.load_id = @load_id;
+WHERE r.load_id = @load_id AND r.fate = @fate;
 
 -- name: LoadRejectList :many
--- One page of the rejects of a load, those after a row number.
+-- One page of the rows of a load and a fate, those after a row number.
 SELECT r.* FROM load_rejects AS r
-WHERE r.load_id = @load_id AND r.row_number > @after
+WHERE r.load_id = @load_id AND r.fate = @fate AND r.row_number > @after
 ORDER BY r.row_number
 LIMIT @lim;
 

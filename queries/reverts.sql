@@ -64,10 +64,11 @@ DELETE FROM known_lines AS k WHERE k.load_id = @load_id;
 DELETE FROM known_orders AS k WHERE k.load_id = @load_id;
 
 -- name: ItemMayBeUnused :one
--- Whether there are more items than those that the active build counted and those that only the catalogue names.
+-- Whether there are more items than those that the active build counted and those that only the catalogue, or
+-- lines of which something was returned, name.
 SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM builds AS b WHERE b.active) + (
     SELECT count(*)
-    FROM item_attributes AS a
+    FROM (SELECT t.item_id FROM item_attributes AS t UNION SELECT r.item_id FROM returned_lines AS r) AS a
     WHERE NOT EXISTS (
         SELECT FROM item_stats AS s
         JOIN builds AS b ON b.build_id = s.build_id
@@ -79,6 +80,7 @@ SELECT (SELECT count(*) FROM items) > (SELECT coalesce(max(b.items), 0) FROM bui
 -- Items that no order holds any more, no kept build speaks of and the catalogue does not name.
 DELETE FROM items AS i
 WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.item_id = i.item_id)
+  AND NOT EXISTS (SELECT FROM returned_lines AS r WHERE r.item_id = i.item_id)
   AND NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = i.item_id)
   AND NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = i.item_id);
 
@@ -97,7 +99,7 @@ WHERE o.customer_id = @customer_id::text
 ORDER BY o.order_id;
 
 -- name: RejectForget :execrows
--- Rejects keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
+-- Rejects, and rows not bought, keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
 UPDATE load_rejects AS r
 SET raw = '', said = NULL, detail = 'deleted'
 WHERE r.said ->> 'order_id' = ANY (@external_ids::text[]) OR (@customer_id::text <> '' AND r.said ->> 'customer_id' = @customer_id::text);
@@ -105,9 +107,11 @@ WHERE r.said ->> 'order_id' = ANY (@external_ids::text[]) OR (@customer_id::text
 -- name: OrderDelete :one
 -- Deletes orders with all that any load said of them, and keeps the books of those loads right.
 WITH lines AS (
-    DELETE FROM order_lines AS l WHERE l.order_id = ANY (@order_ids::bigint[]) RETURNING l.load_id
+    DELETE FROM order_lines AS l WHERE l.order_id = ANY (@order_ids::bigint[]) RETURNING l.order_id, l.item_id, l.load_id
 ), known_line AS (
-    DELETE FROM known_lines AS k WHERE k.order_id = ANY (@order_ids::bigint[]) RETURNING k.load_id
+    DELETE FROM known_lines AS k WHERE k.order_id = ANY (@order_ids::bigint[]) RETURNING k.order_id, k.item_id, k.load_id
+), returned AS (
+    DELETE FROM returned_lines AS r WHERE r.order_id = ANY (@order_ids::bigint[])
 ), gone AS (
     DELETE FROM orders AS o WHERE o.order_id = ANY (@order_ids::bigint[]) RETURNING o.load_id
 ), known_order AS (
@@ -115,8 +119,12 @@ WITH lines AS (
 ), books AS (
     SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders
     FROM (
-        SELECT l.load_id, 1 AS lines, 0 AS orders FROM lines AS l
-        UNION ALL SELECT k.load_id, 1, 0 FROM known_line AS k
+        SELECT c.load_id, 1 AS lines, 0 AS orders
+        FROM (
+            -- what was returned stands in both, as its first claim
+            SELECT l.order_id, l.item_id, l.load_id FROM lines AS l
+            UNION SELECT k.order_id, k.item_id, k.load_id FROM known_line AS k
+        ) AS c
         UNION ALL SELECT g.load_id, 0, 1 FROM gone AS g
         UNION ALL SELECT k.load_id, 0, 1 FROM known_order AS k
     ) AS x

@@ -47,9 +47,11 @@ type loadSummary struct {
 	RowsRead          int64            `json:"rows_read"`
 	RowsLoaded        int64            `json:"rows_loaded"`
 	RowsDuplicate     int64            `json:"rows_duplicate"`
+	RowsNotBought     int64            `json:"rows_not_bought"`
 	RowsRejected      int64            `json:"rows_rejected"`
 	RowsRepeated      int64            `json:"rows_repeated"`
 	RejectedByReason  map[string]int64 `json:"rejected_by_reason"`
+	NotBoughtByReason map[string]int64 `json:"not_bought_by_reason"`
 	Orders            int64            `json:"orders"`
 	Items             int64            `json:"items"`
 	BuildID           *int64           `json:"build_id"` // null with --no-build
@@ -214,12 +216,17 @@ func (l *rejectLimit) UnmarshalText(text []byte) error {
 func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built db.Build) loadSummary {
 	s := loadSummary{
 		LoadID: l.LoadID, Status: l.Status,
-		RowsRead: l.RowsRead, RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate, RowsRejected: l.RowsRejected,
-		RowsRepeated: l.RowsRepeated, RejectedByReason: map[string]int64{},
+		RowsRead: l.RowsRead, RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate,
+		RowsNotBought: l.RowsNotBought, RowsRejected: l.RowsRejected, RowsRepeated: l.RowsRepeated,
+		RejectedByReason: map[string]int64{}, NotBoughtByReason: map[string]int64{},
 		Orders: l.OrdersAdded, Items: l.ItemsAdded, CopySeconds: l.CopySeconds, MergeSeconds: l.MergeSeconds,
 	}
 	for _, r := range reasons {
-		s.RejectedByReason[r.Reason] = r.Rows
+		byReason := s.RejectedByReason
+		if r.Fate == load.NotBought {
+			byReason = s.NotBoughtByReason
+		}
+		byReason[r.Reason] = r.Rows
 	}
 	if built.BuildID != 0 {
 		s.BuildID = &built.BuildID
@@ -237,7 +244,10 @@ func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) 
 	t.row("  rows read", grouped(l.RowsRead))
 	t.row("  loaded", grouped(l.RowsLoaded), fmt.Sprintf("%s new orders, %s new items", grouped(l.OrdersAdded), grouped(l.ItemsAdded)))
 	t.row("  duplicate", grouped(l.RowsDuplicate), duplicates(l))
-	t.row("  rejected", grouped(l.RowsRejected), rejects(l.LoadID, reasons))
+	if l.RowsNotBought > 0 {
+		t.row("  not bought", grouped(l.RowsNotBought), why(l.LoadID, reasons, load.NotBought))
+	}
+	t.row("  rejected", grouped(l.RowsRejected), why(l.LoadID, reasons, load.Rejected))
 	t.flush()
 	fmt.Fprintf(w, "  copied in %.2f s, merged in %.2f s\n", l.CopySeconds, l.MergeSeconds)
 }
@@ -250,15 +260,22 @@ func duplicates(l db.Load) string {
 		grouped(l.RowsRepeated), grouped(l.RowsDuplicate-l.RowsRepeated))
 }
 
-func rejects(loadID int64, reasons []db.LoadRejectCountByReasonRow) string {
-	if len(reasons) == 0 {
-		return ""
-	}
+// why counts the reasons of rows of one fate, and says where they are listed.
+func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, fate string) string {
 	list := make([]string, 0, len(reasons))
 	for _, r := range reasons {
-		list = append(list, fmt.Sprintf("%s %s", r.Reason, grouped(r.Rows)))
+		if r.Fate == fate {
+			list = append(list, fmt.Sprintf("%s %s", r.Reason, grouped(r.Rows)))
+		}
 	}
-	return fmt.Sprintf("%s; see alsobought loads rejects %d", strings.Join(list, ", "), loadID)
+	if len(list) == 0 {
+		return ""
+	}
+	command := "rejects"
+	if fate == load.NotBought {
+		command = "not-bought"
+	}
+	return fmt.Sprintf("%s; see alsobought loads %s %d", strings.Join(list, ", "), command, loadID)
 }
 
 // interruptible reads what may have nothing to say for long, a terminal or a pipe, until ctx ends. Even to open a pipe may wait.

@@ -19,10 +19,11 @@ import (
 )
 
 type loadsCommand struct {
-	List    loadsListCommand    `cmd:"" default:"withargs" help:"Every load, newest first."`
-	Show    loadsShowCommand    `cmd:"" help:"What one load did with every row."`
-	Rejects loadsRejectsCommand `cmd:"" help:"The rows of one load that were refused, as CSV that can be mended and loaded."`
-	Revert  loadsRevertCommand  `cmd:"" help:"Take out what one load brought in, then build."`
+	List      loadsListCommand      `cmd:"" default:"withargs" help:"Every load, newest first."`
+	Show      loadsShowCommand      `cmd:"" help:"What one load did with every row."`
+	Rejects   loadsRejectsCommand   `cmd:"" help:"The rows of one load that were refused, as CSV that can be mended and loaded."`
+	NotBought loadsNotBoughtCommand `cmd:"" help:"The rows of one load that do not count as bought, as CSV."`
+	Revert    loadsRevertCommand    `cmd:"" help:"Take out what one load brought in, then build."`
 }
 
 type loadsListCommand struct {
@@ -44,10 +45,10 @@ func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database)
 		return printJSON(term.stdout, loads)
 	}
 	t := newTable(term.stdout)
-	t.row("LOAD", "STARTED (UTC)", "STATUS", "READ", "LOADED", "DUPLICATE", "REJECTED", "SOURCE")
+	t.row("LOAD", "STARTED (UTC)", "STATUS", "READ", "LOADED", "DUPLICATE", "NOT BOUGHT", "REJECTED", "SOURCE")
 	for _, l := range loads {
 		t.row(strconv.FormatInt(l.LoadID, 10), instant(&l.StartedAt), l.Status,
-			grouped(l.RowsRead), grouped(l.RowsLoaded), grouped(l.RowsDuplicate), grouped(l.RowsRejected), l.Source)
+			grouped(l.RowsRead), grouped(l.RowsLoaded), grouped(l.RowsDuplicate), grouped(l.RowsNotBought), grouped(l.RowsRejected), l.Source)
 	}
 	t.flush()
 	return nil
@@ -75,12 +76,13 @@ type loadReport struct {
 }
 
 type fileReport struct {
-	Name         string          `json:"name"`
-	Bytes        int64           `json:"bytes"`
-	SHA256       string          `json:"sha256"`
-	RowsRead     int64           `json:"rows_read"`
-	RowsRejected int64           `json:"rows_rejected"`
-	Mapping      json.RawMessage `json:"mapping"`
+	Name          string          `json:"name"`
+	Bytes         int64           `json:"bytes"`
+	SHA256        string          `json:"sha256"`
+	RowsRead      int64           `json:"rows_read"`
+	RowsNotBought int64           `json:"rows_not_bought"`
+	RowsRejected  int64           `json:"rows_rejected"`
+	Mapping       json.RawMessage `json:"mapping"`
 }
 
 func newLoadReport(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, quality db.LoadQualityRow) loadReport {
@@ -93,7 +95,9 @@ func newLoadReport(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountB
 		r.Seconds = l.FinishedAt.Sub(l.StartedAt).Seconds()
 	}
 	for _, f := range files {
-		r.Files = append(r.Files, fileReport{f.Name, f.Bytes, hex.EncodeToString(f.SHA256), f.RowsRead, f.RowsRejected, f.Mapping})
+		r.Files = append(r.Files, fileReport{
+			f.Name, f.Bytes, hex.EncodeToString(f.SHA256), f.RowsRead, f.RowsNotBought, f.RowsRejected, f.Mapping,
+		})
 	}
 	return r
 }
@@ -137,8 +141,9 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 		fmt.Fprintf(term.stdout, "  reverted %s by %s\n", instant(l.RevertedAt), *l.RevertedBy)
 	}
 	for _, f := range files {
-		fmt.Fprintf(term.stdout, "  file %d: %s\n    %s bytes, %s rows, %s rejected, sha256 %x\n    read as %s\n",
-			f.FileNumber, printable(f.Name), grouped(f.Bytes), grouped(f.RowsRead), grouped(f.RowsRejected), f.SHA256, f.Mapping)
+		fmt.Fprintf(term.stdout, "  file %d: %s\n    %s bytes, %s rows, %s not bought, %s rejected, sha256 %x\n    read as %s\n",
+			f.FileNumber, printable(f.Name), grouped(f.Bytes), grouped(f.RowsRead), grouped(f.RowsNotBought), grouped(f.RowsRejected),
+			f.SHA256, f.Mapping)
 	}
 	return printQuality(term.stdout, quality)
 }
@@ -148,25 +153,38 @@ type loadsRejectsCommand struct {
 }
 
 func (c *loadsRejectsCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return listRows(ctx, term, d, c.ID, load.Rejected)
+}
+
+type loadsNotBoughtCommand struct {
+	ID int64 `arg:"" help:"The load."`
+}
+
+func (c *loadsNotBoughtCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	return listRows(ctx, term, d, c.ID, load.NotBought)
+}
+
+// listRows writes the rows of a load that had one fate.
+func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fate string) error {
 	pool, closeAll, err := d.open(ctx, term)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
 	q := db.New(pool)
-	if _, err := findLoad(ctx, q, c.ID); err != nil {
+	if _, err := findLoad(ctx, q, loadID); err != nil {
 		return err
 	}
-	values, err := q.LoadRejectSaid(ctx, c.ID)
+	values, err := q.LoadRejectSaid(ctx, loadID, fate)
 	if err != nil {
-		return fmt.Errorf("look at rejects: %w", err)
+		return fmt.Errorf("look at rows: %w", err)
 	}
-	return c.write(ctx, term, q, values)
+	return writeRows(ctx, term, q, values, loadID, fate)
 }
 
-// write pages through the rejects: there may be millions. The columns that can be loaded come first, under names that load knows, and a
-// column that no reject of the load has a value for is left out: an empty quantity would be refused again.
-func (c *loadsRejectsCommand) write(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRejectSaidRow) error {
+// writeRows pages through the rows: there may be millions. The columns that can be loaded come first, under names that load knows, and a
+// column that none of them has a value for is left out: an empty quantity would be refused again.
+func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRejectSaidRow, loadID int64, fate string) error {
 	const page = 1000
 	w := csv.NewWriter(term.stdout)
 	columns := []string{"order_id", "item_name"}
@@ -182,7 +200,7 @@ func (c *loadsRejectsCommand) write(ctx context.Context, term *terminal, q *db.Q
 		return err
 	}
 	for after := int64(0); ; {
-		rejects, err := q.LoadRejectList(ctx, c.ID, after, page)
+		rejects, err := q.LoadRejectList(ctx, db.LoadRejectListParams{LoadID: loadID, Fate: fate, After: after, Lim: page})
 		if err != nil {
 			return fmt.Errorf("list rejects: %w", err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
@@ -181,7 +182,8 @@ type page struct {
 	Load     db.Load
 	Files    []db.LoadFile
 	Fates    []bar
-	Reasons  []bar
+	Reasons  []bar // why rows were rejected, and
+	Returned []bar // why they do not count as bought
 	Quality  quality
 	Sizes    []bar
 	Largest  []bar
@@ -218,6 +220,7 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 		{Kind: "loaded", Label: "loaded", Note: "new lines of orders", Count: l.RowsLoaded},
 		{Kind: "repeated", Label: "repeated", Note: "the same item twice in one order: quantities were added", Count: l.RowsRepeated},
 		{Kind: "known", Label: "already known", Note: "an earlier load had brought them: left as they were", Count: l.RowsDuplicate - l.RowsRepeated},
+		{Kind: "returned", Label: "not bought", Note: "cancelled, refunded or returned: they count nowhere", Count: l.RowsNotBought},
 		{Kind: "rejected", Label: "rejected", Note: "could not be used, and were kept for inspection", Count: l.RowsRejected},
 	} {
 		f.Width = share(f.Count, l.RowsRead)
@@ -226,7 +229,11 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 	most := int64(0)
 	for _, r := range reasons {
 		most = max(most, r.Rows)
-		p.Reasons = append(p.Reasons, bar{
+		list := &p.Reasons
+		if r.Fate == load.NotBought {
+			list = &p.Returned
+		}
+		*list = append(*list, bar{
 			Label: r.Reason, Note: explanations[datafile.Reason(r.Reason)], Count: r.Rows, Width: share(r.Rows, most),
 		})
 	}

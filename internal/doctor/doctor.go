@@ -105,6 +105,7 @@ func all() []check {
 		several("", (*db.Queries).DoctorLoads, "every load's counts are those of its rows", "every row belongs to a load"),
 		one("every item with attributes has its name", "", (*db.Queries).DoctorAttributesWithoutItem),
 		one("every row that is known from an earlier load is there", "", (*db.Queries).DoctorKnownRows),
+		one("every line of which something was returned is settled", "", (*db.Queries).DoctorReturnedLines),
 		one("one build is active", "", (*db.Queries).DoctorActiveBuild),
 		one("every build's counts are those of its rows", hashed, (*db.Queries).DoctorBuildCounts),
 		one("every build's items add up to its lines", "", (*db.Queries).DoctorBuildSums),

@@ -92,33 +92,33 @@ func breakages() []breakage {
 		{
 			"every load's counts are those of its rows", "lines",
 			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
-			"load 2", "says 4 lines, 2 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 4 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "orders",
 			`UPDATE loads SET orders_added = orders_added - 1 WHERE load_id = 2`,
-			"load 2", "says 3 lines, 1 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 3 lines, 1 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "rejects",
 			`DELETE FROM load_rejects WHERE load_id = 2`,
-			"load 2", "says 3 lines, 2 orders, 1 rejects; there are 3, 2, 0",
+			"load 2", "says 3 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 0, 0",
 		},
 		{
 			"every load's counts are those of its rows", "rows of a load that failed",
 			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why', now(), '', '');
 			 INSERT INTO load_rejects VALUES ((SELECT max(load_id) FROM loads), 1, 1, 1, 'bad_time', '', '')`,
-			"load 3", "says 0 lines, 0 orders, 0 rejects; there are 0, 0, 1",
+			"load 3", "says 0 lines, 0 orders, 0 rejects, 0 not bought; there are 0, 0, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "rows of a load that was reverted",
 			`UPDATE loads SET status = 'reverted', reverted_at = now(), reverted_by = 'me' WHERE load_id = 2`,
-			"load 2", "says 0 lines, 0 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 0 lines, 0 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every load's counts are those of its rows", "deleted rows",
 			`UPDATE loads SET lines_deleted = 1 WHERE load_id = 2`,
-			"load 2", "says 2 lines, 2 orders, 1 rejects; there are 3, 2, 1",
+			"load 2", "says 2 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
 			"every row that is known from an earlier load is there", "an order",
@@ -147,6 +147,17 @@ func breakages() []breakage {
 		{
 			"every row belongs to a load", "rejects",
 			`UPDATE load_rejects SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_rejected = 0, rows_read = rows_read - 1 WHERE load_id = 2`,
+			"load 1000", "is not in loads",
+		},
+		{
+			"every line of which something was returned is settled", "a line that is still there",
+			`INSERT INTO known_lines VALUES (1, 1, 1, 1); INSERT INTO returned_lines VALUES (1, 1, 2, 1)`,
+			"line of order 1 and item 1", "should be out by what was returned; it is 1 of load 1",
+		},
+		{
+			"every row belongs to a load", "returns",
+			`INSERT INTO known_lines VALUES (1, 1, 1, 1); INSERT INTO returned_lines VALUES (1, 1, 1000, 0.5);
+			 UPDATE order_lines SET quantity = 0.5 WHERE order_id = 1 AND item_id = 1`,
 			"load 1000", "is not in loads",
 		},
 		{"one build is active", "none", `UPDATE builds SET active = false`, "builds", "none is active"},
@@ -386,7 +397,7 @@ func TestHealthy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if checks != 21 || len(findings) > 0 {
+			if checks != 22 || len(findings) > 0 {
 				t.Errorf("%d checks, findings %+v", checks, findings)
 			}
 		})

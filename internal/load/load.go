@@ -88,8 +88,8 @@ type Result struct {
 }
 
 // Run loads the sources as one load and returns its audit row. On error nothing of the load is in the database but its audit row, which
-// says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate
-// or rejected. Loads may run at the same time; they merge one after the other.
+// says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate,
+// not bought or rejected. Loads may run at the same time; they merge one after the other.
 //
 // Errors: *datafile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrTooManyRejects, whatever Open of a source
 // returns, and database errors.
@@ -175,6 +175,9 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 			return Result{}, err
 		}
 	}
+	if err := takeBack(ctx, tx, stage, &merged); err != nil {
+		return Result{}, err
+	}
 
 	var result Result
 	for i, f := range stage.files {
@@ -184,11 +187,20 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 		}
 		result.Files = append(result.Files, f)
 	}
+<<<<<<< HEAD
 	good := stage.walk.Rows() - stage.walk.Rejected()
 	result.Load, err = q.LoadFinish(ctx, db.LoadFinishParams{
 		LoadID:        loadID,
 		RowsRead:      stage.walk.Rows(),
 		RowsRejected:  stage.walk.Rejected(),
+=======
+	good := stage.rows - stage.rejected - stage.notBought
+	result.Load, err = q.LoadFinish(ctx, db.LoadFinishParams{
+		LoadID:        loadID,
+		RowsRead:      stage.rows,
+		RowsRejected:  stage.rejected,
+		RowsNotBought: stage.notBought,
+>>>>>>> fabfc4f (load: rows that are not bought, in the database)
 		RowsLoaded:    merged.lines,
 		RowsDuplicate: good - merged.lines,
 		RowsRepeated:  good - merged.lines - merged.knownLines,

@@ -13,8 +13,12 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-//go:embed staging.sql
-var createStaging string
+var (
+	//go:embed staging.sql
+	createStaging string
+	//go:embed returns.sql
+	createReturns string
+)
 
 const (
 	// makeRoom prepares tables that hold nothing to take rows as they will stay: emptied by the transaction, they are not logged, and their
@@ -40,12 +44,12 @@ const (
 	analyzeLines  = "ANALYZE numbered_lines"
 )
 
-// merged counts what a load put into the tables.
-type merged struct{ items, knownOrders, orders, knownLines, lines int64 }
+// merged counts what a load put into the tables. Of disputed lines, which are known, something was returned.
+type merged struct{ items, knownOrders, orders, disputedLines, knownLines, lines int64 }
 
 // fill copies the rows of a stage into tables that are empty. When an order stood in two places they are merged after all.
 func fill(ctx context.Context, tx pgx.Tx, s *stage) (m merged, err error) {
-	if _, err := tx.Exec(ctx, makeRoom); err != nil {
+	if _, err := tx.Exec(ctx, makeRoom+";"+createReturns); err != nil {
 		return m, fmt.Errorf("make room: %w", err)
 	}
 	if err := s.copy(ctx, tx, emptyTables); err != nil {
@@ -78,7 +82,7 @@ func fill(ctx context.Context, tx pgx.Tx, s *stage) (m merged, err error) {
 
 // stageRows copies the rows of a stage into staging tables, for merge.
 func stageRows(ctx context.Context, tx pgx.Tx, s *stage) error {
-	if _, err := tx.Exec(ctx, createStaging); err != nil {
+	if _, err := tx.Exec(ctx, createStaging+createReturns); err != nil {
 		return fmt.Errorf("make staging tables: %w", err)
 	}
 	if err := s.copy(ctx, tx, stagingTables); err != nil {
@@ -108,6 +112,12 @@ func merge(ctx context.Context, tx pgx.Tx, loadID int64) (m merged, err error) {
 			return err
 		}
 	}
+	dispute := func() error {
+		if returns, err := q.ReturnedLineExists(ctx); err != nil || !returns {
+			return err
+		}
+		return count(&m.disputedLines, q.StagedLineDispute)()
+	}
 	for _, step := range []struct {
 		what string
 		do   func() error
@@ -121,6 +131,7 @@ func merge(ctx context.Context, tx pgx.Tx, loadID int64) (m merged, err error) {
 		{"analyze orders", exec(analyzeMerged)},
 		{"number order lines", run(q.StagedLineNumber)},
 		{"analyze order lines", exec(analyzeLines)},
+		{"keep disputed order lines", dispute},
 		{"keep known order lines", count(&m.knownLines, q.StagedLineKnow)},
 		{"merge order lines", count(&m.lines, q.StagedLineMerge)},
 		{"extend known orders", count(new(int64), q.StagedOrderExtend)},

@@ -120,7 +120,7 @@ func (s *stage) flush() {
 
 // chunk is a part of what was read, as rows of the tables.
 type chunk struct {
-	items, orders, lines, rejects copyRows
+	items, orders, lines, rejects, returns copyRows
 
 	ids []int64 // of the items of one order
 }
@@ -128,11 +128,11 @@ type chunk struct {
 // full reports whether it is time to copy the chunk.
 func (c *chunk) full() bool {
 	const size = 1 << 20
-	return len(c.lines.bytes)+len(c.orders.bytes)+len(c.items.bytes)+len(c.rejects.bytes) > size
+	return len(c.lines.bytes)+len(c.orders.bytes)+len(c.items.bytes)+len(c.rejects.bytes)+len(c.returns.bytes) > size
 }
 
 func (c *chunk) reset() {
-	for _, r := range []*copyRows{&c.items, &c.orders, &c.lines, &c.rejects} {
+	for _, r := range []*copyRows{&c.items, &c.orders, &c.lines, &c.rejects, &c.returns} {
 		r.bytes = r.bytes[:0]
 	}
 }
@@ -156,9 +156,29 @@ func (c *chunk) order(number, loadID int64, o *order) {
 	c.orders.bigints(c.ids)
 }
 
-func (c *chunk) reject(loadID, row int64, file int, reject *orderfile.Reject) error {
+// giveBack writes what a row takes back of an order.
+func (c *chunk) giveBack(line orderfile.Line) {
+	r := &c.returns
+	r.begin(3)
+	r.text(line.Order)
+	r.textOrNull(line.Item)
+	if line.Returned.All {
+		r.null()
+		return
+	}
+	r.quantity(line.Returned.Quantity)
+}
+
+// The fates of rows that are no lines.
+const (
+	Rejected  = "rejected"
+	NotBought = "not_bought"
+)
+
+// reject writes a row that is no line.
+func (c *chunk) reject(loadID, row int64, file int, fate string, reject *orderfile.Reject) error {
 	r := &c.rejects
-	r.begin(8)
+	r.begin(9)
 	r.bigint(loadID)
 	r.bigint(row)
 	r.integer(file)
@@ -168,12 +188,13 @@ func (c *chunk) reject(loadID, row int64, file int, reject *orderfile.Reject) er
 	r.bytea(reject.Raw)
 	if reject.Said == nil {
 		r.null()
-		return nil
+	} else {
+		said, err := json.Marshal(reject.Said)
+		if err != nil {
+			return fmt.Errorf("keep reject: %w", err)
+		}
+		r.jsonb(said)
 	}
-	said, err := json.Marshal(reject.Said)
-	if err != nil {
-		return fmt.Errorf("keep reject: %w", err)
-	}
-	r.jsonb(said)
+	r.text(fate)
 	return nil
 }

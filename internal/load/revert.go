@@ -34,7 +34,7 @@ func Revert(ctx context.Context, pool *pgxpool.Pool, loadID int64, revertedBy st
 		} else if err != nil {
 			return fmt.Errorf("revert load %d: %w", loadID, err)
 		}
-		return takeOut(ctx, q, loadID)
+		return takeOut(ctx, tx, loadID)
 	})
 	return reverted, err
 }
@@ -50,21 +50,35 @@ func whyNot(ctx context.Context, q *db.Queries, loadID int64) error {
 	return fmt.Errorf("load %d is %s: there is nothing of it to take out", loadID, l.Status)
 }
 
-func takeOut(ctx context.Context, q *db.Queries, loadID int64) error {
-	for _, step := range []struct {
-		what string
-		do   func(context.Context, int64) (int64, error)
-	}{
-		{"hand on lines", q.RevertedLineInherit},
-		{"hand on orders", q.RevertedOrderInherit},
-		{"delete lines", q.RevertedLineDelete},
-		{"delete orders", q.RevertedOrderDelete},
-		{"forget known lines", q.RevertedKnownLineDelete},
-		{"forget known orders", q.RevertedKnownOrderDelete},
-	} {
-		if _, err := step.do(ctx, loadID); err != nil {
-			return fmt.Errorf("%s of load %d: %w", step.what, loadID, err)
-		}
+func takeOut(ctx context.Context, tx pgx.Tx, loadID int64) error {
+	q := db.New(tx)
+	of := func(statement func(context.Context, int64) (int64, error)) func(context.Context) (int64, error) {
+		return func(ctx context.Context) (int64, error) { return statement(ctx, loadID) }
+	}
+	if _, err := tx.Exec(ctx, createReturns); err != nil {
+		return fmt.Errorf("prepare revert: %w", err)
+	}
+	err := runSteps(ctx,
+		step{"forget returns", of(q.RevertedLineUnsettle)},
+		step{"forget returns of lines that nobody claims", q.UnclaimedReturnDelete},
+	)
+	if err == nil {
+		_, err = settleLines(ctx, tx, q)
+	}
+	if err == nil {
+		err = runSteps(ctx,
+			step{"end disputes", q.UndisputedLineDelete},
+			step{"hand on lines", of(q.RevertedLineInherit)},
+			step{"hand on orders", of(q.RevertedOrderInherit)},
+			step{"delete lines", of(q.RevertedLineDelete)},
+			step{"delete orders", of(q.RevertedOrderDelete)},
+			step{"forget known lines", of(q.RevertedKnownLineDelete)},
+			step{"forget known orders", of(q.RevertedKnownOrderDelete)},
+			step{"settle orders", q.SettledOrderUpdate},
+		)
+	}
+	if err != nil {
+		return fmt.Errorf("revert load %d: %w", loadID, err)
 	}
 	return nil
 }

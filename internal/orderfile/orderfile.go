@@ -45,7 +45,17 @@ type Options struct {
 	BasketIDs string
 }
 
-// Line is one order line as understood.
+// Return is what a row takes back. The zero Return takes back nothing.
+type Return struct {
+	Quantity Quantity
+	All      bool // whatever the quantity
+}
+
+// Any reports whether anything is taken back.
+func (r Return) Any() bool { return r != Return{} }
+
+// Line is one order line as understood. A line with a reject beside it is not bought: it takes back what Returned says, of an order as a
+// whole when it names no item.
 type Line struct {
 	Number    int64     // line of the text on which its row begins, from 1
 	Order     string    // never empty, at most MaxText bytes, as are Item and Customer
@@ -53,6 +63,7 @@ type Line struct {
 	Customer  string    // "" when not given
 	Quantity  Quantity  // zero when not given
 	OrderedAt time.Time // UTC; zero when not given
+	Returned  Return    // of this item of the order, by this row
 }
 
 // Reject is one row that was refused.

@@ -13,20 +13,24 @@ WITH replaced AS MATERIALIZED (
       AND c.order_id <= (SELECT b.last_order_id FROM base AS b)
     ORDER BY c.order_id, c.change_id
 )
-SELECT -1::bigint AS sign, r.order_id, r.items, r.ordered_at FROM replaced AS r
+SELECT -1::bigint AS sign, r.order_id, r.items, r.ordered_at FROM replaced AS r WHERE r.items <> '{}'
 UNION ALL
-SELECT 1, o.order_id, o.items, o.ordered_at FROM replaced AS r JOIN orders AS o ON o.order_id = r.order_id
+SELECT 1, o.order_id, o.items, o.ordered_at
+FROM replaced AS r
+JOIN orders AS o ON o.order_id = r.order_id
+WHERE o.items <> '{}'
 UNION ALL
 SELECT 1, o.order_id, o.items, o.ordered_at
 FROM orders AS o
 WHERE o.order_id BETWEEN (SELECT b.last_order_id + 1 FROM base AS b)
-                     AND (SELECT max(x.order_id) FROM orders AS x);
+                     AND (SELECT max(x.order_id) FROM orders AS x)
+  AND o.items <> '{}';
 
 -- All orders are looked at only if the newest is one of those taken off.
 CREATE TEMPORARY VIEW newest_order AS
 SELECT CASE
     WHEN EXISTS (SELECT FROM signed_orders AS c WHERE c.sign < 0 AND c.ordered_at >= b.newest_ordered_at)
-        THEN (SELECT max(o.ordered_at) FROM orders AS o)
+        THEN (SELECT max(o.ordered_at) FROM orders AS o WHERE o.items <> '{}')
     ELSE greatest(b.newest_ordered_at, (SELECT max(c.ordered_at) FROM signed_orders AS c WHERE c.sign > 0))
 END AS ordered_at
 FROM base AS b;

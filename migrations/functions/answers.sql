@@ -45,13 +45,13 @@ BEGIN
 END
 $$;
 
--- The names of an order's items; NULL for an order that there is not.
+-- The names of an order's items; NULL for an order that there is not, or of which all was returned.
 CREATE OR REPLACE FUNCTION order_items(id text) RETURNS text[] LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
     found bigint;
 BEGIN
-    SELECT o.order_id INTO found FROM orders AS o WHERE o.external_id = id;
+    SELECT o.order_id INTO found FROM orders AS o WHERE o.external_id = id AND o.items <> '{}';
     IF found IS NULL THEN
         RETURN NULL;
     END IF;

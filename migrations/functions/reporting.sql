@@ -16,12 +16,12 @@ CREATE OR REPLACE VIEW reporting.loads AS
 SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds,
        l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added,
            l.orders_known, l.items_added,
-       l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version
+       l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version, l.rows_not_bought
 FROM loads l;
 
 CREATE OR REPLACE VIEW reporting.load_files AS
 SELECT f.load_id, f.file_number, f.name, f.bytes, encode(f.sha256, 'hex') AS sha256, f.mapping, f.rows_read,
-       f.rows_rejected
+       f.rows_rejected, f.rows_not_bought
 FROM load_files f;
 
 -- raw is shown with \ooo (octal) for bytes that are not ASCII, because it need not be text at all.
@@ -32,10 +32,20 @@ SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detai
            r.said ->> 'quantity' AS quantity,
        r.said ->> 'ordered_at' AS ordered_at, r.said ->> 'customer_id' AS customer_id
 FROM load_rejects r
-LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number;
+LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number
+WHERE r.fate = 'rejected';
 
--- What a load brought, or would have brought if no other had been there before it; nothing for one that
--- failed or was reverted. Near duplicates are names that differ only in case and white space.
+CREATE OR REPLACE VIEW reporting.load_not_bought AS
+SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail,
+       encode(r.raw, 'escape') AS raw, r.said ->> 'order_id' AS order_id, r.said ->> 'item_name' AS item_name,
+       r.said ->> 'quantity' AS quantity, r.said ->> 'ordered_at' AS ordered_at,
+       r.said ->> 'customer_id' AS customer_id
+FROM load_rejects r
+LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number
+WHERE r.fate = 'not_bought';
+
+-- What a load brought, or would have brought if no other had been there before it, as far as it is bought;
+-- nothing for one that failed or was reverted. Near duplicates are names that differ only in case and white space.
 CREATE OR REPLACE FUNCTION reporting.load_quality(load bigint)
 RETURNS TABLE (
     orders bigint, lines bigint, items bigint, one_item_orders bigint, items_seen_once bigint,
@@ -47,7 +57,12 @@ AS $$
 WITH lines AS NOT MATERIALIZED (
     SELECT l.order_id, l.item_id FROM order_lines l WHERE l.load_id = load
     UNION ALL
-    SELECT k.order_id, k.item_id FROM known_lines k WHERE k.load_id = load
+    SELECT k.order_id, k.item_id
+    FROM known_lines k
+    WHERE k.load_id = load AND EXISTS (
+        SELECT FROM order_lines l
+        WHERE l.order_id = k.order_id AND l.item_id = k.item_id AND l.load_id <> load
+    )
 ), baskets AS MATERIALIZED (
     SELECT n.order_id, count(*) AS size FROM lines n GROUP BY n.order_id
 ), by_size AS MATERIALIZED (
@@ -88,7 +103,7 @@ WITH lines AS NOT MATERIALIZED (
     FROM (
         SELECT min(o.ordered_at) AS first_at, max(o.ordered_at) AS last_at
         FROM orders o
-        WHERE o.load_id = load
+        WHERE o.load_id = load AND o.items <> '{}'
         UNION ALL
         SELECT min(k.ordered_at), max(k.ordered_at) FROM known_orders k WHERE k.load_id = load
     ) t
@@ -115,14 +130,22 @@ SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplica
         FROM (
             SELECT x.reason, count(*) AS rows
             FROM load_rejects x
-            WHERE x.load_id = l.load_id
+            WHERE x.load_id = l.load_id AND x.fate = 'rejected'
             GROUP BY x.reason
         ) r)::jsonb AS rejected_by_reason,
        q.orders, q.lines, q.items, q.one_item_orders,
        coalesce(q.one_item_orders::float8 / nullif(q.orders, 0), 0)::float8 AS one_item_share,
        q.items_seen_once, q.basket_sizes, q.largest_orders, q.near_duplicates, q.near_duplicate_names,
        q.first_ordered_at, q.last_ordered_at, l.copy_seconds, l.merge_seconds,
-       coalesce(l.rows_read / nullif(l.copy_seconds + l.merge_seconds, 0), 0)::float8 AS rows_per_second
+       coalesce(l.rows_read / nullif(l.copy_seconds + l.merge_seconds, 0), 0)::float8 AS rows_per_second,
+       l.rows_not_bought,
+       (SELECT coalesce(jsonb_object_agg(r.reason, r.rows ORDER BY r.reason), '{}')
+        FROM (
+            SELECT x.reason, count(*) AS rows
+            FROM load_rejects x
+            WHERE x.load_id = l.load_id AND x.fate = 'not_bought'
+            GROUP BY x.reason
+        ) r)::jsonb AS not_bought_by_reason
 FROM loads l
 CROSS JOIN LATERAL reporting.load_quality(l.load_id) AS q(
     orders, lines, items, one_item_orders, items_seen_once, basket_sizes, largest_orders, near_duplicates,

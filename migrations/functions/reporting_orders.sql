@@ -33,7 +33,7 @@ BEGIN
                    AS attached
             FROM orders AS o
             LEFT JOIN held AS h ON h.order_id = o.order_id
-            WHERE main_ids IS NULL OR h.main
+            WHERE o.items <> '{}' AND (main_ids IS NULL OR h.main)
         )
         SELECT j.month, count(*), count(*) FILTER (WHERE j.attached),
                count(*) FILTER (WHERE j.attached)::float8 / count(*)
@@ -89,13 +89,15 @@ BEGIN
                    CASE WHEN b.build_id IS NULL OR x.order_id > b.last_order_id THEN 'not_built'
                         ELSE basket_status(b, x.items, x.ordered_at) END AS status
             FROM orders AS x
+            WHERE x.items <> '{}'
         ) AS o
         GROUP BY o.load_id;
 END
 $$;
 
 -- The funnel of every load: rows read, rows loaded, orders, counted baskets, and what was lost on the way:
--- rows_read = rows_rejected + rows_duplicate + rows_loaded, orders = the five columns behind it.
+-- rows_read = rows_rejected + rows_not_bought + rows_duplicate + rows_loaded, orders = the five columns behind
+-- it.
 CREATE OR REPLACE VIEW reporting.load_funnel AS
 SELECT l.load_id, l.source, l.status, l.started_at, l.rows_read, l.rows_rejected, l.rows_duplicate,
        l.rows_loaded, coalesce(b.orders, 0) AS orders, coalesce(b.one_item_orders, 0) AS one_item_orders,
@@ -103,7 +105,7 @@ SELECT l.load_id, l.source, l.status, l.started_at, l.rows_read, l.rows_rejected
        coalesce(b.orders_outside_window, 0) AS orders_outside_window,
        coalesce(b.orders_not_built, 0) AS orders_not_built, coalesce(b.baskets, 0) AS baskets,
        coalesce(l.rows_loaded::float8 / nullif(l.rows_read, 0), 0) AS loaded_share,
-       coalesce(b.baskets::float8 / nullif(b.orders, 0), 0) AS basket_share
+       coalesce(b.baskets::float8 / nullif(b.orders, 0), 0) AS basket_share, l.rows_not_bought
 FROM loads AS l
 LEFT JOIN reporting.load_baskets() AS b(
     load_id, orders, one_item_orders, large_orders, orders_outside_window, orders_not_built, baskets

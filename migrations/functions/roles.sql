@@ -89,6 +89,7 @@ BEGIN
                 ('load_rejects', 'SELECT, INSERT, UPDATE', NULL),
                 ('known_orders', 'SELECT, INSERT, UPDATE, DELETE', NULL),
                 ('known_lines', 'SELECT, INSERT, UPDATE, DELETE', NULL),
+                ('returned_lines', 'SELECT, INSERT, UPDATE, DELETE', NULL),
                 ('order_deletions', 'SELECT, INSERT', NULL),
                 ('item_attributes', 'SELECT, INSERT, UPDATE', 'SELECT'),
                 ('rules', 'SELECT', 'SELECT, INSERT, UPDATE'),

@@ -1,0 +1,63 @@
+package load
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/db"
+)
+
+// step is one statement of several, and what it is for.
+type step struct {
+	what string
+	do   func(context.Context) (int64, error)
+}
+
+func runSteps(ctx context.Context, steps ...step) error {
+	for _, s := range steps {
+		if _, err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+	}
+	return nil
+}
+
+// takeBack takes back what the merged load says was returned, and settles the lines of which something was returned before and that it
+// claims again. A load that has nothing to do with returns costs nothing here.
+func takeBack(ctx context.Context, tx pgx.Tx, s *stage, m *merged) error {
+	if s.returns == 0 && m.disputedLines == 0 {
+		return nil
+	}
+	q := db.New(tx)
+	of := func(statement func(context.Context, int64) (int64, error)) func(context.Context) (int64, error) {
+		return func(ctx context.Context) (int64, error) { return statement(ctx, s.loadID) }
+	}
+	err := runSteps(ctx, step{"take back lines", of(q.StagedReturnMerge)}, step{"find lines taken back", of(q.StagedReturnUnsettle)})
+	if err != nil {
+		return err
+	}
+	back, err := settleLines(ctx, tx, q)
+	if err != nil {
+		return err
+	}
+	m.knownLines += m.disputedLines - back
+	m.lines += back
+	return runSteps(ctx, step{"settle orders", q.SettledOrderUpdate})
+}
+
+// settleLines makes order_lines of the unsettled lines what is bought of them, and returns how many came in.
+func settleLines(ctx context.Context, tx pgx.Tx, q *db.Queries) (back int64, err error) {
+	if _, err := tx.Exec(ctx, "ANALYZE unsettled_lines"); err != nil {
+		return 0, fmt.Errorf("analyze unsettled lines: %w", err)
+	}
+	err = runSteps(ctx, step{"take lines out", q.SettledLineDelete}, step{"settle lines", q.SettledLineUpdate})
+	if err != nil {
+		return 0, err
+	}
+	if back, err = q.SettledLineInsert(ctx); err != nil {
+		return 0, fmt.Errorf("bring lines back: %w", err)
+	}
+	return back, nil
+}
