@@ -46,6 +46,9 @@ func printRehearsal(w io.Writer, r *load.Rehearsal) {
 	t := newTable(w)
 	t.row("  rows read", grouped(r.RowsRead))
 	t.row("  understood", grouped(r.RowsUnderstood), "loaded, or found to be duplicates: that takes the database")
+	if r.RowsNotBought > 0 {
+		t.row("  not bought", grouped(r.RowsNotBought), strings.Join(rejectReasons(r.NotBoughtByReason), ", "))
+	}
 	t.row("  rejected", grouped(r.RowsRejected), strings.Join(rejectReasons(r.RejectedByReason), ", "))
 	t.flush()
 	if len(r.FirstRejects) == 0 {
@@ -63,7 +66,7 @@ func printRehearsal(w io.Writer, r *load.Rehearsal) {
 	}
 }
 
-// rejectReasons are the counts of rejects, the most frequent reason first.
+// rejectReasons are the counts of rows by reason, the most frequent first.
 func rejectReasons(counts map[datafile.Reason]int64) []string {
 	list := []string{}
 	for _, reason := range slices.SortedFunc(maps.Keys(counts), func(a, b datafile.Reason) int {
@@ -82,9 +85,22 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 	}
 	fmt.Fprintf(w, "%s: %s\n", printable(f.Name), strings.Join(description, ", "))
 	t := printColumns(w, m.Columns, [][2]string{
-		{"order", m.Order}, {"item", m.Item}, {"quantity", m.Quantity}, {"time", m.Time}, {"customer", m.Customer},
+		{"order", m.Order},
+		{"item", m.Item},
+		{"quantity", m.Quantity},
+		{"time", m.Time},
+		{"customer", m.Customer},
+		{"status", m.Status},
+		{"returned", m.Returned},
 	})
-	t.row("  rows", fmt.Sprintf("%s, %s of them rejected", grouped(f.RowsRead), grouped(f.RowsRejected)))
+	fates := fmt.Sprintf("%s of them rejected", grouped(f.RowsRejected))
+	if f.RowsNotBought > 0 {
+		fates = fmt.Sprintf("%s of them not bought, %s rejected", grouped(f.RowsNotBought), grouped(f.RowsRejected))
+	}
+	t.row("  rows", grouped(f.RowsRead)+", "+fates)
+	if len(m.UnknownStatuses) > 0 {
+		t.row("  unknown", "count as bought: "+strings.Join(m.UnknownStatuses, ", "))
+	}
 	t.flush()
 	fmt.Fprintln(w)
 	if len(f.FirstRows) == 0 {

@@ -188,7 +188,7 @@ func printColumns(w io.Writer, columns []string, roles [][2]string) *table {
 	for _, r := range roles {
 		if r[1] != "" {
 			t.row("  "+r[0], r[1])
-			used = append(used, r[1])
+			used = append(append(used, r[1]), strings.Split(r[1], ", ")...)
 		}
 	}
 	unused := slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(used, name) })

@@ -27,6 +27,9 @@ type loadCommand struct {
 	QuantityColumn string   `placeholder:"NAME" help:"The column of quantities; - for none."`
 	TimeColumn     string   `placeholder:"NAME" help:"The column of order times; - for none."`
 	CustomerColumn string   `placeholder:"NAME" help:"The column of customers; - for none."`
+	StatusColumn   string   `placeholder:"NAME" help:"The column that says whether a row counts as bought; - for none."`
+	CountStatus    []string `placeholder:"WORD" help:"Statuses that count as bought, whatever is usual."`
+	SkipStatus     []string `placeholder:"WORD" help:"Statuses that do not count as bought."`
 	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. ISO 8601 otherwise."`
 	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
 	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
@@ -144,6 +147,9 @@ func (c *loadCommand) options() orderfile.Options {
 		QuantityColumn: c.QuantityColumn,
 		TimeColumn:     c.TimeColumn,
 		CustomerColumn: c.CustomerColumn,
+		StatusColumn:   c.StatusColumn,
+		CountStatus:    c.CountStatus,
+		SkipStatus:     c.SkipStatus,
 		TimeFormat:     c.TimeFormat,
 		BasketIDs:      c.BasketIDs,
 	}

@@ -173,8 +173,13 @@ var explanations = map[datafile.Reason]string{
 	orderfile.MissingOrder:  "The order number is empty.",
 	orderfile.MissingItem:   "The item name is empty.",
 	orderfile.TooLong:       "An order number, item name or customer is longer than 2,000 bytes.",
-	orderfile.BadQuantity:   "The quantity is not a number above 0. Returns and corrections look like this.",
+	orderfile.BadQuantity:   "The quantity is not a number above 0.",
 	orderfile.BadTime:       "The time of the order cannot be read as a date.",
+
+	orderfile.Cancelled: "The order, or this line of it, was cancelled, voided or never paid.",
+	orderfile.Refunded:  "All of it was refunded or returned.",
+	orderfile.Skipped:   "It has a status that was asked to be left out.",
+	orderfile.Negative:  "The quantity is below 0, as of returns and corrections.",
 }
 
 // page is what report.html shows.

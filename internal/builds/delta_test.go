@@ -100,6 +100,15 @@ func (s *shop) deleteNewest() {
 	}
 }
 
+// refund takes back all of an order. Orders that load names again come back.
+func (s *shop) refund() {
+	s.t.Helper()
+	loadText(s.t, s.pool, fmt.Sprintf("order_id,item_name,status\n%q,,refunded\nnobody's %d,,cancelled\n", s.id(), s.rnd.Uint64()))
+	var id int64
+	query(s.t, s.pool, &id, "SELECT max(load_id) FROM loads")
+	s.loads = append(s.loads, id)
+}
+
 // byHand changes orders as somebody with psql would.
 func (s *shop) byHand() {
 	s.t.Helper()
@@ -118,7 +127,7 @@ func TestDeltaEqualsFull(t *testing.T) {
 			t.Parallel()
 			s := newShop(t, seed)
 			mustBuild(t, s.pool, defaults())
-			changes := []func(){s.load, s.load, s.load, s.revert, s.deleteOrder, s.deleteNewest, s.byHand}
+			changes := []func(){s.load, s.load, s.load, s.refund, s.revert, s.deleteOrder, s.deleteNewest, s.byHand}
 			deltas := 0
 			for range 8 {
 				for range s.rnd.IntN(4) {

@@ -21,13 +21,14 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// healthy is a database with a bit of everything that is as it should be: two loads, rejects, repeats, two builds kept, one pruned.
+// healthy is a database with a bit of everything that is as it should be: two loads, rejects, repeats, an order that was cancelled, two
+// builds kept, one pruned.
 func healthy(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
-	mustLoad(t, pool, "order,item,quantity,ordered_at\n"+
-		"o1,a,1,2024-02-29\no1,b,2,2024-02-29\no1,c,1,2024-02-29\no2,a,1,2024-02-29\no2,b,1,2024-02-29\n"+
-		"o3,a,1,\no3,c,1,\no3,a,5,\no4,d,1,\no5,,1,\no5,a,0,\no6,b,1,\no6,c,1,\n")
+	mustLoad(t, pool, "order,item,quantity,ordered_at,status\n"+
+		"o1,a,1,2024-02-29,\no1,b,2,2024-02-29,\no1,c,1,2024-02-29,\no2,a,1,2024-02-29,\no2,b,1,2024-02-29,\n"+
+		"o3,a,1,,\no3,c,1,,\no3,a,5,,\no4,d,1,,\no5,,1,,\no5,a,0,,\no6,b,1,,\no6,c,1,,\no8,a,1,,\no8,a,,,cancelled\n")
 	mustBuild(t, pool)
 	mustLoad(t, pool, "order,item,quantity\no1,a,1\no7,a,1\no7,d,1\n,x,1\n")
 	for range 3 {

@@ -187,20 +187,12 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 		}
 		result.Files = append(result.Files, f)
 	}
-<<<<<<< HEAD
-	good := stage.walk.Rows() - stage.walk.Rejected()
+	good := stage.walk.Rows() - stage.walk.Rejected() - stage.notBought
 	result.Load, err = q.LoadFinish(ctx, db.LoadFinishParams{
 		LoadID:        loadID,
 		RowsRead:      stage.walk.Rows(),
 		RowsRejected:  stage.walk.Rejected(),
-=======
-	good := stage.rows - stage.rejected - stage.notBought
-	result.Load, err = q.LoadFinish(ctx, db.LoadFinishParams{
-		LoadID:        loadID,
-		RowsRead:      stage.rows,
-		RowsRejected:  stage.rejected,
 		RowsNotBought: stage.notBought,
->>>>>>> fabfc4f (load: rows that are not bought, in the database)
 		RowsLoaded:    merged.lines,
 		RowsDuplicate: good - merged.lines,
 		RowsRepeated:  good - merged.lines - merged.knownLines,

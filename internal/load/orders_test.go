@@ -28,9 +28,11 @@ type row struct {
 	quantity              string // "" is written only in files without the column
 	at                    time.Time
 
-	number int64           // line on which it begins
-	reason datafile.Reason // "" for a good row
-	raw    string          // of a refused one
+	number           int64           // line on which it begins
+	reason           datafile.Reason // "" for a good row
+	raw              string          // of a refused one, or of one that is not bought
+	status, refunded string          // written only in files with the columns
+	back             string          // what it takes back: a quantity, "all" or "" for nothing
 }
 
 // file is a generated order file.
@@ -46,28 +48,42 @@ type writer struct {
 	b       strings.Builder
 	line    int64
 	lineEnd string
+	returns bool // columns say what is not bought
 }
 
 // randomFile is a file of n rows over few orders and items, so that lines repeat within it and between files.
 func randomFile(rnd *rand.Rand, name string, n int) file {
-	w := &writer{rnd: rnd, line: 1, lineEnd: pick(rnd, "\n", "\r\n")}
-	w.end("order_id,item_name,quantity,ordered_at,customer_id")
+	w := &writer{rnd: rnd, line: 1, lineEnd: pick(rnd, "\n", "\r\n"), returns: rnd.IntN(2) == 0}
+	header := "order_id,item_name,quantity,ordered_at,customer_id"
+	if w.returns {
+		header += ",status,qty_refunded"
+	}
+	w.end(header)
 	f := file{name: name}
 	for i := range n {
 		var r row
 		if i > 0 && rnd.IntN(8) == 0 {
 			r = w.bad()
+			if w.returns && r.reason != datafile.WrongColumns {
+				r.raw += ",,"
+			}
 		} else {
 			r = w.good()
+		}
+		if w.returns && i > 0 && r.reason == "" {
+			w.giveBack(&r)
 		}
 		if i == 0 { // the reader takes a text without one good character beyond ASCII for another encoding
 			r.item = "😀"
 		}
 		r.number = w.line
-		if r.reason == "" {
+		if r.reason == "" || r.back != "" {
 			r.raw = strings.Join([]string{
 				w.field(r.order), w.field(r.item), w.field(r.quantity), w.field(w.time(r.at)), w.field(r.customer),
 			}, ",")
+			if w.returns {
+				r.raw += "," + r.status + "," + r.refunded
+			}
 		}
 		w.end(r.raw)
 		f.rows = append(f.rows, r)
@@ -106,6 +122,28 @@ func (w *writer) good() row {
 	return r
 }
 
+// giveBack makes of a good row one of few orders and items, of which something may be taken back.
+func (w *writer) giveBack(r *row) {
+	r.order, r.item = fmt.Sprintf("order %d", w.rnd.IntN(12)), pick(w.rnd, oddTexts[:8]...)
+	switch w.rnd.IntN(12) {
+	case 0:
+		r.status, r.reason, r.back = pick(w.rnd, "refunded", "Returned"), orderfile.Refunded, "all"
+	case 1:
+		r.status, r.reason, r.back = pick(w.rnd, "cancelled", "CANCELED", "voided"), orderfile.Cancelled, "all"
+		if w.rnd.IntN(3) == 0 {
+			r.item = "" // all of the order
+		}
+	case 2:
+		r.back, r.quantity, r.reason = "1.5", "-1.5", orderfile.Negative
+	case 3:
+		r.quantity, r.refunded, r.reason, r.back = "2", "2.0", orderfile.Refunded, "all"
+	case 4, 5:
+		r.quantity, r.refunded, r.back = "2", "0.5", "0.5"
+	default:
+		r.status, r.refunded = pick(w.rnd, "", "paid", "some word"), pick(w.rnd, "", "0", "0.000")
+	}
+}
+
 // bad is a row that has to be refused, already written.
 func (w *writer) bad() row {
 	r := row{}
@@ -118,7 +156,7 @@ func (w *writer) bad() row {
 		{orderfile.MissingItem, []string{"o1,,1,,", "o1,   ,1,,", `o1,"  ",0,never,`}},
 		{orderfile.TooLong, []string{long + ",x,1,,", "o1," + long + ",1,,", "o1,x,1,," + long, "o1," + strings.Repeat(long, 3) + ",1,,"}},
 		{orderfile.BadQuantity, []string{
-			"o1,x,0,,", "o1,x,-3,,", "o1,x,,,", "o1,x,  ,,", "o1,x,many,,", `o1,x,"1,5",,`, "o1,x,1e3,,", "o1,x,NaN,,", "o1,x,NA,never,",
+			"o1,x,0,,", "o1,x,-0,,", "o1,x,,,", "o1,x,  ,,", "o1,x,many,,", `o1,x,"1,5",,`, "o1,x,1e3,,", "o1,x,NaN,,", "o1,x,NA,never,",
 			"o1,x,1234567890123456,,", "o1,x,0.0000001,,", "o1,x,0x10,,",
 		}},
 		{orderfile.BadTime, []string{"o1,x,1,never,", "o1,x,1,2024-13-01,", "o1,x,1,2023-02-29,", "o1,x,1,0001-01-01,", `o1,x,1,"1. 2. 2024",`, "o1,x,1,NA,"}},

@@ -22,23 +22,26 @@ const (
 
 // Rehearsal is what a load of some sources would do, as far as that can be told without a database.
 type Rehearsal struct {
-	Files            []RehearsedFile           `json:"files"`
-	RowsRead         int64                     `json:"rows_read"`
-	RowsUnderstood   int64                     `json:"rows_understood"` // a load would load them, or find that they are duplicates
-	RowsRejected     int64                     `json:"rows_rejected"`
-	RejectedByReason map[datafile.Reason]int64 `json:"rejected_by_reason"`
-	FirstRejects     []RehearsedReject         `json:"first_rejects"` // at most 10
-	Refused          *string                   `json:"refused"`       // why a load would load nothing at all, or null
+	Files             []RehearsedFile           `json:"files"`
+	RowsRead          int64                     `json:"rows_read"`
+	RowsUnderstood    int64                     `json:"rows_understood"` // a load would load them, or find that they are duplicates
+	RowsNotBought     int64                     `json:"rows_not_bought"`
+	RowsRejected      int64                     `json:"rows_rejected"`
+	NotBoughtByReason map[datafile.Reason]int64 `json:"not_bought_by_reason"`
+	RejectedByReason  map[datafile.Reason]int64 `json:"rejected_by_reason"`
+	FirstRejects      []RehearsedReject         `json:"first_rejects"` // at most 10
+	Refused           *string                   `json:"refused"`       // why a load would load nothing at all, or null
 }
 
 // RehearsedFile is one source as it was read.
 type RehearsedFile struct {
-	Name         string            `json:"name"`
-	Bytes        int64             `json:"bytes"`
-	Mapping      orderfile.Mapping `json:"mapping"`
-	RowsRead     int64             `json:"rows_read"`
-	RowsRejected int64             `json:"rows_rejected"`
-	FirstRows    []RehearsedLine   `json:"first_rows"` // at most 5
+	Name          string            `json:"name"`
+	Bytes         int64             `json:"bytes"`
+	Mapping       orderfile.Mapping `json:"mapping"`
+	RowsRead      int64             `json:"rows_read"`
+	RowsNotBought int64             `json:"rows_not_bought"`
+	RowsRejected  int64             `json:"rows_rejected"`
+	FirstRows     []RehearsedLine   `json:"first_rows"` // at most 5
 }
 
 // RehearsedLine is an order line as it was understood.
@@ -66,12 +69,15 @@ type RehearsedReject struct {
 // Its error is that of Run, for what needs no database. When a load would refuse the sources for too many rejects, the
 // error wraps ErrTooManyRejects and the rehearsal is returned beside it.
 func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, error) {
-	r := &Rehearsal{RejectedByReason: map[datafile.Reason]int64{}, FirstRejects: []RehearsedReject{}}
+	r := &Rehearsal{
+		NotBoughtByReason: map[datafile.Reason]int64{}, RejectedByReason: map[datafile.Reason]int64{}, FirstRejects: []RehearsedReject{},
+	}
 	names := map[string]string{} // of the files so far, by the sums of their bytes
 	lines := []RehearsedLine{}   // the first of the current file
+	notBought := int64(0)        // of the current file
 	w := walk(sources, opts, func(f datafile.File, reader *orderfile.Reader) error {
-		r.Files = append(r.Files, RehearsedFile{f.Name, f.Bytes, reader.Mapping(), f.RowsRead, f.RowsRejected, lines})
-		lines = []RehearsedLine{}
+		r.Files = append(r.Files, RehearsedFile{f.Name, f.Bytes, reader.Mapping(), f.RowsRead, notBought, f.RowsRejected, lines})
+		lines, notBought = []RehearsedLine{}, 0
 		if earlier, twice := names[string(f.SHA256)]; twice && !opts.Again {
 			return &LoadedError{Name: f.Name, Earlier: earlier}
 		}
@@ -95,6 +101,10 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 			return r, r.conclude(w.Rows(), w.Rejected(), sources, opts)
 		case err != nil:
 			return nil, err
+		case reject != nil && line.Returned.Any():
+			notBought++
+			r.RowsNotBought++
+			r.NotBoughtByReason[reject.Reason]++
 		case reject != nil:
 			w.Reject()
 			r.reject(w.Number(), reject)
@@ -109,7 +119,7 @@ func (r *Rehearsal) conclude(rows, rejected int64, sources []Source, opts Option
 	if rows == 0 {
 		return fmt.Errorf("%s: %w: there is a header at most", names(sources), ErrNoRows)
 	}
-	r.RowsRead, r.RowsRejected, r.RowsUnderstood = rows, rejected, rows-rejected
+	r.RowsRead, r.RowsRejected, r.RowsUnderstood = rows, rejected, rows-rejected-r.RowsNotBought
 	if err := opts.tooMany(rejected, rows); err != nil {
 		err = fmt.Errorf("a load would be refused: %w", err)
 		why := err.Error()

@@ -16,7 +16,6 @@ type stage struct {
 	options Options
 	loadID  int64
 
-<<<<<<< HEAD
 	walk    *datafile.Walk[*orderfile.Reader]
 	readRow func(*orderfile.Reader) error
 	files   []db.LoadFile     // finished
@@ -24,21 +23,10 @@ type stage struct {
 	reject  *orderfile.Reject // why there is none
 	ahead   bool              // it is not taken in yet
 	err     error
-=======
-	files     []db.LoadFile // finished, and the current one last
-	file      io.ReadCloser
-	opened    orderfile.State // the current file's, as it was opened
-	reader    *orderfile.Reader
-	bytes     int64 // of the sources that are finished
-	rows      int64 // read so far, over all sources
-	rejected  int64
-	returns   int64          // rows that take something back, and of these
-	notBought int64          // those that are no lines
-	line      orderfile.Line // the row that was read last, or
-	reject    *orderfile.Reject
-	ahead     bool // it is not taken in yet
-	err       error
->>>>>>> fabfc4f (load: rows that are not bought, in the database)
+
+	returns      int64 // rows so far that take something back
+	notBought    int64 // of these, those that are no lines, and
+	notBoughtNow int64 // those of the current file
 
 	order   order            // whose lines are being read
 	orders  int64            // numbered so far: places where lines of an order stand together
@@ -116,7 +104,9 @@ func (s *stage) done(f datafile.File, reader *orderfile.Reader) error {
 	}
 	s.files = append(s.files, db.LoadFile{
 		Name: storable(f.Name), Bytes: f.Bytes, SHA256: f.SHA256, Mapping: mapping, RowsRead: f.RowsRead, RowsRejected: f.RowsRejected,
+		RowsNotBought: s.notBoughtNow,
 	})
+	s.notBoughtNow = 0
 	return nil
 }
 
@@ -124,36 +114,23 @@ func (s *stage) close() { s.walk.Close() }
 
 // put takes in a row.
 func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) error {
-	if reject == nil {
+	if line.Returned.Any() {
+		s.returns++
+		s.written.giveBack(line)
+	}
+	switch {
+	case reject == nil:
 		s.add(line)
 		return nil
+	case line.Returned.Any():
+		s.notBought++
+		s.notBoughtNow++
+		return s.written.reject(s.loadID, s.walk.Rows(), s.walk.Number(), NotBought, reject)
 	}
-<<<<<<< HEAD
 	s.walk.Reject()
 	if most := s.options.MaxRejects; most != nil && s.walk.Rejected() > *most {
 		return fmt.Errorf("%w: more than %d, the last on line %d of %s (%s: %s): nothing was loaded; --dry-run shows them",
 			ErrTooManyRejects, *most, reject.Number, storable(s.walk.Sources[s.walk.Number()-1].Name), reject.Reason, reject.Detail)
-=======
-	file := &s.files[len(s.files)-1]
-	file.RowsRead++
-	if line.Returned.Any() {
-		s.returns++
-		s.written.giveBack(line)
-		if reject != nil {
-			s.notBought++
-			file.RowsNotBought++
-			return s.written.reject(s.loadID, s.rows, len(s.files), NotBought, reject)
-		}
 	}
-	if reject != nil {
-		s.rejected++
-		file.RowsRejected++
-		if most := s.options.MaxRejects; most != nil && s.rejected > *most {
-			return fmt.Errorf("%w: more than %d, the last on line %d of %s (%s: %s): nothing was loaded; --dry-run shows them",
-				ErrTooManyRejects, *most, reject.Number, file.Name, reject.Reason, reject.Detail)
-		}
-		return s.written.reject(s.loadID, s.rows, len(s.files), Rejected, reject)
->>>>>>> fabfc4f (load: rows that are not bought, in the database)
-	}
-	return s.written.reject(s.loadID, s.walk.Rows(), s.walk.Number(), reject)
+	return s.written.reject(s.loadID, s.walk.Rows(), s.walk.Number(), Rejected, reject)
 }

@@ -82,7 +82,7 @@ func account(source io.Reader, opts orderfile.Options) string {
 				said, _ := json.Marshal(reject.Said) //nolint:errchkjson // text always can be
 				fmt.Fprintf(&b, " says %+q", said)
 			}
-			b.WriteByte('\n')
+			b.WriteString(takenBack(line) + "\n")
 		default:
 			fmt.Fprintf(&b, "%d: %+q %+q", line.Number, line.Order, line.Item)
 			if !line.Quantity.IsZero() {
@@ -94,9 +94,19 @@ func account(source io.Reader, opts orderfile.Options) string {
 			if line.Customer != "" {
 				fmt.Fprintf(&b, " by %+q", line.Customer)
 			}
-			b.WriteByte('\n')
+			b.WriteString(takenBack(line) + "\n")
 		}
 	}
+}
+
+func takenBack(line orderfile.Line) string {
+	switch {
+	case !line.Returned.Any():
+		return ""
+	case line.Returned.All:
+		return fmt.Sprintf(" takes back all of %+q %+q", line.Order, line.Item)
+	}
+	return fmt.Sprintf(" takes back %v of %+q %+q", line.Returned.Quantity, line.Order, line.Item)
 }
 
 // readCase takes a txtar archive apart: prose, then files that each follow a line "-- name --".

@@ -16,6 +16,7 @@ type values [roles][]byte
 // checks makes lines and rejects out of values, the same way for every format.
 type checks struct {
 	times timeFormat
+	fates *fates
 
 	// What the rows before said: consecutive rows share order, customer and time, and items come again.
 	order, customer string
@@ -26,20 +27,20 @@ type checks struct {
 
 func newChecks(opts Options) (*checks, error) {
 	times, err := parseTimeFormat(opts.TimeFormat)
-	return &checks{times: times, items: interner{seed: maphash.MakeSeed()}}, err
+	return &checks{times: times, fates: newFates(opts), items: interner{seed: maphash.MakeSeed()}}, err
 }
 
-// line makes the checks of what the row says.
+// line makes the checks of what the row says. A row that does not count as bought has an order and need have nothing else.
 func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	l := Line{Number: r.Line}
 	for i := range v {
 		v[i] = datafile.Trim(v[i])
 	}
-	order, item, customer := v[orderRole], v[itemRole], v[customerRole]
+	reason, why := c.fates.judge(v)
 	switch {
-	case len(order) == 0:
+	case len(v[orderRole]) == 0:
 		return Line{}, v.reject(r, MissingOrder, "no order id")
-	case len(item) == 0:
+	case len(v[itemRole]) == 0 && reason == "":
 		return Line{}, v.reject(r, MissingItem, "no item")
 	}
 	for _, role := range []role{orderRole, itemRole, customerRole} {
@@ -47,11 +48,13 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 			return Line{}, v.reject(r, TooLong, "%s of %d bytes, the most is %d", role, len(v[role]), MaxText)
 		}
 	}
-	if quantity := v[quantityRole]; quantity != nil {
-		var problem string
-		if l.Quantity, problem = parseQuantity(quantity); problem != "" {
-			return Line{}, v.reject(r, BadQuantity, "quantity %s: %s", datafile.Excerpt(quantity), problem)
-		}
+	c.name(&l, v)
+	if reason != "" {
+		l.Returned.All = true
+		return l, v.reject(r, reason, "%s", why)
+	}
+	if reject := c.quantities(r, v, &l); reject != nil {
+		return l, reject
 	}
 	if at := v[timeRole]; len(at) > 0 {
 		if !bytes.Equal(at, c.time) {
@@ -63,24 +66,78 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 		}
 		l.OrderedAt = c.at
 	}
-	if c.order != string(order) {
-		c.order = string(order)
-	}
-	if c.customer != string(customer) {
-		c.customer = string(customer)
-	}
-	l.Order, l.Item, l.Customer = c.order, c.items.string(item), c.customer
 	return l, nil
+}
+
+// name gives the line its texts.
+func (c *checks) name(l *Line, v *values) {
+	if c.order != string(v[orderRole]) {
+		c.order = string(v[orderRole])
+	}
+	if c.customer != string(v[customerRole]) {
+		c.customer = string(v[customerRole])
+	}
+	l.Order, l.Item, l.Customer = c.order, c.items.string(v[itemRole]), c.customer
+}
+
+// quantities reads how much was bought and how much of that was given back. The reject is of a row that cannot be read, with a
+// zero line, or of one of which nothing is left.
+func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
+	refuse := func(role role, problem string) *Reject {
+		*l = Line{}
+		return v.reject(r, BadQuantity, "%s %s: %s", role, datafile.Excerpt(v[role]), problem)
+	}
+	if quantity := v[quantityRole]; quantity != nil {
+		q, negative, problem := parseQuantity(quantity)
+		switch {
+		case problem != "":
+			return refuse(quantityRole, problem)
+		case q.IsZero():
+			return refuse(quantityRole, "not above 0")
+		case negative:
+			l.Returned.Quantity = q
+			return v.reject(r, Negative, "quantity %s", datafile.Excerpt(quantity))
+		}
+		l.Quantity = q
+	}
+	bought := l.Quantity
+	if bought.IsZero() {
+		bought.Whole = 1
+	}
+	for _, role := range []role{returnedRole, keptRole} {
+		if len(v[role]) == 0 {
+			continue
+		}
+		q, negative, problem := parseQuantity(v[role])
+		switch {
+		case problem != "":
+			return refuse(role, problem)
+		case role == keptRole && negative:
+			return refuse(role, "below 0")
+		case role == keptRole:
+			q = bought.minus(q)
+		}
+		switch {
+		case q.IsZero():
+		case bought.minus(q).IsZero():
+			l.Returned = Return{All: true}
+			return v.reject(r, Refunded, "%s %s of %s", role, datafile.Excerpt(v[role]), bought)
+		default:
+			l.Returned.Quantity = q
+		}
+	}
+	return nil
 }
 
 // common checks what all items of a row share. What is wrong there is wrong with the row as a whole: one reject, not one
 // for each item.
 func (c *checks) common(r *datafile.Row, v values) *Reject {
 	v[itemRole] = []byte("any item")
-	_, reject := c.line(r, &v)
-	if reject != nil {
-		reject.Said = nil // the row is more than one line
+	line, reject := c.line(r, &v)
+	if reject == nil || line.Returned.Any() {
+		return nil
 	}
+	reject.Said = nil // the row is more than one line
 	return reject
 }
 

@@ -166,7 +166,7 @@ func wantLine(t *testing.T, l orderfile.Line) {
 func wantReject(t *testing.T, r *orderfile.Reject) {
 	t.Helper()
 	known := false
-	for _, reason := range orderfile.Reasons() {
+	for _, reason := range append(orderfile.Reasons(), orderfile.NotBought()...) {
 		known = known || reason == r.Reason
 	}
 	if !known || r.Detail == "" || strings.ContainsAny(r.Detail, "\n\r\x00") || !utf8.ValidString(r.Detail) || len(r.Raw) > datafile.MaxRaw {

@@ -16,9 +16,10 @@ type objectLines struct {
 	kind   datafile.Kind
 	ofItem datafile.Glossary // of the keys within a list of items, where "name" is enough
 
-	row   *datafile.Row
-	head  values // what the order says for all its items
-	items []any  // those still to come
+	row    *datafile.Row
+	head   values // what the order says for all its items
+	items  []any  // those still to come
+	undone bool   // the order as a whole is not bought
 }
 
 func newObjectLines(rows *datafile.Reader, opts Options, c *checks) *objectLines {
@@ -51,6 +52,9 @@ func (o *objectLines) next() (Line, *Reject, error) {
 		return Line{}, whole(reject), nil
 	}
 	line, reject := o.checks.line(o.row, &v)
+	if o.undone {
+		line.Item = "" // whatever else is known of the order, too
+	}
 	return line, reject, nil
 }
 
@@ -83,6 +87,8 @@ func (o *objectLines) open() *Reject {
 			return o.reject("%s %v", role(i), err)
 		}
 	}
+	reason, _ := o.checks.fates.judge(&o.head)
+	o.undone = reason != "" && list != nil
 	if list == nil {
 		return nil
 	}
@@ -104,6 +110,9 @@ func (o *objectLines) open() *Reject {
 	return nil
 }
 
+// lineRoles are those that keys within a list of items may play.
+var lineRoles = []role{itemRole, quantityRole, lineStatusRole, returnedRole, keptRole}
+
 // item reads one entry of a list of items: a name or an object.
 func (o *objectLines) item(entry any, v *values) (err error) {
 	object, isObject := entry.(map[string]any)
@@ -115,7 +124,7 @@ func (o *objectLines) item(entry any, v *values) (err error) {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		i, r, known := o.ofItem.Meaning(key)
 		plays := role(i)
-		if !known || plays != itemRole && plays != quantityRole || v[plays] != nil && r >= rank[plays] {
+		if !known || !slices.Contains(lineRoles, plays) || v[plays] != nil && r >= rank[plays] {
 			continue
 		}
 		rank[plays] = r

@@ -11,6 +11,9 @@
 //
 // A row that can be taken apart is refused for the first of these that applies: missing_order, missing_item, too_long,
 // bad_quantity, bad_time.
+//
+// A row that can be read but does not count as bought (see [NotBought]) is both: a line that takes something back, and a
+// reject that says why.
 package orderfile
 
 import (
@@ -30,7 +33,10 @@ type Options struct {
 
 	// The names of columns as the header gives them, matched without regard to case, blanks, '_', '-', '.' and '#'.
 	// "" finds the column by alias (see Aliases), datafile.NoColumn says that there is none.
-	OrderColumn, ItemColumn, QuantityColumn, TimeColumn, CustomerColumn string
+	OrderColumn, ItemColumn, QuantityColumn, TimeColumn, CustomerColumn, StatusColumn string
+
+	// Statuses that count as bought, or not, whatever is usual.
+	CountStatus, SkipStatus []string
 
 	// TimeFormat is how times are written, as in strftime: %Y-%m-%d %H:%M:%S. The directives are %Y %y %m %d %e %b %B
 	// %H %I %p %M %S %f (1 to 9 digits of a second) %z (Z, +hh, +hhmm or +hh:mm) %F %T %%. A blank stands for any white
@@ -45,7 +51,7 @@ type Options struct {
 	BasketIDs string
 }
 
-// Return is what a row takes back. The zero Return takes back nothing.
+// Return is what a row takes back of its order and item. The zero Return takes back nothing.
 type Return struct {
 	Quantity Quantity
 	All      bool // whatever the quantity
@@ -54,8 +60,8 @@ type Return struct {
 // Any reports whether anything is taken back.
 func (r Return) Any() bool { return r != Return{} }
 
-// Line is one order line as understood. A line with a reject beside it is not bought: it takes back what Returned says, of an order as a
-// whole when it names no item.
+// Line is one order line as understood. A line with a reject beside it is not bought: it takes back what Returned says, of
+// an order as a whole when it names no item.
 type Line struct {
 	Number    int64     // line of the text on which its row begins, from 1
 	Order     string    // never empty, at most MaxText bytes, as are Item and Customer

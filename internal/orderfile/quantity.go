@@ -27,14 +27,26 @@ func (q Quantity) String() string {
 	return s + "." + strings.TrimRight(fraction, "0")
 }
 
+// minus is what is left of q, zero when it is less than nothing.
+func (q Quantity) minus(less Quantity) Quantity {
+	left := Quantity{q.Whole - less.Whole, q.Micros - less.Micros}
+	if left.Micros < 0 {
+		left.Whole, left.Micros = left.Whole-1, left.Micros+1_000_000
+	}
+	if left.Whole < 0 {
+		return Quantity{}
+	}
+	return left
+}
+
 // parseQuantity reads digits with an optional sign and an optional point. It says what is wrong in words, "" when nothing
 // is. There are no exponents and no separators of thousands: 1,000 is 1 in half of the world.
-func parseQuantity(b []byte) (Quantity, string) {
-	var q Quantity
+func parseQuantity(b []byte) (q Quantity, negative bool, problem string) {
 	if len(b) == 0 {
-		return q, "empty"
+		return q, false, "empty"
 	}
-	i, negative := 0, b[0] == '-'
+	i := 0
+	negative = b[0] == '-'
 	if negative || b[0] == '+' {
 		i++
 	}
@@ -42,7 +54,7 @@ func parseQuantity(b []byte) (Quantity, string) {
 	for ; i < len(b) && isDigit(b[i]); i++ {
 		digits++
 		if q.Whole = q.Whole*10 + int64(b[i]-'0'); q.Whole > maxWhole {
-			return q, "more than 15 digits before the point"
+			return q, negative, "more than 15 digits before the point"
 		}
 	}
 	if i < len(b) && b[i] == '.' {
@@ -51,18 +63,15 @@ func parseQuantity(b []byte) (Quantity, string) {
 		for ; i < len(b) && isDigit(b[i]); i++ {
 			digits++
 			if scale /= 10; scale == 0 {
-				return q, "more than 6 digits after the point"
+				return q, negative, "more than 6 digits after the point"
 			}
 			q.Micros += int32(b[i]-'0') * scale
 		}
 	}
-	switch {
-	case i < len(b) || digits == 0:
-		return q, "not a decimal number"
-	case negative || q.IsZero():
-		return q, "not above 0"
+	if i < len(b) || digits == 0 {
+		return q, negative, "not a decimal number"
 	}
-	return q, ""
+	return q, negative, ""
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

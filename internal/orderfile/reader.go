@@ -2,6 +2,8 @@ package orderfile
 
 import (
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/alsobought/alsobought/internal/datafile"
 )
@@ -11,6 +13,8 @@ type Reader struct {
 	in   *datafile.Reader
 	opts Options
 	rows rows
+
+	checks *checks
 }
 
 // rows is what there is one of for each kind of format. next returns a line, a reject or an error.
@@ -29,6 +33,10 @@ type Mapping struct {
 	Quantity string `json:"quantity,omitempty"`
 	Time     string `json:"time,omitempty"`
 	Customer string `json:"customer,omitempty"`
+	Status   string `json:"status,omitempty"`
+	Returned string `json:"returned,omitempty"`
+
+	UnknownStatuses []string `json:"unknown_statuses,omitempty"` // the first 10: they count as bought
 
 	TimeFormat string `json:"time_format,omitempty"`
 }
@@ -50,7 +58,7 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{in: in, opts: opts}
+	r := &Reader{in: in, opts: opts, checks: checks}
 	switch in.Shape().Format {
 	case datafile.JSONLines:
 		r.rows = newObjectLines(in, opts, checks)
@@ -62,7 +70,8 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	return r, nil
 }
 
-// Read returns the next row: a line, or a reject and a zero line. Its error is io.EOF at the end of the source, a
+// Read returns the next row: a line; a reject and a zero line; or, for a row that does not count as bought, both: the line that
+// it takes back, and why. Its error is io.EOF at the end of the source, a
 // FileError when the rest of it cannot be read, or what the source failed with; all later calls return it too.
 func (r *Reader) Read() (Line, *Reject, error) { return r.rows.next() }
 
@@ -72,6 +81,8 @@ func (r *Reader) Mapping() Mapping {
 	m := Mapping{
 		Shape: r.in.Shape(), TimeFormat: r.opts.TimeFormat, Order: found[orderRole], Item: found[itemRole],
 		Quantity: found[quantityRole], Time: found[timeRole], Customer: found[customerRole],
+		Status:   joined(found[statusRole], found[lineStatusRole], found[cancelledRole]),
+		Returned: joined(found[returnedRole], found[keptRole]), UnknownStatuses: r.checks.fates.unknown,
 	}
 	switch {
 	case m.Format != datafile.Baskets:
@@ -105,4 +116,9 @@ func (t *tableLines) next() (Line, *Reject, error) {
 	t.rows.Values(row, v[:])
 	line, refused := t.checks.line(row, &v)
 	return line, refused, nil
+}
+
+// joined lists the columns that are there.
+func joined(columns ...string) string {
+	return strings.Join(slices.DeleteFunc(columns, func(c string) bool { return c == "" }), ", ")
 }

@@ -15,11 +15,18 @@ const (
 	quantityRole
 	timeRole
 	customerRole
+	statusRole     // of the order or of the line, a word
+	lineStatusRole // beside one of the order, of the line
+	cancelledRole  // when the order was cancelled, if it was
+	returnedRole   // how much of the quantity was given back
+	keptRole       // how much was not
 	roles
 )
 
 func (r role) String() string {
-	return [roles]string{"order", "item", "quantity", "time", "customer"}[r]
+	return [roles]string{
+		"order", "item", "quantity", "time", "customer", "status", "line_status", "cancelled", "returned", "kept",
+	}[r]
 }
 
 // aliases are the names a column of each role goes by, the best first. When two columns would do, the better name wins,
@@ -44,10 +51,21 @@ var aliases = [roles][]string{
 		"customer_id", "customer", "customer_no", "customer_number", "client_id", "client", "user_id", "user", "member_id",
 		"member",
 	},
+	statusRole: {
+		"financial_status", "payment_status", "order_status", "order_state", "status", "event_type", "event_name",
+		"transaction_type",
+	},
+	lineStatusRole: {"item_status", "line_status", "lineitem_status"},
+	cancelledRole:  {"cancelled_at", "canceled_at", "cancelled_on", "canceled_on", "date_cancelled", "date_canceled"},
+	returnedRole: {
+		"qty_refunded", "quantity_refunded", "refunded_quantity", "refunded_qty", "qty_returned", "quantity_returned",
+		"returned_quantity", "returned_qty", "product_quantity_refunded", "product_quantity_return",
+	},
+	keptRole: {"current_quantity"},
 }
 
-// Aliases returns the names by which columns are found, per role ("order", "item", "quantity", "time", "customer"), the
-// best first. Case, blanks, '_', '-', '.' and '#' make no difference.
+// Aliases returns the names by which columns are found, per role ("order", "item", "quantity", "time", "customer",
+// "status" ...), the best first. Case, blanks, '_', '-', '.' and '#' make no difference.
 func Aliases() map[string][]string {
 	all := map[string][]string{}
 	for r, names := range aliases {
@@ -58,7 +76,9 @@ func Aliases() map[string][]string {
 
 // kind says which columns the options look for.
 func (o Options) kind() datafile.Kind {
-	wanted := [roles]string{o.OrderColumn, o.ItemColumn, o.QuantityColumn, o.TimeColumn, o.CustomerColumn}
+	wanted := [roles]string{
+		o.OrderColumn, o.ItemColumn, o.QuantityColumn, o.TimeColumn, o.CustomerColumn, o.StatusColumn,
+	}
 	k := datafile.Kind{
 		Thing: "order", Roles: make([]datafile.Role, roles),
 		Lists: []string{"items", "lines", "lineitems", "orderlines", "products"}, ListRole: int(itemRole),
