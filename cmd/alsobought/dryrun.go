@@ -130,6 +130,8 @@ func shape(m datafile.Shape) []string {
 		words = append(words, "separated by "+name)
 	}
 	switch {
+	case m.Header && m.Above > 0:
+		words = append(words, "with a header on line "+grouped(m.Above+1))
 	case m.Header:
 		words = append(words, "with a header")
 	case m.Format != datafile.JSONLines && m.Format != datafile.Baskets:

@@ -96,6 +96,7 @@ type itemsLoadCommand struct {
 	PriceColumn    string   `placeholder:"NAME" help:"The column of prices; - for none."`
 	ActiveColumn   string   `placeholder:"NAME" help:"The column that says whether an item may be recommended; - for none."`
 	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
+	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
 
 	Replace bool `help:"The files are the whole catalogue: items that they do not name are taken out of it."`
 	JSON    bool `name:"json" help:"Print the summary, and what is wrong, as JSON."`
@@ -145,7 +146,7 @@ func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database)
 
 func (c *itemsLoadCommand) options() catalogue.Options {
 	return catalogue.Options{
-		File: datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Encoding: c.Encoding},
+		File: datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
 		Columns: catalogue.Columns{
 			Item: c.ItemColumn, Category: c.CategoryColumn, Label: c.LabelColumn, URL: c.URLColumn, ImageURL: c.ImageURLColumn,
 			Price: c.PriceColumn, Active: c.ActiveColumn,

@@ -32,6 +32,7 @@ type loadCommand struct {
 	SkipStatus     []string `placeholder:"WORD" help:"Statuses that do not count as bought."`
 	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. ISO 8601 otherwise."`
 	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
+	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
 	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its name and line numbers, or the first field."`
 
 	DryRun     bool        `help:"Only read the files and say what would become of their rows; no database is needed."`
@@ -140,7 +141,7 @@ func (c *loadCommand) loadOptions() load.Options {
 
 func (c *loadCommand) options() orderfile.Options {
 	return orderfile.Options{
-		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Encoding: c.Encoding},
+		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
 		OrderColumn:    c.OrderColumn,
 		ItemColumn:     c.ItemColumn,
 		QuantityColumn: c.QuantityColumn,

@@ -164,16 +164,17 @@ func percent(part, whole int64) string {
 
 // explanations say to people who never saw the file why rows are refused.
 var explanations = map[datafile.Reason]string{
-	datafile.BadQuote:      "Quotation marks do not match: text follows a closing one.",
-	datafile.NULByte:       "The row holds a zero byte, as damaged or binary files do.",
-	datafile.NotUTF8:       "The row holds characters that are not text in the encoding of the file.",
-	datafile.BadJSON:       "The row is not a JSON object of the expected shape.",
-	datafile.WrongColumns:  "The row has more or fewer columns than the header.",
-	orderfile.MissingOrder: "The order number is empty.",
-	orderfile.MissingItem:  "The item name is empty.",
-	orderfile.TooLong:      "An order number, item name or customer is longer than 2,000 bytes.",
-	orderfile.BadQuantity:  "The quantity is not a number above 0.",
-	orderfile.BadTime:      "The time of the order cannot be read as a date.",
+	datafile.BadQuote:       "Quotation marks do not match: text follows a closing one.",
+	datafile.NULByte:        "The row holds a zero byte, as damaged or binary files do.",
+	datafile.NotUTF8:        "The row holds characters that are not text in the encoding of the file.",
+	datafile.BadJSON:        "The row is not a JSON object of the expected shape.",
+	datafile.RepeatedHeader: "The names of the columns once more, as in files that were put together.",
+	datafile.WrongColumns:   "The row has more or fewer columns than the header.",
+	orderfile.MissingOrder:  "The order number is empty.",
+	orderfile.MissingItem:   "The item name is empty.",
+	orderfile.TooLong:       "An order number, item name or customer is longer than 2,000 bytes.",
+	orderfile.BadQuantity:   "The quantity is not a number above 0.",
+	orderfile.BadTime:       "The time of the order cannot be read as a date.",
 
 	orderfile.Cancelled: "The order, or this line of it, was cancelled, voided or never paid.",
 	orderfile.Refunded:  "All of it was refunded or returned.",

@@ -137,7 +137,7 @@ func TestWriteReport(t *testing.T) {
 
 	for id, figures := range map[string][]string{
 		"fates": {
-			"12,000 rows were read", "10,500 loaded, 900 duplicate, 600 rejected", "loaded 10,500 87.5 %", "repeated 700 5.8 %", "already known 200 1.7 %",
+			"12,000 rows were read", "10,500 loaded, 900 duplicate, 0 not bought, 600 rejected", "loaded 10,500 87.5 %", "repeated 700 5.8 %", "already known 200 1.7 %",
 			"rejected 600 5.0 %", "3,900 orders and 811 items were new; 100 orders were known",
 		},
 		"reasons": {

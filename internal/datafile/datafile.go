@@ -12,19 +12,25 @@
 //
 // A row is what one call of [Reader.Read] returns: a record of a table, or a line of a basket list or of JSON. Lines of
 // white space only (other than the separator itself) are not rows and are not counted, but line numbers are those of the
-// text as an editor shows it: they count every LF, CRLF and lone CR, also inside quotes.
+// text as an editor shows it: they count every LF, CRLF and lone CR, also inside quotes. In a table, lines of separators
+// only are no rows either, nor is what stands above the header: a line "sep=;", lines that begin with '#', titles of one or
+// two fields.
 //
 // # Tables
 //
-// A field whose first byte is a quote runs to the next quote that is not doubled, line ends and separators included. A
-// quote anywhere else is a character like any other. Text between a closing quote and the next separator makes the row
-// bad_quote: its first line of text is rejected and reading goes on with the next one. A quote that is opened and never
-// closed fails the file, for nobody can say where its row was meant to end; one that another, at the end of a later field,
-// happens to close makes one row of all between, as in every CSV reader.
+// A field whose first byte is a quote, blanks apart, runs to the next quote that is not doubled, separators and line ends
+// included. A quote anywhere else is a character like any other. Text between a closing quote and the next separator makes
+// the row bad_quote: its first line of text is rejected and reading goes on with the next one. A quote that is opened and
+// never closed fails the file, for nobody can say where its row was meant to end.
+//
+// Some programs write quotes as letters, as in 6" of pipe. So a quoted field that holds line ends is not believed when each
+// of its lines would be a row by itself: its quotes are letters, and each line is a row. In fields separated by tabs or '|'
+// a quote that is closed before the end of its field is a letter, too. See [Quotes].
 //
 // A row ends at LF, CRLF or a lone CR, also in one file, unless they are quoted.
 //
-// A row is refused for the first of these that applies: bad_quote, nul_byte, not_utf8, bad_json, wrong_columns.
+// A row is refused for the first of these that applies: bad_quote, nul_byte, not_utf8, bad_json, repeated_header,
+// wrong_columns. Rows may end in one separator more than the header if most of them do.
 package datafile
 
 import (
@@ -65,6 +71,9 @@ type Options struct {
 	// Columns names the columns of a file that has no header.
 	Columns []string
 
+	// Quotes say what a quote in a table is.
+	Quotes Quotes
+
 	// Encoding is "utf-8", "utf-16", "windows-1252" or "latin-1"; "" is UTF-8, or what a byte order mark says.
 	Encoding string
 }
@@ -77,6 +86,9 @@ func (o Options) Validate(kind Kind) error {
 	}
 	if len(o.Columns) > 0 && (o.Format == JSONLines || o.Format == Baskets) {
 		errs = append(errs, fmt.Errorf("columns are named for a table without header, not for %s", o.Format))
+	}
+	if !slices.Contains([]Quotes{"", AutoQuotes, CSVQuotes, NoQuotes}, o.Quotes) {
+		errs = append(errs, fmt.Errorf("unknown quotes %q: auto, csv or none", o.Quotes))
 	}
 	if _, err := encodingNamed(o.Encoding); err != nil {
 		errs = append(errs, err)

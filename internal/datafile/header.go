@@ -3,6 +3,7 @@ package datafile
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -10,27 +11,39 @@ import (
 // header reads the names of the columns, or takes them from the options, and tells found which column plays which role.
 func (r *Reader) header(found func(role int, column string)) error {
 	words := NewGlossary(r.kind)
+	r.dialect = r.opts.dialect(r.separator)
+	r.scan.split = r.dialect.split
+	sample := sampleFields(r.text, r.dialect.split)
 	header, advice := r.opts.Columns, ""
 	if header == nil {
+		at, _ := headerAmong(sample, words)
+		sample = sample[min(at+1, len(sample)):]
 		row, err := r.scan.next()
-		if err != nil {
+		for ; at > 0 && err == nil; at-- {
+			row, err = r.scan.next()
+		}
+		switch {
+		case err == io.EOF:
+			return r.opts.fail(nil, emptyFile)
+		case err != nil:
 			return err
 		}
 		if reject := row.check(); reject != nil {
 			return r.opts.failAt(row.Line, ": the header cannot be read: %s", reject.Detail)
 		}
-		header, r.shape.Header = row.texts(), true
+		header, r.shape.Header, r.shape.Above = row.texts(), true, row.Line-1
 		advice = "; the columns of a file without header are named with --columns"
 		if r.kind.Lists != nil {
 			advice += ", and a list of baskets is read with --format baskets"
 		}
-	} else if rows := sampleFields(r.text, splitOn(r.separator)); len(rows) > 0 {
-		if found, _ := words.find(rows[0]); words.complete(found) {
-			return r.opts.fail(nil, "has a header (%s): leave out --columns, or take the header out", list(rows[0]))
+	} else if len(sample) > 0 {
+		if found, _ := words.find(sample[0]); words.complete(found) {
+			return r.opts.fail(nil, "has a header (%s): leave out --columns, or take the header out", list(sample[0]))
 		}
 	}
 	r.shape.Columns = bounded(header)
-	r.width = len(header)
+	r.names = header
+	r.widths(sample)
 
 	var err error
 	if r.column, err = words.find(header); err != nil {
@@ -48,6 +61,106 @@ func (r *Reader) header(found func(role int, column string)) error {
 		}
 	}
 	return nil
+}
+
+// widths tells how many fields the rows have: as many as there are names, or one empty one more, if most of them have it.
+func (r *Reader) widths(sample [][]string) {
+	r.width = len(r.names)
+	if r.dialect.width = r.width; r.names[r.width-1] == "" {
+		return
+	}
+	wider := 0
+	for _, row := range sample {
+		if len(row) == r.width+1 && row[r.width] == "" {
+			wider++
+		}
+	}
+	if 2*wider > len(sample) {
+		r.dialect.width++
+		r.wider = true
+	}
+}
+
+// headerAmong returns which row of the sample is the header, and whether it names what is needed: the first that does, if
+// there are only titles above it; else the first that is no remark.
+func headerAmong(rows [][]string, words Glossary) (at int, found bool) {
+	const most = 20 // rows above a header
+	first := slices.IndexFunc(rows, func(row []string) bool { return !isRemark(row) })
+	for i, row := range rows[:min(len(rows), most+1)] {
+		if columns, _ := words.find(row); words.complete(columns) {
+			titles := !slices.ContainsFunc(rows[:i], func(above []string) bool { return !isRemark(above) && !isTitle(above, row) })
+			if titles {
+				return i, true
+			}
+			break
+		}
+	}
+	return max(first, 0), false
+}
+
+func isRemark(row []string) bool { return len(row) > 0 && strings.HasPrefix(row[0], "#") }
+
+// isTitle reports whether a row above a header says too little to be one of an order.
+func isTitle(row, header []string) bool {
+	return len(row) > 0 && filled(row) < min(filled(header), 3)
+}
+
+// filled is how many fields say anything.
+func filled(row []string) (n int) {
+	for _, field := range row {
+		if field != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// isHeader reports whether a row is the header once more.
+func (r *Reader) isHeader(row *Row) bool {
+	if len(row.fields) < r.width || len(row.fields[0].text) < len(r.names[0]) {
+		return false
+	}
+	for i, name := range r.names {
+		if string(Trim(row.Text(i))) != name {
+			return false
+		}
+	}
+	return true
+}
+
+// basketHeader passes over the header of a basket list whose ids come first, if there is one.
+func (r *Reader) basketHeader() error {
+	sample := sampleFields(r.text, r.scan.split)
+	if !r.kind.IDsFirst || len(sample) == 0 || len(sample[0]) == 0 {
+		return nil
+	}
+	if role, _, known := NewGlossary(r.kind).Meaning(sample[0][0]); !known || role != 0 {
+		return nil
+	}
+	row, err := r.scan.next()
+	if err == nil {
+		r.shape.Header, r.shape.Columns = true, bounded(row.texts())
+	}
+	return err
+}
+
+// separatorLine passes over a line "sep=;", by which spreadsheets are told the separator, and believes it.
+func (r *Reader) separatorLine() (lines int64) {
+	if r.opts.Format == JSONLines || r.opts.Format == Baskets {
+		return 0
+	}
+	line, rest, _ := bytes.Cut(r.text.bytes(), []byte("\n"))
+	said := bytes.Trim(bytes.TrimSuffix(line, []byte("\r")), `"`)
+	if len(said) != 5 || !strings.EqualFold(string(said[:4]), "sep=") {
+		return 0
+	}
+	for format, separator := range separators {
+		if said[4] == separator && r.opts.Format == "" {
+			r.opts.Format = format
+		}
+	}
+	r.text.advance(len(r.text.bytes()) - len(rest))
+	return 1
 }
 
 func plural(n int, noun string) string {

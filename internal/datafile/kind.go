@@ -15,6 +15,7 @@ type Kind struct {
 	// role that such a list plays. Only a kind that has lists may be read as baskets.
 	Lists    []string
 	ListRole int
+	IDsFirst bool // the first field of a basket is its id, that of the first role
 }
 
 // Role is what a column is for.

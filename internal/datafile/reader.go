@@ -16,11 +16,14 @@ type Reader struct {
 	shape     Shape
 	separator byte // 0 for JSON lines, ' ' for any run of white space
 
-	width  int     // of the rows of a table, 0 of others
-	column columns // of a table
-	cast   *cast   // of JSON lines
-	found  []string
-	end    error // what the last Read returned, once it is over
+	dialect *dialect // of a table
+	names   []string // of its columns
+	width   int      // how many fields its rows have: as many as names,
+	wider   bool     // or an empty one more
+	column  columns  // of its roles
+	cast    *cast    // of JSON lines
+	found   []string
+	end     error // what the last Read returned, once it is over
 }
 
 // Shape is how the text of a source was understood.
@@ -28,9 +31,11 @@ type Shape struct {
 	Format      Format   `json:"format"`
 	Compression string   `json:"compression,omitempty"` // gzip or zstd
 	Encoding    string   `json:"encoding"`
-	Delimiter   string   `json:"delimiter,omitempty"` // " " is any run of white space
-	Header      bool     `json:"header"`              // whether the first row names the columns
-	Columns     []string `json:"columns,omitempty"`   // the first 100 names, as written
+	Delimiter   string   `json:"delimiter,omitempty"`   // " " is any run of white space
+	Header      bool     `json:"header"`                // whether the first row names the columns
+	Above       int64    `json:"lines_above,omitempty"` // that stand above the header, or the first row, and are no rows
+	Columns     []string `json:"columns,omitempty"`     // the first 100 names, as written
+	Quotes      Quotes   `json:"quotes,omitempty"`      // as asked for
 }
 
 // Open looks at the beginning of src and returns a Reader of its rows. The error is a FileError when the file as a whole
@@ -49,7 +54,11 @@ func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
 	if r.text, err = r.decode(plain); err != nil {
 		return nil, err
 	}
-	sniffed, err := sniff(r.text, opts, kind)
+	above := r.separatorLine()
+	if len(bytes.TrimSpace(r.text.bytes())) == 0 {
+		return nil, opts.fail(nil, emptyFile)
+	}
+	sniffed, err := sniff(r.text, r.opts, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -57,22 +66,28 @@ func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
 	if err := r.refuse(sniffed); err != nil {
 		return nil, err
 	}
-	return r, r.begin()
+	return r, r.begin(above)
 }
 
-// begin reads what stands before the first row.
-func (r *Reader) begin() error {
-	r.scan = newScanner(r.text, splitterFor(r.separator), r.opts, r.kind.Thing)
+// begin reads what stands before the first row, behind the lines above.
+func (r *Reader) begin(above int64) error {
+	r.scan = newScanner(r.text, splitLine, r.opts, r.kind.Thing)
+	r.scan.line += above
+	r.shape.Above, r.shape.Quotes = above, r.opts.Quotes
 	found := func(role int, column string) { r.found[role] = bounded([]string{column})[0] }
 	if r.shape.Format == JSONLines {
 		r.cast = newCast(r.kind, found)
 		return r.cast.sample(r.text, r.opts, &r.shape)
 	}
 	r.shape.Delimiter = string(r.separator)
-	if r.shape.Format == Baskets {
-		return nil
+	if r.shape.Format != Baskets {
+		return r.header(found)
 	}
-	return r.header(found)
+	r.scan.split = splitBlanks
+	if r.separator != ' ' {
+		r.scan.split = r.opts.dialect(r.separator).split
+	}
+	return r.basketHeader()
 }
 
 // Read returns the next row, with as many fields as the header of a table, or the reject of one. Its error is io.EOF at the
@@ -89,8 +104,14 @@ func (r *Reader) Read() (*Row, *Reject, error) {
 	if reject := row.check(); reject != nil {
 		return nil, reject, nil
 	}
-	if r.width > 0 && len(row.fields) != r.width {
-		return nil, row.Reject(WrongColumns, "%s, the header has %d", plural(len(row.fields), "field"), r.width), nil
+	if r.width == 0 {
+		return row, nil, nil
+	}
+	if r.isHeader(row) {
+		return nil, row.Reject(RepeatedHeader, "the header once more"), nil
+	}
+	if n := len(row.fields); n != r.width && !(r.wider && n == r.width+1 && len(Trim(row.fields[r.width].text)) == 0) {
+		return nil, row.Reject(WrongColumns, "%s, the header has %d", plural(n, "field"), r.width), nil
 	}
 	return row, nil, nil
 }
@@ -156,7 +177,7 @@ func (r *Reader) decode(plain io.Reader) (*window, error) {
 	case len(bytes.TrimSpace(text.bytes())) > 0:
 		return text, nil
 	case text.atEOF():
-		return nil, r.opts.fail(nil, "is empty: there is nothing to load")
+		return nil, r.opts.fail(nil, emptyFile)
 	}
 	return nil, r.opts.fail(nil, "begins with %d KiB of blanks: this is not an %s file", len(text.bytes())>>10, r.kind.Thing)
 }

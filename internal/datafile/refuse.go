@@ -9,6 +9,8 @@ import (
 // binaryFile is a problem, with a place for what the file should have been about.
 const binaryFile = "is a binary file: export the %ss as CSV"
 
+const emptyFile = "is empty: there is nothing to load"
+
 // foreign names the kind of a file that is known by its first bytes and is no text, "" for any other.
 func foreign(head []byte, thing string) string {
 	for _, known := range []struct{ magic, problem string }{

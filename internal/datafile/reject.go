@@ -12,15 +12,18 @@ type Reason string
 
 // The reasons for which a row of any kind is refused.
 const (
-	BadQuote     Reason = "bad_quote"     // text after a closing quote
-	NULByte      Reason = "nul_byte"      // holds a NUL byte, which PostgreSQL cannot store
-	NotUTF8      Reason = "not_utf8"      // holds bytes that are no text in the encoding of the file
-	BadJSON      Reason = "bad_json"      // no JSON object, or one of the wrong shape
-	WrongColumns Reason = "wrong_columns" // more or fewer fields than the header
+	BadQuote       Reason = "bad_quote"       // text after a closing quote
+	NULByte        Reason = "nul_byte"        // holds a NUL byte, which PostgreSQL cannot store
+	NotUTF8        Reason = "not_utf8"        // holds bytes that are no text in the encoding of the file
+	BadJSON        Reason = "bad_json"        // no JSON object, or one of the wrong shape
+	RepeatedHeader Reason = "repeated_header" // the header once more, as in files that were put together
+	WrongColumns   Reason = "wrong_columns"   // more or fewer fields than the header
 )
 
 // Reasons lists them in the order of the checks.
-func Reasons() []Reason { return []Reason{BadQuote, NULByte, NotUTF8, BadJSON, WrongColumns} }
+func Reasons() []Reason {
+	return []Reason{BadQuote, NULByte, NotUTF8, BadJSON, RepeatedHeader, WrongColumns}
+}
 
 // Reject is one row that was refused.
 type Reject struct {

@@ -13,6 +13,8 @@ type Row struct {
 	fields []field
 	bad    Reason // BadQuote or ""
 	open   int    // where the quote was opened that is not closed
+	spans  bool   // a quoted field holds line ends:
+	first  int    // where the first such was opened
 
 	kept int // bytes of it that its rejects keep
 }
@@ -25,20 +27,33 @@ type field struct {
 // Len is the number of fields; 0 for JSON lines.
 func (r *Row) Len() int { return len(r.fields) }
 
-// Text returns a field as it was meant. It allocates only for doubled quotes.
+// Text returns a field as it was meant: ="007", which makes spreadsheets keep a number as it is, is 007. It allocates only
+// for doubled quotes.
 func (r *Row) Text(i int) []byte {
 	f := r.fields[i]
+	text := f.text
 	if f.doubled {
-		return bytes.ReplaceAll(f.text, []byte(`""`), []byte(`"`))
+		text = bytes.ReplaceAll(text, []byte(`""`), []byte(`"`))
 	}
-	return f.text
+	if len(text) > 2 && text[0] == '=' && text[1] == '"' && bytes.IndexByte(text[2:], '"') == len(text)-3 {
+		return text[2 : len(text)-1]
+	}
+	return text
 }
 
+// blank reports whether nothing stands in the row but white space, and separators.
 func (r *Row) blank() bool {
-	if len(r.fields) > 1 || len(r.raw) > 0 && ' ' < r.raw[0] && r.raw[0] < 0x7f {
+	if len(r.raw) > 0 && ' ' < r.raw[0] && r.raw[0] < 0x7f && (len(r.fields) == 0 || len(r.fields[0].text) > 0) {
 		return false
 	}
-	return len(bytes.TrimSpace(r.raw)) == 0
+	separators := max(len(r.fields)-1, 0)
+	for _, f := range r.fields {
+		if len(bytes.TrimSpace(f.text)) > 0 {
+			return false
+		}
+		separators += len(f.text)
+	}
+	return len(r.fields) > 1 && separators == len(r.raw) || len(bytes.TrimSpace(r.raw)) == 0
 }
 
 // A splitter finds the row at the start of data, which is not empty, and returns how many bytes it takes, its line end
@@ -72,54 +87,6 @@ func splitBlanks(r *Row, data []byte, atEOF bool) (int, outcome) {
 		}
 	}
 	return n, found
-}
-
-// splitterFor returns the splitter of a text whose fields are separated so: by 0 not at all, by ' ' by any run of white space.
-func splitterFor(separator byte) splitter {
-	switch separator {
-	case 0:
-		return splitLine
-	case ' ':
-		return splitBlanks
-	}
-	return splitOn(separator)
-}
-
-// splitOn returns the splitter for fields separated by one byte, quoted or not.
-func splitOn(separator byte) splitter {
-	return func(r *Row, data []byte, atEOF bool) (int, outcome) {
-		r.fields, r.bad, r.lines, r.kept = r.fields[:0], "", 1, 0
-		quoted := false
-		for i := 0; ; i++ {
-			start := i
-			if i < len(data) && data[i] == '"' {
-				quoted = true
-				end, doubled := closingQuote(data, i+1)
-				if end < 0 || end+1 == len(data) && !atEOF { // the last quote may turn out to be doubled
-					r.open = start
-					return 0, openQuote
-				}
-				i = end + 1
-				if i < len(data) && data[i] != separator && data[i] != '\n' && data[i] != '\r' {
-					n, found := splitLine(r, data, atEOF)
-					r.bad = BadQuote
-					return n, found
-				}
-				r.fields = append(r.fields, field{data[start+1 : end], doubled})
-			} else {
-				i = fieldEnd(data, i, separator)
-				r.fields = append(r.fields, field{data[start:i], false})
-			}
-			if i < len(data) && data[i] == separator {
-				continue
-			}
-			n, found := r.finish(data, i, atEOF)
-			if quoted && found == wholeRow {
-				r.lines += countLines(r.raw)
-			}
-			return n, found
-		}
-	}
 }
 
 // fieldEnd returns where the field ends that begins at i and is not quoted.

@@ -1,5 +1,7 @@
 package datafile
 
+import "bytes"
+
 // scanner walks over the rows of a text and counts its lines.
 type scanner struct {
 	text  *window
@@ -29,11 +31,24 @@ func (s *scanner) next() (*Row, error) {
 	}
 }
 
+// beginning is the text that is in memory, without a byte order mark, which begins every file of those that were put
+// together, and without the byte that DOS ends a text with.
+func (s *scanner) beginning() (data []byte, atEOF bool) {
+	if bytes.HasPrefix(s.text.bytes(), utf8Mark) {
+		s.text.advance(len(utf8Mark))
+	}
+	data, atEOF = s.text.bytes(), s.text.atEOF()
+	if atEOF {
+		data = bytes.TrimSuffix(data, []byte{0x1a})
+	}
+	return data, atEOF
+}
+
 // advance splits off one row. A row that is not whole yet is split again from its start, but only once twice as much of
 // it is there.
 func (s *scanner) advance() error {
 	for {
-		data, atEOF := s.text.bytes(), s.text.atEOF()
+		data, atEOF := s.beginning()
 		if len(data) > MaxRow+2 { // a row of that size and its CRLF
 			data, atEOF = data[:MaxRow+2], false
 		}

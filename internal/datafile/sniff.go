@@ -46,7 +46,7 @@ func sniff(text *window, opts Options, kind Kind) (shape, error) {
 		}
 	}
 	if fit < headerFound && kind.Lists != nil && opts.Columns == nil && bytes.IndexByte(text.bytes(), 0) < 0 {
-		if separator, sure := looksLikeBaskets(text, kind); sure {
+		if separator, sure := looksLikeBaskets(text, opts, kind); sure {
 			return shape{Baskets, separator}, nil
 		}
 	}
@@ -59,17 +59,17 @@ const headerFound = 1 << 30
 // fitness says how well a separator takes the sample apart: best with a header that names what is needed, then by rows as
 // wide as the header, or as there are columns. A header of one field fits nothing.
 func fitness(text *window, separator byte, opts Options, kind Kind) int {
-	rows := sampleFields(text, splitOn(separator))
+	rows := sampleFields(text, opts.dialect(separator).split)
 	header, fit := opts.Columns, 0
 	if header == nil {
 		if len(rows) == 0 {
 			return 0
 		}
-		header, rows = rows[0], rows[1:]
-		words := NewGlossary(kind)
-		if found, _ := words.find(header); words.complete(found) {
+		at, found := headerAmong(rows, NewGlossary(kind))
+		if found {
 			fit = headerFound
 		}
+		header, rows = rows[at], rows[at+1:]
 	}
 	if len(header) < 2 {
 		return 0
@@ -85,7 +85,7 @@ func fitness(text *window, separator byte, opts Options, kind Kind) int {
 // looksLikeBaskets is careful: order lines taken for baskets would be loaded as nonsense. It wants numbers separated by
 // blanks; or names, not one of them a number, separated by commas, in rows of which no three quarters are equally long,
 // under no known header.
-func looksLikeBaskets(text *window, kind Kind) (separator byte, sure bool) {
+func looksLikeBaskets(text *window, opts Options, kind Kind) (separator byte, sure bool) {
 	several := false
 	for i, row := range sampleFields(text, splitBlanks) {
 		several = several || len(row) > 1
@@ -99,7 +99,7 @@ func looksLikeBaskets(text *window, kind Kind) (separator byte, sure bool) {
 	if sure && several {
 		return ' ', true
 	}
-	rows := sampleFields(text, splitOn(','))
+	rows := sampleFields(text, opts.dialect(',').split)
 	widths, words := map[int]int{}, NewGlossary(kind)
 	for i, row := range rows {
 		widths[len(row)]++
@@ -125,6 +125,11 @@ func basketSeparator(sample []byte) byte {
 		}
 	}
 	return ' '
+}
+
+// dialect is that of the options, with a separator.
+func (o Options) dialect(separator byte) *dialect {
+	return &dialect{separator: separator, quotes: o.Quotes, width: len(o.Columns)}
 }
 
 func isNumber(field string) bool {

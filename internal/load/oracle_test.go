@@ -36,6 +36,7 @@ type books struct {
 	Files   []db.LoadFile
 
 	claims, returns map[[2]string]map[int64]*big.Rat // by load; of returns nil is all
+	owners          map[[2]string]int64              // of lines of which nothing was returned: the load that merged first
 }
 
 type order struct {
@@ -66,6 +67,7 @@ func newBooks() *books {
 	return &books{
 		Items: map[string]bool{}, Orders: map[string]order{}, Lines: map[[2]string]line{}, Loads: map[int64]counts{},
 		claims: map[[2]string]map[int64]*big.Rat{}, returns: map[[2]string]map[int64]*big.Rat{},
+		owners: map[[2]string]int64{},
 	}
 }
 
@@ -111,7 +113,9 @@ func (b *books) load(id int64, files ...file) {
 	}
 	isNew := map[[2]string]bool{}
 	for key, quantity := range staged {
-		isNew[key] = len(b.claims[key]) == 0
+		if isNew[key] = len(b.claims[key]) == 0; isNew[key] {
+			b.owners[key] = id
+		}
 		note(b.claims, key, id, quantity)
 	}
 	b.giveBack(id, back)
@@ -152,6 +156,10 @@ func (b *books) giveBack(id int64, rows []row) {
 func (b *books) settle() {
 	clear(b.Lines)
 	for key, claims := range b.claims {
+		if len(b.returns[key]) == 0 {
+			b.Lines[key] = line{claims[b.owners[key]].RatString(), b.owners[key]}
+			continue
+		}
 		first, last := slices.Min(slices.Collect(maps.Keys(claims))), slices.Max(slices.Collect(maps.Keys(claims)))
 		whole, speaker := int64(0), last
 		for load, quantity := range b.returns[key] {

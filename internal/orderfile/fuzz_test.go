@@ -118,7 +118,7 @@ func promises(t *testing.T, source []byte, opts orderfile.Options) {
 	header := m.Header
 	for number, text := range written(source) {
 		switch {
-		case text == "":
+		case number <= m.Above || strings.Trim(text, " \t"+m.Delimiter) == "":
 		case header:
 			header = false
 		case !numbers[number]:
@@ -129,7 +129,7 @@ func promises(t *testing.T, source []byte, opts orderfile.Options) {
 
 // written yields the lines of a text by number, without outer white space.
 func written(source []byte) func(yield func(int64, string) bool) {
-	text := strings.TrimPrefix(string(source), "\ufeff")
+	text := strings.TrimSuffix(strings.ReplaceAll(string(source), "\ufeff", ""), "\x1a")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	return func(yield func(int64, string) bool) {
 		for i, line := range strings.Split(text, "\n") {

@@ -79,9 +79,15 @@ func (o Options) kind() datafile.Kind {
 	wanted := [roles]string{
 		o.OrderColumn, o.ItemColumn, o.QuantityColumn, o.TimeColumn, o.CustomerColumn, o.StatusColumn,
 	}
+	others := ""
+	if o.StatusColumn != "" {
+		others = datafile.NoColumn // what is named, or nothing
+	}
+	wanted[lineStatusRole], wanted[cancelledRole] = others, others
 	k := datafile.Kind{
 		Thing: "order", Roles: make([]datafile.Role, roles),
 		Lists: []string{"items", "lines", "lineitems", "orderlines", "products"}, ListRole: int(itemRole),
+		IDsFirst: o.BasketIDs == "first",
 	}
 	for r, names := range aliases {
 		k.Roles[r] = datafile.Role{

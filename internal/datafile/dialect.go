@@ -1,0 +1,214 @@
+package datafile
+
+import (
+	"bytes"
+	"unicode"
+)
+
+// Quotes say what a quote in a table is. The empty Quotes is those of CSV as far as they can be believed.
+type Quotes string
+
+// The quotes.
+const (
+	AutoQuotes Quotes = "auto" // as the empty Quotes
+	CSVQuotes  Quotes = "csv"  // a field that begins with one runs to the next, whatever stands between
+	NoQuotes   Quotes = "none" // a letter like any other
+)
+
+// dialect is how the text of a table is separated into fields.
+type dialect struct {
+	separator byte
+	quotes    Quotes
+	width     int // how many fields a row has, 0 when nobody knows yet
+}
+
+// split is the splitter of the dialect.
+func (d *dialect) split(r *Row, data []byte, atEOF bool) (int, outcome) {
+	if d.quotes == NoQuotes {
+		return d.splitLine(r, data, atEOF)
+	}
+	n, found := d.splitQuoted(r, data, atEOF)
+	if found == wholeRow && r.bad == "" && !r.spans || d.quotes == CSVQuotes || d.width == 0 {
+		return n, found
+	}
+	var letters bool // the quote that was opened
+	switch {
+	case r.bad != "":
+		letters = !d.ofText()
+	case found == wholeRow:
+		letters = d.wholeRows(r.raw, r.first, true)
+	case found == openQuote && (atEOF || len(data) > MaxRow):
+		letters = d.wholeRows(data, r.first, atEOF)
+	}
+	if !letters {
+		return n, found
+	}
+	bad := r.bad
+	m, again := d.splitLine(r, data, atEOF)
+	if bad != "" && len(r.fields) != d.width {
+		r.bad = bad
+	}
+	return m, again
+}
+
+// ofText reports whether the separator is one that a text may well hold.
+func (d *dialect) ofText() bool { return d.separator != '\t' && d.separator != '|' }
+
+// splitQuoted believes every quote at the start of a field.
+func (d *dialect) splitQuoted(r *Row, data []byte, atEOF bool) (int, outcome) {
+	r.fields, r.bad, r.lines, r.kept, r.spans = r.fields[:0], "", 1, 0, false
+	for i := 0; ; i++ {
+		switch start := i; {
+		case i < len(data) && data[i] == '"':
+			end, doubled := closingQuote(data, i+1)
+			if end >= 0 {
+				i = d.afterQuote(data, end)
+			}
+			if end < 0 || i == len(data) && !atEOF { // the last quote may turn out to be doubled
+				if r.open = start; !r.spans {
+					r.first = start
+				}
+				return 0, openQuote
+			}
+			if i < len(data) && data[i] != d.separator && data[i] != '\n' && data[i] != '\r' {
+				n, found := splitLine(r, data, atEOF)
+				r.bad = BadQuote
+				return n, found
+			}
+			if !r.spans && bytes.ContainsAny(data[start:end], "\r\n") {
+				r.spans, r.first = true, start
+			}
+			r.fields = append(r.fields, field{data[start+1 : end], doubled})
+		case i < len(data) && data[i] == ' ':
+			var f field
+			f, i = d.inLine(data, i)
+			r.fields = append(r.fields, f)
+		default:
+			i = fieldEnd(data, i, d.separator)
+			r.fields = append(r.fields, field{data[start:i], false})
+		}
+		if i < len(data) && data[i] == d.separator {
+			continue
+		}
+		n, found := r.finish(data, i, atEOF)
+		if r.spans && found == wholeRow {
+			r.lines += countLines(r.raw)
+		}
+		return n, found
+	}
+}
+
+// splitLine takes a line of the text for a row: no quote holds a line end.
+func (d *dialect) splitLine(r *Row, data []byte, atEOF bool) (int, outcome) {
+	n, found := splitLine(r, data, atEOF)
+	if found == wholeRow {
+		r.fields = d.fields(r.raw, r.fields)
+	}
+	return n, found
+}
+
+// fields appends those of a line.
+func (d *dialect) fields(line []byte, fields []field) []field {
+	for i := 0; ; i++ {
+		var f field
+		if d.quotes == NoQuotes {
+			end := fieldEnd(line, i, d.separator)
+			f, i = field{line[i:end], false}, end
+		} else {
+			f, i = d.inLine(line, i)
+		}
+		if fields = append(fields, f); i >= len(line) {
+			return fields
+		}
+	}
+}
+
+// inLine returns the field that begins at i, and where it ends. A quote counts when it is closed at the end of the field,
+// on the same line; blanks around it are none of the field.
+func (d *dialect) inLine(data []byte, i int) (field, int) {
+	start := i
+	for i < len(data) && data[i] == ' ' {
+		i++
+	}
+	if i < len(data) && data[i] == '"' {
+		if end, doubled := closingQuote(data, i+1); end >= 0 && !bytes.ContainsAny(data[i:end], "\r\n") {
+			after := d.afterQuote(data, end)
+			if after == len(data) || data[after] == d.separator || data[after] == '\n' || data[after] == '\r' {
+				return field{data[i+1 : end], doubled}, after
+			}
+		}
+	}
+	end := fieldEnd(data, i, d.separator)
+	return field{data[start:end], false}, end
+}
+
+// afterQuote returns where the blanks end that follow a closing quote.
+func (d *dialect) afterQuote(data []byte, end int) int {
+	for end++; end < len(data) && data[end] == ' '; end++ {
+	}
+	return end
+}
+
+// wholeRows reports whether the lines of data, that on which the quote at open stands included, are rows of their own: they
+// are all as wide as rows are, and, where texts may hold separators, some column beside that of the quote has values that
+// are written the same way and hold a digit. A quote that is closed behind such lines is a letter.
+func (d *dialect) wholeRows(data []byte, open int, atEOF bool) bool {
+	const enough = 20 // lines
+	quoted := len(d.fields(data[:open], nil)) - 1
+	var first []field
+	lines := 0
+	for len(data) > 0 && lines < enough {
+		end := bytes.IndexAny(data, "\r\n")
+		if end < 0 {
+			if !atEOF {
+				break
+			}
+			end = len(data)
+		}
+		fields := d.fields(data[:end], nil)
+		switch {
+		case len(fields) != d.width:
+			return false
+		case lines == 0:
+			first = fields
+		case d.ofText() && !alike(first, fields, quoted):
+			return false
+		}
+		lines++
+		if data = data[end:]; bytes.HasPrefix(data, []byte("\r\n")) {
+			data = data[1:]
+		}
+		data = data[min(1, len(data)):]
+	}
+	return lines > 1 || lines == 1 && !d.ofText()
+}
+
+// alike reports whether two rows have values with digits that are written the same way, in a column other than one.
+func alike(a, b []field, but int) bool {
+	for i := range a {
+		form, digits := writtenAs(a[i].text)
+		if other, _ := writtenAs(b[i].text); i != but && digits && form == other {
+			return true
+		}
+	}
+	return false
+}
+
+// writtenAs is a value with one 9 for each run of digits and one a for each run of letters, and whether it holds a digit.
+func writtenAs(text []byte) (form string, digits bool) {
+	var last rune
+	var b []rune
+	for _, r := range string(bytes.TrimSpace(text[:min(len(text), 64)])) {
+		switch {
+		case unicode.IsDigit(r):
+			r, digits = '9', true
+		case unicode.IsLetter(r):
+			r = 'a'
+		}
+		if r != last || r != '9' && r != 'a' {
+			b = append(b, r)
+		}
+		last = r
+	}
+	return string(b), digits
+}
