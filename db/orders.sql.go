@@ -143,3 +143,43 @@ func (q *Queries) OrderReceiptList(ctx context.Context, loadID int64, externalId
 	}
 	return items, nil
 }
+
+const shopOrderFind = `-- name: ShopOrderFind :one
+SELECT s.external_id FROM shop_orders AS s WHERE s.shop = $1 AND s.shop_order_id = $2
+`
+
+func (q *Queries) ShopOrderFind(ctx context.Context, shop string, shopOrderID string) (string, error) {
+	row := q.db.QueryRow(ctx, shopOrderFind, shop, shopOrderID)
+	var external_id string
+	err := row.Scan(&external_id)
+	return external_id, err
+}
+
+const shopOrderNote = `-- name: ShopOrderNote :execrows
+INSERT INTO shop_orders AS s (shop, shop_order_id, external_id, updated_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (shop, shop_order_id) DO UPDATE
+SET external_id = excluded.external_id, updated_at = excluded.updated_at
+WHERE s.updated_at <= excluded.updated_at
+`
+
+type ShopOrderNoteParams struct {
+	Shop        string    `json:"shop"`
+	ShopOrderID string    `json:"shop_order_id"`
+	ExternalID  string    `json:"external_id"`
+	UpdatedAt   time.Time `json:"updated_at"`
+}
+
+// No row: a later state of the order is known.
+func (q *Queries) ShopOrderNote(ctx context.Context, arg ShopOrderNoteParams) (int64, error) {
+	result, err := q.db.Exec(ctx, shopOrderNote,
+		arg.Shop,
+		arg.ShopOrderID,
+		arg.ExternalID,
+		arg.UpdatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

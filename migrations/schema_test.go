@@ -168,6 +168,8 @@ var violations = map[string][]string{
 	"idempotency_keys_pkey":            {`INSERT INTO idempotency_keys SELECT * FROM idempotency_keys`},
 	"idempotency_keys_body_hash_check": {`UPDATE idempotency_keys SET body_hash = '\x00'`},
 
+	"shop_orders_pkey": {`INSERT INTO shop_orders SELECT * FROM shop_orders`},
+
 	"api_keys_pkey":         {`INSERT INTO api_keys (key_id, name, scope, hint, sha256, created_by) OVERRIDING SYSTEM VALUE VALUES (1, 'n', 'write', '', sha256('y'), '')`},
 	"api_keys_sha256_key":   {newKey + `'other', 'write', '', sha256('x'), '')`},
 	"api_keys_name_idx":     {newKey + `'shop', 'write', '', sha256('y'), '')`},
@@ -181,7 +183,7 @@ var violations = map[string][]string{
 }
 
 // plain indexes refuse nothing.
-var plain = []string{"idempotency_keys_created_at_idx", "item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx"}
+var plain = []string{"idempotency_keys_created_at_idx", "item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx", "shop_orders_external_id_idx"}
 
 // Every constraint refuses what it is there for.
 func TestConstraintsHold(t *testing.T) {

@@ -42,3 +42,14 @@ ON CONFLICT DO NOTHING;
 
 -- name: IdempotencyKeyForget :exec
 DELETE FROM idempotency_keys AS k WHERE k.created_at <= now() - interval '1 day';
+
+-- name: ShopOrderFind :one
+SELECT s.external_id FROM shop_orders AS s WHERE s.shop = @shop AND s.shop_order_id = @shop_order_id;
+
+-- name: ShopOrderNote :execrows
+-- No row: a later state of the order is known.
+INSERT INTO shop_orders AS s (shop, shop_order_id, external_id, updated_at)
+VALUES (@shop, @shop_order_id, @external_id, @updated_at)
+ON CONFLICT (shop, shop_order_id) DO UPDATE
+SET external_id = excluded.external_id, updated_at = excluded.updated_at
+WHERE s.updated_at <= excluded.updated_at;

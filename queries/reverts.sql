@@ -112,6 +112,10 @@ WITH lines AS (
     DELETE FROM known_lines AS k WHERE k.order_id = ANY (@order_ids::bigint[]) RETURNING k.order_id, k.item_id, k.load_id
 ), returned AS (
     DELETE FROM returned_lines AS r WHERE r.order_id = ANY (@order_ids::bigint[])
+), shop AS (
+    DELETE FROM shop_orders AS s
+    USING orders AS o
+    WHERE o.order_id = ANY (@order_ids::bigint[]) AND s.external_id = o.external_id
 ), gone AS (
     DELETE FROM orders AS o WHERE o.order_id = ANY (@order_ids::bigint[]) RETURNING o.load_id
 ), known_order AS (

@@ -24,6 +24,7 @@ type listening struct {
 	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
 	answering
 	rebuilding
+	hooking
 }
 
 // Validate is called when the flags are read.
@@ -35,6 +36,14 @@ type serveCommand struct {
 	listening
 	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Database login that takes orders and rebuilds, where that of DATABASE_URL may not."`
 	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
+}
+
+// hooking is what shops' webhooks are signed with.
+//
+//nolint:lll // tags cannot be broken
+type hooking struct {
+	ShopifySecretFile     string `env:"ALSOBOUGHT_SHOPIFY_SECRET_FILE" placeholder:"FILE" help:"Secrets of Shopify's webhooks, one a line."`
+	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"Secrets of WooCommerce's webhooks, one a line."`
 }
 
 // answering is how finished answers are kept.
@@ -112,6 +121,7 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	}
 	if loader != nil {
 		config.Orders = orders.NewTaker(loader, version)
+		config.ShopifySecret, config.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
 		defer l.follow(ctx, loader, logger)()
 	}
 	return httpapi.Serve(ctx, listener, httpapi.New(config), logger)

@@ -44,6 +44,9 @@ type Config struct {
 
 	Orders *orders.Taker // nil: orders are not taken, nor shown
 
+	// Files with the secrets of webhooks, one a line; read for each request, so that they may be replaced. "": they are not taken.
+	ShopifySecret, WooCommerceSecret string
+
 	CacheBytes   int64  // finished answers to keep, about so many bytes; 0 keeps none
 	CacheControl string // what clients and proxies may do with an answer; "" is no-cache: keep it, and ask whether it still holds
 }
@@ -94,6 +97,7 @@ func New(cfg Config) http.Handler {
 	a.questions(routes)
 	a.rules(routes)
 	a.orders(routes)
+	a.hooks(routes)
 	a.health(routes)
 	a.pages(routes, router)
 	return router

@@ -220,7 +220,8 @@ func TestDocumentHasTheKeys(t *testing.T) {
 		for method, op := range operations {
 			open := op.Tags[0] == "questions" || op.Tags[0] == "health" || op.Tags[0] == "pages"
 			want := []map[string][]string{{keyScheme: {}}}
-			if open {
+			signed := op.Tags[0] == "webhooks" // by another secret
+			if open || signed {
 				want = nil
 			}
 			if diff := cmp.Diff(want, op.Security); diff != "" {

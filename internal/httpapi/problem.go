@@ -17,6 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 	"github.com/alsobought/alsobought/internal/rules"
+	"github.com/alsobought/alsobought/internal/webhook"
 )
 
 // statusClientGone is what the log says of a request whose client went away; nobody receives it. (nginx's number.)
@@ -32,7 +33,7 @@ const shownErrors = 5
 // goes to the log. where is the part of the request that holds its fields.
 func problem(ctx context.Context, err error, where string) error {
 	exchange := exchangeOf(ctx)
-	finished := new(huma.ErrorModel)
+	finished, unreadable := new(huma.ErrorModel), webhook.InvalidError{}
 	invalid, invalidRule := new(recommend.InvalidError), rules.InvalidError{}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -57,7 +58,12 @@ func problem(ctx context.Context, err error, where string) error {
 		return newProblem(http.StatusNotFound, err.Error())
 	case errors.Is(err, orders.ErrKeyReused):
 		return newProblem(http.StatusUnprocessableEntity, err.Error())
-	case errors.Is(err, errNoOrders):
+	case errors.As(err, &unreadable):
+		return newProblem(http.StatusUnprocessableEntity, unreadable.Problem)
+	case errors.Is(err, errSignature):
+		exchange.err = err
+		return newProblem(http.StatusUnauthorized, err.Error())
+	case errors.Is(err, errNoOrders), errors.Is(err, errNoSecret):
 		return unavailable(err.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return unavailable(recommend.ErrNoBuild.Error())

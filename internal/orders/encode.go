@@ -51,6 +51,7 @@ type (
 		Name     string      `json:"item_name"`
 		Quantity json.Number `json:"quantity,omitempty"`
 		Status   string      `json:"item_status,omitempty"`
+		Returned json.Number `json:"refunded_quantity,omitempty"`
 	}
 )
 
@@ -66,7 +67,10 @@ func encode(orders []Order) (text []byte, ids []string, err error) {
 			return nil, nil, InvalidError{{i, "items", fmt.Sprintf("are %d: send 1 to %d", len(o.Items), MostItems)}}
 		}
 		line := orderLine{ID: o.ID, OrderedAt: o.OrderedAt, CustomerID: o.CustomerID}
-		for _, item := range o.Items {
+		for j, item := range o.Items {
+			if q := item.Quantity; q != nil && !(*q > 0) {
+				return nil, nil, InvalidError{{i, fmt.Sprintf("items[%d].quantity", j), "is not above 0"}}
+			}
 			line.Items = append(line.Items, itemLine{Name: item.Name, Quantity: number(item.Quantity, "1", "")})
 		}
 		lines[i] = line
@@ -147,7 +151,7 @@ func check(lines []byte, orders int) ([]string, error) {
 		if item++; at != number {
 			number, item = at, 0
 		}
-		if reject == nil {
+		if reject == nil || slices.Contains(orderfile.NotBought(), reject.Reason) {
 			ids[at-1] = line.Order
 		} else {
 			f := InvalidField{int(at) - 1, field(reject.Reason, item), reject.Detail}

@@ -12,17 +12,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/db"
-	"github.com/alsobought/alsobought/internal/batch"
-	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
 )
 
@@ -31,9 +27,6 @@ const (
 	Most = 1000
 	// MostItems is how many items one of them may have.
 	MostItems = 1000
-
-	batchCalls   = 500 // that share a load
-	batchTimeout = 30 * time.Second
 )
 
 // Errors of the package, beside InvalidError.
@@ -89,42 +82,13 @@ func (r Receipt) Added() bool {
 	return slices.ContainsFunc(r.Orders, func(o OrderReceipt) bool { return o.Status == Added })
 }
 
-// Taker takes orders. It may be used by several goroutines at once.
-type Taker struct {
-	pool    *pgxpool.Pool
-	version string
-	calls   *batch.Batcher[call, result]
-}
-
-// call is one call of Add or Cancel, checked.
-type call struct {
-	sender Sender
-	cancel bool
-	ids    []string
-	lines  []byte // of JSON, one order each
-	key    string // for idempotency, or ""
-	hash   [sha256.Size]byte
-}
-
-type result struct {
-	receipt Receipt
-	err     error
-}
-
-// NewTaker returns a Taker over a pool whose role may load. version is the program's, for the audit.
-func NewTaker(pool *pgxpool.Pool, version string) *Taker {
-	t := &Taker{pool: pool, version: version}
-	t.calls = &batch.Batcher[call, result]{Workers: 1, Most: batchCalls, Timeout: batchTimeout, Do: t.load}
-	return t
-}
-
 // Add loads orders, all or none of them, and returns when they are durable. An order whose id is known gets the lines that it did not have;
 // so a call may be repeated. A call with an idempotencyKey that the sender has used within a day returns the receipt of the first.
 //
 // Errors: InvalidError, ErrKeyReused, database errors. After one of the database, or when ctx ends, the orders may be loaded or not: repeat
 // the call.
 func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
-	c := call{sender: sender, key: idempotencyKey}
+	c := call{sender: sender, adds: true, key: idempotencyKey}
 	var err error
 	if c.lines, c.ids, err = encode(orders); err != nil {
 		return Receipt{}, err
@@ -166,7 +130,7 @@ func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []It
 	if err != nil {
 		return Stored{}, err
 	}
-	c := call{sender: sender, cancel: true, ids: []string{before.OrderID}}
+	c := call{sender: sender, ids: []string{before.OrderID}}
 	if c.lines, err = encodeReturn(before, items); err != nil {
 		return Stored{}, err
 	}
@@ -175,99 +139,6 @@ func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []It
 		return Stored{}, err
 	}
 	return t.Get(ctx, id)
-}
-
-// load makes loads of the calls: those of a sender share one, up to the next Cancel. Within a load nothing comes before or after anything
-// else, so a Cancel has one of its own.
-func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
-	results := make([]result, len(calls))
-	for rest := slices.Repeat([]bool{true}, len(calls)); ; {
-		first := slices.Index(rest, true)
-		if first < 0 {
-			return results, nil
-		}
-		var together []int
-		for i := first; i < len(calls) && (i == first || !calls[first].cancel && !calls[i].cancel); i++ {
-			if rest[i] && calls[i].sender == calls[first].sender {
-				together, rest[i] = append(together, i), false
-			}
-		}
-		part := make([]call, len(together))
-		for i, n := range together {
-			part[i] = calls[n]
-		}
-		receipts, err := t.loadOf(ctx, part)
-		for i, n := range together {
-			if results[n].err = err; err == nil {
-				results[n].receipt = receipts[i]
-			}
-		}
-	}
-}
-
-// loadOf makes one load of calls of one sender.
-func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
-	var lines []byte
-	for _, c := range calls {
-		lines = append(lines, c.lines...)
-	}
-	sender := calls[0].sender
-	var receipts []Receipt
-	_, err := load.Run(ctx, t.pool, []datafile.Source{{
-		Name: sender.Source,
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(lines)), nil },
-	}}, load.Options{
-		File: format, Again: true, LoadedBy: sender.Name, Version: t.version,
-		Within: func(ctx context.Context, tx pgx.Tx, loadID int64) (err error) {
-			receipts, err = receiptsOf(ctx, db.New(tx), loadID, calls)
-			return err
-		},
-	})
-	return receipts, err
-}
-
-// receiptsOf says what the load did for each call, and keeps that of calls with a key.
-func receiptsOf(ctx context.Context, q *db.Queries, loadID int64, calls []call) ([]Receipt, error) {
-	var ids []string
-	for _, c := range calls {
-		ids = append(ids, c.ids...)
-	}
-	rows, err := q.OrderReceiptList(ctx, loadID, ids)
-	if err != nil {
-		return nil, fmt.Errorf("find the orders of load %d: %w", loadID, err)
-	}
-	found := make(map[string]OrderReceipt, len(rows))
-	for _, r := range rows {
-		o := OrderReceipt{r.ExternalID, Known, r.LinesAdded}
-		if r.Added {
-			o.Status = Added
-		}
-		found[r.ExternalID] = o
-	}
-	receipts := make([]Receipt, len(calls))
-	for i, c := range calls {
-		receipts[i] = Receipt{loadID, make([]OrderReceipt, len(c.ids))}
-		for j, id := range c.ids {
-			receipts[i].Orders[j] = found[id]
-		}
-		if c.key == "" {
-			continue
-		}
-		text, err := json.Marshal(receipts[i])
-		if err != nil {
-			return nil, fmt.Errorf("keep the receipt: %w", err)
-		}
-		err = q.IdempotencyKeyInsert(ctx, db.IdempotencyKeyInsertParams{
-			Sender: c.sender.Name, Key: c.key, BodyHash: c.hash[:], Receipt: text,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("keep the receipt: %w", err)
-		}
-	}
-	if err := q.IdempotencyKeyForget(ctx); err != nil {
-		return nil, fmt.Errorf("forget old receipts: %w", err)
-	}
-	return receipts, nil
 }
 
 // Stored is an order as the database has it.

@@ -92,6 +92,7 @@ BEGIN
                 ('returned_lines', 'SELECT, INSERT, UPDATE, DELETE', NULL),
                 ('order_deletions', 'SELECT, INSERT', NULL),
                 ('idempotency_keys', 'SELECT, INSERT, DELETE', NULL),
+                ('shop_orders', 'SELECT, INSERT, UPDATE, DELETE', NULL),
                 ('item_attributes', 'SELECT, INSERT, UPDATE', 'SELECT'),
                 ('rules', 'SELECT', 'SELECT, INSERT, UPDATE'),
                 ('revisions', 'SELECT', 'SELECT'),

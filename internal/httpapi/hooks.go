@@ -1,0 +1,127 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/alsobought/alsobought/internal/orders"
+	"github.com/alsobought/alsobought/internal/webhook"
+)
+
+// The routes of webhooks, as shops' software calls them.
+const (
+	shopifyPath = "/api/v1/hooks/shopify"
+	wooPath     = "/api/v1/hooks/woocommerce"
+)
+
+var (
+	errNoSecret  = errors.New("this server has no secret for these webhooks: see docs/orders.md")
+	errSignature = errors.New("the signature is not that of the body under the secret of these webhooks")
+)
+
+type (
+	shopifyInput struct {
+		Topic     string `header:"X-Shopify-Topic" doc:"What happened." example:"orders/create"`
+		Signature string `header:"X-Shopify-Hmac-Sha256" doc:"Of the body: base64 of HMAC-SHA256 under the secret."`
+		Shop      string `header:"X-Shopify-Shop-Domain" doc:"Whose order it is." example:"example.myshopify.com"`
+		SentAt    string `header:"X-Shopify-Triggered-At" doc:"When it happened."`
+		RawBody   []byte `contentType:"application/json"`
+	}
+	//nolint:tagliatelle // as WooCommerce writes them
+	wooInput struct {
+		Topic     string `header:"X-WC-Webhook-Topic" doc:"What happened." example:"order.created"`
+		Signature string `header:"X-WC-Webhook-Signature" doc:"Of the body: base64 of HMAC-SHA256 under the secret."`
+		Shop      string `header:"X-WC-Webhook-Source" doc:"Whose order it is." example:"https://shop.example/"`
+		RawBody   []byte `contentType:"application/json"`
+	}
+
+	hookOutput struct{ Body hookBody }
+	hookBody   struct {
+		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: it is durable. stale: a later state of the order was known. ignored: the topic is of no order."`
+		LoadID int64  `json:"load_id,omitempty" doc:"The load that it is part of, for the audit."`
+	}
+)
+
+func (a *api) hooks(routes huma.API) {
+	register(routes, hook(huma.Operation{
+		OperationID: "hooks-shopify",
+		Path:        shopifyPath,
+		Summary:     "A webhook of Shopify",
+		Description: "Topics: orders/create, orders/updated, orders/edited, orders/paid, orders/fulfilled, orders/partially_fulfilled, " +
+			"orders/cancelled, orders/delete, refunds/create. Events may come twice and in any order.",
+	}), func(ctx context.Context, in *shopifyInput) (*hookOutput, error) {
+		sentAt, err := time.Parse(time.RFC3339, in.SentAt)
+		if err != nil {
+			sentAt = time.Now()
+		}
+		sender := orders.Sender{Source: http.MethodPost + " " + shopifyPath, Name: "shopify " + in.Shop}
+		return a.take(ctx, sender, signed{a.ShopifySecret, in.Signature, in.RawBody}, func() (orders.Event, error) {
+			return webhook.Shopify(sender.Name, in.Topic, sentAt, in.RawBody)
+		})
+	})
+	register(routes, hook(huma.Operation{
+		OperationID: "hooks-woocommerce",
+		Path:        wooPath,
+		Summary:     "A webhook of WooCommerce",
+		Description: "Topics: order.created, order.updated, order.restored, order.deleted. Events may come twice and in any order.",
+	}), func(ctx context.Context, in *wooInput) (*hookOutput, error) {
+		if in.Topic == "" && in.Signature == "" { // the ping of a new webhook
+			return &hookOutput{hookBody{Status: "ignored"}}, nil
+		}
+		sender := orders.Sender{Source: http.MethodPost + " " + wooPath, Name: "woocommerce " + in.Shop}
+		return a.take(ctx, sender, signed{a.WooCommerceSecret, in.Signature, in.RawBody}, func() (orders.Event, error) {
+			return webhook.WooCommerce(sender.Name, in.Topic, time.Now(), in.RawBody)
+		})
+	})
+}
+
+// signed is a body, its signature, and the file of the secrets under which it should be signed.
+type signed struct {
+	secretFile, signature string
+	body                  []byte
+}
+
+// hook fills in what the operations of webhooks have in common.
+func hook(op huma.Operation) huma.Operation {
+	op.Method = http.MethodPost
+	op = managed(op, http.StatusOK, "webhooks")
+	op.SkipValidateBody = true // it is read when the signature is good
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusRequestEntityTooLarge)
+	return op
+}
+
+// take checks the signature and takes the event that parse reads.
+func (a *api) take(ctx context.Context, sender orders.Sender, s signed, parse func() (orders.Event, error)) (*hookOutput, error) {
+	switch {
+	case s.secretFile == "":
+		return nil, errNoSecret
+	case a.Orders == nil:
+		return nil, errNoOrders
+	}
+	secrets, err := webhook.Secrets(s.secretFile)
+	if err != nil {
+		return nil, err
+	}
+	if !webhook.Signed(s.body, s.signature, secrets) {
+		return nil, errSignature
+	}
+	event, err := parse()
+	if errors.Is(err, webhook.ErrIgnored) {
+		return &hookOutput{hookBody{Status: "ignored"}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	receipt, stale, err := a.Orders.Take(ctx, sender, event)
+	if err != nil {
+		return nil, invalidOrders(err, false)
+	}
+	if stale {
+		return &hookOutput{hookBody{Status: "stale"}}, nil
+	}
+	return &hookOutput{hookBody{"taken", receipt.LoadID}}, nil
+}

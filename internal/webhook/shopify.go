@@ -1,0 +1,92 @@
+package webhook
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/alsobought/alsobought/internal/orders"
+)
+
+type (
+	shopifyOrder struct {
+		ID          json.Number               `json:"id"`
+		Name        string                    `json:"name"` // #1001
+		CreatedAt   *time.Time                `json:"created_at"`
+		UpdatedAt   time.Time                 `json:"updated_at"`
+		CancelledAt *time.Time                `json:"cancelled_at"`
+		Customer    *struct{ ID json.Number } `json:"customer"`
+		LineItems   []shopifyLine             `json:"line_items"`
+	}
+
+	// shopifyLine is named as in Shopify's export, with its variant. CurrentQuantity is what is left after refunds and edits.
+	shopifyLine struct {
+		Name            string   `json:"name"`
+		Quantity        float64  `json:"quantity"`
+		CurrentQuantity *float64 `json:"current_quantity"`
+	}
+
+	shopifyRefund struct {
+		OrderID   json.Number `json:"order_id"`
+		CreatedAt time.Time   `json:"created_at"`
+		Lines     []struct {
+			Quantity float64     `json:"quantity"`
+			Line     shopifyLine `json:"line_item"`
+		} `json:"refund_line_items"`
+	}
+)
+
+// Shopify returns the state of an order that a webhook of a shop tells. at is when it was sent off, for topics whose body does not say.
+//
+// Errors: ErrIgnored, InvalidError.
+func Shopify(shop, topic string, at time.Time, body []byte) (orders.Event, error) {
+	switch topic {
+	case "orders/create", "orders/updated", "orders/edited", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/partially_fulfilled":
+		o, err := decode[shopifyOrder](body)
+		if err != nil {
+			return orders.Event{}, err
+		}
+		return whole(o.event(shop))
+	case "orders/delete":
+		o, err := decode[shopifyOrder](body)
+		if err != nil {
+			return orders.Event{}, err
+		}
+		return whole(orders.Event{Shop: shop, ShopOrderID: o.ID.String(), At: at, Cancelled: true})
+	case "refunds/create":
+		r, err := decode[shopifyRefund](body)
+		if err != nil {
+			return orders.Event{}, err
+		}
+		return whole(r.event(shop))
+	}
+	return orders.Event{}, ErrIgnored
+}
+
+func (o shopifyOrder) event(shop string) orders.Event {
+	e := orders.Event{
+		Shop: shop, ShopOrderID: o.ID.String(), At: o.UpdatedAt, ID: o.Name, Cancelled: o.CancelledAt != nil, OrderedAt: o.CreatedAt,
+	}
+	if o.Customer != nil {
+		e.CustomerID = o.Customer.ID.String()
+	}
+	for _, l := range o.LineItems {
+		e.Items = append(e.Items, l.item(0))
+	}
+	return e
+}
+
+func (r shopifyRefund) event(shop string) orders.Event {
+	e := orders.Event{Shop: shop, ShopOrderID: r.OrderID.String(), At: r.CreatedAt}
+	for _, l := range r.Lines {
+		e.Items = append(e.Items, l.Line.item(l.Quantity))
+	}
+	return e
+}
+
+// item is the line, of which so many were returned, if it does not say itself how many are left.
+func (l shopifyLine) item(returned float64) orders.EventItem {
+	if l.CurrentQuantity != nil {
+		returned = l.Quantity - *l.CurrentQuantity
+	}
+	return orders.EventItem{Name: l.Name, Quantity: l.Quantity, Returned: returned}
+}
