@@ -93,5 +93,5 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	handler := httpapi.New(httpapi.Config{
 		Pool: pool, Version: version, Logger: logger, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
 	})
-	return httpapi.Serve(ctx, listener, handler, logger)
+	return handler.Serve(ctx, listener)
 }

@@ -17,26 +17,16 @@ const keyScheme = "key"
 
 const aboutKeys = "A key of `alsobought keys create NAME`, sent as `Authorization: Bearer KEY`. Its name signs what is changed with it."
 
-// keyed makes the operation one that needs a key, and says so in the document. The key is looked at before anything else of the request;
-// the handler asks signer for its name.
-func (a *api) keyed(routes huma.API, op huma.Operation) huma.Operation {
-	op.Security = []map[string][]string{{keyScheme: {}}}
-	op.Errors = append(op.Errors, http.StatusUnauthorized)
-	op.Middlewares = append(huma.Middlewares{a.checkKey(routes)}, op.Middlewares...)
-	return op
-}
-
-func (a *api) checkKey(routes huma.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		r, _ := humachi.Unwrap(ctx)
-		key, err := apikey.Check(ctx.Context(), a.Pool, bearer(r.Header))
-		if err != nil {
-			writeErr(routes, ctx, problem(ctx.Context(), err, "header"))
-			return
-		}
-		exchangeOf(ctx.Context()).key = key
-		next(ctx)
+// checkKey lets nobody pass without a good key. The handler asks signer for its name.
+func (a *API) checkKey(ctx huma.Context, next func(huma.Context)) {
+	r, _ := humachi.Unwrap(ctx)
+	key, err := apikey.Check(ctx.Context(), a.Pool, bearer(r.Header))
+	if err != nil {
+		a.writeErr(ctx, problem(ctx.Context(), err, "header"))
+		return
 	}
+	exchangeOf(ctx.Context()).key = key
+	next(ctx)
 }
 
 // bearer is the key that the headers carry, or "". Two that differ could be read differently by somebody on the way: two are none.
@@ -52,11 +42,11 @@ func bearer(header http.Header) string {
 	return strings.Trim(key, " ")
 }
 
-// signer is the name of the key of a request whose operation is keyed.
+// signer is the name of the key of a request whose route demands one.
 func signer(ctx context.Context) string { return exchangeOf(ctx).key.Name }
 
 // writeErr writes what problem returned where huma does not do it, in a middleware.
-func writeErr(routes huma.API, ctx huma.Context, err error) {
+func (a *API) writeErr(ctx huma.Context, err error) {
 	if with, ok := errors.AsType[huma.HeadersError](err); ok {
 		for name, values := range with.GetHeaders() {
 			ctx.SetHeader(name, values[0])
@@ -66,5 +56,9 @@ func writeErr(routes huma.API, ctx huma.Context, err error) {
 	if !errors.As(err, &p) {
 		panic(err) // problem returns nothing else
 	}
-	_ = huma.WriteErr(routes, ctx, p.Status, p.Detail) // fails only when the client is gone
+	details := make([]error, len(p.Errors))
+	for i, detail := range p.Errors {
+		details[i] = detail
+	}
+	_ = huma.WriteErr(a.routes, ctx, p.Status, p.Detail, details...) // fails only when the client is gone
 }

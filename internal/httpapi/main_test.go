@@ -37,6 +37,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 type server struct {
 	*httptest.Server
 
+	api  *API
 	pool *pg.Pool
 	log  *logbook
 }
@@ -57,9 +58,10 @@ func serveAPI(t *testing.T, cfg Config) *server {
 	t.Helper()
 	log := newLogbook()
 	cfg.Logger, cfg.Version = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), "test"
-	ts := httptest.NewServer(New(cfg))
+	api := New(cfg)
+	ts := httptest.NewServer(api)
 	t.Cleanup(ts.Close)
-	return &server{ts, cfg.Pool, log}
+	return &server{ts, api, cfg.Pool, log}
 }
 
 // fill loads orders and makes a build of all there are.

@@ -35,6 +35,8 @@ func problem(ctx context.Context, err error, where string) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return newProblem(statusClientGone, "the client went away")
+	case errors.Is(err, errFull):
+		return unavailable(errFull.Error() + "; try again later")
 	case errors.As(err, &invalid):
 		p := newProblem(http.StatusUnprocessableEntity, "")
 		p.Errors = []*huma.ErrorDetail{{Location: where + "." + invalid.Field, Message: invalid.Problem}}

@@ -104,9 +104,11 @@ type (
 	explanationOutput struct{ Body recommend.Explanation }
 )
 
-func (a *api) questions(routes huma.API) {
+func (a *API) questions() {
+	questions, baskets := demand{room: a.usual}, demand{body: a.MaxBody, room: a.usual}
+	batches := demand{body: a.MaxBody, room: a.large}
 	const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "popular-items",
 		Path:        popularPath,
 		Summary:     "The most popular items",
@@ -117,7 +119,7 @@ func (a *api) questions(routes huma.API) {
 			Limit: in.Limit, Days: in.Days, Exclude: in.Exclude, Categories: in.Category, BuildID: in.BuildID,
 		}))
 	})
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "similar-items",
 		Path:        similarPath + "/{item_name}",
 		Summary:     "What goes with an item",
@@ -127,7 +129,7 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *similarInput) (*answerOutput, error) {
 		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "similar-items-by-query",
 		Path:        similarPath,
 		Summary:     "What goes with an item, named in the query",
@@ -136,28 +138,28 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
 		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
-	register(routes, a.withBody(routes, question(huma.Operation{
+	register(a, batches, question(huma.Operation{
 		OperationID: "similar-items-batch",
 		Method:      http.MethodPost,
 		Path:        batchPath,
 		Summary:     "What goes with each of many items",
 		Description: "For each item what similar-items answers, all from one build and by one question to the database.",
 		Errors:      []int{notThere, later},
-	})), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
+	}), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
 		batch, err := a.recommender.AskEach(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
 		return &batchOutput{batch}, err
 	})
-	register(routes, a.withBody(routes, answers(routes, huma.Operation{
+	register(a, baskets, answers(a.routes, huma.Operation{
 		OperationID: "basket-recommendations",
 		Method:      http.MethodPost,
 		Path:        basketPath,
 		Summary:     "What goes with a basket",
 		Description: "The items that go with all of the basket's items together, none of them in it.",
 		Errors:      []int{notThere, later},
-	})), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
+	}), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
 		return a.answer(ctx, nil, recommend.Basket(in.Body.Items, in.Body.with(in.Body.Limit)))
 	})
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "order-recommendations",
 		Path:        orderPath + "/{order_id}",
 		Summary:     "What goes with an order",
@@ -166,7 +168,7 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *orderInput) (*answerOutput, error) {
 		return a.answer(ctx, nil, recommend.Order(in.OrderID, in.with(in.Limit)))
 	})
-	register(routes, question(huma.Operation{
+	register(a, questions, question(huma.Operation{
 		OperationID: "explain",
 		Path:        explainPath,
 		Summary:     "The evidence for two items",
@@ -184,7 +186,7 @@ type Conditional struct {
 }
 
 // answer returns the finished answer, or 304 if the client has it. condition is nil where there is none.
-func (a *api) answer(ctx context.Context, condition *Conditional, q recommend.Question) (*answerOutput, error) {
+func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Question) (*answerOutput, error) {
 	var has func(etag string) bool
 	if condition != nil && condition.IfNoneMatch != "" {
 		has = condition.has
