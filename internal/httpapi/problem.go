@@ -58,7 +58,7 @@ func problem(ctx context.Context, err error, where string) error {
 	case pg.IsMissingSchema(err):
 		exchange.err = err
 		return unavailable("the database has no alsobought tables yet: run alsobought migrate up")
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), pg.IsTimeout(err):
 		exchange.err = err
 		return unavailable("the answer took too long; try again later")
 	case pg.IsReadOnly(err):

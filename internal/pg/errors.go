@@ -44,6 +44,12 @@ func IsUnavailable(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) // the server was killed while we waited for it
 }
 
+// IsTimeout reports whether err says that the server ended a statement that took, or waited, too long.
+func IsTimeout(err error) bool {
+	server := new(pgconn.PgError)
+	return errors.As(err, &server) && (server.Code == queryCanceled || server.Code == lockNotAvailable)
+}
+
 // IsDiskFull reports whether err says that the server has no room left.
 func IsDiskFull(err error) bool {
 	server := new(pgconn.PgError)

@@ -110,10 +110,25 @@ func beginningPool(
 	return beginning, nil
 }
 
-// Warmed returns a pool like the given one whose connections are all made, and warmed, before they are used: the first statement of a
-// session is planned, which takes several times as long as to run it.
-func Warmed(ctx context.Context, pool *pgxpool.Pool, warm func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
-	warmed, err := beginningPool(ctx, pool, true, warm)
+// lockPatience is how long a statement of a server waits for a lock. What holds one for longer, a migration or somebody's LOCK TABLE, is
+// nothing to wait for with a client at the other end.
+const lockPatience = time.Second
+
+// Serving returns a pool like the given one for answering requests. Its sessions end by themselves what takes longer than timeout, or waits
+// longer than a second for a lock, also when nobody is left to cancel it. All are made, and warmed, before they are used: the first statement
+// of a session is planned, which takes several times as long as to run it.
+func Serving(
+	ctx context.Context, pool *pgxpool.Pool, timeout time.Duration, warm func(context.Context, *pgx.Conn) error,
+) (*pgxpool.Pool, error) {
+	limits := fmt.Sprintf("SET statement_timeout = %[1]d; SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
+		timeout.Milliseconds(), lockPatience.Milliseconds())
+	warmed, err := beginningPool(ctx, pool, true, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := warm(ctx, conn); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, limits)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/httpapi"
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// listening is where the API listens, whom it answers, and how it logs.
+type listening struct {
+	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where to listen (default ${default})."`
+	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
+	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
+	answering
+	limiting
+}
+
+// answering is how finished answers are kept.
+type answering struct {
+	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for finished answers, 0 for none (default ${default})."`
+	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control of answers (default ${default})."`
+}
+
+// Validate is called when the flags are read.
+func (a *answering) Validate() error {
+	const most = 1 << 20
+	if a.Cache < 0 || a.Cache > most {
+		return fmt.Errorf("cache is %d MiB: choose 0 to %d", a.Cache, most)
+	}
+	return nil
+}
+
+// limiting is what clients may do.
+type limiting struct {
+	AllowOrigin    []origin      `env:"ALSOBOUGHT_ALLOW_ORIGIN" placeholder:"ORIGIN" help:"Whose pages may ask in a browser, as https://shop.example, or * (repeatable)."`
+	TrustedProxy   []network     `env:"ALSOBOUGHT_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (repeatable)."`
+	RateLimit      *float64      `env:"ALSOBOUGHT_RATE_LIMIT" placeholder:"N" help:"Requests a second of one address, 0 for any (default 100; 0 on loopback without --trusted-proxy)."`
+	MaxRequests    int           `env:"ALSOBOUGHT_MAX_REQUESTS" default:"512" placeholder:"N" help:"Requests under way at a time (default ${default})."`
+	MaxConnections int           `env:"ALSOBOUGHT_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"Connections at a time (default ${default})."`
+	Timeout        time.Duration `env:"ALSOBOUGHT_TIMEOUT" default:"10s" placeholder:"TIME" help:"How long a request may take (default ${default})."`
+}
+
+// Validate is called when the flags are read.
+func (l *limiting) Validate() error {
+	const mostTime = 50 * time.Second
+	switch {
+	case l.RateLimit != nil && !(*l.RateLimit >= 0 && *l.RateLimit <= 1e6):
+		return fmt.Errorf("rate-limit is %v: choose 0 to 1000000 requests a second", *l.RateLimit)
+	case l.MaxRequests < 1:
+		return fmt.Errorf("max-requests is %d: choose 1 or more", l.MaxRequests)
+	case l.MaxConnections < 1:
+		return fmt.Errorf("max-connections is %d: choose 1 or more", l.MaxConnections)
+	case l.Timeout < 100*time.Millisecond || l.Timeout > mostTime:
+		return fmt.Errorf("timeout is %s: choose 100ms to %s", l.Timeout, mostTime)
+	}
+	return nil
+}
+
+// usualRate is the limit of an address that may be anybody's.
+const usualRate = 100
+
+// rate is the limit of one address. On loopback everybody is at home, unless a proxy brings others in.
+func (l *limiting) rate(local bool) float64 {
+	switch {
+	case l.RateLimit != nil:
+		return *l.RateLimit
+	case local && len(l.TrustedProxy) == 0:
+		return 0
+	}
+	return usualRate
+}
+
+// origin is one of RFC 6454, or "*".
+type origin string
+
+// UnmarshalText is called when the flags are read.
+func (o *origin) UnmarshalText(text []byte) error {
+	*o = origin(text)
+	u, err := url.Parse(string(text))
+	if *o != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != string(text)) {
+		return fmt.Errorf("%q is no origin: write it as https://shop.example, without a path", text)
+	}
+	return nil
+}
+
+// network is a CIDR, or one address.
+type network netip.Prefix
+
+// UnmarshalText is called when the flags are read.
+func (n *network) UnmarshalText(text []byte) error {
+	if addr, err := netip.ParseAddr(string(text)); err == nil {
+		*n = network(netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+		return nil
+	}
+	prefix, err := netip.ParsePrefix(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no network: write it as 10.0.0.0/8", text)
+	}
+	*n = network(prefix)
+	return nil
+}
+
+// listen takes the address first of all: that it is in use should not be found out after minutes of other work.
+func (l *listening) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Addr)
+	if err != nil {
+		if cause := new(net.OpError); errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", l.Addr, err)
+	}
+	return listener, nil
+}
+
+// isLocal reports whether nobody but this machine reaches the address.
+func isLocal(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// gcPercent lets the heap grow to five times what is in use: a heap of a few MB would be collected a hundred times a second.
+const gcPercent = 400
+
+// serve answers on listener from the pool's database until ctx ends. announce is called when it does.
+func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, pool *pgxpool.Pool, announce func()) error {
+	logger, err := l.logger(term)
+	if err != nil {
+		return err
+	}
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
+	if pool, err = pg.Serving(ctx, pool, l.Timeout, recommend.Warm); err != nil {
+		return err
+	}
+	defer pool.Close()
+	api := httpapi.New(l.config(pool, logger, isLocal(listener.Addr())))
+	announce()
+	return api.Serve(ctx, listener)
+}
+
+func (l *listening) logger(term *terminal) (*slog.Logger, error) {
+	level := slog.LevelInfo
+	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
+		return nil, usageError{err}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if l.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(term.stderr, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(term.stderr, options)), nil
+}
+
+// config is that of the API; local, if nobody but this machine reaches it.
+func (l *listening) config(pool *pgxpool.Pool, logger *slog.Logger, local bool) httpapi.Config {
+	cfg := httpapi.Config{
+		Pool: pool, Version: version, Logger: logger, Timeout: l.Timeout,
+		CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
+		AddressRate: l.rate(local), MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
+	}
+	for _, origin := range l.AllowOrigin {
+		cfg.AllowOrigins = append(cfg.AllowOrigins, string(origin))
+	}
+	for _, proxy := range l.TrustedProxy {
+		cfg.TrustedProxies = append(cfg.TrustedProxies, netip.Prefix(proxy))
+	}
+	return cfg
+}
