@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/httpapi"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
@@ -28,13 +29,16 @@ type listening struct {
 	limiting
 }
 
+// Validate is called when the flags are read.
+func (l *listening) Validate() error { return errors.Join(l.answering.Validate(), l.limiting.Validate()) }
+
 // answering is how finished answers are kept.
 type answering struct {
 	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for finished answers, 0 for none (default ${default})."`
 	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control of answers (default ${default})."`
 }
 
-// Validate is called when the flags are read.
+// Validate is called by listening's.
 func (a *answering) Validate() error {
 	const most = 1 << 20
 	if a.Cache < 0 || a.Cache > most {
@@ -45,20 +49,24 @@ func (a *answering) Validate() error {
 
 // limiting is what clients may do.
 type limiting struct {
+	PublicRead     *bool         `env:"ALSOBOUGHT_PUBLIC_READ" negatable:"" help:"Questions need no key (default on a loopback address only)."`
 	AllowOrigin    []origin      `env:"ALSOBOUGHT_ALLOW_ORIGIN" placeholder:"ORIGIN" help:"Whose pages may ask in a browser, as https://shop.example, or * (repeatable)."`
 	TrustedProxy   []network     `env:"ALSOBOUGHT_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (repeatable)."`
 	RateLimit      *float64      `env:"ALSOBOUGHT_RATE_LIMIT" placeholder:"N" help:"Requests a second of one address, 0 for any (default 100; 0 on loopback without --trusted-proxy)."`
+	KeyRateLimit   *float64      `env:"ALSOBOUGHT_KEY_RATE_LIMIT" placeholder:"N" help:"Requests a second of one key, 0 for any (default ten times those of an address)."`
 	MaxRequests    int           `env:"ALSOBOUGHT_MAX_REQUESTS" default:"512" placeholder:"N" help:"Requests under way at a time (default ${default})."`
 	MaxConnections int           `env:"ALSOBOUGHT_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"Connections at a time (default ${default})."`
 	Timeout        time.Duration `env:"ALSOBOUGHT_TIMEOUT" default:"10s" placeholder:"TIME" help:"How long a request may take (default ${default})."`
 }
 
-// Validate is called when the flags are read.
+// Validate is called by listening's.
 func (l *limiting) Validate() error {
 	const mostTime = 50 * time.Second
 	switch {
-	case l.RateLimit != nil && !(*l.RateLimit >= 0 && *l.RateLimit <= 1e6):
+	case !isRate(l.RateLimit):
 		return fmt.Errorf("rate-limit is %v: choose 0 to 1000000 requests a second", *l.RateLimit)
+	case !isRate(l.KeyRateLimit):
+		return fmt.Errorf("key-rate-limit is %v: choose 0 to 1000000 requests a second", *l.KeyRateLimit)
 	case l.MaxRequests < 1:
 		return fmt.Errorf("max-requests is %d: choose 1 or more", l.MaxRequests)
 	case l.MaxConnections < 1:
@@ -69,18 +77,38 @@ func (l *limiting) Validate() error {
 	return nil
 }
 
+func isRate(perSecond *float64) bool { return perSecond == nil || *perSecond >= 0 && *perSecond <= 1e6 }
+
 // usualRate is the limit of an address that may be anybody's.
 const usualRate = 100
 
-// rate is the limit of one address. On loopback everybody is at home, unless a proxy brings others in.
-func (l *limiting) rate(local bool) float64 {
-	switch {
-	case l.RateLimit != nil:
-		return *l.RateLimit
-	case local && len(l.TrustedProxy) == 0:
-		return 0
+// rates are the limits of one address and of one key. On loopback everybody is at home, unless a proxy brings others in.
+func (l *limiting) rates(local bool) (address, key float64) {
+	address = usualRate
+	if local && len(l.TrustedProxy) == 0 {
+		address = 0
 	}
-	return usualRate
+	if l.RateLimit != nil {
+		address = *l.RateLimit
+	}
+	if l.KeyRateLimit != nil {
+		return address, *l.KeyRateLimit
+	}
+	return address, 10 * address
+}
+
+// keyedReads reports whether questions need a key. An address that others reach is not opened to everybody without a word, nor served when
+// there is no key with which anybody could ask.
+func (l *limiting) keyedReads(ctx context.Context, pool *pgxpool.Pool, addr net.Addr) (bool, error) {
+	if l.PublicRead != nil && *l.PublicRead || l.PublicRead == nil && isLocal(addr) {
+		return false, nil
+	}
+	usable, err := apikey.Usable(ctx, pool)
+	if err == nil && !usable && !isLocal(addr) {
+		err = usageError{fmt.Errorf("%s can be reached from elsewhere, and there is no key yet: make one with alsobought keys create NAME, "+
+			"or let everybody ask with --public-read", addr)}
+	}
+	return true, err
 }
 
 // origin is one of RFC 6454, or "*".
@@ -147,7 +175,12 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 		return err
 	}
 	defer pool.Close()
-	api := httpapi.New(l.config(pool, logger, isLocal(listener.Addr())))
+	cfg, err := l.config(ctx, pool, listener.Addr())
+	if err != nil {
+		return err
+	}
+	cfg.Logger = logger
+	api := httpapi.New(cfg)
 	announce()
 	return api.Serve(ctx, listener)
 }
@@ -164,12 +197,16 @@ func (l *listening) logger(term *terminal) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(term.stderr, options)), nil
 }
 
-// config is that of the API; local, if nobody but this machine reaches it.
-func (l *listening) config(pool *pgxpool.Pool, logger *slog.Logger, local bool) httpapi.Config {
+// config is that of the API that is to answer on addr.
+func (l *listening) config(ctx context.Context, pool *pgxpool.Pool, addr net.Addr) (httpapi.Config, error) {
+	keyed, err := l.keyedReads(ctx, pool, addr)
+	if err != nil {
+		return httpapi.Config{}, err
+	}
+	perAddress, perKey := l.rates(isLocal(addr))
 	cfg := httpapi.Config{
-		Pool: pool, Version: version, Logger: logger, Timeout: l.Timeout,
-		CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
-		AddressRate: l.rate(local), MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
+		Pool: pool, Version: version, Timeout: l.Timeout, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
+		KeyedReads: keyed, AddressRate: perAddress, KeyRate: perKey, MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
 	}
 	for _, origin := range l.AllowOrigin {
 		cfg.AllowOrigins = append(cfg.AllowOrigins, string(origin))
@@ -177,5 +214,5 @@ func (l *listening) config(pool *pgxpool.Pool, logger *slog.Logger, local bool) 
 	for _, proxy := range l.TrustedProxy {
 		cfg.TrustedProxies = append(cfg.TrustedProxies, netip.Prefix(proxy))
 	}
-	return cfg
+	return cfg, nil
 }

@@ -47,15 +47,19 @@ func TestLimitFlags(t *testing.T) {
 	}
 	high := 7.5
 	for _, test := range []struct {
-		l     limiting
-		local bool
-		want  float64
+		l            limiting
+		local        bool
+		address, key float64
 	}{
-		{limiting{}, true, 0}, {limiting{}, false, usualRate}, {limiting{TrustedProxy: make([]network, 1)}, true, usualRate},
-		{limiting{RateLimit: &high}, true, high}, {limiting{RateLimit: new(float64)}, false, 0},
+		{limiting{}, true, 0, 0},
+		{limiting{}, false, usualRate, 10 * usualRate},
+		{limiting{TrustedProxy: make([]network, 1)}, true, usualRate, 10 * usualRate},
+		{limiting{RateLimit: &high}, true, high, 10 * high},
+		{limiting{RateLimit: new(float64)}, false, 0, 0},
+		{limiting{RateLimit: new(float64), KeyRateLimit: &high}, false, 0, high},
 	} {
-		if got := test.l.rate(test.local); got != test.want {
-			t.Errorf("%+v: %v, want %v", test, got, test.want)
+		if address, key := test.l.rates(test.local); address != test.address || key != test.key {
+			t.Errorf("%+v: %v, %v", test, address, key)
 		}
 	}
 }

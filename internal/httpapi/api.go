@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -34,7 +35,10 @@ type Config struct {
 
 	AllowOrigins   []string       // whose pages may ask in a browser, or "*"; nil is only our own
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	KeyedReads     bool           // questions need a key with scope read; otherwise they are open to everybody
 	AddressRate    float64        // requests a second of one address, and twice as many at once; 0 is no limit
+	KeyRate        float64        // of one key, likewise
+	WrongKeys      int            // of one address in a minute; 0 is 30
 	MaxRequests    int            // questions and changes under way at a time; 0 is 512
 	MaxConnections int            // 0 is 4096
 }
@@ -54,6 +58,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxRequests <= 0 {
 		c.MaxRequests = 512
 	}
+	if c.WrongKeys <= 0 {
+		c.WrongKeys = 30
+	}
 	if c.MaxConnections <= 0 {
 		c.MaxConnections = 4096
 	}
@@ -70,9 +77,12 @@ type API struct {
 	recommender *recommend.Recommender // for what is not kept
 	probe       *probe
 
+	keys        *apikey.Keyring
 	addressRate *limiter[netip.Addr]
-	usual       room // for all that a database is asked for
-	large       room // for answers of megabytes
+	keyRate     *limiter[int64]
+	logins      *limiter[netip.Addr] // failed ones
+	usual       room                 // for all that a database is asked for
+	large       room                 // for answers of megabytes
 }
 
 // maxLarge bounds the memory of large answers, which stay in it until they are written.
@@ -87,7 +97,10 @@ func New(cfg Config) *API {
 		answers:     recommend.NewCache(cfg.Pool, cfg.CacheBytes),
 		recommender: recommend.New(cfg.Pool),
 		probe:       &probe{pool: cfg.Pool},
+		keys:        apikey.NewKeyring(cfg.Pool),
 		addressRate: newLimiter[netip.Addr]("address", cfg.AddressRate, int(max(1, 2*cfg.AddressRate))),
+		keyRate:     newLimiter[int64]("key", cfg.KeyRate, int(max(1, 2*cfg.KeyRate))),
+		logins:      newLimiter[netip.Addr]("logins", float64(cfg.WrongKeys)/60, cfg.WrongKeys),
 		usual:       make(room, cfg.MaxRequests),
 		large:       make(room, maxLarge),
 	}
@@ -111,9 +124,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 // demand is what a route asks of a request, in this order, before it is looked at any closer. The zero demand asks nothing: for health and
 // pages.
 type demand struct {
-	scope string // a key with it; "" is open to everybody
-	body  int64  // a JSON body of at most so many bytes; 0 is none
-	room  room   // a place among the requests under way; nil has no need of one
+	scope apikey.Scope // a key with it; "" is open to everybody
+	body  int64        // a JSON body of at most so many bytes; 0 is none
+	room  room         // a place among the requests under way; nil has no need of one
 }
 
 // register adds an operation with what it demands. Its errors become problems, and the document says which ones.
@@ -140,8 +153,8 @@ func (a *API) impose(d demand, op *huma.Operation) {
 	var first huma.Middlewares
 	if d.scope != "" {
 		op.Security = []map[string][]string{{keyScheme: {}}}
-		op.Errors = append(op.Errors, http.StatusUnauthorized)
-		first = append(first, a.checkKey)
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+		first = append(first, a.checkKey(d.scope))
 	}
 	if d.body > 0 {
 		op.MaxBodyBytes = d.body + 1 // huma takes a body of the limit's size for one too large; readBody has seen to it

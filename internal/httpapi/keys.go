@@ -15,18 +15,39 @@ import (
 // keyScheme is what the document calls the way in which keys are sent.
 const keyScheme = "key"
 
-const aboutKeys = "A key of `alsobought keys create NAME`, sent as `Authorization: Bearer KEY`. Its name signs what is changed with it."
+const aboutKeys = "A key of `alsobought keys create NAME --scope SCOPE`, sent as `Authorization: Bearer KEY`. Its name signs what is changed " +
+	"with it. Scopes: `read` asks, `write` changes orders and rules, `admin` may do all of it."
 
-// checkKey lets nobody pass without a good key. The handler asks signer for its name.
-func (a *API) checkKey(ctx huma.Context, next func(huma.Context)) {
-	r, _ := humachi.Unwrap(ctx)
-	key, err := apikey.Check(ctx.Context(), a.Pool, bearer(r.Header))
-	if err != nil {
-		a.writeErr(ctx, problem(ctx.Context(), err, "header"))
-		return
+// checkKey lets nobody pass without a good key that has the scope. The handler asks signer for its name. Whoever guesses keys is slowed
+// down; whoever had a good one before is not, from the same address either.
+func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, _ := humachi.Unwrap(ctx)
+		key, err := a.login(ctx.Context(), bearer(r.Header))
+		if err == nil && !key.May(scope) {
+			err = forbidden(scope, key.Scopes)
+		}
+		if err != nil {
+			a.writeErr(ctx, problem(ctx.Context(), err, "header"))
+			return
+		}
+		exchangeOf(ctx.Context()).key = key
+		next(ctx)
 	}
-	exchangeOf(ctx.Context()).key = key
-	next(ctx)
+}
+
+func (a *API) login(ctx context.Context, sent string) (apikey.Key, error) {
+	client := exchangeOf(ctx).client
+	if _, known := a.keys.Recall(sent); !known && sent != "" {
+		if wait := a.logins.early(client); wait > 0 {
+			return apikey.Key{}, tooManyRequests("wrong keys from this address", wait)
+		}
+	}
+	key, err := a.keys.Check(ctx, sent)
+	if sent != "" && errors.Is(err, apikey.ErrRefused) {
+		a.logins.take(client, nil)
+	}
+	return key, err
 }
 
 // bearer is the key that the headers carry, or "". Two that differ could be read differently by somebody on the way: two are none.

@@ -37,10 +37,7 @@ func newLimiter[K comparable](name string, perSecond float64, burst int) *limite
 		policy: []string{fmt.Sprintf(`"%s";q=%d;w=%d`, name, burst, seconds(full))},
 		rate:   rate.Limit(perSecond),
 		burst:  burst,
-		buckets: otter.Must(&otter.Options[K, *rate.Limiter]{
-			MaximumSize:      maxClients,
-			ExpiryCalculator: otter.ExpiryAccessing[K, *rate.Limiter](full + time.Second), // a full bucket is a new one
-		}),
+		buckets: otter.Must(&otter.Options[K, *rate.Limiter]{MaximumSize: maxClients}),
 	}
 }
 
@@ -52,16 +49,21 @@ func (l *limiter[K]) bucket(client K) *rate.Limiter {
 	return bucket
 }
 
-// take counts a request and returns 0, or how long it is too early.
-func (l *limiter[K]) take(client K) time.Duration {
+// take counts a request, says in header, if there is one, what is left, and returns 0, or how long the request is too early.
+func (l *limiter[K]) take(client K, header http.Header) time.Duration {
 	if l == nil {
 		return 0
 	}
 	bucket, now := l.bucket(client), time.Now()
-	if bucket.AllowN(now, 1) {
+	allowed := bucket.AllowN(now, 1)
+	tokens := bucket.TokensAt(now)
+	if header != nil {
+		l.tell(max(0, tokens), header)
+	}
+	if allowed {
 		return 0
 	}
-	return l.after(1 - bucket.TokensAt(now))
+	return l.after(1 - tokens)
 }
 
 // early is take for a request that may turn out not to count.
@@ -77,9 +79,8 @@ func (l *limiter[K]) after(tokens float64) time.Duration {
 	return time.Duration(max(0, tokens) / float64(l.rate) * float64(time.Second))
 }
 
-// tell says in the header what is left, as the IETF's draft of RateLimit header fields does.
-func (l *limiter[K]) tell(client K, header http.Header) {
-	tokens := max(0, l.bucket(client).Tokens())
+// tell says what is left, as the IETF's draft of RateLimit header fields does.
+func (l *limiter[K]) tell(tokens float64, header http.Header) {
 	line := make([]byte, 0, 48)
 	line = append(append(line, l.name...), ";r="...)
 	line = strconv.AppendInt(line, int64(tokens), 10)
@@ -91,9 +92,10 @@ func (l *limiter[K]) tell(client K, header http.Header) {
 
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// limitRate holds each address to its rate. Probes are for machines that must not be told to come later.
+// limitRate holds each key that is known to be good, and each address without one, to its rate. Probes are for machines that must not be
+// told to come later.
 func (a *API) limitRate(next http.Handler) http.Handler {
-	if a.addressRate == nil {
+	if a.addressRate == nil && a.keyRate == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,12 +103,15 @@ func (a *API) limitRate(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		client := exchangeOf(r.Context()).client
-		wait := a.addressRate.take(client)
-		a.addressRate.tell(client, w.Header())
+		whose, wait := "this key", time.Duration(0)
+		if key, known := a.keys.Recall(bearer(r.Header)); known {
+			wait = a.keyRate.take(key.KeyID, w.Header())
+		} else {
+			whose, wait = "this address", a.addressRate.take(exchangeOf(r.Context()).client, w.Header())
+		}
 		if wait > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(max(1, seconds(wait))))
-			writeProblem(w, newProblem(http.StatusTooManyRequests, tooMany("this address")))
+			writeProblem(w, newProblem(http.StatusTooManyRequests, tooMany(whose)))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -85,6 +85,9 @@ func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange
 	if x.key.KeyID != 0 {
 		attributes = append(attributes, slog.Int64("key_id", x.key.KeyID))
 	}
+	if status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests {
+		attributes = append(attributes, slog.String("client", x.client.String())) // who needs watching
+	}
 	level := slog.LevelInfo
 	if x.err != nil {
 		attributes = append(attributes, slog.Any("error", x.err))

@@ -33,6 +33,8 @@ func problem(ctx context.Context, err error, where string) error {
 	exchange := exchangeOf(ctx)
 	invalid, invalidRule := new(recommend.InvalidError), rules.InvalidError{}
 	switch {
+	case isProblem(err):
+		return err
 	case errors.Is(ctx.Err(), context.Canceled):
 		return newProblem(statusClientGone, "the client went away")
 	case errors.Is(err, errFull):
@@ -76,6 +78,11 @@ func problem(ctx context.Context, err error, where string) error {
 	}
 }
 
+func isProblem(err error) bool {
+	_, is := errors.AsType[*huma.ErrorModel](err)
+	return is
+}
+
 func newProblem(status int, detail string) *huma.ErrorModel {
 	return &huma.ErrorModel{Status: status, Title: cmp.Or(http.StatusText(status), "Client Closed Request"), Detail: detail}
 }
@@ -96,6 +103,13 @@ func unauthorized(err error) error {
 		detail = "this needs a key, and " + apikey.ErrNoKeys.Error() + ", and send it as Authorization: Bearer KEY"
 	}
 	return huma.ErrorWithHeaders(newProblem(http.StatusUnauthorized, detail), http.Header{"Www-Authenticate": {"Bearer"}})
+}
+
+// forbidden says what the key lacks; RFC 6750 has a word for it.
+func forbidden(scope apikey.Scope, has []apikey.Scope) error {
+	detail := fmt.Sprintf("this needs a key with scope %s, and this key's scope is %s", scope, strings.Join(has, ", "))
+	return huma.ErrorWithHeaders(newProblem(http.StatusForbidden, detail),
+		http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope", scope="` + scope + `"`}})
 }
 
 // polish finishes every problem that huma writes, those of its own validation included: fields in one order, so that equal requests give

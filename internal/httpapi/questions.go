@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -105,8 +106,13 @@ type (
 )
 
 func (a *API) questions() {
-	questions, baskets := demand{room: a.usual}, demand{body: a.MaxBody, room: a.usual}
-	batches := demand{body: a.MaxBody, room: a.large}
+	reader := apikey.Read
+	if !a.KeyedReads {
+		reader = "" // everybody
+	}
+	questions := demand{scope: reader, room: a.usual}
+	baskets := demand{scope: reader, body: a.MaxBody, room: a.usual}
+	batches := demand{scope: reader, body: a.MaxBody, room: a.large}
 	const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
 	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "popular-items",
