@@ -26,6 +26,7 @@ func withHTTP(ctx context.Context, pool *pgxpool.Pool, do func([]asker) error) e
 	}
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil)) //nolint:sloglint // a DiscardHandler would spare the work that is measured
 	handler := httpapi.New(httpapi.Config{Pool: pool, Version: by, Logger: logger})
+	defer handler.Close()
 	serveCtx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- handler.Serve(serveCtx, listener) }()

@@ -30,7 +30,9 @@ type listening struct {
 }
 
 // Validate is called when the flags are read.
-func (l *listening) Validate() error { return errors.Join(l.answering.Validate(), l.limiting.Validate()) }
+func (l *listening) Validate() error {
+	return errors.Join(l.answering.Validate(), l.limiting.Validate())
+}
 
 // answering is how finished answers are kept.
 type answering struct {
@@ -181,6 +183,7 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	}
 	cfg.Logger = logger
 	api := httpapi.New(cfg)
+	defer api.Close()
 	announce()
 	return api.Serve(ctx, listener)
 }

@@ -187,7 +187,7 @@ func Revoke(ctx context.Context, database db.DBTX, keyID int64, revokedBy string
 // found by their hash: how long that takes says nothing about any other key, and all refusals do the same work.
 func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 	q := db.New(database)
-	found, err := pg.Retried(ctx, func() (db.APIKeyFindRow, error) { return q.APIKeyFind(ctx, resolution.Seconds(), hash(key)) })
+	found, err := pg.Retried(ctx, database, func() (db.APIKeyFindRow, error) { return q.APIKeyFind(ctx, resolution.Seconds(), hash(key)) })
 	row := Key{
 		found.KeyID, found.Name, found.Scopes, found.Hint, found.CreatedAt, found.CreatedBy, found.ExpiresAt, found.RevokedAt, found.RevokedBy,
 		found.LastUsedAt,

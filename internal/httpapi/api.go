@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -76,6 +77,9 @@ type API struct {
 	answers     *recommend.Cache
 	recommender *recommend.Recommender // for what is not kept
 	probe       *probe
+	absent      atomic.Pointer[absence] // nil while the database can be asked
+	life        context.Context         //nolint:containedctx // of what outlives requests
+	end         context.CancelFunc
 
 	keys        *apikey.Keyring
 	addressRate *limiter[netip.Addr]
@@ -88,7 +92,7 @@ type API struct {
 // maxLarge bounds the memory of large answers, which stay in it until they are written.
 const maxLarge = 8
 
-// New returns the API of cfg.
+// New returns the API of cfg. It has to be closed.
 func New(cfg Config) *API {
 	cfg = cfg.withDefaults()
 	a := &API{
@@ -104,6 +108,7 @@ func New(cfg Config) *API {
 		usual:       make(room, cfg.MaxRequests),
 		large:       make(room, maxLarge),
 	}
+	a.life, a.end = context.WithCancel(context.Background())
 	a.router.Use(a.observe, secure, a.limitRate, a.limit, routable)
 	if len(cfg.AllowOrigins) > 0 {
 		a.router.Use(a.allowOrigins())
@@ -117,6 +122,9 @@ func New(cfg Config) *API {
 	a.pages()
 	return a
 }
+
+// Close ends what goes on between requests.
+func (a *API) Close() { a.end() }
 
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }

@@ -33,10 +33,10 @@ func newLimiter[K comparable](name string, perSecond float64, burst int) *limite
 	}
 	full := time.Duration(float64(burst) / perSecond * float64(time.Second))
 	return &limiter[K]{
-		name:   `"` + name + `"`,
-		policy: []string{fmt.Sprintf(`"%s";q=%d;w=%d`, name, burst, seconds(full))},
-		rate:   rate.Limit(perSecond),
-		burst:  burst,
+		name:    `"` + name + `"`,
+		policy:  []string{fmt.Sprintf(`"%s";q=%d;w=%d`, name, burst, seconds(full))},
+		rate:    rate.Limit(perSecond),
+		burst:   burst,
 		buckets: otter.Must(&otter.Options[K, *rate.Limiter]{MaximumSize: maxClients}),
 	}
 }

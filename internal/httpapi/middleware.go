@@ -25,6 +25,7 @@ type exchange struct {
 	id     string
 	client netip.Addr // whom it counts for: see addressOf
 	key    apikey.Key // that came with it, if its route needs one
+	stale  bool       // the answer is one that was kept, because the database did not answer
 	err    error      // the cause of a problem that the client is not told
 	stack  []byte
 }
@@ -81,6 +82,9 @@ func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange
 	attributes := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", route), slog.Int("status", status),
 		slog.Duration("duration", took), slog.Int64("bytes", w.bytes), slog.String("request_id", x.id),
+	}
+	if x.stale {
+		attributes = append(attributes, slog.Bool("stale", true))
 	}
 	if x.key.KeyID != 0 {
 		attributes = append(attributes, slog.Int64("key_id", x.key.KeyID))
@@ -170,8 +174,8 @@ func secure(next http.Handler) http.Handler {
 // limit gives the request its time.
 func (a *API) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
-		defer cancel()
+		ctx, done := a.patience(r.Context())
+		defer done()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

@@ -35,7 +35,9 @@ func problem(ctx context.Context, err error, where string) error {
 	switch {
 	case isProblem(err):
 		return err
-	case errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(err, errAway), errors.Is(context.Cause(ctx), errAway):
+		return unavailable(errAway.Error())
+	case errors.Is(context.Cause(ctx), context.Canceled):
 		return newProblem(statusClientGone, "the client went away")
 	case errors.Is(err, errFull):
 		return unavailable(errFull.Error() + "; try again later")
@@ -60,7 +62,7 @@ func problem(ctx context.Context, err error, where string) error {
 	case pg.IsMissingSchema(err):
 		exchange.err = err
 		return unavailable("the database has no alsobought tables yet: run alsobought migrate up")
-	case errors.Is(ctx.Err(), context.DeadlineExceeded), pg.IsTimeout(err):
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded), pg.IsTimeout(err):
 		exchange.err = err
 		return unavailable("the answer took too long; try again later")
 	case pg.IsReadOnly(err):
@@ -69,9 +71,9 @@ func problem(ctx context.Context, err error, where string) error {
 	case pg.IsConflict(err):
 		exchange.err = err
 		return unavailable("the replica had to cancel this to follow its primary; try again")
-	case pg.IsUnavailable(err):
+	case pg.IsUnavailable(err), errors.Is(err, context.Canceled): // the client is still there: it was ended because the database is away
 		exchange.err = err
-		return unavailable("the database cannot be reached at the moment; try again later")
+		return unavailable(errAway.Error())
 	default:
 		exchange.err = err
 		return internalError(exchange.id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -98,6 +99,8 @@ type (
 		//nolint:tagliatelle // its name
 		ETag         string `header:"ETag" doc:"Of the answer as it is now; for If-None-Match. Not for orders and older builds."`
 		CacheControl string `header:"Cache-Control"`
+		Age          string `header:"Age" doc:"Of an answer that was kept, because the database does not answer: seconds since it was known to hold."`
+		Warning      string `header:"Warning" doc:"110 with such an answer."`
 		ContentType  string `header:"Content-Type"`
 		Body         []byte
 	}
@@ -197,7 +200,7 @@ func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Qu
 	if condition != nil && condition.IfNoneMatch != "" {
 		has = condition.has
 	}
-	served, err := a.answers.Ask(ctx, q, has)
+	served, age, err := a.ask(ctx, q, has)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +210,27 @@ func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Qu
 	if served.NotModified() {
 		out.Status, out.ContentType = http.StatusNotModified, ""
 	}
+	if exchangeOf(ctx).stale {
+		out.stale(age)
+	}
 	return out, nil
+}
+
+// ask answers from the database or, if that does not answer, from what is kept, and says how old that is.
+func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag string) bool) (recommend.Served, time.Duration, error) {
+	err := error(errAway)
+	if !a.isAway() {
+		var served recommend.Served
+		if served, err = a.answers.Ask(ctx, q, has); err == nil || !a.unanswered(ctx, err) {
+			return served, 0, err
+		}
+	}
+	served, age, found := a.answers.Stale(q, has)
+	if !found {
+		return served, 0, err
+	}
+	exchangeOf(ctx).stale = true
+	return served, age, nil
 }
 
 // has compares weakly, as RFC 9110 wants it for If-None-Match.

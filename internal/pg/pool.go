@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -93,6 +94,11 @@ func beginningPool(
 	cfg := pool.Config()
 	if full {
 		cfg.MinConns = cfg.MaxConns
+		var tracer pgx.QueryTracer = hurry{}
+		if cfg.ConnConfig.Tracer != nil {
+			tracer = multitracer.New(tracer, cfg.ConnConfig.Tracer)
+		}
+		cfg.ConnConfig.Tracer = tracer
 	}
 	connected := cfg.AfterConnect
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
