@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/alsobought/alsobought/internal/admin"
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/httpapi"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -27,6 +29,7 @@ type listening struct {
 	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
 	answering
 	limiting
+	AdminAddr string `env:"ALSOBOUGHT_ADMIN_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics and /debug/pprof/, for operators only (default nowhere)."`
 }
 
 // Validate is called when the flags are read.
@@ -145,12 +148,17 @@ func (n *network) UnmarshalText(text []byte) error {
 
 // listen takes the address first of all: that it is in use should not be found out after minutes of other work.
 func (l *listening) listen(ctx context.Context) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Addr)
+	return listen(ctx, l.Addr, "--addr")
+}
+
+// listen takes an address, which the flag has given.
+func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		if cause := new(net.OpError); errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", l.Addr, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with %s", addr, err, flag)
 	}
 	return listener, nil
 }
@@ -173,7 +181,12 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(gcPercent)
 	}
-	if pool, err = pg.Serving(ctx, pool, l.Timeout, recommend.Warm); err != nil {
+	tracing, err := newTracing(ctx)
+	if err != nil {
+		return err
+	}
+	defer tracing.stop()
+	if pool, err = pg.Serving(ctx, pool, pg.Service{Timeout: l.Timeout, Warm: recommend.Warm, Tracer: tracing.queries}); err != nil {
 		return err
 	}
 	defer pool.Close()
@@ -181,11 +194,38 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	if err != nil {
 		return err
 	}
-	cfg.Logger = logger
+	cfg.Logger, cfg.Tracer = logger, tracing.provider
+	if l.AdminAddr != "" {
+		registry := admin.NewRegistry(pool, version, logger)
+		cfg.Metrics = registry
+		stop, err := l.administer(ctx, registry, logger)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	api := httpapi.New(cfg)
 	defer api.Close()
 	announce()
 	return api.Serve(ctx, listener)
+}
+
+// administer answers operators until stop is called, which is after the last request was answered: the end is worth watching, too.
+func (l *listening) administer(ctx context.Context, registry *prometheus.Registry, logger *slog.Logger) (stop func(), err error) {
+	listener, err := listen(ctx, l.AdminAddr, "--admin-addr")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- admin.Serve(ctx, listener, registry, logger) }()
+	logger.InfoContext(ctx, "metrics and profiles", slog.String("addr", listener.Addr().String()))
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			logger.ErrorContext(ctx, "metrics and profiles ended", slog.Any("error", err))
+		}
+	}, nil
 }
 
 func (l *listening) logger(term *terminal) (*slog.Logger, error) {

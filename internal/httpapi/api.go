@@ -17,6 +17,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -42,6 +46,9 @@ type Config struct {
 	WrongKeys      int            // of one address in a minute; 0 is 30
 	MaxRequests    int            // questions and changes under way at a time; 0 is 512
 	MaxConnections int            // 0 is 4096
+
+	Metrics prometheus.Registerer // where the API's metrics are registered; nil measures nothing
+	Tracer  trace.TracerProvider  // what spans of requests are made by; nil makes none
 }
 
 func (c Config) withDefaults() Config {
@@ -72,11 +79,14 @@ func (c Config) withDefaults() Config {
 type API struct {
 	Config
 
+	handler     http.Handler // router, traced if need be
 	router      *chi.Mux
 	routes      huma.API
 	answers     *recommend.Cache
 	recommender *recommend.Recommender // for what is not kept
 	probe       *probe
+	metrics     *metrics
+	crowd       *crowd
 	absent      atomic.Pointer[absence] // nil while the database can be asked
 	life        context.Context         //nolint:containedctx // of what outlives requests
 	end         context.CancelFunc
@@ -101,12 +111,21 @@ func New(cfg Config) *API {
 		answers:     recommend.NewCache(cfg.Pool, cfg.CacheBytes),
 		recommender: recommend.New(cfg.Pool),
 		probe:       &probe{pool: cfg.Pool},
+		crowd:       newCrowd(cfg.MaxConnections),
 		keys:        apikey.NewKeyring(cfg.Pool),
 		addressRate: newLimiter[netip.Addr]("address", cfg.AddressRate, int(max(1, 2*cfg.AddressRate))),
 		keyRate:     newLimiter[int64]("key", cfg.KeyRate, int(max(1, 2*cfg.KeyRate))),
 		logins:      newLimiter[netip.Addr]("logins", float64(cfg.WrongKeys)/60, cfg.WrongKeys),
 		usual:       make(room, cfg.MaxRequests),
 		large:       make(room, maxLarge),
+	}
+	a.handler = a.router
+	if cfg.Tracer != nil {
+		a.handler = otelhttp.NewHandler(a.router, "request", otelhttp.WithTracerProvider(cfg.Tracer),
+			otelhttp.WithPropagators(propagation.TraceContext{}))
+	}
+	if cfg.Metrics != nil {
+		a.measure(cfg.Metrics)
 	}
 	a.life, a.end = context.WithCancel(context.Background())
 	a.router.Use(a.observe, secure, a.limitRate, a.limit, routable)
@@ -127,7 +146,7 @@ func New(cfg Config) *API {
 func (a *API) Close() { a.end() }
 
 // ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 // demand is what a route asks of a request, in this order, before it is looked at any closer. The zero demand asks nothing: for health and
 // pages.

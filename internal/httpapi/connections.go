@@ -14,7 +14,9 @@ import (
 // crowd keeps the number of connections down. When one too many arrives, those that have been waiting longest for a request make place: a
 // flood of connections that ask nothing pushes itself out, and nobody whose request is being answered.
 type crowd struct {
-	most   int
+	most      int
+	pushedOut atomic.Int64
+
 	mu     sync.Mutex
 	guests map[net.Conn]*guest
 }
@@ -37,6 +39,7 @@ func (c *crowd) admit(ctx context.Context, conn net.Conn) context.Context {
 	defer c.mu.Unlock()
 	if len(c.guests) >= c.most && !c.makePlace() {
 		_ = conn.Close() // all others are being answered
+		c.pushedOut.Add(1)
 		return context.WithValue(ctx, guestKey{}, g)
 	}
 	c.guests[conn] = g
@@ -59,6 +62,7 @@ func (c *crowd) makePlace() bool {
 	for _, some := range candidates[:min(len(candidates), 1+c.most/64)] {
 		_ = some.guest.conn.Close() // the server finds out when it reads
 		delete(c.guests, some.guest.conn)
+		c.pushedOut.Add(1)
 	}
 	return len(candidates) > 0
 }
@@ -71,6 +75,12 @@ func (c *crowd) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.guests, conn)
+}
+
+func (c *crowd) size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.guests)
 }
 
 // answering reports whether a request of some connection is being answered.

@@ -38,7 +38,7 @@ func TestLosingTheDatabase(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "CHECKPOINT"); err != nil {
 		t.Fatal(err)
 	}
-	if pool, err = pg.Serving(t.Context(), pool, patience, recommend.Warm); err != nil {
+	if pool, err = pg.Serving(t.Context(), pool, pg.Service{Timeout: patience, Warm: recommend.Warm}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
@@ -297,7 +297,7 @@ func TestExhaustedPool(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	fill(t, pool, csvOf(t, []string{"1", "PID"}, []string{"1", "Gloves"}))
-	serving, err := pg.Serving(t.Context(), pool, patience, recommend.Warm)
+	serving, err := pg.Serving(t.Context(), pool, pg.Service{Timeout: patience, Warm: recommend.Warm})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestExhaustedPool(t *testing.T) {
 func TestServerEndsStatements(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	serving, err := pg.Serving(t.Context(), pool, 200*time.Millisecond, recommend.Warm)
+	serving, err := pg.Serving(t.Context(), pool, pg.Service{Timeout: 200 * time.Millisecond, Warm: recommend.Warm})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apike
 	recalled, known := a.keys.Recall(sent)
 	if !known && sent != "" {
 		if wait := a.logins.early(client); wait > 0 {
+			a.metrics.refuse(refusedLogins)
 			return apikey.Key{}, tooManyRequests("wrong keys from this address", wait)
 		}
 	}

@@ -103,13 +103,15 @@ func (a *API) limitRate(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		whose, wait := "this key", time.Duration(0)
+		whose, limit, wait := "this key", refusedKey, time.Duration(0)
 		if key, known := a.keys.Recall(bearer(r.Header)); known {
 			wait = a.keyRate.take(key.KeyID, w.Header())
 		} else {
-			whose, wait = "this address", a.addressRate.take(exchangeOf(r.Context()).client, w.Header())
+			whose, limit = "this address", refusedAddress
+			wait = a.addressRate.take(exchangeOf(r.Context()).client, w.Header())
 		}
 		if wait > 0 {
+			a.metrics.refuse(limit)
 			w.Header().Set("Retry-After", strconv.Itoa(max(1, seconds(wait))))
 			writeProblem(w, newProblem(http.StatusTooManyRequests, tooMany(whose)))
 			return
@@ -160,6 +162,9 @@ func (r room) leave() { <-r }
 func (a *API) within(r room) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if err := r.enter(ctx.Context()); err != nil {
+			if errors.Is(err, errFull) {
+				a.metrics.refuse(refusedConcurrency)
+			}
 			a.writeErr(ctx, problem(ctx.Context(), err, ""))
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -225,7 +226,7 @@ func crowded(t *testing.T, most int, handler http.HandlerFunc) (dial func() net.
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
 	go func() {
-		served <- serveConnections(ctx, listener, handler, Config{MaxConnections: most}.withDefaults())
+		served <- serveConnections(ctx, listener, handler, newCrowd(most), slog.New(slog.DiscardHandler))
 	}()
 	var dialed []net.Conn
 	t.Cleanup(func() {

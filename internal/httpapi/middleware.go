@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/alsobought/alsobought/internal/apikey"
 )
@@ -41,6 +43,7 @@ func exchangeOf(ctx context.Context) *exchange {
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		a.metrics.began()
 		x := &exchange{id: requestID(r), client: addressOf(a.clientOf(r))}
 		w.Header().Set(requestIDHeader, x.id)
 		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
@@ -79,9 +82,15 @@ func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange
 	if w.gone && r.Context().Err() != nil {
 		status = statusClientGone
 	}
+	a.metrics.ended(r.Method, route, status, x, took)
 	attributes := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", route), slog.Int("status", status),
 		slog.Duration("duration", took), slog.Int64("bytes", w.bytes), slog.String("request_id", x.id),
+	}
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetName(r.Method + " " + route)
+		span.SetAttributes(semconv.HTTPRoute(route))
+		attributes = append(attributes, slog.String("trace_id", span.SpanContext().TraceID().String()))
 	}
 	if x.stale {
 		attributes = append(attributes, slog.Bool("stale", true))

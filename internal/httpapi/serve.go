@@ -24,12 +24,11 @@ const (
 
 // Serve answers requests on listener until ctx ends, lets those that run come to their end, and returns nil. It closes listener.
 func (a *API) Serve(ctx context.Context, listener net.Listener) error {
-	return serveConnections(ctx, listener, a, a.Config)
+	return serveConnections(ctx, listener, a, a.crowd, a.Logger)
 }
 
-// serveConnections is Serve with any handler; of the config it needs the logger and what is about connections.
-func serveConnections(ctx context.Context, listener net.Listener, handler http.Handler, cfg Config) error {
-	crowd := newCrowd(cfg.MaxConnections)
+// serveConnections is Serve with any handler.
+func serveConnections(ctx context.Context, listener net.Listener, handler http.Handler, crowd *crowd, logger *slog.Logger) error {
 	server := &http.Server{
 		Handler:           attend(handler),
 		ConnContext:       crowd.admit,
@@ -39,7 +38,7 @@ func serveConnections(ctx context.Context, listener net.Listener, handler http.H
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()

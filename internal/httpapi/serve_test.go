@@ -33,7 +33,9 @@ func TestServeEndsWithItsRequests(t *testing.T) {
 	})
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serveConnections(ctx, listener, handler, Config{}.withDefaults()) }()
+	go func() {
+		served <- serveConnections(ctx, listener, handler, newCrowd(10), slog.New(slog.DiscardHandler))
+	}()
 
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	asked := make(chan string, 1)
@@ -77,7 +79,7 @@ func TestServeSaysThatItCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	if err := serveConnections(t.Context(), listener, http.NotFoundHandler(), Config{}.withDefaults()); !errors.Is(err, net.ErrClosed) {
+	if err := serveConnections(t.Context(), listener, http.NotFoundHandler(), newCrowd(10), slog.New(slog.DiscardHandler)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve on a closed listener: %v", err)
 	}
 }
@@ -91,7 +93,9 @@ func TestServeLimitsHeaders(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serveConnections(ctx, listener, http.NotFoundHandler(), Config{}.withDefaults()) }()
+	go func() {
+		served <- serveConnections(ctx, listener, http.NotFoundHandler(), newCrowd(10), slog.New(slog.DiscardHandler))
+	}()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +208,7 @@ func TestPanics(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serveConnections(ctx, listener, router, Config{}.withDefaults()) }()
+	go func() { served <- serveConnections(ctx, listener, router, newCrowd(10), slog.New(slog.DiscardHandler)) }()
 	for path, want := range map[string]struct {
 		begins, contains, cause string
 	}{

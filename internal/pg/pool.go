@@ -81,25 +81,14 @@ func Open(ctx context.Context, url string, conns int32, options ...Option) (*pgx
 
 // settingPool returns a pool like the given one whose sessions begin with the statements.
 func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*pgxpool.Pool, error) {
-	return beginningPool(ctx, pool, false, func(ctx context.Context, conn *pgx.Conn) error {
+	return beginningPool(ctx, pool.Config(), func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, statements)
 		return err
 	})
 }
 
-// beginningPool returns a pool like the given one whose sessions begin with begin; full, if all are to be made at once.
-func beginningPool(
-	ctx context.Context, pool *pgxpool.Pool, full bool, begin func(context.Context, *pgx.Conn) error,
-) (*pgxpool.Pool, error) {
-	cfg := pool.Config()
-	if full {
-		cfg.MinConns = cfg.MaxConns
-		var tracer pgx.QueryTracer = hurry{}
-		if cfg.ConnConfig.Tracer != nil {
-			tracer = multitracer.New(tracer, cfg.ConnConfig.Tracer)
-		}
-		cfg.ConnConfig.Tracer = tracer
-	}
+// beginningPool returns a pool of cfg whose sessions begin with begin.
+func beginningPool(ctx context.Context, cfg *pgxpool.Config, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
 	connected := cfg.AfterConnect
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if connected != nil {
@@ -120,16 +109,27 @@ func beginningPool(
 // nothing to wait for with a client at the other end.
 const lockPatience = time.Second
 
-// Serving returns a pool like the given one for answering requests. Its sessions end by themselves what takes longer than timeout, or waits
-// longer than a second for a lock, also when nobody is left to cancel it. All are made, and warmed, before they are used: the first statement
-// of a session is planned, which takes several times as long as to run it.
-func Serving(
-	ctx context.Context, pool *pgxpool.Pool, timeout time.Duration, warm func(context.Context, *pgx.Conn) error,
-) (*pgxpool.Pool, error) {
+// Service is how sessions answer requests.
+type Service struct {
+	Timeout time.Duration                          // of a statement, and of a transaction that nobody goes on with
+	Warm    func(context.Context, *pgx.Conn) error // run by each session first
+	Tracer  pgx.QueryTracer                        // nil traces nothing
+}
+
+// Serving returns a pool like the given one for answering requests. Its sessions end by themselves what takes longer than the timeout, or
+// waits longer than a second for a lock, also when nobody is left to cancel it; and nobody waits longer than a second for a session. All are
+// made, and warmed, before they are used: the first statement of a session is planned, which takes several times as long as to run it.
+func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*pgxpool.Pool, error) {
 	limits := fmt.Sprintf("SET statement_timeout = %[1]d; SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
-		timeout.Milliseconds(), lockPatience.Milliseconds())
-	warmed, err := beginningPool(ctx, pool, true, func(ctx context.Context, conn *pgx.Conn) error {
-		if err := warm(ctx, conn); err != nil {
+		s.Timeout.Milliseconds(), lockPatience.Milliseconds())
+	cfg := pool.Config()
+	cfg.MinConns = cfg.MaxConns
+	cfg.ConnConfig.Tracer = hurry{}
+	if s.Tracer != nil {
+		cfg.ConnConfig.Tracer = multitracer.New(hurry{}, s.Tracer)
+	}
+	warmed, err := beginningPool(ctx, cfg, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := s.Warm(ctx, conn); err != nil {
 			return err
 		}
 		_, err := conn.Exec(ctx, limits)

@@ -40,6 +40,8 @@ type Cache struct {
 	latest      atomic.Pointer[reading]
 	kept        *otter.Cache[string, Served] // nil keeps nothing
 	flights     singleflight.Group
+	hits        atomic.Int64
+	misses      atomic.Int64
 	shared      atomic.Pointer[shared] // under which work for several callers runs
 }
 
@@ -124,9 +126,26 @@ func (c *Cache) Ask(ctx context.Context, q Question, ifNoneMatch func(etag strin
 	}
 	key := q.key(version)
 	if served, found := c.kept.GetIfPresent(key); found {
+		c.hits.Add(1)
 		return served, nil
 	}
+	c.misses.Add(1)
 	return c.fly(ctx, key, q)
+}
+
+// Stats is how well a Cache does.
+type Stats struct {
+	Hits, Misses int64 // of questions that are kept
+	Bytes        uint64
+}
+
+// Stats returns how the cache has done so far.
+func (c *Cache) Stats() Stats {
+	s := Stats{Hits: c.hits.Load(), Misses: c.misses.Load()}
+	if c.kept != nil {
+		s.Bytes = c.kept.WeightedSize()
+	}
+	return s
 }
 
 // Stale returns what was kept under the version that was read last, without asking the database, and how long ago that was. Questions that
