@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -61,12 +62,14 @@ type limiting struct {
 	KeyRateLimit   *float64      `env:"ALSOBOUGHT_KEY_RATE_LIMIT" placeholder:"N" help:"Requests a second of one key, 0 for any (default ten times those of an address)."`
 	MaxRequests    int           `env:"ALSOBOUGHT_MAX_REQUESTS" default:"512" placeholder:"N" help:"Requests under way at a time (default ${default})."`
 	MaxConnections int           `env:"ALSOBOUGHT_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"Connections at a time (default ${default})."`
+	Drain          time.Duration `env:"ALSOBOUGHT_DRAIN" default:"10s" placeholder:"TIME" help:"What requests get to come to their end when the server stops (default ${default})."`
+	DrainDelay     time.Duration `env:"ALSOBOUGHT_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long requests are taken after /readyz says that the server stops (default ${default})."`
 	Timeout        time.Duration `env:"ALSOBOUGHT_TIMEOUT" default:"10s" placeholder:"TIME" help:"How long a request may take (default ${default})."`
 }
 
 // Validate is called by listening's.
 func (l *limiting) Validate() error {
-	const mostTime = 50 * time.Second
+	const mostTime, mostDrain = 50 * time.Second, 10 * time.Minute
 	switch {
 	case !isRate(l.RateLimit):
 		return fmt.Errorf("rate-limit is %v: choose 0 to 1000000 requests a second", *l.RateLimit)
@@ -78,6 +81,10 @@ func (l *limiting) Validate() error {
 		return fmt.Errorf("max-connections is %d: choose 1 or more", l.MaxConnections)
 	case l.Timeout < 100*time.Millisecond || l.Timeout > mostTime:
 		return fmt.Errorf("timeout is %s: choose 100ms to %s", l.Timeout, mostTime)
+	case l.Drain < 100*time.Millisecond || l.Drain > mostDrain:
+		return fmt.Errorf("drain is %s: choose 100ms to %s", l.Drain, mostDrain)
+	case l.DrainDelay < 0 || l.DrainDelay > mostDrain:
+		return fmt.Errorf("drain-delay is %s: choose 0s to %s", l.DrainDelay, mostDrain)
 	}
 	return nil
 }
@@ -207,7 +214,19 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	api := httpapi.New(cfg)
 	defer api.Close()
 	announce()
+	tellSystemd(ctx, logger)
 	return api.Serve(ctx, listener)
+}
+
+// tellSystemd says that the server is ready, and when ctx ends, that it stops, if systemd wants to know (Type=notify).
+func tellSystemd(ctx context.Context, logger *slog.Logger) {
+	tell := func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			logger.WarnContext(ctx, "systemd cannot be told", slog.String("state", state), slog.Any("error", err))
+		}
+	}
+	tell(daemon.SdNotifyReady)
+	context.AfterFunc(ctx, func() { tell(daemon.SdNotifyStopping) })
 }
 
 // administer answers operators until stop is called, which is after the last request was answered: the end is worth watching, too.
@@ -250,6 +269,7 @@ func (l *listening) config(ctx context.Context, pool *pgxpool.Pool, addr net.Add
 	cfg := httpapi.Config{
 		Pool: pool, Version: version, Timeout: l.Timeout, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
 		KeyedReads: keyed, AddressRate: perAddress, KeyRate: perKey, MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
+		Drain: l.Drain, DrainDelay: l.DrainDelay,
 	}
 	for _, origin := range l.AllowOrigin {
 		cfg.AllowOrigins = append(cfg.AllowOrigins, string(origin))

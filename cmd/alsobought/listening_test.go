@@ -36,6 +36,8 @@ func TestLimitFlags(t *testing.T) {
 		"--rate-limit=NaN":             "rate-limit is NaN",
 		"--max-requests=0":             "max-requests is 0",
 		"--max-connections=0":          "max-connections is 0",
+		"--drain=0s":                   "drain is 0s",
+		"--drain-delay=1h":             "drain-delay is 1h0m0s",
 		"--timeout=1h":                 "timeout is 1h0m0s",
 		"--allow-origin=shop.example":  "no origin",
 		"--trusted-proxy=10.0.0.0/8,x": "no network",

@@ -46,6 +46,8 @@ type Config struct {
 	WrongKeys      int            // of one address in a minute; 0 is 30
 	MaxRequests    int            // questions and changes under way at a time; 0 is 512
 	MaxConnections int            // 0 is 4096
+	Drain          time.Duration  // what requests get to come to their end when Serve stops; 0 is 10 s
+	DrainDelay     time.Duration  // for how long they are taken after /readyz says that it stops
 
 	Metrics prometheus.Registerer // where the API's metrics are registered; nil measures nothing
 	Tracer  trace.TracerProvider  // what spans of requests are made by; nil makes none
@@ -59,6 +61,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
+	}
+	if c.Drain <= 0 {
+		c.Drain = 10 * time.Second
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
@@ -87,6 +92,7 @@ type API struct {
 	probe       *probe
 	metrics     *metrics
 	crowd       *crowd
+	draining    atomic.Bool
 	absent      atomic.Pointer[absence] // nil while the database can be asked
 	life        context.Context         //nolint:containedctx // of what outlives requests
 	end         context.CancelFunc

@@ -154,7 +154,7 @@ func (a *API) health() {
 		OperationID: "readyz",
 		Path:        "/readyz",
 		Summary:     "Can questions be answered?",
-		Description: "Ready if the database is there and has an active build.",
+		Description: "Ready if the database is there and has an active build, and the server is not about to stop.",
 	}, "Something is missing; the body says what."), a.ready)
 	register(a, demand{}, probing[liveBody](a.routes, huma.Operation{
 		OperationID: "livez",
@@ -181,6 +181,9 @@ func (a *API) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 	out := &readyOutput{http.StatusOK, readyBody{"ready", s.connected, s.buildID, s.missing, moment(s.at), s.database()}}
 	if !s.connected {
 		out.Body.Missing = "the database cannot be reached"
+	}
+	if a.draining.Load() {
+		out.Body.Missing = "the server is stopping"
 	}
 	if out.Body.Missing != "" {
 		out.Status, out.Body.Status = http.StatusServiceUnavailable, "not ready"

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -226,7 +225,7 @@ func crowded(t *testing.T, most int, handler http.HandlerFunc) (dial func() net.
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
 	go func() {
-		served <- serveConnections(ctx, listener, handler, newCrowd(most), slog.New(slog.DiscardHandler))
+		served <- serveConnections(ctx, listener, handler, newCrowd(most), Config{}.withDefaults())
 	}()
 	var dialed []net.Conn
 	t.Cleanup(func() {

@@ -19,16 +19,29 @@ const (
 	writeTimeout  = time.Minute
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
-	stopTimeout   = 10 * time.Second
 )
 
-// Serve answers requests on listener until ctx ends, lets those that run come to their end, and returns nil. It closes listener.
+// Serve answers requests on listener until ctx ends. Then /readyz says so, for DrainDelay everything else goes on, and after that nobody new
+// is let in while the requests that run come to their end, within Drain. It closes listener.
+//
+// Errors: of the listener; one that says that requests were cut off.
 func (a *API) Serve(ctx context.Context, listener net.Listener) error {
-	return serveConnections(ctx, listener, a, a.crowd, a.Logger)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	unhook := context.AfterFunc(ctx, func() {
+		a.draining.Store(true)
+		select {
+		case <-serving.Done():
+		case <-time.After(a.DrainDelay):
+			stop()
+		}
+	})
+	defer unhook()
+	return serveConnections(serving, listener, a, a.crowd, a.Config)
 }
 
-// serveConnections is Serve with any handler.
-func serveConnections(ctx context.Context, listener net.Listener, handler http.Handler, crowd *crowd, logger *slog.Logger) error {
+// serveConnections answers by any handler. Of the config it needs the logger and Drain.
+func serveConnections(ctx context.Context, listener net.Listener, handler http.Handler, crowd *crowd, cfg Config) error {
 	server := &http.Server{
 		Handler:           attend(handler),
 		ConnContext:       crowd.admit,
@@ -38,7 +51,7 @@ func serveConnections(ctx context.Context, listener net.Listener, handler http.H
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -47,11 +60,14 @@ func serveConnections(ctx context.Context, listener net.Listener, handler http.H
 		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Drain)
 	defer cancel()
 	err := server.Shutdown(stopCtx)
 	if err != nil {
-		err = errors.Join(fmt.Errorf("requests still ran %s after the end and were cut off: %w", stopTimeout, err), server.Close())
+		cut := crowd.answering() // or only clients that never came to the end of a request
+		if err = server.Close(); cut {
+			err = errors.Join(fmt.Errorf("requests still ran %s after the end and were cut off: give them longer by --drain", cfg.Drain), err)
+		}
 	}
 	<-ended //nolint:errcheck // http.ErrServerClosed
 	return err
