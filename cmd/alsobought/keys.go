@@ -38,12 +38,14 @@ func (c *keysListCommand) Run(ctx context.Context, term *terminal, d *database) 
 	t := newTable(term.stdout)
 	t.row("KEY", "NAME", "SCOPES", "BEGINS", "STATE", "CREATED (UTC)", "EXPIRES (UTC)", "LAST USED (UTC)")
 	for _, k := range keys {
-		t.row(strconv.FormatInt(k.KeyID, 10), k.Name, strings.Join(k.Scopes, " "), k.Hint, k.State(time.Now()), instant(&k.CreatedAt), instant(k.ExpiresAt), instant(k.LastUsedAt))
+		t.row(strconv.FormatInt(k.KeyID, 10), k.Name, strings.Join(k.Scopes, " "), k.Hint, k.State(time.Now()),
+			instant(&k.CreatedAt), instant(k.ExpiresAt), instant(k.LastUsedAt))
 	}
 	t.flush()
 	return nil
 }
 
+//nolint:lll // tags cannot be broken
 type keysCreateCommand struct {
 	Name    string   `arg:"" help:"Who or what the key is for: it signs what is changed with it."`
 	Scope   []string `placeholder:"SCOPE" enum:"read,write,admin" help:"What it may do: read (ask), write (orders, rules), admin (all). Repeatable (default read and write)."`

@@ -54,6 +54,8 @@ func (a *answering) Validate() error {
 }
 
 // limiting is what clients may do.
+//
+//nolint:lll // tags cannot be broken
 type limiting struct {
 	PublicRead     *bool         `env:"ALSOBOUGHT_PUBLIC_READ" negatable:"" help:"Questions need no key (default on a loopback address only)."`
 	AllowOrigin    []origin      `env:"ALSOBOUGHT_ALLOW_ORIGIN" placeholder:"ORIGIN" help:"Whose pages may ask in a browser, as https://shop.example, or * (repeatable)."`

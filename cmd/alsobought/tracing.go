@@ -51,7 +51,7 @@ func newTracing(ctx context.Context) (tracing, error) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(about))
 	return tracing{
 		provider: provider,
-		queries:  otelpgx.NewTracer(otelpgx.WithTracerProvider(provider), otelpgx.WithTrimSQLInSpanName()),
+		queries:  otelpgx.NewTracer(otelpgx.WithTracerProvider(provider)),
 		stop: func() {
 			flushCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 			defer cancel()

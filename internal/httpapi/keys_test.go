@@ -231,8 +231,8 @@ func TestKeyRate(t *testing.T) {
 		{http.StatusOK, `"address";q=1;w=3600`}, {http.StatusOK, `"key";q=1;w=1800`}, {http.StatusTooManyRequests, `"key";q=1;w=1800`},
 	} {
 		a := s.do(t, http.MethodGet, rulesPath, "", withKey(key))
-		if a.status != want.status || a.header.Get("RateLimit-Policy") != want.policy {
-			t.Errorf("request %d: %d %q", i, a.status, a.header.Get("RateLimit-Policy"))
+		if a.status != want.status || a.header.Get("Ratelimit-Policy") != want.policy {
+			t.Errorf("request %d: %d %q", i, a.status, a.header.Get("Ratelimit-Policy"))
 		}
 	}
 	if a := s.get(t, rulesPath); a.status != http.StatusTooManyRequests {

@@ -103,7 +103,8 @@ func (a *API) limitRate(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		whose, limit, wait := "this key", refusedKey, time.Duration(0)
+		var wait time.Duration
+		whose, limit := "this key", refusedKey
 		if key, known := a.keys.Recall(bearer(r.Header)); known {
 			wait = a.keyRate.take(key.KeyID, w.Header())
 		} else {

@@ -122,7 +122,8 @@ func TestAddressRate(t *testing.T) {
 		return w.Result()
 	}
 	first := ask("192.0.2.1", "/openapi.json")
-	if first.StatusCode != http.StatusOK || first.Header.Get("RateLimit-Policy") != `"address";q=1;w=3600` || first.Header.Get("RateLimit") != `"address";r=0;t=3600` {
+	if first.StatusCode != http.StatusOK || first.Header.Get("Ratelimit-Policy") != `"address";q=1;w=3600` ||
+		first.Header.Get("Ratelimit") != `"address";r=0;t=3600` {
 		t.Errorf("%d %v", first.StatusCode, first.Header)
 	}
 	second := ask("192.0.2.1", "/openapi.json")

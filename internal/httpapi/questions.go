@@ -218,7 +218,7 @@ func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Qu
 
 // ask answers from the database or, if that does not answer, from what is kept, and says how old that is.
 func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag string) bool) (recommend.Served, time.Duration, error) {
-	err := error(errAway)
+	err := errAway
 	if !a.isAway() {
 		var served recommend.Served
 		if served, err = a.answers.Ask(ctx, q, has); err == nil || !a.unanswered(ctx, err) {
