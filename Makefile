@@ -193,9 +193,14 @@ check-tidy: go
 	@go mod tidy -diff
 	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && go mod tidy -diff;)
 
+.PHONY: check-alerts
+check-alerts: promtool ## the alert rules of deploy/prometheus, checked and tried
+	@promtool check rules deploy/prometheus/alerts.yml >/dev/null
+	@promtool test rules deploy/prometheus/alerts_test.yml >/dev/null
+
 # The tests come last: what a log ends with is what people read.
 .PHONY: check
-check: lint check-tidy check-generate vet bench-once test ## all that CI runs
+check: lint check-tidy check-generate check-alerts vet bench-once test ## all that CI runs
 
 .PHONY: tools
 tools: $(SQLC) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the other targets build on demand
@@ -228,8 +233,8 @@ faketime:
 cc:
 	@scripts/ensure cc
 
-.PHONY: systemd docker
-systemd docker:
+.PHONY: systemd docker promtool
+systemd docker promtool:
 	@scripts/ensure $@
 
 # Built without cgo: sqlc then reads SQL with PostgreSQL's parser as WebAssembly, which takes 1.5 s a run, and no C compiler.

@@ -26,9 +26,10 @@ func withHTTP(ctx context.Context, pool *pgxpool.Pool, do func([]asker) error) e
 	}
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil)) //nolint:sloglint // a DiscardHandler would spare the work that is measured
 	handler := httpapi.New(httpapi.Config{Pool: pool, Version: by, Logger: logger})
+	defer handler.Close()
 	serveCtx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- httpapi.Serve(serveCtx, listener, handler, logger) }()
+	go func() { served <- handler.Serve(serveCtx, listener) }()
 
 	transport := &http.Transport{MaxIdleConnsPerHost: 4 * runtime.GOMAXPROCS(0)}
 	err = do(overHTTP("http://"+listener.Addr().String(), &http.Client{Transport: transport}))

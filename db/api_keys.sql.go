@@ -22,7 +22,7 @@ func (q *Queries) APIKeyExistsUsable(ctx context.Context) (bool, error) {
 }
 
 const aPIKeyFind = `-- name: APIKeyFind :one
-SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
        coalesce(k.expires_at <= now(), false)::boolean AS expired,
        (current_setting('transaction_read_only')::boolean
            OR coalesce(k.last_used_at > now() - make_interval(secs => $1::float8), false))::boolean AS use_noted
@@ -33,7 +33,7 @@ WHERE k.sha256 = $2
 type APIKeyFindRow struct {
 	KeyID      int64      `json:"key_id"`
 	Name       string     `json:"name"`
-	Scope      string     `json:"scope"`
+	Scopes     []string   `json:"scopes"`
 	Hint       string     `json:"hint"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
@@ -53,7 +53,7 @@ func (q *Queries) APIKeyFind(ctx context.Context, resolution float64, sHA256 []b
 	err := row.Scan(
 		&i.KeyID,
 		&i.Name,
-		&i.Scope,
+		&i.Scopes,
 		&i.Hint,
 		&i.CreatedAt,
 		&i.CreatedBy,
@@ -68,7 +68,7 @@ func (q *Queries) APIKeyFind(ctx context.Context, resolution float64, sHA256 []b
 }
 
 const aPIKeyGet = `-- name: APIKeyGet :one
-SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
 FROM api_keys AS k
 WHERE k.key_id = $1
 `
@@ -76,7 +76,7 @@ WHERE k.key_id = $1
 type APIKeyGetRow struct {
 	KeyID      int64      `json:"key_id"`
 	Name       string     `json:"name"`
-	Scope      string     `json:"scope"`
+	Scopes     []string   `json:"scopes"`
 	Hint       string     `json:"hint"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
@@ -92,7 +92,7 @@ func (q *Queries) APIKeyGet(ctx context.Context, keyID int64) (APIKeyGetRow, err
 	err := row.Scan(
 		&i.KeyID,
 		&i.Name,
-		&i.Scope,
+		&i.Scopes,
 		&i.Hint,
 		&i.CreatedAt,
 		&i.CreatedBy,
@@ -105,14 +105,14 @@ func (q *Queries) APIKeyGet(ctx context.Context, keyID int64) (APIKeyGetRow, err
 }
 
 const aPIKeyInsert = `-- name: APIKeyInsert :one
-INSERT INTO api_keys (name, scope, hint, sha256, expires_at, created_by)
+INSERT INTO api_keys (name, scopes, hint, sha256, expires_at, created_by)
 VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING key_id, name, scope, hint, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at
+RETURNING key_id, name, scopes, hint, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at
 `
 
 type APIKeyInsertParams struct {
 	Name      string     `json:"name"`
-	Scope     string     `json:"scope"`
+	Scopes    []string   `json:"scopes"`
 	Hint      string     `json:"hint"`
 	SHA256    []byte     `json:"sha256"`
 	ExpiresAt *time.Time `json:"expires_at"`
@@ -122,7 +122,7 @@ type APIKeyInsertParams struct {
 type APIKeyInsertRow struct {
 	KeyID      int64      `json:"key_id"`
 	Name       string     `json:"name"`
-	Scope      string     `json:"scope"`
+	Scopes     []string   `json:"scopes"`
 	Hint       string     `json:"hint"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
@@ -135,7 +135,7 @@ type APIKeyInsertRow struct {
 func (q *Queries) APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (APIKeyInsertRow, error) {
 	row := q.db.QueryRow(ctx, aPIKeyInsert,
 		arg.Name,
-		arg.Scope,
+		arg.Scopes,
 		arg.Hint,
 		arg.SHA256,
 		arg.ExpiresAt,
@@ -145,7 +145,7 @@ func (q *Queries) APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (API
 	err := row.Scan(
 		&i.KeyID,
 		&i.Name,
-		&i.Scope,
+		&i.Scopes,
 		&i.Hint,
 		&i.CreatedAt,
 		&i.CreatedBy,
@@ -158,7 +158,7 @@ func (q *Queries) APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (API
 }
 
 const aPIKeyList = `-- name: APIKeyList :many
-SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
 FROM api_keys AS k
 ORDER BY k.key_id DESC
 LIMIT $1
@@ -167,7 +167,7 @@ LIMIT $1
 type APIKeyListRow struct {
 	KeyID      int64      `json:"key_id"`
 	Name       string     `json:"name"`
-	Scope      string     `json:"scope"`
+	Scopes     []string   `json:"scopes"`
 	Hint       string     `json:"hint"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
@@ -190,7 +190,7 @@ func (q *Queries) APIKeyList(ctx context.Context, lim int32) ([]APIKeyListRow, e
 		if err := rows.Scan(
 			&i.KeyID,
 			&i.Name,
-			&i.Scope,
+			&i.Scopes,
 			&i.Hint,
 			&i.CreatedAt,
 			&i.CreatedBy,
@@ -213,13 +213,13 @@ const aPIKeyRevoke = `-- name: APIKeyRevoke :one
 UPDATE api_keys AS k
 SET revoked_at = now(), revoked_by = $1::text
 WHERE k.key_id = $2 AND k.revoked_at IS NULL
-RETURNING k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+RETURNING k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
 `
 
 type APIKeyRevokeRow struct {
 	KeyID      int64      `json:"key_id"`
 	Name       string     `json:"name"`
-	Scope      string     `json:"scope"`
+	Scopes     []string   `json:"scopes"`
 	Hint       string     `json:"hint"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
@@ -235,7 +235,7 @@ func (q *Queries) APIKeyRevoke(ctx context.Context, revokedBy string, keyID int6
 	err := row.Scan(
 		&i.KeyID,
 		&i.Name,
-		&i.Scope,
+		&i.Scopes,
 		&i.Hint,
 		&i.CreatedAt,
 		&i.CreatedBy,

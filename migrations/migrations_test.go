@@ -140,7 +140,7 @@ var fixtures = []string{
 	`INSERT INTO order_days VALUES (1, '2024-02-29', 1)`,
 	`INSERT INTO rules (kind, item, items, reason, author, valid_until) VALUES ('pin', 'a', ARRAY['b', 'c'], 'offer', 'tester', now() + interval '1 day')`,
 	`INSERT INTO installed_roles VALUES ('server', 'nobody_by_this_name')`,
-	`INSERT INTO api_keys (name, scope, hint, sha256, expires_at, created_by) VALUES ('shop', 'write', 'ab_1234', sha256('x'), now() + interval '1 day', 'tester')`,
+	`INSERT INTO api_keys (name, scopes, hint, sha256, expires_at, created_by) VALUES ('shop', '{read,write}', 'ab_1234', sha256('x'), now() + interval '1 day', 'tester')`,
 }
 
 // Down takes tables that hold rows, too.

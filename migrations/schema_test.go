@@ -50,7 +50,7 @@ const (
 	newLoad  = `INSERT INTO loads (source, loaded_by, version, status, finished_at, error, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_repeated, rows_not_bought) VALUES ('s', 'b', 'v', `
 	newBuild = `INSERT INTO builds (built_by, version, status, active, built_at, error, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent) VALUES ('b', 'v', `
 	newRule  = `INSERT INTO rules (kind, item, items, reason, author, valid_from, valid_until) VALUES (`
-	newKey   = `INSERT INTO api_keys (name, scope, hint, sha256, created_by) VALUES (`
+	newKey   = `INSERT INTO api_keys (name, scopes, hint, sha256, created_by) VALUES (`
 )
 
 // violations are the statements that the constraints refuse, after the fixtures.
@@ -170,12 +170,12 @@ var violations = map[string][]string{
 
 	"shop_orders_pkey": {`INSERT INTO shop_orders SELECT * FROM shop_orders`},
 
-	"api_keys_pkey":         {`INSERT INTO api_keys (key_id, name, scope, hint, sha256, created_by) OVERRIDING SYSTEM VALUE VALUES (1, 'n', 'write', '', sha256('y'), '')`},
-	"api_keys_sha256_key":   {newKey + `'other', 'write', '', sha256('x'), '')`},
-	"api_keys_name_idx":     {newKey + `'shop', 'write', '', sha256('y'), '')`},
-	"api_keys_name_check":   {newKey + `'', 'write', '', sha256('y'), '')`, newKey + `repeat('é', 101), 'write', '', sha256('y'), '')`},
-	"api_keys_scope_check":  {newKey + `'n', 'admin', '', sha256('y'), '')`},
-	"api_keys_sha256_check": {newKey + `'n', 'write', '', '\x00', '')`},
+	"api_keys_pkey":         {`INSERT INTO api_keys (key_id, name, scopes, hint, sha256, created_by) OVERRIDING SYSTEM VALUE VALUES (1, 'n', '{write}', '', sha256('y'), '')`},
+	"api_keys_sha256_key":   {newKey + `'other', '{write}', '', sha256('x'), '')`},
+	"api_keys_name_idx":     {newKey + `'shop', '{write}', '', sha256('y'), '')`},
+	"api_keys_name_check":   {newKey + `'', '{write}', '', sha256('y'), '')`, newKey + `repeat('é', 101), '{write}', '', sha256('y'), '')`},
+	"api_keys_scopes_check": {newKey + `'n', '{root}', '', sha256('y'), '')`, newKey + `'n', '{}', '', sha256('y'), '')`, newKey + `'n', '{read,NULL}', '', sha256('y'), '')`},
+	"api_keys_sha256_check": {newKey + `'n', '{write}', '', '\x00', '')`},
 	"api_keys_expires_check": {
 		`UPDATE api_keys SET expires_at = created_at`, `UPDATE api_keys SET expires_at = 'infinity'`,
 	},
@@ -233,7 +233,7 @@ func TestColumns(t *testing.T) {
 		"public.item_days":       "build_id day item_id orders",
 		"public.order_days":      "build_id day orders",
 		"public.rules":           "rule_id kind item items reason author valid_from valid_until created_at ended_at ended_by",
-		"public.api_keys":        "key_id name scope hint sha256 created_at created_by expires_at revoked_at revoked_by last_used_at",
+		"public.api_keys":        "key_id name scopes hint sha256 created_at created_by expires_at revoked_at revoked_by last_used_at",
 	} {
 		has := texts(t, pool, `SELECT c.column_name::text FROM information_schema.columns AS c WHERE c.table_schema || '.' || c.table_name = $1`, relation)
 		for column := range strings.FieldsSeq(columns) {

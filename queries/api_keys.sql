@@ -1,11 +1,11 @@
 -- name: APIKeyInsert :one
-INSERT INTO api_keys (name, scope, hint, sha256, expires_at, created_by)
-VALUES (@name, @scope, @hint, @sha256, sqlc.narg(expires_at), @created_by)
-RETURNING key_id, name, scope, hint, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at;
+INSERT INTO api_keys (name, scopes, hint, sha256, expires_at, created_by)
+VALUES (@name, @scopes, @hint, @sha256, sqlc.narg(expires_at), @created_by)
+RETURNING key_id, name, scopes, hint, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at;
 
 -- name: APIKeyList :many
 -- All but the hashes, which are nobody's business.
-SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
 FROM api_keys AS k
 ORDER BY k.key_id DESC
 LIMIT @lim;
@@ -14,17 +14,17 @@ LIMIT @lim;
 UPDATE api_keys AS k
 SET revoked_at = now(), revoked_by = @revoked_by::text
 WHERE k.key_id = @key_id AND k.revoked_at IS NULL
-RETURNING k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at;
+RETURNING k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at;
 
 -- name: APIKeyGet :one
-SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
 FROM api_keys AS k
 WHERE k.key_id = @key_id;
 
 -- name: APIKeyFind :one
 -- The key of a hash, and what the database's clock says of it. use_noted: last_used_at
 -- need not be written again, or, on a standby, cannot be.
-SELECT k.key_id, k.name, k.scope, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
        coalesce(k.expires_at <= now(), false)::boolean AS expired,
        (current_setting('transaction_read_only')::boolean
            OR coalesce(k.last_used_at > now() - make_interval(secs => @resolution::float8), false))::boolean AS use_noted

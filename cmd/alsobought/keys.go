@@ -36,18 +36,21 @@ func (c *keysListCommand) Run(ctx context.Context, term *terminal, d *database) 
 		return printJSON(term.stdout, keys)
 	}
 	t := newTable(term.stdout)
-	t.row("KEY", "NAME", "BEGINS", "STATE", "CREATED (UTC)", "EXPIRES (UTC)", "LAST USED (UTC)")
+	t.row("KEY", "NAME", "SCOPES", "BEGINS", "STATE", "CREATED (UTC)", "EXPIRES (UTC)", "LAST USED (UTC)")
 	for _, k := range keys {
-		t.row(strconv.FormatInt(k.KeyID, 10), k.Name, k.Hint, k.State(time.Now()), instant(&k.CreatedAt), instant(k.ExpiresAt), instant(k.LastUsedAt))
+		t.row(strconv.FormatInt(k.KeyID, 10), k.Name, strings.Join(k.Scopes, " "), k.Hint, k.State(time.Now()),
+			instant(&k.CreatedAt), instant(k.ExpiresAt), instant(k.LastUsedAt))
 	}
 	t.flush()
 	return nil
 }
 
+//nolint:lll // tags cannot be broken
 type keysCreateCommand struct {
-	Name    string  `arg:"" help:"Who or what the key is for: it signs what is changed with it."`
-	Expires *moment `placeholder:"TIME" help:"When it ends: how long from now (12h, 90d), 2027-01-31 or 2027-01-31T12:00:00Z. Without it, never."`
-	JSON    bool    `name:"json" help:"Print JSON."`
+	Name    string   `arg:"" help:"Who or what the key is for: it signs what is changed with it."`
+	Scope   []string `placeholder:"SCOPE" enum:"read,write,admin" help:"What it may do: read (ask), write (orders, rules), admin (all). Repeatable (default read and write)."`
+	Expires *moment  `placeholder:"TIME" help:"When it ends: how long from now (12h, 90d), 2027-01-31 or 2027-01-31T12:00:00Z. Without it, never."`
+	JSON    bool     `name:"json" help:"Print JSON."`
 }
 
 // createdKey is what keys create --json prints: the only place where a key stands.
@@ -63,7 +66,11 @@ func (c *keysCreateCommand) Run(ctx context.Context, term *terminal, d *database
 		return err
 	}
 	defer closeAll()
-	secret, key, err := apikey.Create(ctx, pool, c.Name, c.Expires.value(), whoami())
+	scopes := c.Scope
+	if len(scopes) == 0 {
+		scopes = apikey.Usual
+	}
+	secret, key, err := apikey.Create(ctx, pool, c.Name, scopes, c.Expires.value(), whoami())
 	if err != nil {
 		return err
 	}
@@ -75,7 +82,8 @@ func (c *keysCreateCommand) Run(ctx context.Context, term *terminal, d *database
 	if err != nil {
 		return fmt.Errorf("key %d was made, but could not be printed (%w): revoke it and make another", key.KeyID, err)
 	}
-	fmt.Fprintf(term.stderr, "alsobought: this is key %d, %s: keep it now, it is not shown again\n", key.KeyID, printable(key.Name))
+	fmt.Fprintf(term.stderr, "alsobought: this is key %d, %s (%s): keep it now, it is not shown again\n",
+		key.KeyID, printable(key.Name), strings.Join(key.Scopes, " "))
 	return nil
 }
 

@@ -23,12 +23,20 @@ type rebuilding struct {
 	RebuildEvery time.Duration `env:"ALSOBOUGHT_REBUILD_EVERY" default:"5m" placeholder:"DURATION" help:"Build when any order changed and the active build is so old, 0: never (${default})."`
 }
 
-// Validate refuses what cannot be.
+// Validate is called by listening's.
 func (r *rebuilding) Validate() error {
 	if r.RebuildAfter < 0 || r.RebuildEvery < 0 {
 		return errors.New("--rebuild-after and --rebuild-every are 0 or more")
 	}
 	return nil
+}
+
+// hooking is what shops' webhooks are signed with.
+//
+//nolint:lll // tags cannot be broken
+type hooking struct {
+	ShopifySecretFile     string `env:"ALSOBOUGHT_SHOPIFY_SECRET_FILE" placeholder:"FILE" help:"Secrets of Shopify's webhooks, one a line."`
+	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"Secrets of WooCommerce's webhooks, one a line."`
 }
 
 // follow builds beside the server until ctx ends. wait returns when the last build is over.

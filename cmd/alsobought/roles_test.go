@@ -133,7 +133,7 @@ func (m members) areDenied(t *testing.T, schema string) {
 		UPDATE builds SET active = false
 		DELETE FROM rules
 		INSERT INTO api_keys (name) VALUES ('mine')
-		UPDATE api_keys SET scope = 'write'
+		UPDATE api_keys SET scopes = '{admin}'
 		UPDATE revisions SET changes = 0
 		SELECT give_notice()`)...)
 	for _, table := range []string{"orders", "items", "item_stats", "api_keys", "rules", "installed_roles"} {

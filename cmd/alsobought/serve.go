@@ -2,63 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"os"
-	"runtime/debug"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/alsobought/alsobought/internal/httpapi"
-	"github.com/alsobought/alsobought/internal/orders"
-	"github.com/alsobought/alsobought/internal/pg"
-	"github.com/alsobought/alsobought/internal/recommend"
 )
-
-// listening is where the API listens and how it logs.
-type listening struct {
-	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where to listen (default ${default})."`
-	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
-	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
-	answering
-	rebuilding
-	hooking
-}
-
-// Validate is called when the flags are read.
-func (l *listening) Validate() error {
-	return errors.Join(l.answering.Validate(), l.rebuilding.Validate())
-}
 
 type serveCommand struct {
 	listening
 	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Database login that takes orders and rebuilds, where that of DATABASE_URL may not."`
 	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
-}
-
-// hooking is what shops' webhooks are signed with.
-//
-//nolint:lll // tags cannot be broken
-type hooking struct {
-	ShopifySecretFile     string `env:"ALSOBOUGHT_SHOPIFY_SECRET_FILE" placeholder:"FILE" help:"Secrets of Shopify's webhooks, one a line."`
-	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"Secrets of WooCommerce's webhooks, one a line."`
-}
-
-// answering is how finished answers are kept.
-type answering struct {
-	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for finished answers, 0 for none (default ${default})."`
-	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control of answers (default ${default})."`
-}
-
-// Validate refuses what cannot be.
-func (a *answering) Validate() error {
-	const most = 1 << 20
-	if a.Cache < 0 || a.Cache > most {
-		return fmt.Errorf("cache is %d MiB: choose 0 to %d", a.Cache, most)
-	}
-	return nil
 }
 
 func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -79,50 +29,7 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 	if loader != nil {
 		defer loader.Close()
 	}
-	if pool, err = pg.Warmed(ctx, pool, recommend.Warm); err != nil {
-		return err
-	}
-	defer pool.Close()
-	fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
-	return c.serve(ctx, term, listener, pool, loader)
-}
-
-// listen takes the address first of all: that it is in use should not be found out after minutes of other work.
-func (l *listening) listen(ctx context.Context) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Addr)
-	if err != nil {
-		if cause := new(net.OpError); errors.As(err, &cause) {
-			err = cause.Err
-		}
-		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with --addr", l.Addr, err)
-	}
-	return listener, nil
-}
-
-// gcPercent lets the heap grow to five times what is in use: a heap of a few MB would be collected a hundred times a second.
-const gcPercent = 400
-
-// serve answers until ctx ends. loader may load and build; nil, if nobody may here.
-func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, pool, loader *pgxpool.Pool) error {
-	level := slog.LevelInfo
-	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
-		return usageError{err}
-	}
-	options := &slog.HandlerOptions{Level: level}
-	logger := slog.New(slog.NewTextHandler(term.stderr, options))
-	if l.LogFormat == "json" {
-		logger = slog.New(slog.NewJSONHandler(term.stderr, options))
-	}
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(gcPercent)
-	}
-	config := httpapi.Config{
-		Pool: pool, Version: version, Logger: logger, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
-	}
-	if loader != nil {
-		config.Orders = orders.NewTaker(loader, version)
-		config.ShopifySecret, config.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
-		defer l.follow(ctx, loader, logger)()
-	}
-	return httpapi.Serve(ctx, listener, httpapi.New(config), logger)
+	return c.serve(ctx, term, listener, pool, loader, func() {
+		fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -19,8 +20,21 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Write is the scope of a key that may change something: the only one so far.
-const Write = "write"
+// Scope is something that a key may do.
+type Scope = string
+
+// The scopes.
+const (
+	Read  Scope = "read"  // ask questions
+	Write Scope = "write" // change orders and rules
+	Admin Scope = "admin" // all of it, and whatever else needs a key
+)
+
+// Scopes are all there are, and Usual those of a key that is made without a word about it.
+var (
+	Scopes = []Scope{Read, Write, Admin}
+	Usual  = []Scope{Read, Write}
+)
 
 // MaxName is how many bytes a key's name may have.
 const MaxName = 200
@@ -60,7 +74,7 @@ func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
 type Key struct {
 	KeyID      int64      `json:"key_id"`
 	Name       string     `json:"name"`
-	Scope      string     `json:"scope"`
+	Scopes     []Scope    `json:"scopes"`
 	Hint       string     `json:"hint"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
@@ -81,19 +95,26 @@ func (k *Key) State(now time.Time) string {
 	return "usable"
 }
 
-// Create makes a key with scope Write that works until expiresAt, or until it is revoked if that is nil. It returns the key, which cannot
+// May reports whether the key may do what needs the scope.
+func (k *Key) May(scope Scope) bool {
+	return slices.Contains(k.Scopes, scope) || slices.Contains(k.Scopes, Admin)
+}
+
+// Create makes a key with the scopes, at least one, that works until expiresAt, or until it is revoked if that is nil. It returns the key, which cannot
 // be had again, and its row. The name signs what is changed with the key, so no two keys that are not revoked share one.
 //
 // Errors: *InvalidError; database errors.
-func Create(ctx context.Context, database db.DBTX, name string, expiresAt *time.Time, createdBy string) (key string, row Key, err error) {
+func Create(
+	ctx context.Context, database db.DBTX, name string, scopes []Scope, expiresAt *time.Time, createdBy string,
+) (key string, row Key, err error) {
 	name = strings.TrimSpace(name)
-	if err := validate(name, expiresAt); err != nil {
+	if err := validate(name, scopes, expiresAt); err != nil {
 		return "", Key{}, err
 	}
 	hint := prefix + rand.Text()[:hintText]
 	key = hint + rand.Text()
 	inserted, err := db.New(database).APIKeyInsert(ctx, db.APIKeyInsertParams{
-		Name: name, Scope: Write, Hint: hint, SHA256: hash(key), ExpiresAt: expiresAt, CreatedBy: createdBy,
+		Name: name, Scopes: inOrder(scopes), Hint: hint, SHA256: hash(key), ExpiresAt: expiresAt, CreatedBy: createdBy,
 	})
 	if pg.Violates(err, "api_keys_name_idx") {
 		return "", Key{}, &InvalidError{"name", fmt.Sprintf("%q is that of another key: revoke that one first, or choose another name", name)}
@@ -107,7 +128,7 @@ func Create(ctx context.Context, database db.DBTX, name string, expiresAt *time.
 	return key, inUTC(Key(inserted)), nil
 }
 
-func validate(name string, expiresAt *time.Time) error {
+func validate(name string, scopes []Scope, expiresAt *time.Time) error {
 	switch {
 	case name == "":
 		return &InvalidError{"name", "is empty: say who or what the key is for"}
@@ -115,6 +136,8 @@ func validate(name string, expiresAt *time.Time) error {
 		return &InvalidError{"name", fmt.Sprintf("has %d bytes: at most %d are possible", len(name), MaxName)}
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return &InvalidError{"name", "has characters that cannot be printed: leave them out"}
+	case len(scopes) == 0 || slices.ContainsFunc(scopes, func(s Scope) bool { return !slices.Contains(Scopes, s) }):
+		return &InvalidError{"scope", fmt.Sprintf("is one of %q: choose from %s", scopes, strings.Join(Scopes, ", "))}
 	case expiresAt != nil && !expiresAt.After(time.Now()):
 		return &InvalidError{"expiry", "is over already: choose a later one"}
 	case expiresAt != nil && expiresAt.UTC().Year() > 9999:
@@ -164,22 +187,22 @@ func Revoke(ctx context.Context, database db.DBTX, keyID int64, revokedBy string
 // found by their hash: how long that takes says nothing about any other key, and all refusals do the same work.
 func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 	q := db.New(database)
-	found, err := pg.Retried(ctx, func() (db.APIKeyFindRow, error) { return q.APIKeyFind(ctx, resolution.Seconds(), hash(key)) })
+	found, err := pg.Retried(ctx, database, func() (db.APIKeyFindRow, error) { return q.APIKeyFind(ctx, resolution.Seconds(), hash(key)) })
 	row := Key{
-		found.KeyID, found.Name, found.Scope, found.Hint, found.CreatedAt, found.CreatedBy, found.ExpiresAt, found.RevokedAt, found.RevokedBy,
+		found.KeyID, found.Name, found.Scopes, found.Hint, found.CreatedAt, found.CreatedBy, found.ExpiresAt, found.RevokedAt, found.RevokedBy,
 		found.LastUsedAt,
 	}
 	switch {
 	case key == "":
-		return Key{}, refuse(ctx, q, ErrMissing)
+		return Key{}, refuse(ctx, database, ErrMissing)
 	case errors.Is(err, pgx.ErrNoRows):
-		return Key{}, refuse(ctx, q, ErrUnknown)
+		return Key{}, refuse(ctx, database, ErrUnknown)
 	case err != nil:
 		return Key{}, fmt.Errorf("find key: %w", err)
 	case found.RevokedAt != nil:
-		return Key{}, refuse(ctx, q, fmt.Errorf("key %d: %w", found.KeyID, ErrRevoked))
+		return Key{}, refuse(ctx, database, fmt.Errorf("key %d: %w", found.KeyID, ErrRevoked))
 	case found.Expired:
-		return Key{}, refuse(ctx, q, fmt.Errorf("key %d: %w", found.KeyID, ErrExpired))
+		return Key{}, refuse(ctx, database, fmt.Errorf("key %d: %w", found.KeyID, ErrExpired))
 	case found.UseNoted:
 		return inUTC(row), nil
 	}
@@ -189,10 +212,19 @@ func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 	return inUTC(row), nil
 }
 
-func refuse(ctx context.Context, q *db.Queries, why error) error {
-	some, err := q.APIKeyExistsUsable(ctx)
+// Usable reports whether there is a key that could be used.
+func Usable(ctx context.Context, database db.DBTX) (bool, error) {
+	some, err := db.New(database).APIKeyExistsUsable(ctx)
 	if err != nil {
-		return fmt.Errorf("look for keys: %w", err)
+		return false, fmt.Errorf("look for keys: %w", err)
+	}
+	return some, nil
+}
+
+func refuse(ctx context.Context, database db.DBTX, why error) error {
+	some, err := Usable(ctx, database)
+	if err != nil {
+		return err
 	}
 	if !some {
 		return fmt.Errorf("%w; %w", why, ErrNoKeys)
@@ -203,6 +235,11 @@ func refuse(ctx context.Context, q *db.Queries, why error) error {
 func hash(key string) []byte {
 	sum := sha256.Sum256([]byte(key))
 	return sum[:]
+}
+
+// inOrder has each scope once, in the order of Scopes.
+func inOrder(scopes []Scope) []Scope {
+	return slices.DeleteFunc(slices.Clone(Scopes), func(s Scope) bool { return !slices.Contains(scopes, s) })
 }
 
 func inUTC(k Key) Key {

@@ -20,7 +20,7 @@ import (
 
 func mustCreate(t *testing.T, pool *pg.Pool, name string, expiresAt *time.Time) (string, apikey.Key) {
 	t.Helper()
-	secret, key, err := apikey.Create(t.Context(), pool, name, expiresAt, "tester")
+	secret, key, err := apikey.Create(t.Context(), pool, name, apikey.Usual, expiresAt, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestCreate(t *testing.T) {
 		t.Errorf("key %s, hint %s", secret, key.Hint)
 	}
 	want := apikey.Key{
-		KeyID: 1, Name: "the shop", Scope: apikey.Write, Hint: key.Hint, CreatedAt: key.CreatedAt, CreatedBy: "tester", ExpiresAt: &expires,
+		KeyID: 1, Name: "the shop", Scopes: []string{"read", "write"}, Hint: key.Hint, CreatedAt: key.CreatedAt, CreatedBy: "tester", ExpiresAt: &expires,
 	}
 	if diff := cmp.Diff(want, key); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
@@ -92,7 +92,7 @@ func TestCreateRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			secret, _, err := apikey.Create(t.Context(), pool, c.name, c.expires, "tester")
+			secret, _, err := apikey.Create(t.Context(), pool, c.name, apikey.Usual, c.expires, "tester")
 			invalid := new(apikey.InvalidError)
 			if !errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), c.want) || secret != "" {
 				t.Errorf("error is %v, want %s", err, c.want)
@@ -144,7 +144,7 @@ func TestCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := apikey.Check(t.Context(), pool, c.secret)
-			if !errors.Is(err, c.want) || !errors.Is(err, apikey.ErrRefused) || errors.Is(err, apikey.ErrNoKeys) || got != (apikey.Key{}) {
+			if !errors.Is(err, c.want) || !errors.Is(err, apikey.ErrRefused) || errors.Is(err, apikey.ErrNoKeys) || got.KeyID != 0 {
 				t.Errorf("%+v, error is %v, want %v", got, err, c.want)
 			}
 			if len(c.secret) > 8 && strings.Contains(err.Error(), c.secret) {

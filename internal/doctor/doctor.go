@@ -64,7 +64,7 @@ func Run(ctx context.Context, pool *pg.Pool) (findings []Finding, checks int, er
 	group.SetLimit(sessions)
 	for i, c := range list {
 		group.Go(func() error {
-			found[i], errs[i] = pg.Retried(ctx, func() (findings []Finding, err error) {
+			found[i], errs[i] = pg.Retried(ctx, pool, func() (findings []Finding, err error) {
 				err = pg.Look(ctx, pool, c.settings, func(tx pg.Tx) (err error) {
 					findings, err = c.find(ctx, tx)
 					return err

@@ -153,25 +153,25 @@ type (
 	}
 )
 
-func (a *api) health(routes huma.API) {
+func (a *API) health() {
 	operation := huma.Operation{
 		OperationID: "health",
 		Path:        "/health",
 		Summary:     "Is the database there?",
 		Description: "Healthy if a new connection to the database answers a query within a second, however busy the others are.",
 	}
-	register(routes, probing[healthBody](routes, operation, "The database does not answer."), a.healthy)
+	register(a, demand{}, probing[healthBody](a.routes, operation, "The database does not answer."), a.healthy)
 	operation.OperationID, operation.Path = "health-slash", "/health/"
 	operation.Description = "The same as /health, for clients of the service before this one."
-	register(routes, probing[healthBody](routes, operation, "The database does not answer."), a.healthy)
+	register(a, demand{}, probing[healthBody](a.routes, operation, "The database does not answer."), a.healthy)
 
-	register(routes, probing[readyBody](routes, huma.Operation{
+	register(a, demand{}, probing[readyBody](a.routes, huma.Operation{
 		OperationID: "readyz",
 		Path:        "/readyz",
 		Summary:     "Can questions be answered?",
-		Description: "Ready if the database is there and has an active build.",
+		Description: "Ready if the database is there and has an active build, and the server is not about to stop.",
 	}, "Something is missing; the body says what."), a.ready)
-	register(routes, probing[liveBody](routes, huma.Operation{
+	register(a, demand{}, probing[liveBody](a.routes, huma.Operation{
 		OperationID: "livez",
 		Path:        "/livez",
 		Summary:     "Does the process serve?",
@@ -181,7 +181,7 @@ func (a *api) health(routes huma.API) {
 	})
 }
 
-func (a *api) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
+func (a *API) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
 	s := a.probe.look(ctx)
 	out := &healthOutput{http.StatusOK, healthBody{"healthy", s.connected, moment(s.at), a.Version, s.database()}}
 	if !s.connected {
@@ -191,11 +191,14 @@ func (a *api) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
 	return out, nil
 }
 
-func (a *api) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
+func (a *API) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 	s := a.probe.look(ctx)
 	out := &readyOutput{http.StatusOK, readyBody{"ready", s.connected, s.buildID, s.missing, moment(s.at), s.database()}}
 	if !s.connected {
 		out.Body.Missing = "the database cannot be reached"
+	}
+	if a.draining.Load() {
+		out.Body.Missing = "the server is stopping"
 	}
 	if out.Body.Missing != "" {
 		out.Status, out.Body.Status = http.StatusServiceUnavailable, "not ready"

@@ -18,6 +18,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/localpg"
 	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
 )
 
 // The database is lost in every way there is, and comes back; the API notices both by itself.
@@ -37,8 +38,17 @@ func TestLosingTheDatabase(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "CHECKPOINT"); err != nil {
 		t.Fatal(err)
 	}
-	s := serveAPI(t, Config{Pool: pool, Timeout: 300 * time.Millisecond})
+	if pool, err = pg.Serving(t.Context(), pool, pg.Service{Timeout: patience, Warm: recommend.Warm}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	s := serveAPI(t, Config{Pool: pool, KeyedReads: true, CacheBytes: 1 << 20})
+	s.key = mustCreateKey(t, pool, "till")
 	s.expectHealth(t, "at first", http.StatusOK, http.StatusOK)
+	kept := s.get(t, "/api/v1/popular-items")
+	if kept.status != http.StatusOK || kept.header.Get("Age") != "" || kept.header.Get("Warning") != "" {
+		t.Fatalf("%v %s", kept.header, kept.body)
+	}
 
 	// Frozen, with every connection it has: what waits for an answer gets none.
 	frozen := s.freeze(t, private)
@@ -46,17 +56,14 @@ func TestLosingTheDatabase(t *testing.T) {
 	if a := s.get(t, "/health"); !strings.Contains(string(a.body), `"status":"unhealthy","database_connected":false`) {
 		t.Errorf("frozen: %s", a.body)
 	}
-	a := s.get(t, "/api/v1/popular-items")
-	problemDetail(t, a, http.StatusServiceUnavailable)
-	if a.header.Get("Retry-After") == "" {
-		t.Error("frozen: no Retry-After")
-	}
+	s.expectStale(t, "frozen", kept)
 	signal(t, unix.SIGCONT, frozen...)
 	s.expectHealth(t, "thawed", http.StatusOK, http.StatusOK)
 	s.expectAnswers(t, "thawed")
 
 	// Killed while frozen, so that nobody can miss that it was gone; localpg starts it again.
 	frozen = s.freeze(t, private)
+	s.expectStale(t, "frozen again", kept) // nobody has looked before
 	s.expectHealth(t, "frozen again", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
 	signal(t, unix.SIGKILL, frozen...)
 	s.expectHealth(t, "started again after a kill", http.StatusOK, http.StatusOK)
@@ -67,7 +74,7 @@ func TestLosingTheDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.expectHealth(t, "stopped", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
-	problemDetail(t, s.get(t, "/api/v1/popular-items"), http.StatusServiceUnavailable)
+	s.expectStale(t, "stopped", kept)
 	if a := s.get(t, "/livez"); a.status != http.StatusOK {
 		t.Errorf("/livez: %d", a.status)
 	}
@@ -100,11 +107,40 @@ func (s *server) expectHealth(t *testing.T, when string, health, ready int) {
 	t.Logf("%s: /health %d, /readyz %d after %s", when, health, ready, time.Since(began).Round(time.Millisecond))
 }
 
+// expectStale wants what is kept to be answered, and marked, by the key that was good before; all else, and all other keys, to be refused.
+func (s *server) expectStale(t *testing.T, when string, kept answer) {
+	t.Helper()
+	a := s.get(t, "/api/v1/popular-items")
+	if a.status != http.StatusOK || string(a.body) != string(kept.body) || a.header.Get("ETag") != kept.header.Get("ETag") ||
+		a.header.Get("Age") == "" || a.header.Get("Warning") != `110 alsobought "Response is Stale"` {
+		t.Errorf("%s: %d %v %s", when, a.status, a.header, a.body)
+	}
+	has := withKey(s.key)
+	has.Set("If-None-Match", kept.header.Get("ETag"))
+	if a := s.do(t, http.MethodGet, "/api/v1/popular-items", "", has); a.status != http.StatusNotModified || a.header.Get("Age") == "" {
+		t.Errorf("%s: %d %v", when, a.status, a.header)
+	}
+	began := time.Now()
+	for _, a := range []answer{
+		s.get(t, "/api/v1/popular-items?limit=7"), s.get(t, explainPath+"?item=PID&other=Gloves"), s.get(t, orderPath+"/1"),
+		s.get(t, rulesPath), s.do(t, http.MethodGet, popularPath, "", withKey("ab_unknown")),
+	} {
+		problemDetail(t, a, http.StatusServiceUnavailable)
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", when)
+		}
+	}
+	t.Logf("%s: refused after %s", when, time.Since(began).Round(time.Millisecond))
+}
+
 // expectAnswers waits until questions are answered: the pool finds out for itself which of its connections are dead.
 func (s *server) expectAnswers(t *testing.T, when string) {
 	t.Helper()
 	began := time.Now()
-	dbtest.Eventually(t, "answers "+when, func(context.Context) bool { return s.get(t, "/api/v1/similar-items/PID").status == http.StatusOK })
+	dbtest.Eventually(t, "answers "+when, func(context.Context) bool {
+		a := s.get(t, "/api/v1/similar-items/PID")
+		return a.status == http.StatusOK && a.header.Get("Age") == ""
+	})
 	t.Logf("%s: answers after %s", when, time.Since(began).Round(time.Millisecond))
 }
 
@@ -230,5 +266,75 @@ func TestLivezNeedsNoDatabase(t *testing.T) {
 	pool.Close()
 	if a := s.get(t, "/livez"); a.status != http.StatusOK {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// A connection that ends while nobody looks costs a question nothing: it is asked again over another one.
+func TestLostConnections(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	want := s.get(t, "/api/v1/similar-items/PID")
+	for range 3 {
+		// All of the pool's but the one that asks for it, which the pool keeps.
+		if _, err := s.pool.Exec(t.Context(), `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a
+			WHERE a.datname = current_database() AND a.application_name = 'alsobought' AND a.pid <> pg_backend_pid()`); err != nil && !pg.IsLost(err) {
+			t.Fatal(err)
+		}
+		var asking sync.WaitGroup
+		for range 4 {
+			asking.Go(func() {
+				if a := s.get(t, "/api/v1/similar-items/PID"); a.status != http.StatusOK || string(a.body) != string(want.body) {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			})
+		}
+		asking.Wait()
+	}
+}
+
+// A pool without a free connection keeps nobody waiting: kept answers are served as stale, the rest is refused.
+func TestExhaustedPool(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	fill(t, pool, csvOf(t, []string{"1", "PID"}, []string{"1", "Gloves"}))
+	serving, err := pg.Serving(t.Context(), pool, pg.Service{Timeout: patience, Warm: recommend.Warm})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(serving.Close)
+	s := serveAPI(t, Config{Pool: serving, CacheBytes: 1 << 20, Timeout: 2 * patience})
+	want := s.get(t, popularPath)
+	for range serving.Config().MaxConns {
+		conn, err := serving.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+	}
+	if a := s.get(t, popularPath); a.status != http.StatusOK || string(a.body) != string(want.body) || a.header.Get("Age") == "" {
+		t.Errorf("kept: %d %v %s", a.status, a.header, a.body)
+	}
+	problemDetail(t, s.get(t, popularPath+"?limit=7"), http.StatusServiceUnavailable)
+	if a := s.get(t, "/readyz"); a.status != http.StatusOK {
+		t.Errorf("/readyz: %d %s", a.status, a.body)
+	}
+}
+
+// A statement that waits for a lock, or takes too long, is ended by the server itself.
+func TestServerEndsStatements(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	serving, err := pg.Serving(t.Context(), pool, pg.Service{Timeout: 200 * time.Millisecond, Warm: recommend.Warm})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(serving.Close)
+	if _, err := serving.Exec(t.Context(), "SELECT pg_sleep(3600)"); !pg.IsTimeout(err) {
+		t.Errorf("%v", err)
+	}
+	var limits string
+	err = serving.QueryRow(t.Context(), "SELECT concat_ws(' ', current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'))").Scan(&limits)
+	if err != nil || limits != "1s 200ms" {
+		t.Errorf("%q, %v", limits, err)
 	}
 }

@@ -46,8 +46,8 @@ type (
 	}
 )
 
-func (a *api) hooks(routes huma.API) {
-	register(routes, hook(huma.Operation{
+func (a *API) hooks() {
+	register(a, demand{room: a.usual}, hook(huma.Operation{
 		OperationID: "hooks-shopify",
 		Path:        shopifyPath,
 		Summary:     "A webhook of Shopify",
@@ -63,7 +63,7 @@ func (a *api) hooks(routes huma.API) {
 			return webhook.Shopify(sender.Name, in.Topic, sentAt, in.RawBody)
 		})
 	})
-	register(routes, hook(huma.Operation{
+	register(a, demand{room: a.usual}, hook(huma.Operation{
 		OperationID: "hooks-woocommerce",
 		Path:        wooPath,
 		Summary:     "A webhook of WooCommerce",
@@ -95,7 +95,7 @@ func hook(op huma.Operation) huma.Operation {
 }
 
 // take checks the signature and takes the event that parse reads.
-func (a *api) take(ctx context.Context, sender orders.Sender, s signed, parse func() (orders.Event, error)) (*hookOutput, error) {
+func (a *API) take(ctx context.Context, sender orders.Sender, s signed, parse func() (orders.Event, error)) (*hookOutput, error) {
 	switch {
 	case s.secretFile == "":
 		return nil, errNoSecret

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -92,24 +93,12 @@ func orOneOf(known map[string]*huma.Schema) string {
 	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
-// withBody makes the operation one with a JSON body, no larger than bodies may be.
-func (a *api) withBody(routes huma.API, op huma.Operation) huma.Operation {
-	op.MaxBodyBytes = a.MaxBody + 1 // huma takes a body of the limit's size for one too large; readBody has seen to it
-	op.BodyReadTimeout = -1
-	op.Middlewares = append(op.Middlewares, a.readBody(routes))
-	op.Errors = append(op.Errors,
-		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	return op
-}
-
-// readBody reads a JSON body whole before huma sees it, so that what can go wrong on the way is told apart here.
-func (a *api) readBody(routes huma.API) func(huma.Context, func(huma.Context)) {
+// readBody reads a JSON body of at most so many bytes whole before huma sees it, so that what can go wrong on the way is told apart here.
+func (a *API) readBody(most int64) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humachi.Unwrap(ctx)
-		status, message := a.receive(w, r)
-		if status != 0 {
-			// WriteErr fails only when the client is gone.
-			_ = huma.WriteErr(routes, ctx, status, message)
+		if p := a.receive(w, r, most); p != nil {
+			a.writeErr(ctx, p)
 			return
 		}
 		next(ctx)
@@ -117,33 +106,33 @@ func (a *api) readBody(routes huma.API) func(huma.Context, func(huma.Context)) {
 }
 
 // receive replaces the body by what was read of it, or says which problem there was.
-func (a *api) receive(w http.ResponseWriter, r *http.Request) (status int, message string) {
+func (a *API) receive(w http.ResponseWriter, r *http.Request, most int64) *huma.ErrorModel {
 	if given := r.Header.Get("Content-Type"); given != "" {
 		mediaType, parameters, err := mime.ParseMediaType(given)
 		charset := parameters["charset"]
 		if err != nil || mediaType != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
-			return http.StatusUnsupportedMediaType, fmt.Sprintf("the content type is %q: send application/json", given)
+			return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content type is %q: send application/json", given))
 		}
 		r.Header.Set("Content-Type", mediaType) // huma knows this spelling only
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body as it is", encoding)
+		return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body as it is", encoding))
 	}
-	if deadline, ok := r.Context().Deadline(); ok {
-		// A writer without deadlines is no connection. huma takes the deadline off again: see BodyReadTimeout.
-		_ = http.NewResponseController(w).SetReadDeadline(deadline)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.MaxBody))
+	// A writer without deadlines is no connection. huma takes the deadline off again: see BodyReadTimeout.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(min(bodyTimeout, a.Timeout)))
+	var body []byte
+	var err error
+	receiving(r.Context(), func() { body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, most)) })
 	tooLarge := new(http.MaxBytesError)
 	switch {
 	case err == nil:
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		return 0, ""
+		return strict(body)
 	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", a.MaxBody)
+		return newProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", most))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusRequestTimeout, "the body took too long to arrive"
+		return newProblem(http.StatusRequestTimeout, "the body took too long to arrive")
 	default:
-		return http.StatusBadRequest, "the body ended early"
+		return newProblem(http.StatusBadRequest, "the body ended early")
 	}
 }

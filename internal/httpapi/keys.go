@@ -15,28 +15,45 @@ import (
 // keyScheme is what the document calls the way in which keys are sent.
 const keyScheme = "key"
 
-const aboutKeys = "A key of `alsobought keys create NAME`, sent as `Authorization: Bearer KEY`. Its name signs what is changed with it."
+const aboutKeys = "A key of `alsobought keys create NAME --scope SCOPE`, sent as `Authorization: Bearer KEY`. Its name signs what is changed " +
+	"with it. Scopes: `read` asks, `write` changes orders and rules, `admin` may do all of it."
 
-// keyed makes the operation one that needs a key, and says so in the document. The key is looked at before anything else of the request;
-// the handler asks signer for its name.
-func (a *api) keyed(routes huma.API, op huma.Operation) huma.Operation {
-	op.Security = []map[string][]string{{keyScheme: {}}}
-	op.Errors = append(op.Errors, http.StatusUnauthorized)
-	op.Middlewares = append(huma.Middlewares{a.checkKey(routes)}, op.Middlewares...)
-	return op
-}
-
-func (a *api) checkKey(routes huma.API) func(huma.Context, func(huma.Context)) {
+// checkKey lets nobody pass without a good key that has the scope. The handler asks signer for its name. Whoever guesses keys is slowed
+// down; whoever had a good one before is not, from the same address either.
+func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humachi.Unwrap(ctx)
-		key, err := apikey.Check(ctx.Context(), a.Pool, bearer(r.Header))
+		key, err := a.login(ctx.Context(), bearer(r.Header), scope)
+		if err == nil && !key.May(scope) {
+			err = forbidden(scope, key.Scopes)
+		}
 		if err != nil {
-			writeErr(routes, ctx, problem(ctx.Context(), err, "header"))
+			a.writeErr(ctx, problem(ctx.Context(), err, "header"))
 			return
 		}
 		exchangeOf(ctx.Context()).key = key
 		next(ctx)
 	}
+}
+
+// login checks a key. While the database does not answer, one that was good before may go on asking, but not change anything.
+func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apikey.Key, error) {
+	client := exchangeOf(ctx).client
+	recalled, known := a.keys.Recall(sent)
+	if !known && sent != "" {
+		if wait := a.logins.early(client); wait > 0 {
+			a.metrics.refuse(refusedLogins)
+			return apikey.Key{}, tooManyRequests("wrong keys from this address", wait)
+		}
+	}
+	key, err := a.keys.Check(ctx, sent)
+	if sent != "" && errors.Is(err, apikey.ErrRefused) {
+		a.logins.take(client, nil)
+	}
+	if err != nil && known && scope == apikey.Read && a.unanswered(ctx, err) {
+		return recalled, nil
+	}
+	return key, err
 }
 
 // bearer is the key that the headers carry, or "". Two that differ could be read differently by somebody on the way: two are none.
@@ -52,11 +69,11 @@ func bearer(header http.Header) string {
 	return strings.Trim(key, " ")
 }
 
-// signer is the name of the key of a request whose operation is keyed.
+// signer is the name of the key of a request whose route demands one.
 func signer(ctx context.Context) string { return exchangeOf(ctx).key.Name }
 
 // writeErr writes what problem returned where huma does not do it, in a middleware.
-func writeErr(routes huma.API, ctx huma.Context, err error) {
+func (a *API) writeErr(ctx huma.Context, err error) {
 	if with, ok := errors.AsType[huma.HeadersError](err); ok {
 		for name, values := range with.GetHeaders() {
 			ctx.SetHeader(name, values[0])
@@ -66,5 +83,9 @@ func writeErr(routes huma.API, ctx huma.Context, err error) {
 	if !errors.As(err, &p) {
 		panic(err) // problem returns nothing else
 	}
-	_ = huma.WriteErr(routes, ctx, p.Status, p.Detail) // fails only when the client is gone
+	details := make([]error, len(p.Errors))
+	for i, detail := range p.Errors {
+		details[i] = detail
+	}
+	_ = huma.WriteErr(a.routes, ctx, p.Status, p.Detail, details...) // fails only when the client is gone
 }

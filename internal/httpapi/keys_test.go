@@ -18,7 +18,7 @@ import (
 
 func mustCreateKey(t *testing.T, pool *pg.Pool, name string) string {
 	t.Helper()
-	key, _, err := apikey.Create(t.Context(), pool, name, nil, "tester")
+	key, _, err := apikey.Create(t.Context(), pool, name, apikey.Usual, nil, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ var keyedRoutes = []struct{ method, path, body string }{
 func TestKeysRefused(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	s := serveAPI(t, Config{Pool: pool})
+	s := serveAPI(t, Config{Pool: pool, WrongKeys: 1000})
 	good := mustCreateKey(t, pool, "good")
 	expired, revoked := mustCreateKey(t, pool, "expired"), mustCreateKey(t, pool, "revoked")
 	for _, statement := range []string{
@@ -138,6 +138,108 @@ func TestKeysTaken(t *testing.T) {
 	}
 }
 
+// A key may do what its scopes say, and one of admin everything. Questions need read only where they are not open to everybody.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	open, closed := serveAPI(t, Config{Pool: pool}), serveAPI(t, Config{Pool: pool, KeyedReads: true})
+	const asked, changed = http.StatusServiceUnavailable, http.StatusCreated // there is no build
+	for _, test := range []struct {
+		scopes                     []string
+		openRead, closedRead, rule int
+	}{
+		{nil, asked, http.StatusUnauthorized, http.StatusUnauthorized},
+		{[]string{"read"}, asked, asked, http.StatusForbidden},
+		{[]string{"write"}, asked, http.StatusForbidden, changed},
+		{[]string{"read", "write"}, asked, asked, changed},
+		{[]string{"admin"}, asked, asked, changed},
+	} {
+		header := http.Header{"Content-Type": {"application/json"}}
+		if test.scopes != nil {
+			key, _, err := apikey.Create(t.Context(), pool, strings.Join(test.scopes, " "), test.scopes, nil, "tester")
+			if err != nil {
+				t.Fatal(err)
+			}
+			header = withKey(key)
+		}
+		const rule = `{"kind":"hide","items":["PID"],"reason":"recalled"}`
+		for _, request := range []struct {
+			s                  *server
+			method, path, body string
+			want               int
+		}{
+			{open, http.MethodGet, popularPath, "", test.openRead},
+			{closed, http.MethodGet, popularPath, "", test.closedRead},
+			{closed, http.MethodGet, similarPath + "/PID", "", test.closedRead},
+			{closed, http.MethodPost, basketPath, `{"items":["PID"]}`, test.closedRead},
+			{closed, http.MethodPost, batchPath, `{"items":["PID"]}`, test.closedRead},
+			{closed, http.MethodGet, orderPath + "/1", "", test.closedRead},
+			{closed, http.MethodGet, explainPath + "?item=a&other=b", "", test.closedRead},
+			{open, http.MethodPost, rulesPath, rule, test.rule},
+			{closed, http.MethodGet, "/health", "", http.StatusOK},
+			{closed, http.MethodGet, "/openapi.json", "", http.StatusOK},
+		} {
+			a := request.s.do(t, request.method, request.path, request.body, header)
+			if a.status != request.want {
+				t.Errorf("scopes %v: %s %s: %d, want %d: %s", test.scopes, request.method, request.path, a.status, request.want, a.body)
+			}
+			if a.status == http.StatusForbidden && !strings.Contains(a.header.Get("WWW-Authenticate"), `error="insufficient_scope"`) {
+				t.Errorf("%v", a.header)
+			}
+		}
+	}
+}
+
+// Whoever guesses keys is told to wait. Who had a good key before goes on, from the same address, too.
+func TestGuessing(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	s := serveAPI(t, Config{Pool: pool, WrongKeys: 3})
+	old, late := mustCreateKey(t, pool, "old"), mustCreateKey(t, pool, "late")
+	ask := func(key string) answer { return s.do(t, http.MethodGet, rulesPath, "", withKey(key)) }
+	if a := ask(old); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	dbtest.Eventually(t, "guesses to be refused", func(context.Context) bool {
+		a := ask("ab_guess")
+		if a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		return a.status == http.StatusTooManyRequests
+	})
+	if a := ask(old); a.status != http.StatusOK {
+		t.Errorf("a key that was good before: %d %s", a.status, a.body)
+	}
+	if a := ask(late); a.status != http.StatusTooManyRequests && a.status != http.StatusOK { // on a slow machine it may have its turn
+		t.Errorf("one that was not: %d %s", a.status, a.body)
+	}
+	if a := s.do(t, http.MethodGet, rulesPath, "", nil); a.status != http.StatusUnauthorized {
+		t.Errorf("none: %d %s", a.status, a.body)
+	}
+}
+
+// Requests with a key that is known count for the key, others for their address.
+func TestKeyRate(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	s := serveAPI(t, Config{Pool: pool, AddressRate: 1.0 / 3600, KeyRate: 2.0 / 3600})
+	key := mustCreateKey(t, pool, "till")
+	for i, want := range []struct {
+		status int
+		policy string
+	}{
+		{http.StatusOK, `"address";q=1;w=3600`}, {http.StatusOK, `"key";q=1;w=1800`}, {http.StatusTooManyRequests, `"key";q=1;w=1800`},
+	} {
+		a := s.do(t, http.MethodGet, rulesPath, "", withKey(key))
+		if a.status != want.status || a.header.Get("Ratelimit-Policy") != want.policy {
+			t.Errorf("request %d: %d %q", i, a.status, a.header.Get("Ratelimit-Policy"))
+		}
+	}
+	if a := s.get(t, rulesPath); a.status != http.StatusTooManyRequests {
+		t.Errorf("without the key: %d", a.status)
+	}
+}
+
 // While there is no key, the answer says how to make one; a revoked key is none.
 func TestNoKeysYet(t *testing.T) {
 	t.Parallel()
@@ -155,7 +257,7 @@ func TestNoKeysYet(t *testing.T) {
 	}
 	refused(nil)
 	refused(withKey("ab_x"))
-	key, row, err := apikey.Create(t.Context(), pool, "only", nil, "tester")
+	key, row, err := apikey.Create(t.Context(), pool, "only", apikey.Usual, nil, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,8 +37,10 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 type server struct {
 	*httptest.Server
 
+	api  *API
 	pool *pg.Pool
 	log  *logbook
+	key  string // sent with get, if there is one
 }
 
 // newServer serves the orders of testdata, loaded and built.
@@ -57,9 +59,10 @@ func serveAPI(t *testing.T, cfg Config) *server {
 	t.Helper()
 	log := newLogbook()
 	cfg.Logger, cfg.Version = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), "test"
-	ts := httptest.NewServer(New(cfg))
-	t.Cleanup(ts.Close)
-	return &server{ts, cfg.Pool, log}
+	api := New(cfg)
+	ts := httptest.NewServer(api)
+	t.Cleanup(func() { ts.Close(); api.Close() })
+	return &server{ts, api, cfg.Pool, log, ""}
 }
 
 // fill loads orders and makes a build of all there are.
@@ -94,7 +97,11 @@ type answer struct {
 
 func (s *server) get(t *testing.T, path string) answer {
 	t.Helper()
-	return s.do(t, http.MethodGet, path, "", nil)
+	var header http.Header
+	if s.key != "" {
+		header = withKey(s.key)
+	}
+	return s.do(t, http.MethodGet, path, "", header)
 }
 
 func (s *server) post(t *testing.T, path, body string) answer {

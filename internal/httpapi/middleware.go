@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/alsobought/alsobought/internal/apikey"
 )
@@ -21,10 +24,12 @@ const requestIDHeader = "X-Request-ID"
 
 // exchange is what the log will say of one request beside what its response shows.
 type exchange struct {
-	id    string
-	key   apikey.Key // that came with it, if its route needs one
-	err   error      // the cause of a problem that the client is not told
-	stack []byte
+	id     string
+	client netip.Addr // whom it counts for: see addressOf
+	key    apikey.Key // that came with it, if its route needs one
+	stale  bool       // the answer is one that was kept, because the database did not answer
+	err    error      // the cause of a problem that the client is not told
+	stack  []byte
 }
 
 type exchangeKey struct{}
@@ -35,14 +40,15 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // observe gives the request its id, turns a panic into a problem, and writes the one log line.
-func (a *api) observe(next http.Handler) http.Handler {
+func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		x := &exchange{id: requestID(r)}
+		a.metrics.began()
+		x := &exchange{id: requestID(r), client: addressOf(a.clientOf(r))}
 		w.Header().Set(requestIDHeader, x.id)
 		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 		recorded := &recorder{ResponseWriter: w}
-		cut := serve(next, recorded, r.WithContext(ctx), x)
+		cut := protect(next, recorded, r.WithContext(ctx), x)
 		if !cut {
 			recorded.begin()
 		}
@@ -53,8 +59,8 @@ func (a *api) observe(next http.Handler) http.Handler {
 	})
 }
 
-// serve reports whether the connection has to be cut, because half an answer must not look like a whole one.
-func serve(next http.Handler, w *recorder, r *http.Request, x *exchange) (cut bool) {
+// protect reports whether the connection has to be cut, because half an answer must not look like a whole one.
+func protect(next http.Handler, w *recorder, r *http.Request, x *exchange) (cut bool) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -71,17 +77,29 @@ func serve(next http.Handler, w *recorder, r *http.Request, x *exchange) (cut bo
 	return false
 }
 
-func (a *api) log(ctx context.Context, r *http.Request, w *recorder, x *exchange, took time.Duration) {
+func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange, took time.Duration) {
 	route, status := chi.RouteContext(r.Context()).RoutePattern(), w.status
 	if w.gone && r.Context().Err() != nil {
 		status = statusClientGone
 	}
+	a.metrics.ended(r.Method, route, status, x, took)
 	attributes := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", route), slog.Int("status", status),
 		slog.Duration("duration", took), slog.Int64("bytes", w.bytes), slog.String("request_id", x.id),
 	}
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetName(r.Method + " " + route)
+		span.SetAttributes(semconv.HTTPRoute(route))
+		attributes = append(attributes, slog.String("trace_id", span.SpanContext().TraceID().String()))
+	}
+	if x.stale {
+		attributes = append(attributes, slog.Bool("stale", true))
+	}
 	if x.key.KeyID != 0 {
 		attributes = append(attributes, slog.Int64("key_id", x.key.KeyID))
+	}
+	if status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests {
+		attributes = append(attributes, slog.String("client", x.client.String())) // who needs watching
 	}
 	level := slog.LevelInfo
 	if x.err != nil {
@@ -163,10 +181,10 @@ func secure(next http.Handler) http.Handler {
 }
 
 // limit gives the request its time.
-func (a *api) limit(next http.Handler) http.Handler {
+func (a *API) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
-		defer cancel()
+		ctx, done := a.patience(r.Context())
+		defer done()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

@@ -28,7 +28,7 @@ const about = `Customers also bought: recommendations counted from the orders yo
 
 Every answer names the build that gave it, the counts behind each item, and where it comes from: ` + "`pair`" + ` shares orders with
 what was asked, ` + "`popular`" + ` is there by popularity. Equal requests to one build give equal bytes. Errors are RFC 9457 problems; unknown
-parameters and fields are errors. Questions are open to everybody; what changes something needs a key. Every answer carries
+parameters and fields are errors. What changes something needs a key; questions need one unless the server opens them. Every answer carries
 ` + "`X-Request-Id`" + `, yours if you sent one.`
 
 // encode writes v as the command line does.

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/orders"
 )
 
@@ -137,7 +138,10 @@ func itemsOf(bodies []itemBody) []orders.Item {
 	return items
 }
 
-func (a *api) orders(routes huma.API) {
+func (a *API) orders() {
+	keyed := demand{scope: apikey.Write, room: a.usual}
+	reading := demand{scope: apikey.Read, room: a.usual}
+	sending := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual}
 	add := managed(huma.Operation{
 		OperationID: "orders-add",
 		Method:      http.MethodPost,
@@ -148,10 +152,10 @@ func (a *api) orders(routes huma.API) {
 			"build, which `serve` makes by itself.",
 	}, http.StatusCreated, "orders")
 	known := jsonResponse("All orders were known.", "orders-known")
-	known.Content["application/json"].Schema = routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orders.Receipt](), true, "")
+	known.Content["application/json"].Schema = a.routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orders.Receipt](), true, "")
 	add.Responses["200"] = known
-	register(routes, a.keyed(routes, a.withBody(routes, add)), a.addOrders)
-	register(routes, a.keyed(routes, a.withBody(routes, managed(huma.Operation{
+	register(a, sending, add, a.addOrders)
+	register(a, sending, managed(huma.Operation{
 		OperationID: "orders-cancel",
 		Method:      http.MethodPost,
 		Path:        cancellationsPath,
@@ -159,29 +163,29 @@ func (a *api) orders(routes huma.API) {
 		Description: "What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are " +
 			"those returned so far in all. An order that is added again afterwards counts again.",
 		Errors: []int{http.StatusNotFound},
-	}, http.StatusOK, "orders"))), a.cancelOrder)
-	register(routes, a.keyed(routes, managed(huma.Operation{
+	}, http.StatusOK, "orders"), a.cancelOrder)
+	register(a, reading, managed(huma.Operation{
 		OperationID: "orders-get",
 		Method:      http.MethodGet,
 		Path:        ordersPath + "/{order_id}",
 		Summary:     "One order",
 		Description: "As the database has it now.",
 		Errors:      []int{http.StatusNotFound},
-	}, http.StatusOK, "orders")), func(ctx context.Context, in *storedInput) (*storedOutput, error) {
+	}, http.StatusOK, "orders"), func(ctx context.Context, in *storedInput) (*storedOutput, error) {
 		if a.Orders == nil {
 			return nil, errNoOrders
 		}
 		stored, err := a.Orders.Get(ctx, in.OrderID)
 		return &storedOutput{stored}, err
 	})
-	register(routes, a.keyed(routes, managed(huma.Operation{
+	register(a, keyed, managed(huma.Operation{
 		OperationID: "orders-delete",
 		Method:      http.MethodDelete,
 		Path:        ordersPath + "/{order_id}",
 		Summary:     "Delete an order for good",
 		Description: "With all that loads and rejects say of it. The audit says that an order was deleted, not which.",
 		Errors:      []int{http.StatusNotFound},
-	}, http.StatusOK, "orders")), func(ctx context.Context, in *deletedInput) (*deletionOutput, error) {
+	}, http.StatusOK, "orders"), func(ctx context.Context, in *deletedInput) (*deletionOutput, error) {
 		if a.Orders == nil {
 			return nil, errNoOrders
 		}
@@ -194,7 +198,7 @@ func deletion(d db.OrderDeletion) deletionBody {
 	return deletionBody{DeletionID: d.DeletionID, DeletedAt: moment(d.DeletedAt), Lines: d.Lines}
 }
 
-func (a *api) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, error) {
+func (a *API) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, error) {
 	if a.Orders == nil {
 		return nil, errNoOrders
 	}
@@ -214,7 +218,7 @@ func (a *api) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, e
 	return out, nil
 }
 
-func (a *api) cancelOrder(ctx context.Context, in *cancelInput) (*storedOutput, error) {
+func (a *API) cancelOrder(ctx context.Context, in *cancelInput) (*storedOutput, error) {
 	if a.Orders == nil {
 		return nil, errNoOrders
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/danielgtaylor/huma/v2/negotiation"
-	"github.com/go-chi/chi/v5"
 	"github.com/swaggest/swgui/v5emb"
 )
 
@@ -87,11 +86,11 @@ type (
 )
 
 // pages adds what people look at, and the document, for which all other operations must be there.
-func (a *api) pages(routes huma.API, router chi.Router) {
-	a.front(routes)
+func (a *API) pages() {
+	a.front()
 	for path, what := range map[string]string{"/docs": "The documentation as a page", "/openapi.json": "The OpenAPI document"} {
 		mediaType := map[string]string{"/docs": "text/html", "/openapi.json": "application/json"}[path]
-		routes.OpenAPI().AddOperation(&huma.Operation{
+		a.routes.OpenAPI().AddOperation(&huma.Operation{
 			OperationID: strings.Trim(strings.TrimSuffix(path, ".json"), "/"),
 			Method:      http.MethodGet,
 			Path:        path,
@@ -100,24 +99,24 @@ func (a *api) pages(routes huma.API, router chi.Router) {
 			Responses:   map[string]*huma.Response{"200": {Description: what + ".", Content: map[string]*huma.MediaType{mediaType: {}}}},
 		})
 	}
-	document, err := json.Marshal(routes.OpenAPI())
+	document, err := json.Marshal(a.routes.OpenAPI())
 	if err != nil {
 		panic(err) // an example or a default is wrong
 	}
-	router.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+	a.router.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document) // a client that is gone
 	})
 
 	docs := newPage(docsHTML, "", docsJS, a.Version, docsPolicy)
-	router.Get("/docs", func(w http.ResponseWriter, _ *http.Request) { docs.write(w) })
+	a.router.Get("/docs", func(w http.ResponseWriter, _ *http.Request) { docs.write(w) })
 	files := v5emb.New("", "", "/docs")
 	for _, name := range docsFiles {
-		router.Method(http.MethodGet, "/docs/"+name, files)
+		a.router.Method(http.MethodGet, "/docs/"+name, files)
 	}
 }
 
-func (a *api) front(routes huma.API) {
+func (a *API) front() {
 	front := newPage(pageHTML, pageCSS, pageJS, a.Version, pagePolicy)
 	page := func(ctx huma.Context, next func(huma.Context)) {
 		if negotiation.SelectQValue(ctx.Header("Accept"), []string{"application/json", "text/html"}) != "text/html" {
@@ -128,7 +127,7 @@ func (a *api) front(routes huma.API) {
 		w.Header().Set("Vary", "Accept")
 		front.write(w)
 	}
-	register(routes, huma.Operation{
+	register(a, demand{}, huma.Operation{
 		OperationID: "root",
 		Method:      http.MethodGet,
 		Path:        "/",

@@ -33,13 +33,17 @@ const shownErrors = 5
 // goes to the log. where is the part of the request that holds its fields.
 func problem(ctx context.Context, err error, where string) error {
 	exchange := exchangeOf(ctx)
-	finished, unreadable := new(huma.ErrorModel), webhook.InvalidError{}
+	unreadable := webhook.InvalidError{}
 	invalid, invalidRule := new(recommend.InvalidError), rules.InvalidError{}
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case isProblem(err):
+		return err
+	case errors.Is(err, errAway), errors.Is(context.Cause(ctx), errAway):
+		return unavailable(errAway.Error())
+	case errors.Is(context.Cause(ctx), context.Canceled):
 		return newProblem(statusClientGone, "the client went away")
-	case errors.As(err, &finished):
-		return finished
+	case errors.Is(err, errFull):
+		return unavailable(errFull.Error() + "; try again later")
 	case errors.As(err, &invalid):
 		p := newProblem(http.StatusUnprocessableEntity, "")
 		p.Errors = []*huma.ErrorDetail{{Location: where + "." + invalid.Field, Message: invalid.Problem}}
@@ -70,7 +74,7 @@ func problem(ctx context.Context, err error, where string) error {
 	case pg.IsMissingSchema(err):
 		exchange.err = err
 		return unavailable("the database has no alsobought tables yet: run alsobought migrate up")
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded), pg.IsTimeout(err):
 		exchange.err = err
 		return unavailable("the answer took too long; try again later")
 	case pg.IsReadOnly(err):
@@ -79,13 +83,18 @@ func problem(ctx context.Context, err error, where string) error {
 	case pg.IsConflict(err):
 		exchange.err = err
 		return unavailable("the replica had to cancel this to follow its primary; try again")
-	case pg.IsUnavailable(err):
+	case pg.IsUnavailable(err), errors.Is(err, context.Canceled): // the client is still there: it was ended because the database is away
 		exchange.err = err
-		return unavailable("the database cannot be reached at the moment; try again later")
+		return unavailable(errAway.Error())
 	default:
 		exchange.err = err
 		return internalError(exchange.id)
 	}
+}
+
+func isProblem(err error) bool {
+	_, is := errors.AsType[*huma.ErrorModel](err)
+	return is
 }
 
 func newProblem(status int, detail string) *huma.ErrorModel {
@@ -108,6 +117,13 @@ func unauthorized(err error) error {
 		detail = "this needs a key, and " + apikey.ErrNoKeys.Error() + ", and send it as Authorization: Bearer KEY"
 	}
 	return huma.ErrorWithHeaders(newProblem(http.StatusUnauthorized, detail), http.Header{"Www-Authenticate": {"Bearer"}})
+}
+
+// forbidden says what the key lacks; RFC 6750 has a word for it.
+func forbidden(scope apikey.Scope, has []apikey.Scope) error {
+	detail := fmt.Sprintf("this needs a key with scope %s, and this key's scope is %s", scope, strings.Join(has, ", "))
+	return huma.ErrorWithHeaders(newProblem(http.StatusForbidden, detail),
+		http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope", scope="` + scope + `"`}})
 }
 
 // polish finishes every problem that huma writes, those of its own validation included: fields in one order, so that equal requests give

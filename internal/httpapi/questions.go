@@ -4,9 +4,11 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -97,6 +99,8 @@ type (
 		//nolint:tagliatelle // its name
 		ETag         string `header:"ETag" doc:"Of the answer as it is now; for If-None-Match. Not for orders and older builds."`
 		CacheControl string `header:"Cache-Control"`
+		Age          string `header:"Age" doc:"Of an answer that was kept, because the database does not answer: seconds since it was known to hold."`
+		Warning      string `header:"Warning" doc:"110 with such an answer."`
 		ContentType  string `header:"Content-Type"`
 		Body         []byte
 	}
@@ -104,9 +108,16 @@ type (
 	explanationOutput struct{ Body recommend.Explanation }
 )
 
-func (a *api) questions(routes huma.API) {
+func (a *API) questions() {
+	reader := apikey.Read
+	if !a.KeyedReads {
+		reader = "" // everybody
+	}
+	questions := demand{scope: reader, room: a.usual}
+	baskets := demand{scope: reader, body: a.MaxBody, room: a.usual}
+	batches := demand{scope: reader, body: a.MaxBody, room: a.large}
 	const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "popular-items",
 		Path:        popularPath,
 		Summary:     "The most popular items",
@@ -117,7 +128,7 @@ func (a *api) questions(routes huma.API) {
 			Limit: in.Limit, Days: in.Days, Exclude: in.Exclude, Categories: in.Category, BuildID: in.BuildID,
 		}))
 	})
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "similar-items",
 		Path:        similarPath + "/{item_name}",
 		Summary:     "What goes with an item",
@@ -127,7 +138,7 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *similarInput) (*answerOutput, error) {
 		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "similar-items-by-query",
 		Path:        similarPath,
 		Summary:     "What goes with an item, named in the query",
@@ -136,28 +147,28 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
 		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
-	register(routes, a.withBody(routes, question(huma.Operation{
+	register(a, batches, question(huma.Operation{
 		OperationID: "similar-items-batch",
 		Method:      http.MethodPost,
 		Path:        batchPath,
 		Summary:     "What goes with each of many items",
 		Description: "For each item what similar-items answers, all from one build and by one question to the database.",
 		Errors:      []int{notThere, later},
-	})), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
+	}), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
 		batch, err := a.recommender.AskEach(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
 		return &batchOutput{batch}, err
 	})
-	register(routes, a.withBody(routes, answers(routes, huma.Operation{
+	register(a, baskets, answers(a.routes, huma.Operation{
 		OperationID: "basket-recommendations",
 		Method:      http.MethodPost,
 		Path:        basketPath,
 		Summary:     "What goes with a basket",
 		Description: "The items that go with all of the basket's items together, none of them in it.",
 		Errors:      []int{notThere, later},
-	})), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
+	}), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
 		return a.answer(ctx, nil, recommend.Basket(in.Body.Items, in.Body.with(in.Body.Limit)))
 	})
-	register(routes, answers(routes, huma.Operation{
+	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "order-recommendations",
 		Path:        orderPath + "/{order_id}",
 		Summary:     "What goes with an order",
@@ -166,7 +177,7 @@ func (a *api) questions(routes huma.API) {
 	}), func(ctx context.Context, in *orderInput) (*answerOutput, error) {
 		return a.answer(ctx, nil, recommend.Order(in.OrderID, in.with(in.Limit)))
 	})
-	register(routes, question(huma.Operation{
+	register(a, questions, question(huma.Operation{
 		OperationID: "explain",
 		Path:        explainPath,
 		Summary:     "The evidence for two items",
@@ -184,12 +195,12 @@ type Conditional struct {
 }
 
 // answer returns the finished answer, or 304 if the client has it. condition is nil where there is none.
-func (a *api) answer(ctx context.Context, condition *Conditional, q recommend.Question) (*answerOutput, error) {
+func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Question) (*answerOutput, error) {
 	var has func(etag string) bool
 	if condition != nil && condition.IfNoneMatch != "" {
 		has = condition.has
 	}
-	served, err := a.answers.Ask(ctx, q, has)
+	served, age, err := a.ask(ctx, q, has)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +210,27 @@ func (a *api) answer(ctx context.Context, condition *Conditional, q recommend.Qu
 	if served.NotModified() {
 		out.Status, out.ContentType = http.StatusNotModified, ""
 	}
+	if exchangeOf(ctx).stale {
+		out.stale(age)
+	}
 	return out, nil
+}
+
+// ask answers from the database or, if that does not answer, from what is kept, and says how old that is.
+func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag string) bool) (recommend.Served, time.Duration, error) {
+	err := errAway
+	if !a.isAway() {
+		var served recommend.Served
+		if served, err = a.answers.Ask(ctx, q, has); err == nil || !a.unanswered(ctx, err) {
+			return served, 0, err
+		}
+	}
+	served, age, found := a.answers.Stale(q, has)
+	if !found {
+		return served, 0, err
+	}
+	exchangeOf(ctx).stale = true
+	return served, age, nil
 }
 
 // has compares weakly, as RFC 9110 wants it for If-None-Match.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/rules"
 )
 
@@ -52,38 +53,40 @@ type (
 	ruleOutput  struct{ Body rules.Rule }
 )
 
-func (a *api) rules(routes huma.API) {
-	register(routes, a.keyed(routes, managed(huma.Operation{
+func (a *API) rules() {
+	keyed := demand{scope: apikey.Write, room: a.usual}
+	adding := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual}
+	register(a, keyed, managed(huma.Operation{
 		OperationID: "rules-list",
 		Method:      http.MethodGet,
 		Path:        rulesPath,
 		Summary:     "The rules",
 		Description: "Those in force now, or all that ever were: rules are ended, never deleted.",
-	}, http.StatusOK, "rules")), func(ctx context.Context, in *rulesInput) (*rulesOutput, error) {
+	}, http.StatusOK, "rules"), func(ctx context.Context, in *rulesInput) (*rulesOutput, error) {
 		list, err := rules.List(ctx, a.Pool, rules.ListOptions{All: in.All, Limit: in.Limit, Before: in.Before})
 		return &rulesOutput{rulesBody{list}}, err
 	})
-	register(routes, a.keyed(routes, a.withBody(routes, managed(huma.Operation{
+	register(a, adding, managed(huma.Operation{
 		OperationID: "rules-add",
 		Method:      http.MethodPost,
 		Path:        rulesPath,
 		Summary:     "Add a rule",
 		Description: "Answers follow it as soon as it is valid. Names that no item has are taken and reported.",
-	}, http.StatusCreated, "rules"))), func(ctx context.Context, in *ruleInput) (*addedOutput, error) {
+	}, http.StatusCreated, "rules"), func(ctx context.Context, in *ruleInput) (*addedOutput, error) {
 		added, err := rules.Add(ctx, a.Pool, rules.Draft{
 			Kind: in.Body.Kind, Item: in.Body.Item, Items: in.Body.Items, Reason: in.Body.Reason, Author: signer(ctx),
 			ValidFrom: in.Body.ValidFrom, ValidUntil: in.Body.ValidUntil,
 		})
 		return &addedOutput{added}, err
 	})
-	register(routes, a.keyed(routes, managed(huma.Operation{
+	register(a, keyed, managed(huma.Operation{
 		OperationID: "rules-end",
 		Method:      http.MethodDelete,
 		Path:        rulesPath + "/{rule_id}",
 		Summary:     "End a rule",
 		Description: "From now on answers do not follow it. It stays in the list of all rules, with who ended it.",
 		Errors:      []int{http.StatusNotFound},
-	}, http.StatusOK, "rules")), func(ctx context.Context, in *endInput) (*ruleOutput, error) {
+	}, http.StatusOK, "rules"), func(ctx context.Context, in *endInput) (*ruleOutput, error) {
 		ended, err := rules.End(ctx, a.Pool, in.RuleID, signer(ctx))
 		return &ruleOutput{ended}, err
 	})

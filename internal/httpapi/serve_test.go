@@ -33,7 +33,9 @@ func TestServeEndsWithItsRequests(t *testing.T) {
 	})
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, listener, handler, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		served <- serveConnections(ctx, listener, handler, newCrowd(10), Config{}.withDefaults())
+	}()
 
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	asked := make(chan string, 1)
@@ -77,7 +79,7 @@ func TestServeSaysThatItCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	if err := Serve(t.Context(), listener, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); !errors.Is(err, net.ErrClosed) {
+	if err := serveConnections(t.Context(), listener, http.NotFoundHandler(), newCrowd(10), Config{}.withDefaults()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve on a closed listener: %v", err)
 	}
 }
@@ -91,7 +93,9 @@ func TestServeLimitsHeaders(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, listener, http.NotFoundHandler(), slog.New(slog.DiscardHandler)) }()
+	go func() {
+		served <- serveConnections(ctx, listener, http.NotFoundHandler(), newCrowd(10), Config{}.withDefaults())
+	}()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +186,7 @@ func TestHeaders(t *testing.T) {
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	log := newLogbook()
-	a := &api{Config: Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}.withDefaults()}
+	a := &API{Config: Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}.withDefaults()}
 	router := chi.NewRouter()
 	router.Use(a.observe, secure, a.limit, routable)
 	router.Get("/early", func(w http.ResponseWriter, _ *http.Request) {
@@ -204,7 +208,7 @@ func TestPanics(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, listener, router, slog.New(slog.DiscardHandler)) }()
+	go func() { served <- serveConnections(ctx, listener, router, newCrowd(10), Config{}.withDefaults()) }()
 	for path, want := range map[string]struct {
 		begins, contains, cause string
 	}{

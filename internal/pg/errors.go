@@ -44,6 +44,25 @@ func IsUnavailable(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) // the server was killed while we waited for it
 }
 
+// IsLost reports whether err says that a connection there was has ended: a new one may do. Whether a statement on it was carried out is not
+// known.
+func IsLost(err error) bool {
+	if err == nil || IsUnreachable(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if server := new(pgconn.PgError); errors.As(err, &server) {
+		return strings.HasPrefix(server.Code, "57P") // shutdown, crash of another backend, idle for too long
+	}
+	network := new(net.OpError)
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+}
+
+// IsTimeout reports whether err says that the server ended a statement that took, or waited, too long.
+func IsTimeout(err error) bool {
+	server := new(pgconn.PgError)
+	return errors.As(err, &server) && (server.Code == queryCanceled || server.Code == lockNotAvailable)
+}
+
 // IsDiskFull reports whether err says that the server has no room left.
 func IsDiskFull(err error) bool {
 	server := new(pgconn.PgError)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -91,20 +92,14 @@ func Beside(ctx context.Context, pool *pgxpool.Pool, conns int32) (*pgxpool.Pool
 
 // settingPool returns a pool like the given one whose sessions begin with the statements.
 func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*pgxpool.Pool, error) {
-	return beginningPool(ctx, pool, false, func(ctx context.Context, conn *pgx.Conn) error {
+	return beginningPool(ctx, pool.Config(), func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, statements)
 		return err
 	})
 }
 
-// beginningPool returns a pool like the given one whose sessions begin with begin; full, if all are to be made at once.
-func beginningPool(
-	ctx context.Context, pool *pgxpool.Pool, full bool, begin func(context.Context, *pgx.Conn) error,
-) (*pgxpool.Pool, error) {
-	cfg := pool.Config()
-	if full {
-		cfg.MinConns = cfg.MaxConns
-	}
+// beginningPool returns a pool of cfg whose sessions begin with begin.
+func beginningPool(ctx context.Context, cfg *pgxpool.Config, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
 	connected := cfg.AfterConnect
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if connected != nil {
@@ -121,10 +116,36 @@ func beginningPool(
 	return beginning, nil
 }
 
-// Warmed returns a pool like the given one whose connections are all made, and warmed, before they are used: the first statement of a
-// session is planned, which takes several times as long as to run it.
-func Warmed(ctx context.Context, pool *pgxpool.Pool, warm func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
-	warmed, err := beginningPool(ctx, pool, true, warm)
+// lockPatience is how long a statement of a server waits for a lock. What holds one for longer, a migration or somebody's LOCK TABLE, is
+// nothing to wait for with a client at the other end.
+const lockPatience = time.Second
+
+// Service is how sessions answer requests.
+type Service struct {
+	Timeout time.Duration                          // of a statement, and of a transaction that nobody goes on with
+	Warm    func(context.Context, *pgx.Conn) error // run by each session first
+	Tracer  pgx.QueryTracer                        // nil traces nothing
+}
+
+// Serving returns a pool like the given one for answering requests. Its sessions end by themselves what takes longer than the timeout, or
+// waits longer than a second for a lock, also when nobody is left to cancel it; and nobody waits longer than a second for a session. All are
+// made, and warmed, before they are used: the first statement of a session is planned, which takes several times as long as to run it.
+func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*pgxpool.Pool, error) {
+	limits := fmt.Sprintf("SET statement_timeout = %[1]d; SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
+		s.Timeout.Milliseconds(), lockPatience.Milliseconds())
+	cfg := pool.Config()
+	cfg.MinConns = cfg.MaxConns
+	cfg.ConnConfig.Tracer = hurry{}
+	if s.Tracer != nil {
+		cfg.ConnConfig.Tracer = multitracer.New(hurry{}, s.Tracer)
+	}
+	warmed, err := beginningPool(ctx, cfg, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := s.Warm(ctx, conn); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, limits)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

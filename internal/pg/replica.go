@@ -86,11 +86,16 @@ func IsConflict(err error) bool {
 	return errors.As(err, &server) && server.Code == serializationFailure
 }
 
-// Retried reads, and once more after a conflict. read must change nothing: it may run twice.
-func Retried[T any](ctx context.Context, read func() (T, error)) (T, error) {
+// Retried reads from database, and once more after a conflict or over a new connection when the one it had was lost. read must change
+// nothing: it may run twice.
+func Retried[T any](ctx context.Context, database any, read func() (T, error)) (T, error) {
 	value, err := read()
-	if IsConflict(err) && ctx.Err() == nil {
-		return read()
+	lost := IsLost(err)
+	if !lost && !IsConflict(err) || ctx.Err() != nil {
+		return value, err
 	}
-	return value, err
+	if pool, ok := database.(*Pool); ok && lost {
+		pool.Reset() // what ended one connection most likely ended all
+	}
+	return read()
 }

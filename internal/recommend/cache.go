@@ -37,8 +37,24 @@ type Cache struct {
 	together    *batch.Batcher[Question, found] // quick questions
 	versions    *batch.Batcher[struct{}, string]
 	settled     atomic.Pointer[settled]
+	latest      atomic.Pointer[reading]
 	kept        *otter.Cache[string, Served] // nil keeps nothing
 	flights     singleflight.Group
+	hits        atomic.Int64
+	misses      atomic.Int64
+	shared      atomic.Pointer[shared] // under which work for several callers runs
+}
+
+// reading is a version as it was read, at the latest at that moment.
+type reading struct {
+	version string
+	at      time.Time
+}
+
+// shared is a context that outlives those of the callers.
+type shared struct {
+	ctx context.Context //nolint:containedctx // work of several callers belongs to none of them
+	end context.CancelFunc
 }
 
 // askMost is how many quick questions one statement answers at most: see package batch.
@@ -72,9 +88,10 @@ func (s Served) NotModified() bool { return s.JSON == nil }
 func NewCache(database db.DBTX, maxBytes int64) *Cache {
 	r := New(database)
 	c := &Cache{recommender: r}
+	c.renew()
 	// PostgreSQL takes about half of the processors that we share with it.
 	c.together = &batch.Batcher[Question, found]{
-		Workers: max(1, runtime.GOMAXPROCS(0)/2), Most: askMost, Timeout: askTimeout, Do: r.listActive,
+		Workers: max(1, runtime.GOMAXPROCS(0)/2), Most: askMost, Timeout: askTimeout, Do: c.listActive,
 	}
 	c.versions = &batch.Batcher[struct{}, string]{Workers: 1, Most: math.MaxInt, Timeout: askTimeout, Do: c.readVersion}
 	if maxBytes > 0 {
@@ -109,16 +126,67 @@ func (c *Cache) Ask(ctx context.Context, q Question, ifNoneMatch func(etag strin
 	}
 	key := q.key(version)
 	if served, found := c.kept.GetIfPresent(key); found {
+		c.hits.Add(1)
 		return served, nil
 	}
+	c.misses.Add(1)
 	return c.fly(ctx, key, q)
+}
+
+// Stats is how well a Cache does.
+type Stats struct {
+	Hits, Misses int64 // of questions that are kept
+	Bytes        uint64
+}
+
+// Stats returns how the cache has done so far.
+func (c *Cache) Stats() Stats {
+	s := Stats{Hits: c.hits.Load(), Misses: c.misses.Load()}
+	if c.kept != nil {
+		s.Bytes = c.kept.WeightedSize()
+	}
+	return s
+}
+
+// Stale returns what was kept under the version that was read last, without asking the database, and how long ago that was. Questions that
+// are not kept, or were not asked under that version, are not found.
+func (c *Cache) Stale(q Question, ifNoneMatch func(etag string) bool) (served Served, age time.Duration, found bool) {
+	q, err := q.normal()
+	latest := c.latest.Load()
+	if err != nil || latest == nil || c.kept == nil || q.Kind == KindOrder || q.BuildID != 0 {
+		return Served{}, 0, false
+	}
+	if served, found = c.kept.GetIfPresent(q.key(latest.version)); !found {
+		return Served{}, 0, false
+	}
+	if ifNoneMatch != nil && ifNoneMatch(served.ETag) {
+		served = Served{ETag: served.ETag}
+	}
+	return served, time.Since(latest.at), true
+}
+
+// Interrupt ends whatever is being asked for several callers, with context.Canceled, so that nobody who comes later waits for an answer
+// that is not going to come.
+func (c *Cache) Interrupt() { c.renew().end() }
+
+// renew returns what was shared before.
+func (c *Cache) renew() *shared {
+	ctx, end := context.WithCancel(context.Background())
+	return c.shared.Swap(&shared{ctx, end})
+}
+
+// share is a context with the values of ctx that ends after askTimeout or with Interrupt, and not with ctx.
+func (c *Cache) share(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	stop := context.AfterFunc(c.shared.Load().ctx, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // fly asks once for all who ask the same at the same time.
 func (c *Cache) fly(ctx context.Context, key string, q Question) (Served, error) {
 	landed := c.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
-		defer cancel()
+		ctx, done := c.share(ctx)
+		defer done()
 		served, err := c.ask(ctx, q)
 		if err == nil {
 			c.kept.Set(q.key(served.version), served)
@@ -127,7 +195,7 @@ func (c *Cache) fly(ctx context.Context, key string, q Question) (Served, error)
 	})
 	select {
 	case <-ctx.Done():
-		return Served{}, ctx.Err()
+		return Served{}, context.Cause(ctx)
 	case result := <-landed:
 		served, _ := result.Val.(Served)
 		return served, result.Err
@@ -168,8 +236,10 @@ func (c *Cache) find(ctx context.Context, q Question) (found, error) {
 	return list[0], nil
 }
 
-func (r *Recommender) listActive(ctx context.Context, questions []Question) ([]found, error) {
-	return r.list(ctx, 0, questions)
+func (c *Cache) listActive(ctx context.Context, questions []Question) ([]found, error) {
+	ctx, done := c.share(ctx)
+	defer done()
+	return c.recommender.list(ctx, 0, questions)
 }
 
 // version returns the version of what answers are made from, as it is now.
@@ -182,11 +252,14 @@ func (c *Cache) version(ctx context.Context) (string, error) {
 
 // readVersion reads the version once for all who wait for it.
 func (c *Cache) readVersion(ctx context.Context, waiting []struct{}) ([]string, error) {
+	ctx, done := c.share(ctx)
+	defer done()
 	began := time.Now()
-	v, err := pg.Retried(ctx, func() (db.VersionGetRow, error) { return c.recommender.queries.VersionGet(ctx) })
+	v, err := pg.Retried(ctx, c.recommender.database, func() (db.VersionGetRow, error) { return c.recommender.queries.VersionGet(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("read version: %w", err)
 	}
+	c.latest.Store(&reading{v.Version, began})
 	if v.Settled {
 		c.settled.Store(&settled{v.Version, began.Add(trust)})
 	}

@@ -32,7 +32,7 @@ type found struct {
 
 // list asks all of the questions of one build, which is the same one for all.
 func (r *Recommender) list(ctx context.Context, buildID int64, questions []Question) ([]found, error) {
-	return pg.Retried(ctx, func() ([]found, error) { return r.listOnce(ctx, buildID, questions) })
+	return pg.Retried(ctx, r.database, func() ([]found, error) { return r.listOnce(ctx, buildID, questions) })
 }
 
 // listOnce is list without a second try.

@@ -29,13 +29,14 @@ var (
 
 // Recommender answers questions from one database.
 type Recommender struct {
-	queries *db.Queries
-	active  atomic.Pointer[version] // as the last answer had it
+	database db.DBTX
+	queries  *db.Queries
+	active   atomic.Pointer[version] // as the last answer had it
 }
 
 // New returns a Recommender that asks database, a pool or a connection.
 func New(database db.DBTX) *Recommender {
-	return &Recommender{queries: db.New(database)}
+	return &Recommender{database: database, queries: db.New(database)}
 }
 
 // Ask answers a question. A wrong one is an InvalidError. An item of Similar or an order of Order that is not known is ErrUnknownItem or
@@ -119,7 +120,7 @@ func (r *Recommender) Explain(ctx context.Context, item, other string, buildID i
 	if strings.TrimSpace(item) == strings.TrimSpace(other) {
 		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
 	}
-	p, err := pg.Retried(ctx, func() (db.PairExplainRow, error) {
+	p, err := pg.Retried(ctx, r.database, func() (db.PairExplainRow, error) {
 		return r.queries.PairExplain(ctx, text(item), text(other), buildID)
 	})
 	switch {

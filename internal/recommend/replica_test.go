@@ -163,7 +163,7 @@ func replicaConflict(t *testing.T, servers *dbtest.Replicated, primary *scene, s
 	primary.exec(t, "INSERT INTO conflicts VALUES (1)")
 	servers.CatchUp(t)
 	tries := 0
-	rows, err := pg.Retried(t.Context(), func() (rows int, err error) {
+	rows, err := pg.Retried(t.Context(), nil, func() (rows int, err error) {
 		if tries++; tries == 1 {
 			primary.exec(t, "INSERT INTO conflicts VALUES (2)")
 			go func() {
@@ -181,7 +181,7 @@ func replicaConflict(t *testing.T, servers *dbtest.Replicated, primary *scene, s
 		t.Errorf("%d rows after %d tries, %v", rows, tries, err)
 	}
 	tries = 0
-	_, err = pg.Retried(t.Context(), func() (int, error) {
+	_, err = pg.Retried(t.Context(), nil, func() (int, error) {
 		tries++
 		_, err := standby.Exec(t.Context(), "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
 		return 0, err

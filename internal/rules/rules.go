@@ -174,7 +174,7 @@ func List(ctx context.Context, database db.DBTX, opts ListOptions) ([]Rule, erro
 	if opts.Before == 0 {
 		opts.Before = math.MaxInt64
 	}
-	rows, err := pg.Retried(ctx, func() ([]db.Rule, error) {
+	rows, err := pg.Retried(ctx, database, func() ([]db.Rule, error) {
 		return db.New(database).RuleList(ctx, opts.All, opts.Before, int32(opts.Limit))
 	})
 	if err != nil {

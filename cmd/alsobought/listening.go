@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/alsobought/alsobought/internal/admin"
+	"github.com/alsobought/alsobought/internal/apikey"
+	"github.com/alsobought/alsobought/internal/httpapi"
+	"github.com/alsobought/alsobought/internal/orders"
+	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+// listening is where the API listens, whom it answers, and how it logs.
+type listening struct {
+	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where to listen (default ${default})."`
+	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
+	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
+	answering
+	limiting
+	rebuilding
+	hooking
+	AdminAddr string `env:"ALSOBOUGHT_ADMIN_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics and /debug/pprof/, for operators only (default nowhere)."`
+}
+
+// Validate is called when the flags are read.
+func (l *listening) Validate() error {
+	return errors.Join(l.answering.Validate(), l.limiting.Validate(), l.rebuilding.Validate())
+}
+
+// answering is how finished answers are kept.
+type answering struct {
+	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for finished answers, 0 for none (default ${default})."`
+	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control of answers (default ${default})."`
+}
+
+// Validate is called by listening's.
+func (a *answering) Validate() error {
+	const most = 1 << 20
+	if a.Cache < 0 || a.Cache > most {
+		return fmt.Errorf("cache is %d MiB: choose 0 to %d", a.Cache, most)
+	}
+	return nil
+}
+
+// limiting is what clients may do.
+//
+//nolint:lll // tags cannot be broken
+type limiting struct {
+	PublicRead     *bool         `env:"ALSOBOUGHT_PUBLIC_READ" negatable:"" help:"Questions need no key (default on a loopback address only)."`
+	AllowOrigin    []origin      `env:"ALSOBOUGHT_ALLOW_ORIGIN" placeholder:"ORIGIN" help:"Whose pages may ask in a browser, as https://shop.example, or * (repeatable)."`
+	TrustedProxy   []network     `env:"ALSOBOUGHT_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (repeatable)."`
+	RateLimit      *float64      `env:"ALSOBOUGHT_RATE_LIMIT" placeholder:"N" help:"Requests a second of one address, 0 for any (default 100; 0 on loopback without --trusted-proxy)."`
+	KeyRateLimit   *float64      `env:"ALSOBOUGHT_KEY_RATE_LIMIT" placeholder:"N" help:"Requests a second of one key, 0 for any (default ten times those of an address)."`
+	MaxRequests    int           `env:"ALSOBOUGHT_MAX_REQUESTS" default:"512" placeholder:"N" help:"Requests under way at a time (default ${default})."`
+	MaxConnections int           `env:"ALSOBOUGHT_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"Connections at a time (default ${default})."`
+	Drain          time.Duration `env:"ALSOBOUGHT_DRAIN" default:"10s" placeholder:"TIME" help:"What requests get to come to their end when the server stops (default ${default})."`
+	DrainDelay     time.Duration `env:"ALSOBOUGHT_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long requests are taken after /readyz says that the server stops (default ${default})."`
+	Timeout        time.Duration `env:"ALSOBOUGHT_TIMEOUT" default:"10s" placeholder:"TIME" help:"How long a request may take (default ${default})."`
+}
+
+// Validate is called by listening's.
+func (l *limiting) Validate() error {
+	const mostTime, mostDrain = 50 * time.Second, 10 * time.Minute
+	switch {
+	case !isRate(l.RateLimit):
+		return fmt.Errorf("rate-limit is %v: choose 0 to 1000000 requests a second", *l.RateLimit)
+	case !isRate(l.KeyRateLimit):
+		return fmt.Errorf("key-rate-limit is %v: choose 0 to 1000000 requests a second", *l.KeyRateLimit)
+	case l.MaxRequests < 1:
+		return fmt.Errorf("max-requests is %d: choose 1 or more", l.MaxRequests)
+	case l.MaxConnections < 1:
+		return fmt.Errorf("max-connections is %d: choose 1 or more", l.MaxConnections)
+	case l.Timeout < 100*time.Millisecond || l.Timeout > mostTime:
+		return fmt.Errorf("timeout is %s: choose 100ms to %s", l.Timeout, mostTime)
+	case l.Drain < 100*time.Millisecond || l.Drain > mostDrain:
+		return fmt.Errorf("drain is %s: choose 100ms to %s", l.Drain, mostDrain)
+	case l.DrainDelay < 0 || l.DrainDelay > mostDrain:
+		return fmt.Errorf("drain-delay is %s: choose 0s to %s", l.DrainDelay, mostDrain)
+	}
+	return nil
+}
+
+func isRate(perSecond *float64) bool { return perSecond == nil || *perSecond >= 0 && *perSecond <= 1e6 }
+
+// usualRate is the limit of an address that may be anybody's.
+const usualRate = 100
+
+// rates are the limits of one address and of one key. On loopback everybody is at home, unless a proxy brings others in.
+func (l *limiting) rates(local bool) (address, key float64) {
+	address = usualRate
+	if local && len(l.TrustedProxy) == 0 {
+		address = 0
+	}
+	if l.RateLimit != nil {
+		address = *l.RateLimit
+	}
+	if l.KeyRateLimit != nil {
+		return address, *l.KeyRateLimit
+	}
+	return address, 10 * address
+}
+
+// keyedReads reports whether questions need a key. An address that others reach is not opened to everybody without a word, nor served when
+// there is no key with which anybody could ask.
+func (l *limiting) keyedReads(ctx context.Context, pool *pgxpool.Pool, addr net.Addr) (bool, error) {
+	if l.PublicRead != nil && *l.PublicRead || l.PublicRead == nil && isLocal(addr) {
+		return false, nil
+	}
+	usable, err := apikey.Usable(ctx, pool)
+	if err == nil && !usable && !isLocal(addr) {
+		err = usageError{fmt.Errorf("%s can be reached from elsewhere, and there is no key yet: make one with alsobought keys create NAME, "+
+			"or let everybody ask with --public-read", addr)}
+	}
+	return true, err
+}
+
+// origin is one of RFC 6454, or "*".
+type origin string
+
+// UnmarshalText is called when the flags are read.
+func (o *origin) UnmarshalText(text []byte) error {
+	*o = origin(text)
+	u, err := url.Parse(string(text))
+	if *o != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != string(text)) {
+		return fmt.Errorf("%q is no origin: write it as https://shop.example, without a path", text)
+	}
+	return nil
+}
+
+// network is a CIDR, or one address.
+type network netip.Prefix
+
+// UnmarshalText is called when the flags are read.
+func (n *network) UnmarshalText(text []byte) error {
+	if addr, err := netip.ParseAddr(string(text)); err == nil {
+		*n = network(netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+		return nil
+	}
+	prefix, err := netip.ParsePrefix(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no network: write it as 10.0.0.0/8", text)
+	}
+	*n = network(prefix)
+	return nil
+}
+
+// listen takes the address first of all: that it is in use should not be found out after minutes of other work.
+func (l *listening) listen(ctx context.Context) (net.Listener, error) {
+	return listen(ctx, l.Addr, "--addr")
+}
+
+// listen takes an address, which the flag has given.
+func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		if cause := new(net.OpError); errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another with %s", addr, err, flag)
+	}
+	return listener, nil
+}
+
+// isLocal reports whether nobody but this machine reaches the address.
+func isLocal(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// gcPercent lets the heap grow to five times what is in use: a heap of a few MB would be collected a hundred times a second.
+const gcPercent = 400
+
+// serve answers on listener from the pool's database until ctx ends. loader may load and build; nil, if nobody may. announce is called when
+// it answers.
+func (l *listening) serve(
+	ctx context.Context, term *terminal, listener net.Listener, pool, loader *pgxpool.Pool, announce func(),
+) error {
+	logger, err := l.logger(term)
+	if err != nil {
+		return err
+	}
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
+	tracing, err := newTracing(ctx)
+	if err != nil {
+		return err
+	}
+	defer tracing.stop()
+	if pool, err = pg.Serving(ctx, pool, pg.Service{Timeout: l.Timeout, Warm: recommend.Warm, Tracer: tracing.queries}); err != nil {
+		return err
+	}
+	defer pool.Close()
+	cfg, err := l.config(ctx, pool, listener.Addr())
+	if err != nil {
+		return err
+	}
+	cfg.Logger, cfg.Tracer = logger, tracing.provider
+	if l.AdminAddr != "" {
+		registry := admin.NewRegistry(pool, version, logger)
+		cfg.Metrics = registry
+		stop, err := l.administer(ctx, registry, logger)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if loader != nil {
+		cfg.Orders = orders.NewTaker(loader, version)
+		cfg.ShopifySecret, cfg.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
+		defer l.follow(ctx, loader, logger)()
+	}
+	api := httpapi.New(cfg)
+	defer api.Close()
+	announce()
+	tellSystemd(ctx, logger)
+	return api.Serve(ctx, listener)
+}
+
+// tellSystemd says that the server is ready, and when ctx ends, that it stops, if systemd wants to know (Type=notify).
+func tellSystemd(ctx context.Context, logger *slog.Logger) {
+	tell := func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			logger.WarnContext(ctx, "systemd cannot be told", slog.String("state", state), slog.Any("error", err))
+		}
+	}
+	tell(daemon.SdNotifyReady)
+	context.AfterFunc(ctx, func() { tell(daemon.SdNotifyStopping) })
+}
+
+// administer answers operators until stop is called, which is after the last request was answered: the end is worth watching, too.
+func (l *listening) administer(ctx context.Context, registry *prometheus.Registry, logger *slog.Logger) (stop func(), err error) {
+	listener, err := listen(ctx, l.AdminAddr, "--admin-addr")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- admin.Serve(ctx, listener, registry, logger) }()
+	logger.InfoContext(ctx, "metrics and profiles", slog.String("addr", listener.Addr().String()))
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			logger.ErrorContext(ctx, "metrics and profiles ended", slog.Any("error", err))
+		}
+	}, nil
+}
+
+func (l *listening) logger(term *terminal) (*slog.Logger, error) {
+	level := slog.LevelInfo
+	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
+		return nil, usageError{err}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if l.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(term.stderr, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(term.stderr, options)), nil
+}
+
+// config is that of the API that is to answer on addr.
+func (l *listening) config(ctx context.Context, pool *pgxpool.Pool, addr net.Addr) (httpapi.Config, error) {
+	keyed, err := l.keyedReads(ctx, pool, addr)
+	if err != nil {
+		return httpapi.Config{}, err
+	}
+	perAddress, perKey := l.rates(isLocal(addr))
+	cfg := httpapi.Config{
+		Pool: pool, Version: version, Timeout: l.Timeout, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
+		KeyedReads: keyed, AddressRate: perAddress, KeyRate: perKey, MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
+		Drain: l.Drain, DrainDelay: l.DrainDelay,
+	}
+	for _, origin := range l.AllowOrigin {
+		cfg.AllowOrigins = append(cfg.AllowOrigins, string(origin))
+	}
+	for _, proxy := range l.TrustedProxy {
+		cfg.TrustedProxies = append(cfg.TrustedProxies, netip.Prefix(proxy))
+	}
+	return cfg, nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// tracing sends spans of requests and statements. The zero value sends none.
+type tracing struct {
+	provider trace.TracerProvider // nil: none
+	queries  pgx.QueryTracer      // likewise
+	stop     func()
+}
+
+// flushTime is how long the last spans may take on their way.
+const flushTime = 3 * time.Second
+
+// newTracing does what the OTEL_ variables say; without them, nothing. Spans go by OTLP over HTTP, the only way that is built in.
+func newTracing(ctx context.Context) (tracing, error) {
+	none := tracing{stop: func() {}}
+	exporter, endpoint := os.Getenv("OTEL_TRACES_EXPORTER"), firstOf("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+	if os.Getenv("OTEL_SDK_DISABLED") == "true" || exporter == "none" || exporter == "" && endpoint == "" {
+		return none, nil
+	}
+	if exporter != "" && exporter != "otlp" {
+		return none, usageError{fmt.Errorf("OTEL_TRACES_EXPORTER is %q: otlp and none are possible", exporter)}
+	}
+	protocol := firstOf("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+	if protocol != "" && protocol != "http/protobuf" {
+		return none, usageError{fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: only http/protobuf is possible", protocol)}
+	}
+	spans, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return none, fmt.Errorf("trace by OTLP: %w", err)
+	}
+	about, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("alsobought"), semconv.ServiceVersion(version)),
+		resource.WithTelemetrySDK(), resource.WithFromEnv()) // OTEL_SERVICE_NAME wins
+	if err != nil {
+		return none, usageError{fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)}
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(about))
+	return tracing{
+		provider: provider,
+		queries:  otelpgx.NewTracer(otelpgx.WithTracerProvider(provider)),
+		stop: func() {
+			flushCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+			defer cancel()
+			_ = provider.Shutdown(flushCtx) // spans that nobody takes are no reason to fail
+		},
+	}, nil
+}
+
+func firstOf(names ...string) string {
+	for _, name := range names {
+		if value := os.Getenv(name); value != "" {
+			return value
+		}
+	}
+	return ""
+}

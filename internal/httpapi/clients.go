@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/rs/cors"
+)
+
+// clientOf is the address that a request comes from: that of the connection, or, behind proxies that are trusted, the last one in
+// X-Forwarded-For that none of them has. What stands before it anybody could have written.
+func (a *API) clientOf(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{} // a unix socket
+	}
+	client := peer.Addr().Unmap()
+	if len(a.TrustedProxies) == 0 || !a.trusts(client) {
+		return client
+	}
+	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
+		for _, hop := range slices.Backward(strings.Split(line, ",")) {
+			addr, err := netip.ParseAddr(strings.TrimSpace(hop))
+			if err != nil {
+				return client // nothing before it can be believed
+			}
+			if client = addr.Unmap(); !a.trusts(client) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+func (a *API) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(a.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr.WithZone("")) })
+}
+
+// corsAge is for how long, in seconds, a browser may keep what it was told of another origin.
+const corsAge = 600
+
+// allowOrigins lets pages of other origins read answers, and send keys if they have one. Cookies are none of ours.
+func (a *API) allowOrigins() func(http.Handler) http.Handler {
+	return cors.New(cors.Options{
+		AllowedOrigins: a.AllowOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", requestIDHeader},
+		ExposedHeaders: []string{"Age", "ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "Warning", requestIDHeader},
+		MaxAge:         corsAge,
+	}).Handler
+}

@@ -1,0 +1,187 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+)
+
+// limiter gives each client, told by a K, so many requests a second, and as many as burst at once. nil gives all.
+type limiter[K comparable] struct {
+	name    string   // in RateLimit
+	policy  []string // RateLimit-Policy
+	rate    rate.Limit
+	burst   int
+	buckets *otter.Cache[K, *rate.Limiter]
+}
+
+// maxClients bounds the memory of a limiter, about 20 MB. Beyond it, those who ask least are forgotten, and begin anew.
+const maxClients = 100_000
+
+func newLimiter[K comparable](name string, perSecond float64, burst int) *limiter[K] {
+	if perSecond <= 0 {
+		return nil
+	}
+	full := time.Duration(float64(burst) / perSecond * float64(time.Second))
+	return &limiter[K]{
+		name:    `"` + name + `"`,
+		policy:  []string{fmt.Sprintf(`"%s";q=%d;w=%d`, name, burst, seconds(full))},
+		rate:    rate.Limit(perSecond),
+		burst:   burst,
+		buckets: otter.Must(&otter.Options[K, *rate.Limiter]{MaximumSize: maxClients}),
+	}
+}
+
+func (l *limiter[K]) bucket(client K) *rate.Limiter {
+	if bucket, found := l.buckets.GetIfPresent(client); found {
+		return bucket
+	}
+	bucket, _ := l.buckets.SetIfAbsent(client, rate.NewLimiter(l.rate, l.burst))
+	return bucket
+}
+
+// take counts a request, says in header, if there is one, what is left, and returns 0, or how long the request is too early.
+func (l *limiter[K]) take(client K, header http.Header) time.Duration {
+	if l == nil {
+		return 0
+	}
+	bucket, now := l.bucket(client), time.Now()
+	allowed := bucket.AllowN(now, 1)
+	tokens := bucket.TokensAt(now)
+	if header != nil {
+		l.tell(max(0, tokens), header)
+	}
+	if allowed {
+		return 0
+	}
+	return l.after(1 - tokens)
+}
+
+// early is take for a request that may turn out not to count.
+func (l *limiter[K]) early(client K) time.Duration {
+	if l == nil {
+		return 0
+	}
+	return l.after(1 - l.bucket(client).Tokens())
+}
+
+// after is how long it takes until there are so many tokens more.
+func (l *limiter[K]) after(tokens float64) time.Duration {
+	return time.Duration(max(0, tokens) / float64(l.rate) * float64(time.Second))
+}
+
+// tell says what is left, as the IETF's draft of RateLimit header fields does.
+func (l *limiter[K]) tell(tokens float64, header http.Header) {
+	line := make([]byte, 0, 48)
+	line = append(append(line, l.name...), ";r="...)
+	line = strconv.AppendInt(line, int64(tokens), 10)
+	line = append(line, ";t="...)
+	line = strconv.AppendInt(line, int64(seconds(l.after(float64(l.burst)-tokens))), 10)
+	header["Ratelimit"] = []string{string(line)}
+	header["Ratelimit-Policy"] = l.policy
+}
+
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// limitRate holds each key that is known to be good, and each address without one, to its rate. Probes are for machines that must not be
+// told to come later.
+func (a *API) limitRate(next http.Handler) http.Handler {
+	if a.addressRate == nil && a.keyRate == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if probeRoutes[r.URL.Path] {
+			next.ServeHTTP(w, r)
+			return
+		}
+		var wait time.Duration
+		whose, limit := "this key", refusedKey
+		if key, known := a.keys.Recall(bearer(r.Header)); known {
+			wait = a.keyRate.take(key.KeyID, w.Header())
+		} else {
+			whose, limit = "this address", refusedAddress
+			wait = a.addressRate.take(exchangeOf(r.Context()).client, w.Header())
+		}
+		if wait > 0 {
+			a.metrics.refuse(limit)
+			w.Header().Set("Retry-After", strconv.Itoa(max(1, seconds(wait))))
+			writeProblem(w, newProblem(http.StatusTooManyRequests, tooMany(whose)))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func tooMany(whose string) string {
+	return "there were too many requests of " + whose + ": wait as long as Retry-After says"
+}
+
+func tooManyRequests(whose string, wait time.Duration) error {
+	return huma.ErrorWithHeaders(newProblem(http.StatusTooManyRequests, tooMany(whose)),
+		http.Header{"Retry-After": {strconv.Itoa(max(1, seconds(wait)))}})
+}
+
+// room is for so many requests under way at a time. Others wait for a moment only: a queue without end helps nobody.
+type room chan struct{}
+
+// queueTime is how long a request waits for its place. With what the database is given to answer, it stays under two seconds.
+const queueTime = 500 * time.Millisecond
+
+var errFull = errors.New("as many requests as the server takes are under way")
+
+// enter returns nil when there is a place, which has to be left again; errFull; or the error of ctx.
+func (r room) enter(ctx context.Context) error {
+	select {
+	case r <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(queueTime)
+	defer timer.Stop()
+	select {
+	case r <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return errFull
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r room) leave() { <-r }
+
+// within has an operation's requests wait for their place in r, until their answer is written.
+func (a *API) within(r room) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if err := r.enter(ctx.Context()); err != nil {
+			if errors.Is(err, errFull) {
+				a.metrics.refuse(refusedConcurrency)
+			}
+			a.writeErr(ctx, problem(ctx.Context(), err, ""))
+			return
+		}
+		defer r.leave()
+		next(ctx)
+	}
+}
+
+// addressOf is who is counted as one client: a host of IPv4, or a network of IPv6, of which everybody has as many addresses as he likes.
+func addressOf(addr netip.Addr) netip.Addr {
+	if !addr.Is6() {
+		return addr
+	}
+	prefix, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return prefix.Addr()
+}

@@ -1,0 +1,107 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Why requests are refused: labels of alsobought_http_refused_total.
+const (
+	refusedAddress     = "address_rate"
+	refusedKey         = "key_rate"
+	refusedLogins      = "wrong_keys"
+	refusedConcurrency = "concurrency"
+)
+
+// metrics count requests. nil counts nothing.
+type metrics struct {
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	inFlight  prometheus.Gauge
+	refused   *prometheus.CounterVec
+	stale     prometheus.Counter
+}
+
+// A kept answer takes a fraction of a millisecond, a question a few, and nothing longer than a request may.
+var durationBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// measure registers what the API has to tell of itself.
+func (a *API) measure(registry prometheus.Registerer) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alsobought_http_requests_total", Help: "Requests that were answered.",
+		}, []string{"method", "route", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "alsobought_http_request_duration_seconds", Help: "How long requests took.", Buckets: durationBuckets,
+		}, []string{"route"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "alsobought_http_requests_in_flight", Help: "Requests that are being answered.",
+		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alsobought_http_refused_total", Help: "Requests that a limit refused.",
+		}, []string{"limit"}),
+		stale: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "alsobought_http_stale_answers_total", Help: "Kept answers given because the database did not answer.",
+		}),
+	}
+	for _, limit := range []string{refusedAddress, refusedKey, refusedLogins, refusedConcurrency} {
+		m.refused.WithLabelValues(limit)
+	}
+	registry.MustRegister(m.requests, m.durations, m.inFlight, m.refused, m.stale)
+	counter := func(name, help string, value func() float64) {
+		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "alsobought_" + name, Help: help}, value))
+	}
+	gauge := func(name, help string, value func() float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "alsobought_" + name, Help: help}, value))
+	}
+	gauge("http_connections", "Connections of clients.", func() float64 { return float64(a.crowd.size()) })
+	gauge("http_connections_max", "How many there may be.", func() float64 { return float64(a.crowd.most) })
+	counter("http_connections_pushed_out_total", "Connections closed to make place for others.", func() float64 { return float64(a.crowd.pushedOut.Load()) })
+	counter("cache_hits_total", "Answers that were kept.", func() float64 { return float64(a.answers.Stats().Hits) })
+	counter("cache_misses_total", "Answers that had to be asked for.", func() float64 { return float64(a.answers.Stats().Misses) })
+	gauge("cache_bytes", "About what kept answers take.", func() float64 { return float64(a.answers.Stats().Bytes) })
+	gauge("cache_bytes_max", "About what they may take.", func() float64 { return float64(a.CacheBytes) })
+	gauge("database_away", "1 while the database does not answer, and kept answers are served as stale.", func() float64 {
+		if a.isAway() {
+			return 1
+		}
+		return 0
+	})
+	a.metrics = m
+}
+
+func (m *metrics) began() {
+	if m != nil {
+		m.inFlight.Inc()
+	}
+}
+
+func (m *metrics) ended(method, route string, status int, x *exchange, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.inFlight.Dec()
+	m.requests.WithLabelValues(known(method), route, strconv.Itoa(status)).Inc()
+	m.durations.WithLabelValues(route).Observe(took.Seconds())
+	if x.stale {
+		m.stale.Inc()
+	}
+}
+
+func (m *metrics) refuse(limit string) {
+	if m != nil {
+		m.refused.WithLabelValues(limit).Inc()
+	}
+}
+
+// known is the method, unless it is one that somebody made up.
+func known(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
