@@ -1,7 +1,7 @@
 // Package datafile turns the bytes of a file into rows of fields, whatever the rows are about.
 //
 // It reads comma, semicolon, tab and pipe separated files, JSON lines and basket lists; plain, gzip or zstd; in UTF-8,
-// UTF-16, Windows-1252 or Latin-1; and tells by content which it is given. Every row of the source comes out exactly
+// UTF-16 or another encoding that is named; and tells by content which it is given. Every row of the source comes out exactly
 // once: as a row of fields, or as a reject with its line number, reason and raw bytes. What a row says arrives exactly as
 // written: what its values may be is for who asks, as is which columns there are (see [Kind]).
 //
@@ -74,7 +74,8 @@ type Options struct {
 	// Quotes say what a quote in a table is.
 	Quotes Quotes
 
-	// Encoding is "utf-8", "utf-16", "windows-1252" or "latin-1"; "" is UTF-8, or what a byte order mark says.
+	// Encoding is "utf-8", "utf-16" or the name of another encoding in which ASCII means itself, as IANA or the web have it:
+	// "windows-1252", "iso-8859-2", "cp850", "shift-jis". "" is UTF-8, or what a byte order mark says.
 	Encoding string
 }
 
@@ -90,7 +91,7 @@ func (o Options) Validate(kind Kind) error {
 	if !slices.Contains([]Quotes{"", AutoQuotes, CSVQuotes, NoQuotes}, o.Quotes) {
 		errs = append(errs, fmt.Errorf("unknown quotes %q: auto, csv or none", o.Quotes))
 	}
-	if _, err := encodingNamed(o.Encoding); err != nil {
+	if _, _, err := encodingNamed(o.Encoding); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // header reads the names of the columns, or takes them from the options, and tells found which column plays which role.
@@ -28,7 +30,7 @@ func (r *Reader) header(found func(role int, column string)) error {
 		case err != nil:
 			return err
 		}
-		if reject := row.check(); reject != nil {
+		if reject := row.check(r.shape.Encoding); reject != nil {
 			return r.opts.failAt(row.Line, ": the header cannot be read: %s", reject.Detail)
 		}
 		header, r.shape.Header, r.shape.Above = row.texts(), true, row.Line-1
@@ -121,7 +123,7 @@ func (r *Reader) isHeader(row *Row) bool {
 		return false
 	}
 	for i, name := range r.names {
-		if string(Trim(row.Text(i))) != name {
+		if string(spelling.Clean(row.Text(i))) != name {
 			return false
 		}
 	}

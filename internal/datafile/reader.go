@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"slices"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Reader reads the rows of a source. It is not safe for use by several goroutines at once.
@@ -23,7 +25,8 @@ type Reader struct {
 	column  columns  // of its roles
 	cast    *cast    // of JSON lines
 	found   []string
-	end     error // what the last Read returned, once it is over
+	damage  *damage // of a text that is UTF-8 as far as its sample, which is ASCII, tells
+	end     error   // what the last Read returned, once it is over
 }
 
 // Shape is how the text of a source was understood.
@@ -101,7 +104,7 @@ func (r *Reader) Read() (*Row, *Reject, error) {
 	if err != nil {
 		return nil, nil, r.ended(err)
 	}
-	if reject := row.check(); reject != nil {
+	if reject := r.check(row); reject != nil {
 		return nil, reject, nil
 	}
 	if r.width == 0 {
@@ -110,17 +113,31 @@ func (r *Reader) Read() (*Row, *Reject, error) {
 	if r.isHeader(row) {
 		return nil, row.Reject(RepeatedHeader, "the header once more"), nil
 	}
-	if n := len(row.fields); n != r.width && !(r.wider && n == r.width+1 && len(Trim(row.fields[r.width].text)) == 0) {
+	if n := len(row.fields); n != r.width && !(r.wider && n == r.width+1 && len(spelling.Clean(row.fields[r.width].text)) == 0) {
 		return nil, row.Reject(WrongColumns, "%s, the header has %d", plural(n, "field"), r.width), nil
 	}
 	return row, nil, nil
 }
 
+// check makes the checks that need no more than the raw bytes, and keeps what they say of the text as a whole.
+func (r *Reader) check(row *Row) *Reject {
+	reject := row.check(r.shape.Encoding)
+	if r.damage != nil {
+		r.damage.note(row, reject)
+	}
+	return reject
+}
+
 // ended takes note of how the reading ended.
 func (r *Reader) ended(err error) error {
 	if err == io.EOF {
-		if failed := r.source.drain(); failed != nil {
-			err = failed
+		err = r.source.drain()
+		switch d := r.damage; {
+		case err != nil:
+		case d != nil && d.whole():
+			err = r.notUTF8(d.text[invalidUTF8(d.text)], d.first, d.text)
+		default:
+			err = io.EOF
 		}
 	}
 	r.end = err
@@ -160,11 +177,7 @@ func (r *Reader) decode(plain io.Reader) (*window, error) {
 	if problem := foreign(raw.bytes(), r.kind.Thing); problem != "" {
 		return nil, r.opts.fail(nil, "%s", problem)
 	}
-	encoding, err := encodingNamed(r.opts.Encoding)
-	if err != nil {
-		return nil, err
-	}
-	decoded, encoding := decode(raw, encoding)
+	decoded, encoding := decode(raw, r.opts.Encoding)
 	r.shape.Encoding = encoding
 	text := &window{src: decoded}
 	text.fill(sampleSize)
@@ -193,8 +206,15 @@ func (r *Reader) refuse(s shape) error {
 		return nil
 	}
 	if at := notUTF8(sample, r.text.atEOF()); at >= 0 {
-		return r.opts.fail(nil, "is not UTF-8 (byte 0x%02X on line %d): say --encoding windows-1252 or latin-1, or convert it",
-			sample[at], 1+countLines(sample[:at]))
+		return r.notUTF8(sample[at], 1+countLines(sample[:at]), sample)
+	}
+	if isASCIIText(sample) {
+		r.damage = &damage{}
 	}
 	return nil
+}
+
+// notUTF8 is the error of a source whose text is not UTF-8, as a byte on a line and others show.
+func (r *Reader) notUTF8(b byte, line int64, damaged []byte) error {
+	return r.opts.fail(nil, "is not UTF-8 (byte 0x%02X on line %d): %s", b, line, encodingAdvice(damaged))
 }

@@ -3,7 +3,6 @@ package datafile
 import (
 	"bytes"
 	"fmt"
-	"unicode/utf8"
 )
 
 // binaryFile is a problem, with a place for what the file should have been about.
@@ -68,52 +67,4 @@ func notText(sample []byte, header bool, thing string) string {
 		return "looks like UTF-16 without byte order mark: say --encoding utf-16"
 	}
 	return fmt.Sprintf(binaryFile, thing)
-}
-
-// fewFaults is how many lines a text has for each damaged one before the damage is taken for a matter of rows, not of the file.
-const fewFaults = 20
-
-// notUTF8 returns where in the sample the text stops being UTF-8 for good, -1 when it does not. A text with one good
-// character beyond ASCII is UTF-8, with damaged rows; so is one with damage in one line of twenty at most, or whose only
-// fault is the half of a character. Any other is in one of the encodings of one byte per character.
-func notUTF8(sample []byte, atEOF bool) int {
-	first, faults, halves := -1, 0, 0
-	lines, damaged, last := int64(0), int64(0), -1 // last is where the line of the last fault began
-	begin := 0
-	for i := 0; i < len(sample); {
-		if sample[i] < utf8.RuneSelf {
-			if sample[i] == '\n' {
-				lines++
-				begin = i + 1
-			}
-			i++
-			continue
-		}
-		if !atEOF && !utf8.FullRune(sample[i:]) {
-			break
-		}
-		if r, n := utf8.DecodeRune(sample[i:]); r != utf8.RuneError || n > 1 {
-			return -1
-		}
-		if faults++; faults == 1 {
-			first = i
-		}
-		if begin != last {
-			damaged++
-			last = begin
-		}
-		lead := sample[i]
-		start := i
-		i++
-		for i < len(sample) && sample[i]&0xc0 == 0x80 {
-			i++
-		}
-		if i-start > 1 && lead >= 0xe0 || lead == 0xc2 || lead == 0xc3 { // two bytes hold the letters of Latin-1
-			halves++
-		}
-	}
-	if faults == 1 && halves == 1 || damaged*fewFaults <= lines {
-		return -1
-	}
-	return first
 }

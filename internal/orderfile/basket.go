@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // baskets reads one order per line. Empty fields are no items: programs pad baskets with them to equal width.
@@ -67,7 +68,7 @@ func (b *baskets) more() bool {
 	if b.row == nil {
 		return false
 	}
-	for b.item < b.row.Len() && len(datafile.Trim(b.row.Text(b.item))) == 0 {
+	for b.item < b.row.Len() && len(spelling.Clean(b.row.Text(b.item))) == 0 {
 		b.item++
 	}
 	return b.item < b.row.Len()

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // values are what one row says, as written. nil means that the source does not say.
@@ -34,7 +35,7 @@ func newChecks(opts Options) (*checks, error) {
 func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	l := Line{Number: r.Line}
 	for i := range v {
-		v[i] = datafile.Trim(v[i])
+		v[i] = spelling.Clean(v[i])
 	}
 	reason, why := c.fates.judge(v)
 	switch {

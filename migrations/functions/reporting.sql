@@ -94,7 +94,7 @@ WITH lines AS NOT MATERIALIZED (
            min(i.name) AS first_name
     FROM held h
     JOIN items i ON i.item_id = h.item_id
-    GROUP BY lower(btrim(regexp_replace(i.name, '\s+', ' ', 'g')))
+    GROUP BY look(i.name)
     HAVING count(*) > 1
 ), nearest AS (
     SELECT n.* FROM near n ORDER BY n.orders DESC, n.first_name LIMIT 20
