@@ -14,9 +14,14 @@ WHERE i.name IS NOT NFC NORMALIZED
   AND NOT EXISTS (SELECT FROM items AS o WHERE o.name = normalize(i.name, NFC));
 UPDATE rules AS r
 SET item = normalize(r.item, NFC),
-    items = ARRAY(SELECT normalize(u.name, NFC) FROM unnest(r.items) WITH ORDINALITY AS u(name, place) ORDER BY u.place)
+    items = ARRAY(
+        SELECT normalize(u.name, NFC)
+        FROM unnest(r.items) WITH ORDINALITY AS u(name, place)
+        ORDER BY u.place
+    )
 WHERE r.item IS NOT NFC NORMALIZED
    OR EXISTS (SELECT FROM unnest(r.items) AS u(name) WHERE u.name IS NOT NFC NORMALIZED);
+COMMENT ON COLUMN items.name IS 'As loads store it: in NFC, without what cannot be seen around it.';
 
 -- +goose Down
-SELECT 1;
+COMMENT ON COLUMN items.name IS NULL;

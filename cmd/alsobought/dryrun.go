@@ -125,6 +125,9 @@ func shape(m datafile.Shape) []string {
 	if m.Compression != "" {
 		words = append(words, m.Compression)
 	}
+	if m.Sheet != "" {
+		words = append(words, "sheet "+m.Sheet)
+	}
 	words = append(words, m.Encoding)
 	if name := map[string]string{",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "blanks"}[m.Delimiter]; name != "" {
 		words = append(words, "separated by "+name)
@@ -134,7 +137,7 @@ func shape(m datafile.Shape) []string {
 		words = append(words, "with a header on line "+grouped(m.Above+1))
 	case m.Header:
 		words = append(words, "with a header")
-	case m.Format != datafile.JSONLines && m.Format != datafile.Baskets:
+	case m.Format != datafile.JSONLines && m.Format != datafile.Baskets && m.Format != datafile.Parquet:
 		words = append(words, "without a header")
 	}
 	return words

@@ -18,7 +18,7 @@ import (
 )
 
 type loadCommand struct {
-	Files []string `arg:"" name:"file" help:"Order files: CSV, TSV, JSON lines or basket lists, plain, .gz or .zst; - is stdin."`
+	Files []string `arg:"" name:"file" help:"Order files: CSV, TSV, JSON lines, basket lists, Excel or Parquet, plain, .gz, .zst or .zip; - is stdin."`
 
 	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe, jsonl or baskets; told by content otherwise."`
 	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
@@ -31,7 +31,8 @@ type loadCommand struct {
 	CountStatus    []string `placeholder:"WORD" help:"Statuses that count as bought, whatever is usual."`
 	SkipStatus     []string `placeholder:"WORD" help:"Statuses that do not count as bought."`
 	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. ISO 8601 otherwise."`
-	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
+	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252, iso-8859-2, cp850, shift-jis or another; UTF-8 otherwise."`
+	Sheet          string   `placeholder:"NAME" help:"The sheet of an Excel file, by name or number; the first that has the columns otherwise."`
 	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
 	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its name and line numbers, or the first field."`
 
@@ -141,7 +142,7 @@ func (c *loadCommand) loadOptions() load.Options {
 
 func (c *loadCommand) options() orderfile.Options {
 	return orderfile.Options{
-		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
+		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
 		OrderColumn:    c.OrderColumn,
 		ItemColumn:     c.ItemColumn,
 		QuantityColumn: c.QuantityColumn,

@@ -2,6 +2,7 @@ package datafile
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"slices"
 
@@ -18,15 +19,17 @@ type Reader struct {
 	shape     Shape
 	separator byte // 0 for JSON lines, ' ' for any run of white space
 
-	dialect *dialect // of a table
-	names   []string // of its columns
-	width   int      // how many fields its rows have: as many as names,
-	wider   bool     // or an empty one more
-	column  columns  // of its roles
-	cast    *cast    // of JSON lines
-	found   []string
-	damage  *damage // of a text that is UTF-8 as far as its sample, which is ASCII, tells
-	end     error   // what the last Read returned, once it is over
+	dialect  *dialect // of a table
+	names    []string // of its columns
+	width    int      // how many fields its rows have: as many as names,
+	wider    bool     // or an empty one more
+	column   columns  // of its roles
+	cast     *cast    // of JSON lines
+	found    []string
+	unpacked io.ReadCloser // the text of a file that is none, nil for others
+	spool    *spooled      // that it is in
+	damage   *damage       // of a text that is UTF-8 as far as its sample, which is ASCII, tells
+	end      error         // what the last Read returned, once it is over
 }
 
 // Shape is how the text of a source was understood.
@@ -34,7 +37,8 @@ type Shape struct {
 	Format      Format   `json:"format"`
 	Compression string   `json:"compression,omitempty"` // gzip or zstd
 	Encoding    string   `json:"encoding"`
-	Delimiter   string   `json:"delimiter,omitempty"`   // " " is any run of white space
+	Delimiter   string   `json:"delimiter,omitempty"` // " " is any run of white space
+	Sheet       string   `json:"sheet,omitempty"`
 	Header      bool     `json:"header"`                // whether the first row names the columns
 	Above       int64    `json:"lines_above,omitempty"` // that stand above the header, or the first row, and are no rows
 	Columns     []string `json:"columns,omitempty"`     // the first 100 names, as written
@@ -54,36 +58,57 @@ func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
 		return nil, err
 	}
 	r.shape.Compression = compression
-	if r.text, err = r.decode(plain); err != nil {
+	raw := &window{src: plain}
+	raw.fill(512)
+	if err = r.unpack(raw); err == nil {
+		err = r.look(raw)
+	}
+	if err != nil {
+		_ = r.Close() // nothing was written
 		return nil, err
+	}
+	return r, nil
+}
+
+// look tells by the beginning of the text how it is to be read.
+func (r *Reader) look(raw *window) (err error) {
+	raw.fill(512)
+	if r.text, err = r.decode(raw); err != nil {
+		return err
 	}
 	above := r.separatorLine()
 	if len(bytes.TrimSpace(r.text.bytes())) == 0 {
-		return nil, opts.fail(nil, emptyFile)
+		return r.opts.fail(nil, emptyFile)
 	}
-	sniffed, err := sniff(r.text, r.opts, kind)
+	sniffed, err := sniff(r.text, r.opts, r.kind)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.shape.Format, r.separator = sniffed.format, sniffed.separator
+	r.separator = sniffed.separator
+	if r.unpacked == nil {
+		r.shape.Format = sniffed.format
+	}
 	if err := r.refuse(sniffed); err != nil {
-		return nil, err
+		return err
 	}
-	return r, r.begin(above)
+	return r.begin(sniffed.format, above)
 }
 
 // begin reads what stands before the first row, behind the lines above.
-func (r *Reader) begin(above int64) error {
+func (r *Reader) begin(format Format, above int64) error {
 	r.scan = newScanner(r.text, splitLine, r.opts, r.kind.Thing)
+	r.scan.rows = r.unpacked != nil
 	r.scan.line += above
 	r.shape.Above, r.shape.Quotes = above, r.opts.Quotes
 	found := func(role int, column string) { r.found[role] = bounded([]string{column})[0] }
-	if r.shape.Format == JSONLines {
+	if format == JSONLines {
 		r.cast = newCast(r.kind, found)
 		return r.cast.sample(r.text, r.opts, &r.shape)
 	}
-	r.shape.Delimiter = string(r.separator)
-	if r.shape.Format != Baskets {
+	if r.unpacked == nil {
+		r.shape.Delimiter = string(r.separator)
+	}
+	if format != Baskets {
 		return r.header(found)
 	}
 	r.scan.split = splitBlanks
@@ -141,6 +166,19 @@ func (r *Reader) ended(err error) error {
 		}
 	}
 	r.end = err
+	_ = r.Close() // nothing was written
+	return err
+}
+
+// Close ends the reading before its end. Whoever reads to the end need not close.
+func (r *Reader) Close() (err error) {
+	if r.unpacked != nil {
+		err = r.unpacked.Close()
+	}
+	if r.spool != nil && r.spool.temp {
+		err = errors.Join(err, r.spool.Close())
+	}
+	r.spool = nil
 	return err
 }
 
@@ -171,9 +209,7 @@ func (r *Reader) Bytes() int64 { return r.source.n }
 func (r *Reader) SHA256() []byte { return r.source.sum.Sum(nil) }
 
 // decode returns the text of the source, its sample read.
-func (r *Reader) decode(plain io.Reader) (*window, error) {
-	raw := &window{src: plain}
-	raw.fill(512)
+func (r *Reader) decode(raw *window) (*window, error) {
 	if problem := foreign(raw.bytes(), r.kind.Thing); problem != "" {
 		return nil, r.opts.fail(nil, "%s", problem)
 	}
@@ -202,7 +238,7 @@ func (r *Reader) refuse(s shape) error {
 	if problem := notText(sample, header, r.kind.Thing); problem != "" {
 		return r.opts.fail(nil, "%s", problem)
 	}
-	if r.shape.Encoding != utf8Text {
+	if r.shape.Encoding != utf8Text || r.unpacked != nil {
 		return nil
 	}
 	if at := notUTF8(sample, r.text.atEOF()); at >= 0 {

@@ -13,10 +13,8 @@ const emptyFile = "is empty: there is nothing to load"
 // foreign names the kind of a file that is known by its first bytes and is no text, "" for any other.
 func foreign(head []byte, thing string) string {
 	for _, known := range []struct{ magic, problem string }{
-		{"PK\x03\x04", "looks like an Excel or zip file: export it as CSV, or unzip it"},
-		{"\xd0\xcf\x11\xe0", "looks like an Excel file: export it as CSV"},
+		{"\xd0\xcf\x11\xe0", "is an old Excel file (.xls), or one with a password: save it as .xlsx without one, or as CSV"},
 		{"%PDF-", "is a PDF file: export the " + thing + "s as CSV"},
-		{"PAR1", "is a Parquet file: convert it to CSV"},
 		{"SQLite format 3\x00", "is an SQLite database: export the " + thing + "s as CSV"},
 		{"PGDMP", "is a PostgreSQL dump: export the " + thing + "s as CSV"},
 		{"\x89PNG", "is a picture, not an " + thing + " file"},
@@ -31,6 +29,9 @@ func foreign(head []byte, thing string) string {
 		if bytes.HasPrefix(head, []byte(known.magic)) {
 			return known.problem
 		}
+	}
+	if problem := markup(head); problem != "" {
+		return problem
 	}
 	if len(head) > 262 && string(head[257:262]) == "ustar" {
 		return "is a tar archive: unpack it first"
@@ -67,4 +68,18 @@ func notText(sample []byte, header bool, thing string) string {
 		return "looks like UTF-16 without byte order mark: say --encoding utf-16"
 	}
 	return fmt.Sprintf(binaryFile, thing)
+}
+
+// markup names HTML and XML, which some programs write under the name of an Excel file.
+func markup(head []byte) string {
+	text := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(head, utf8Mark)))
+	if bytes.HasPrefix(text, []byte("<?xml")) {
+		return "is XML, whatever it is called: open it in a spreadsheet and save it as .xlsx or CSV"
+	}
+	for _, tag := range []string{"<!doctype html", "<html", "<head", "<body", "<meta", "<style", "<table", "<div"} {
+		if bytes.HasPrefix(text, []byte(tag)) {
+			return "is HTML, whatever it is called: open it in a spreadsheet and save it as .xlsx or CSV"
+		}
+	}
+	return ""
 }

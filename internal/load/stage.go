@@ -130,7 +130,7 @@ func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) error {
 	s.walk.Reject()
 	if most := s.options.MaxRejects; most != nil && s.walk.Rejected() > *most {
 		return fmt.Errorf("%w: more than %d, the last on line %d of %s (%s: %s): nothing was loaded; --dry-run shows them",
-			ErrTooManyRejects, *most, reject.Number, storable(s.walk.Sources[s.walk.Number()-1].Name), reject.Reason, reject.Detail)
+			ErrTooManyRejects, *most, reject.Number, storable(s.walk.Name()), reject.Reason, reject.Detail)
 	}
 	return s.written.reject(s.loadID, s.walk.Rows(), s.walk.Number(), Rejected, reject)
 }

@@ -60,7 +60,7 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	}
 	r := &Reader{in: in, opts: opts, checks: checks}
 	switch in.Shape().Format {
-	case datafile.JSONLines:
+	case datafile.JSONLines, datafile.Parquet:
 		r.rows = newObjectLines(in, opts, checks)
 	case datafile.Baskets:
 		r.rows = newBaskets(in, opts, checks)
@@ -93,6 +93,9 @@ func (r *Reader) Mapping() Mapping {
 	}
 	return m
 }
+
+// Close ends the reading before its end. Whoever reads to the end need not close.
+func (r *Reader) Close() error { return r.in.Close() }
 
 // Bytes returns how many bytes of the source were read so far, before decompression.
 func (r *Reader) Bytes() int64 { return r.in.Bytes() }
