@@ -65,7 +65,7 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	case datafile.Baskets:
 		r.rows = newBaskets(in, opts, checks)
 	default:
-		r.rows = &tableLines{in, checks}
+		r.rows = &tableLines{in, checks, IsRejects(in.Shape().Columns)}
 	}
 	return r, nil
 }
@@ -108,6 +108,7 @@ func (r *Reader) SHA256() []byte { return r.in.SHA256() }
 type tableLines struct {
 	rows   *datafile.Reader
 	checks *checks
+	inert  bool // texts are as Inert left them
 }
 
 func (t *tableLines) next() (Line, *Reject, error) {
@@ -117,6 +118,11 @@ func (t *tableLines) next() (Line, *Reject, error) {
 	}
 	var v values
 	t.rows.Values(row, v[:])
+	if t.inert {
+		for i := range v {
+			v[i] = mended(v[i])
+		}
+	}
 	line, refused := t.checks.line(row, &v)
 	return line, refused, nil
 }
