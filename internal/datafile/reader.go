@@ -26,6 +26,7 @@ type Reader struct {
 	column   columns  // of its roles
 	cast     *cast    // of JSON lines
 	found    []string
+	start    []byte        // of the text of a basket list
 	unpacked io.ReadCloser // the text of a file that is none, nil for others
 	spool    *spooled      // that it is in
 	damage   *damage       // of a text that is UTF-8 as far as its sample, which is ASCII, tells
@@ -111,6 +112,8 @@ func (r *Reader) begin(format Format, above int64) error {
 	if format != Baskets {
 		return r.header(found)
 	}
+	start := r.text.bytes()
+	r.start = bytes.Clone(start[:min(len(start), sampleSize)])
 	r.scan.split = splitBlanks
 	if r.separator != ' ' {
 		r.scan.split = r.opts.dialect(r.separator).split

@@ -97,6 +97,7 @@ type Result struct {
 // Errors: *datafile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrNotUnderstood, ErrTooManyRejects, whatever Open of a source
 // returns, and database errors.
 func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
+	opts.File.Earlier = lineages(ctx, pool)
 	stage, err := newStage(sources, opts)
 	if err != nil {
 		return Result{}, err

@@ -47,8 +47,12 @@ type Options struct {
 	TimeFormat string
 
 	// BasketIDs says where a basket list has its order ids: "line" (or "") makes them of the file's name, without its
-	// directory, and the line number, as in orders.txt:17; "first" takes the first field. Either says that it is one.
+	// directory, a fingerprint of its beginning, and the line number, as in orders.txt~5f2c0b1e:17 (see Lineage); "first" takes
+	// the first field. Either says that it is one.
 	BasketIDs string
+
+	// Earlier returns the lineages of basket lists of a name that were loaded before, in any order. nil: there were none.
+	Earlier func(name string) ([]Lineage, error) `json:"-"`
 }
 
 // Return is what a row takes back of its order and item. The zero Return takes back nothing.

@@ -15,6 +15,8 @@ type Reader struct {
 	rows rows
 
 	checks *checks
+
+	lineage *Lineage // of a basket list without ids
 }
 
 // rows is what there is one of for each kind of format. next returns a line, a reject or an error.
@@ -39,6 +41,8 @@ type Mapping struct {
 	UnknownStatuses []string `json:"unknown_statuses,omitempty"` // the first 10: they count as bought
 
 	TimeFormat string `json:"time_format,omitempty"`
+
+	Lineage *Lineage `json:"lineage,omitempty"` // of a basket list without ids
 }
 
 // Open looks at the beginning of src and returns a Reader of its rows. Its errors are those of datafile.Open, and that of
@@ -63,7 +67,15 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	case datafile.JSONLines, datafile.Parquet:
 		r.rows = newObjectLines(in, opts, checks)
 	case datafile.Baskets:
-		r.rows = newBaskets(in, opts, checks)
+		if opts.BasketIDs != "first" {
+			lineage, err := lineageOf(in, opts)
+			if err != nil {
+				_ = in.Close() // nothing was written
+				return nil, err
+			}
+			r.lineage = &lineage
+		}
+		r.rows = newBaskets(in, r.lineage, checks)
 	default:
 		r.rows = &tableLines{in, checks, IsRejects(in.Shape().Columns)}
 	}
@@ -89,7 +101,7 @@ func (r *Reader) Mapping() Mapping {
 	case r.opts.BasketIDs == "first":
 		m.Order, m.Item = "first field", "every other field"
 	default:
-		m.Order, m.Item = "file name and line number", "every field"
+		m.Order, m.Item, m.Lineage = "file and line number", "every field", r.lineage
 	}
 	return m
 }
