@@ -80,6 +80,9 @@ func rejectReasons(counts map[datafile.Reason]int64) []string {
 func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 	m := f.Mapping
 	description := shape(m.Shape)
+	if m.Profile != "" {
+		description = append([]string{m.Profile}, description...)
+	}
 	if m.TimeFormat != "" {
 		description = append(description, "times as "+m.TimeFormat)
 	}
@@ -90,18 +93,17 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 		{"quantity", m.Quantity},
 		{"time", m.Time},
 		{"customer", m.Customer},
-		{"status", m.Status},
-		{"returned", m.Returned},
+		{"status", m.Status}, {"returned", m.Returned}, {"zone", m.Zone}, {"code", m.Code},
 	})
 	fates := fmt.Sprintf("%s of them rejected", grouped(f.RowsRejected))
 	if f.RowsNotBought > 0 {
 		fates = fmt.Sprintf("%s of them not bought, %s rejected", grouped(f.RowsNotBought), grouped(f.RowsRejected))
 	}
 	t.row("  rows", grouped(f.RowsRead)+", "+fates)
-	if len(m.UnknownStatuses) > 0 {
-		t.row("  unknown", "count as bought: "+strings.Join(m.UnknownStatuses, ", "))
-	}
 	t.flush()
+	for _, note := range notes(m) {
+		fmt.Fprintf(w, "  note: %s\n", printable(note))
+	}
 	fmt.Fprintln(w)
 	if len(f.FirstRows) == 0 {
 		return

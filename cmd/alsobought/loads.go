@@ -172,6 +172,9 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 			f.FileNumber, printable(f.Name), grouped(f.Bytes), grouped(f.RowsRead), grouped(f.RowsNotBought), grouped(f.RowsRejected),
 			f.SHA256, f.Mapping)
 	}
+	if err := printNotes(term.stdout, files); err != nil {
+		return err
+	}
 	return printQuality(term.stdout, quality)
 }
 

@@ -46,9 +46,14 @@ func (r *Reader) header(found func(role int, column string)) error {
 	r.shape.Columns = bounded(header)
 	r.names = header
 	r.widths(sample)
+	r.kind = r.kind.recognised(header)
+	words = NewGlossary(r.kind)
 
 	var err error
 	if r.column, err = words.find(header); err != nil {
+		return r.opts.fail(nil, "%v", err)
+	}
+	if r.more, err = r.kind.more(header); err != nil {
 		return r.opts.fail(nil, "%v", err)
 	}
 	if missing := words.missing(r.column, header); missing != "" {
@@ -59,10 +64,25 @@ func (r *Reader) header(found func(role int, column string)) error {
 	}
 	for role, i := range r.column {
 		if i >= 0 {
-			found(role, header[i])
+			found(role, strings.Join(append([]string{header[i]}, r.kind.Roles[role].More...), ", "))
 		}
 	}
 	return nil
+}
+
+// more is which further columns each role has.
+func (k Kind) more(header []string) ([][]int, error) {
+	more := make([][]int, len(k.Roles))
+	for r, role := range k.Roles {
+		for _, name := range role.More {
+			i := slices.IndexFunc(header, func(h string) bool { return plain(h) == plain(name) })
+			if i < 0 {
+				return nil, fmt.Errorf("has no column %q (%s): it has %s", name, role.flag(), list(header))
+			}
+			more[r] = append(more[r], i)
+		}
+	}
+	return more, nil
 }
 
 // widths tells how many fields the rows have: as many as there are names, or one empty one more, if most of them have it.

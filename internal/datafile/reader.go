@@ -23,7 +23,8 @@ type Reader struct {
 	names    []string // of its columns
 	width    int      // how many fields its rows have: as many as names,
 	wider    bool     // or an empty one more
-	column   columns  // of its roles
+	column   columns  // of its roles, the first of each
+	more     [][]int  // those that follow it
 	cast     *cast    // of JSON lines
 	found    []string
 	start    []byte        // of the text of a basket list
@@ -188,14 +189,36 @@ func (r *Reader) Close() (err error) {
 // Values puts what a row of a table says into values, role by role, untrimmed.
 func (r *Reader) Values(row *Row, values [][]byte) {
 	for role, i := range r.column {
-		if i >= 0 {
-			values[role] = row.Text(i)
+		if i < 0 {
+			continue
+		}
+		values[role] = row.Text(i)
+		if more := r.more[role]; len(more) > 0 {
+			values[role] = bytes.Clone(spelling.Clean(values[role]))
+			for _, i := range more {
+				values[role] = append(append(values[role], r.kind.Roles[role].Join...), spelling.Clean(row.Text(i))...)
+			}
 		}
 	}
 }
 
 // Role returns the role that a key of JSON lines plays. The first key that can play one that nobody plays gets it for good.
 func (r *Reader) Role(key string) (role int, plays bool) { return r.cast.role(key) }
+
+// Sample calls do with the rows that are in memory, at most so many, as long as it is true: those that Read returns next, apart
+// from rejects. They are valid until do returns.
+func (r *Reader) Sample(most int, do func(*Row) bool) {
+	scan := newScanner(sampled(r.text), r.scan.split, Options{}, "")
+	for range most {
+		row, err := scan.next()
+		if err != nil {
+			return
+		}
+		if row.check(r.shape.Encoding) == nil && (r.width == 0 || len(row.fields) >= r.width) && !do(row) {
+			return
+		}
+	}
+}
 
 // Shape returns how the text of the source was understood.
 func (r *Reader) Shape() Shape { return r.shape }

@@ -121,7 +121,9 @@ func (s *stage) close() { s.walk.Close() }
 func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) error {
 	if line.Returned.Any() {
 		s.returns++
-		s.written.giveBack(line)
+		if line.Order != "" {
+			s.written.giveBack(line)
+		}
 	}
 	switch {
 	case reject == nil:
