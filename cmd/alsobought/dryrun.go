@@ -93,7 +93,10 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 		{"quantity", m.Quantity},
 		{"time", m.Time},
 		{"customer", m.Customer},
-		{"status", m.Status}, {"returned", m.Returned}, {"zone", m.Zone}, {"code", m.Code},
+		{"status", m.Status},
+		{"returned", m.Returned},
+		{"zone", m.Zone},
+		{"code", m.Code},
 	})
 	fates := fmt.Sprintf("%s of them rejected", grouped(f.RowsRejected))
 	if f.RowsNotBought > 0 {

@@ -110,6 +110,14 @@ const maxDepth = 8
 
 // Flatten returns the values of an object and of the objects in it, by their paths, as in customer.id. Lists stay as they are.
 func Flatten(object map[string]any) map[string]any {
+	nested := false
+	for _, value := range object {
+		_, inner := value.(map[string]any)
+		nested = nested || inner
+	}
+	if !nested {
+		return object
+	}
 	flat := make(map[string]any, len(object))
 	var add func(path string, object map[string]any, depth int)
 	add = func(path string, object map[string]any, depth int) {

@@ -37,7 +37,7 @@ func (e *examples) add(order string) {
 }
 
 // mostDoubted is how many lines are looked at.
-const mostDoubted = 50_000
+const mostDoubted = 20_000
 
 // placeholders are what programs write where they have nothing to say, and what sums are called.
 var placeholders = []string{

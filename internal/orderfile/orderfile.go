@@ -124,7 +124,7 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("unknown time zone %q: say one like Europe/Berlin, or +02:00", o.TimeZone))
 	}
 	if o.Decimal != "" && o.Decimal != "," && o.Decimal != "." {
-		errs = append(errs, fmt.Errorf("unknown decimal sign %q: , or .", o.Decimal))
+		errs = append(errs, fmt.Errorf("unknown decimal sign %q: say a comma or a point", o.Decimal))
 	}
 	if _, err := parseTimeFormat(o.TimeFormat); err != nil {
 		errs = append(errs, err)
