@@ -88,6 +88,42 @@ func (q *Queries) LoadFileList(ctx context.Context, loadID int64, lim int32) ([]
 	return items, nil
 }
 
+const loadFileListLineages = `-- name: LoadFileListLineages :many
+SELECT f.bytes, f.sha256, f.mapping
+FROM load_files AS f
+WHERE (f.name = $1::text OR right(f.name, length($1::text) + 1) = '/' || $1::text)
+  AND f.mapping ->> 'format' = 'baskets' AND f.mapping ->> 'item' = 'every field'
+ORDER BY f.load_id DESC, f.file_number DESC
+LIMIT 1000
+`
+
+type LoadFileListLineagesRow struct {
+	Bytes   int64           `json:"bytes"`
+	SHA256  []byte          `json:"sha256"`
+	Mapping json.RawMessage `json:"mapping"`
+}
+
+// The basket lists of a name whose orders have made-up ids, in whatever directory they lay, the newest first.
+func (q *Queries) LoadFileListLineages(ctx context.Context, base string) ([]LoadFileListLineagesRow, error) {
+	rows, err := q.db.Query(ctx, loadFileListLineages, base)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadFileListLineagesRow{}
+	for rows.Next() {
+		var i LoadFileListLineagesRow
+		if err := rows.Scan(&i.Bytes, &i.SHA256, &i.Mapping); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loadFileListLoaded = `-- name: LoadFileListLoaded :many
 SELECT f.name, f.sha256, l.load_id, l.started_at
 FROM load_files AS f

@@ -227,3 +227,26 @@ func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 		t.Errorf("doctor: %d checks, %+v, %v", checks, findings, err)
 	}
 }
+
+// TestItemSpelling brings names into NFC that were stored before loads did, unless the spelling is an item of its own already.
+func TestItemSpelling(t *testing.T) {
+	t.Parallel()
+	pool := empty(t)
+	upTo(t, pool, 18)
+	exec(t, pool, `INSERT INTO items (name) VALUES
+		('tea'), (U&'caf\00E9'), (U&'cafe\0301'), (U&'the\0301'), (U&'q\0323\0307'), (U&'q\0307\0323')`)
+	exec(t, pool, `INSERT INTO rules (kind, item, items, reason, author) VALUES
+		('pin', U&'the\0301', ARRAY[U&'cafe\0301', 'tea'], 'r', 'a'), ('hide', NULL, ARRAY['tea'], 'r', 'a')`)
+	if _, err := pg.MigrateUp(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	got := texts(t, pool, `SELECT name FROM items ORDER BY item_id`)
+	want := []string{"tea", "caf\u00e9", "cafe\u0301", "th\u00e9", "q\u0323\u0307", "q\u0307\u0323"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+	got = texts(t, pool, `SELECT concat_ws(' ', item, array_to_string(items, ' ')) FROM rules ORDER BY rule_id`)
+	if diff := cmp.Diff([]string{"th\u00e9 caf\u00e9 tea", "tea"}, got); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}

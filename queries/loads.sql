@@ -79,6 +79,15 @@ WHERE f.sha256 = ANY (@sha256s::bytea[]) AND l.status = 'loaded'
 ORDER BY l.load_id, f.file_number
 LIMIT 100;
 
+-- name: LoadFileListLineages :many
+-- The basket lists of a name whose orders have made-up ids, in whatever directory they lay, the newest first.
+SELECT f.bytes, f.sha256, f.mapping
+FROM load_files AS f
+WHERE (f.name = @base::text OR right(f.name, length(@base::text) + 1) = '/' || @base::text)
+  AND f.mapping ->> 'format' = 'baskets' AND f.mapping ->> 'item' = 'every field'
+ORDER BY f.load_id DESC, f.file_number DESC
+LIMIT 1000;
+
 -- name: LoadRejectCountByReason :many
 -- Of each fate: rejected and not_bought.
 SELECT r.fate, r.reason, count(*) AS rows

@@ -80,6 +80,9 @@ func rejectReasons(counts map[datafile.Reason]int64) []string {
 func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 	m := f.Mapping
 	description := shape(m.Shape)
+	if m.Profile != "" {
+		description = append([]string{m.Profile}, description...)
+	}
 	if m.TimeFormat != "" {
 		description = append(description, "times as "+m.TimeFormat)
 	}
@@ -92,16 +95,18 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 		{"customer", m.Customer},
 		{"status", m.Status},
 		{"returned", m.Returned},
+		{"zone", m.Zone},
+		{"code", m.Code},
 	})
 	fates := fmt.Sprintf("%s of them rejected", grouped(f.RowsRejected))
 	if f.RowsNotBought > 0 {
 		fates = fmt.Sprintf("%s of them not bought, %s rejected", grouped(f.RowsNotBought), grouped(f.RowsRejected))
 	}
 	t.row("  rows", grouped(f.RowsRead)+", "+fates)
-	if len(m.UnknownStatuses) > 0 {
-		t.row("  unknown", "count as bought: "+strings.Join(m.UnknownStatuses, ", "))
-	}
 	t.flush()
+	for _, note := range notes(m) {
+		fmt.Fprintf(w, "  note: %s\n", printable(note))
+	}
 	fmt.Fprintln(w)
 	if len(f.FirstRows) == 0 {
 		return
@@ -125,6 +130,9 @@ func shape(m datafile.Shape) []string {
 	if m.Compression != "" {
 		words = append(words, m.Compression)
 	}
+	if m.Sheet != "" {
+		words = append(words, "sheet "+m.Sheet)
+	}
 	words = append(words, m.Encoding)
 	if name := map[string]string{",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "blanks"}[m.Delimiter]; name != "" {
 		words = append(words, "separated by "+name)
@@ -134,7 +142,7 @@ func shape(m datafile.Shape) []string {
 		words = append(words, "with a header on line "+grouped(m.Above+1))
 	case m.Header:
 		words = append(words, "with a header")
-	case m.Format != datafile.JSONLines && m.Format != datafile.Baskets:
+	case m.Format != datafile.JSONLines && m.Format != datafile.Baskets && m.Format != datafile.Parquet:
 		words = append(words, "without a header")
 	}
 	return words

@@ -84,7 +84,7 @@ func (c *itemsCategoriesCommand) Run(ctx context.Context, term *terminal, d *dat
 }
 
 type itemsLoadCommand struct {
-	Files []string `arg:"" name:"file" help:"Files of item attributes: CSV, TSV or JSON lines, plain, .gz or .zst; - is stdin."`
+	Files []string `arg:"" name:"file" help:"Files of item attributes: CSV, TSV, JSON lines, Excel or Parquet, plain, .gz, .zst or .zip; - is stdin."`
 
 	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe or jsonl; told by content otherwise."`
 	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
@@ -95,7 +95,8 @@ type itemsLoadCommand struct {
 	ImageURLColumn string   `name:"image-url-column" placeholder:"NAME" help:"The column of their pictures; - for none."`
 	PriceColumn    string   `placeholder:"NAME" help:"The column of prices; - for none."`
 	ActiveColumn   string   `placeholder:"NAME" help:"The column that says whether an item may be recommended; - for none."`
-	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
+	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252, iso-8859-2, cp850, shift-jis or another; UTF-8 otherwise."`
+	Sheet          string   `placeholder:"NAME" help:"The sheet of an Excel file, by name or number; the first that has the columns otherwise."`
 	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
 
 	Replace bool `help:"The files are the whole catalogue: items that they do not name are taken out of it."`
@@ -146,7 +147,7 @@ func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database)
 
 func (c *itemsLoadCommand) options() catalogue.Options {
 	return catalogue.Options{
-		File: datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
+		File: datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
 		Columns: catalogue.Columns{
 			Item: c.ItemColumn, Category: c.CategoryColumn, Label: c.LabelColumn, URL: c.URLColumn, ImageURL: c.ImageURLColumn,
 			Price: c.PriceColumn, Active: c.ActiveColumn,

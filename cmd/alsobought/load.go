@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,20 +20,23 @@ import (
 )
 
 type loadCommand struct {
-	Files []string `arg:"" name:"file" help:"Order files: CSV, TSV, JSON lines or basket lists, plain, .gz or .zst; - is stdin."`
+	Files []string `arg:"" name:"file" help:"Order files: CSV, TSV, JSON lines, basket lists, Excel or Parquet, plain, .gz, .zst or .zip; - is stdin."`
 
 	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe, jsonl or baskets; told by content otherwise."`
 	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
-	OrderColumn    string   `placeholder:"NAME" help:"The column of order ids, if its name is not a usual one."`
-	ItemColumn     string   `placeholder:"NAME" help:"The column of item names."`
+	OrderColumn    string   `placeholder:"NAME" help:"The column of order ids, if its name is not a usual one; several, as date,store,receipt, make one id."`
+	ItemColumn     string   `placeholder:"NAME" help:"The column of item names; sku for the codes of a known export."`
 	QuantityColumn string   `placeholder:"NAME" help:"The column of quantities; - for none."`
-	TimeColumn     string   `placeholder:"NAME" help:"The column of order times; - for none."`
+	TimeColumn     string   `placeholder:"NAME" help:"The column of order times, or several, as date,time; - for none."`
 	CustomerColumn string   `placeholder:"NAME" help:"The column of customers; - for none."`
 	StatusColumn   string   `placeholder:"NAME" help:"The column that says whether a row counts as bought; - for none."`
 	CountStatus    []string `placeholder:"WORD" help:"Statuses that count as bought, whatever is usual."`
 	SkipStatus     []string `placeholder:"WORD" help:"Statuses that do not count as bought."`
-	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. ISO 8601 otherwise."`
-	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252 or latin-1."`
+	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. Told by the file otherwise."`
+	TimeZone       string   `placeholder:"ZONE" help:"The zone of times that name none: Europe/Berlin, +02:00. UTC otherwise."`
+	Decimal        string   `placeholder:"SIGN" help:"The sign before the fraction of quantities: , or . Told by the file otherwise."`
+	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252, iso-8859-2, cp850, shift-jis or another; UTF-8 otherwise."`
+	Sheet          string   `placeholder:"NAME" help:"The sheet of an Excel file, by name or number; the first that has the columns otherwise."`
 	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
 	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its name and line numbers, or the first field."`
 
@@ -98,6 +103,9 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	}
 	if !c.JSON {
 		printLoad(term.stdout, loaded.Load, reasons)
+		if err := printNotes(term.stdout, loaded.Files); err != nil {
+			return err
+		}
 	}
 	built := db.Build{}
 	if !c.NoBuild {
@@ -141,7 +149,7 @@ func (c *loadCommand) loadOptions() load.Options {
 
 func (c *loadCommand) options() orderfile.Options {
 	return orderfile.Options{
-		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
+		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
 		OrderColumn:    c.OrderColumn,
 		ItemColumn:     c.ItemColumn,
 		QuantityColumn: c.QuantityColumn,
@@ -151,6 +159,8 @@ func (c *loadCommand) options() orderfile.Options {
 		CountStatus:    c.CountStatus,
 		SkipStatus:     c.SkipStatus,
 		TimeFormat:     c.TimeFormat,
+		TimeZone:       c.TimeZone,
+		Decimal:        c.Decimal,
 		BasketIDs:      c.BasketIDs,
 	}
 }
@@ -256,6 +266,29 @@ func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) 
 	t.row("  rejected", grouped(l.RowsRejected), why(l.LoadID, reasons, load.Rejected))
 	t.flush()
 	fmt.Fprintf(w, "  copied in %.2f s, merged in %.2f s\n", l.CopySeconds, l.MergeSeconds)
+}
+
+// printNotes says what to know of how files were understood.
+func printNotes(w io.Writer, files []db.LoadFile) error {
+	for _, f := range files {
+		var m orderfile.Mapping
+		if err := json.Unmarshal(f.Mapping, &m); err != nil {
+			return fmt.Errorf("mapping of %s: %w", f.Name, err)
+		}
+		for _, note := range notes(m) {
+			fmt.Fprintf(w, "  note: %s: %s\n", printable(f.Name), printable(note))
+		}
+	}
+	return nil
+}
+
+// notes are those of a mapping, and statuses that nobody knows.
+func notes(m orderfile.Mapping) []string {
+	if len(m.UnknownStatuses) == 0 {
+		return m.Notes
+	}
+	return append(slices.Clone(m.Notes), "unknown statuses count as bought: "+strings.Join(m.UnknownStatuses, ", ")+
+		"; --skip-status leaves them out")
 }
 
 func duplicates(l db.Load) string {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
 type loadsCommand struct {
@@ -171,6 +172,9 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 			f.FileNumber, printable(f.Name), grouped(f.Bytes), grouped(f.RowsRead), grouped(f.RowsNotBought), grouped(f.RowsRejected),
 			f.SHA256, f.Mapping)
 	}
+	if err := printNotes(term.stdout, files); err != nil {
+		return err
+	}
 	return printQuality(term.stdout, quality)
 }
 
@@ -222,7 +226,7 @@ func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRe
 			columns = append(columns, optional.name)
 		}
 	}
-	if err := w.Write(append(slices.Clone(columns), "file_number", "line_number", "reason", "detail", "raw")); err != nil {
+	if err := w.Write(append(slices.Clone(columns), orderfile.RejectColumns...)); err != nil {
 		return err
 	}
 	for after := int64(0); ; {
@@ -245,6 +249,9 @@ func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRe
 				row = append(row, said[name])
 			}
 			row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, load.Readable(r.Raw))
+			for i, cell := range row {
+				row[i] = orderfile.Inert(cell)
+			}
 			if err := w.Write(row); err != nil {
 				return err
 			}

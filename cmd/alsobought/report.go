@@ -171,6 +171,7 @@ var explanations = map[datafile.Reason]string{
 	datafile.RepeatedHeader: "The names of the columns once more, as in files that were put together.",
 	datafile.WrongColumns:   "The row has more or fewer columns than the header.",
 	orderfile.MissingOrder:  "The order number is empty.",
+	orderfile.DamagedOrder:  "A spreadsheet made a number of the order number and cut it, as in 1.23E+12.",
 	orderfile.MissingItem:   "The item name is empty.",
 	orderfile.TooLong:       "An order number, item name or customer is longer than 2,000 bytes.",
 	orderfile.BadQuantity:   "The quantity is not a number above 0.",
@@ -179,6 +180,7 @@ var explanations = map[datafile.Reason]string{
 	orderfile.Cancelled: "The order, or this line of it, was cancelled, voided or never paid.",
 	orderfile.Refunded:  "All of it was refunded or returned.",
 	orderfile.Skipped:   "It has a status that was asked to be left out.",
+	orderfile.NoSale:    "It tells of something else than a sale: something was looked at, put into a cart ...",
 	orderfile.Negative:  "The quantity is below 0, as of returns and corrections.",
 }
 

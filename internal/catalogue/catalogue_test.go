@@ -45,7 +45,7 @@ func TestWrongRows(t *testing.T) {
 		},
 		{
 			"what cannot be read",
-			[]catalogue.Source{content("dirty.csv", "item,price\n\"a\"b,1\nb\nc,\x00\nd,\xff\xff\n,1\né,1\n")},
+			[]catalogue.Source{content("dirty.csv", "item,price\n\"a\"b,1\nb\nc,\x00\nd,\xff\xff\n,1\nété à café é,1\n")},
 			catalogue.WrongError{RowsRead: 6, RowsWrong: 5, First: []catalogue.Wrong{
 				{"dirty.csv", 2, "text after a closing quote"},
 				{"dirty.csv", 3, "1 field, the header has 2"},

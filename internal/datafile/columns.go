@@ -43,7 +43,11 @@ func NewGlossary(kind Kind) Glossary {
 	}
 	for r, wanted := range g.kind.Roles { // last: a column that is asked for serves no other role
 		if wanted.Column != "" && wanted.Column != NoColumn {
-			g.claims[plain(wanted.Column)] = []claim{{role: r}}
+			name := plain(wanted.Column)
+			if wanted.More == nil {
+				g.claims[name] = nil
+			}
+			g.claims[name] = append([]claim{{role: r}}, g.claims[name]...)
 		}
 	}
 	return g
@@ -65,6 +69,9 @@ type columns []int
 
 // find gives each role its best column, one role after the other: a column that has one is not there for the next.
 func (g Glossary) find(header []string) (columns, error) {
+	if g.kind.Recognise != nil {
+		g = NewGlossary(g.kind.recognised(header))
+	}
 	type candidate struct{ column, rank int }
 	candidates := make([][]candidate, len(g.kind.Roles))
 	for i, name := range header {
@@ -77,7 +84,7 @@ func (g Glossary) find(header []string) (columns, error) {
 		best, twin := candidate{column: -1}, -1
 		for _, c := range list {
 			switch {
-			case slices.Contains(found[:r], c.column):
+			case g.taken(found[:r], c.column):
 			case best.column < 0 || c.rank < best.rank:
 				best, twin = c, -1
 			case c.rank == best.rank:
@@ -90,6 +97,12 @@ func (g Glossary) find(header []string) (columns, error) {
 		}
 	}
 	return found, nil
+}
+
+// taken reports whether a column plays one of the roles, alone.
+func (g Glossary) taken(found columns, column int) bool {
+	i := slices.Index(found, column)
+	return i >= 0 && g.kind.Roles[i].More == nil
 }
 
 // complete reports whether every role is played that has to be.

@@ -1,7 +1,7 @@
 // Package datafile turns the bytes of a file into rows of fields, whatever the rows are about.
 //
-// It reads comma, semicolon, tab and pipe separated files, JSON lines and basket lists; plain, gzip or zstd; in UTF-8,
-// UTF-16, Windows-1252 or Latin-1; and tells by content which it is given. Every row of the source comes out exactly
+// It reads comma, semicolon, tab and pipe separated files, JSON lines, basket lists, Excel and Parquet files; plain, gzip or zstd; in UTF-8,
+// UTF-16 or another encoding that is named; and tells by content which it is given. Every row of the source comes out exactly
 // once: as a row of fields, or as a reject with its line number, reason and raw bytes. What a row says arrives exactly as
 // written: what its values may be is for who asks, as is which columns there are (see [Kind]).
 //
@@ -58,9 +58,11 @@ const (
 	Pipe      Format = "pipe"
 	JSONLines Format = "jsonl"   // one object per line
 	Baskets   Format = "baskets" // a list of things per line, separated by commas (or ; | tab) or else by blanks
+	XLSX      Format = "xlsx"    // a sheet of an Excel file
+	Parquet   Format = "parquet" // a row is like an object of JSON lines
 )
 
-// Formats lists every format, for usage texts.
+// Formats lists every format that may be asked for, for usage texts. Files that are no text are known by their content.
 func Formats() []Format { return []Format{CSV, TSV, Semicolon, Pipe, JSONLines, Baskets} }
 
 // Options say what is known of a source beforehand. The zero value means: tell everything by content.
@@ -74,7 +76,11 @@ type Options struct {
 	// Quotes say what a quote in a table is.
 	Quotes Quotes
 
-	// Encoding is "utf-8", "utf-16", "windows-1252" or "latin-1"; "" is UTF-8, or what a byte order mark says.
+	// Sheet is the name of the sheet of an Excel file, or its number from 1; "" is the first visible one that has the columns.
+	Sheet string
+
+	// Encoding is "utf-8", "utf-16" or the name of another encoding in which ASCII means itself, as IANA or the web have it:
+	// "windows-1252", "iso-8859-2", "cp850", "shift-jis". "" is UTF-8, or what a byte order mark says.
 	Encoding string
 }
 
@@ -90,7 +96,7 @@ func (o Options) Validate(kind Kind) error {
 	if !slices.Contains([]Quotes{"", AutoQuotes, CSVQuotes, NoQuotes}, o.Quotes) {
 		errs = append(errs, fmt.Errorf("unknown quotes %q: auto, csv or none", o.Quotes))
 	}
-	if _, err := encodingNamed(o.Encoding); err != nil {
+	if _, _, err := encodingNamed(o.Encoding); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
@@ -125,7 +131,8 @@ func (o Options) name() string {
 
 // fail is a FileError that blames the whole source. The problem is put behind the name.
 func (o Options) fail(err error, problem string, args ...any) error {
-	return &FileError{Name: o.name(), Problem: o.name() + " " + fmt.Sprintf(problem, args...), Err: err}
+	line := strings.ReplaceAll(fmt.Sprintf(problem, args...), "\n", "; ") // what libraries say may have several
+	return &FileError{Name: o.name(), Problem: o.name() + " " + line, Err: err}
 }
 
 // failAt is a FileError that blames one line. The problem is put behind "NAME: line N".

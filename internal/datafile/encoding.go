@@ -9,45 +9,67 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/transform"
 )
 
-// The encodings, as Mapping names them.
+// The encodings that are no matter of a table of characters.
 const (
-	utf8Text    = "utf-8"
-	utf16Text   = "utf-16"
-	windows1252 = "windows-1252"
-	latin1      = "latin-1"
+	utf8Text  = "utf-8"
+	utf16Text = "utf-16"
 )
 
-// encodingNamed knows the usual spellings. "" stays "".
-func encodingNamed(name string) (string, error) {
-	switch strings.ToLower(name) {
-	case "":
-		return "", nil
-	case "utf-8", "utf8":
-		return utf8Text, nil
-	case "utf-16", "utf16":
-		return utf16Text, nil
-	case "windows-1252", "windows1252", "cp1252":
-		return windows1252, nil
-	case "latin-1", "latin1", "iso-8859-1":
-		return latin1, nil
+// encodingNamed returns the usual name of an encoding and, unless it is of Unicode, how to read it. "" stays "".
+func encodingNamed(name string) (string, encoding.Encoding, error) {
+	plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	switch plain {
+	case "", utf8Text, utf16Text:
+		return plain, nil, nil
+	case "utf8", "utf16":
+		return "utf-" + plain[3:], nil, nil
+	case "latin-1", "latin1", "iso-8859-1", "iso8859-1": // the web takes it for windows-1252
+		return "latin-1", charmap.ISO8859_1, nil
 	}
-	return "", fmt.Errorf("unknown encoding %q: one of utf-8, utf-16, windows-1252, latin-1", name)
+	for _, prefix := range []string{"cp125", "windows125"} {
+		if rest, found := strings.CutPrefix(plain, prefix); found {
+			plain = "windows-125" + rest
+		}
+	}
+	for _, spelling := range []string{strings.ToLower(name), plain, strings.ReplaceAll(plain, "-", "_")} {
+		for _, index := range []func(string) (encoding.Encoding, error){ianaindex.IANA.Encoding, htmlindex.Get} {
+			e, err := index(spelling)
+			if err != nil || e == nil || !byteWise(e) {
+				continue
+			}
+			return plain, e, nil
+		}
+	}
+	return "", nil, fmt.Errorf("unknown encoding %q: say utf-8, utf-16, windows-1250 to windows-1258, iso-8859-1 to iso-8859-16, "+
+		"cp437, cp850, cp866, koi8-r, shift-jis, euc-jp, gbk, gb18030, big5 or euc-kr", name)
 }
 
-// decode returns the text of w as UTF-8 without byte order mark, and the name of the encoding it was in.
+// byteWise reports whether ASCII means itself in an encoding, wherever it stands: so line ends can be told.
+func byteWise(e encoding.Encoding) bool {
+	const ascii = "\tA,B;C|D\"E'\\~{1}\r\n"
+	text, err := e.NewDecoder().String(ascii)
+	back, _ := e.NewDecoder().String("\x1b$B")
+	return err == nil && text == ascii && back == "\x1b$B"
+}
+
+// decode returns the text of w as UTF-8 without byte order mark, and the name of the encoding it was in. What is no
+// character comes out as a byte that is no UTF-8, so that its row is refused, never as U+FFFD, which would be stored as part
+// of a name.
 func decode(w *window, wanted string) (io.Reader, string) {
 	w.fill(len(utf8Mark))
 	head := w.bytes()
+	wanted, table, _ := encodingNamed(wanted) // it was checked with the options
 	var bigEndian bool
 	switch {
-	case wanted == windows1252:
-		return transform.NewReader(w, charmap.Windows1252.NewDecoder()), windows1252
-	case wanted == latin1:
-		return transform.NewReader(w, charmap.ISO8859_1.NewDecoder()), latin1
+	case table != nil:
+		return transform.NewReader(w, transform.Chain(table.NewDecoder(), undecodable{})), wanted
 	case wanted != utf16Text && bytes.HasPrefix(head, utf8Mark):
 		w.advance(len(utf8Mark))
 		return w, utf8Text
@@ -71,10 +93,42 @@ var (
 	utf8Mark         = []byte("\xef\xbb\xbf")
 	littleEndianMark = []byte("\xff\xfe")
 	bigEndianMark    = []byte("\xfe\xff")
+	replacement      = []byte("\uFFFD")
 )
 
-// utf16Decoder differs from the one of x/text in one point: half a character comes out as a byte that is no UTF-8, so
-// that its row is refused, instead of as U+FFFD, which would be stored as part of a name.
+const invalidByte = 0xff
+
+// undecodable puts a byte that is no UTF-8 in place of U+FFFD, which decoders put in place of what they do not know.
+type undecodable struct{ transform.NopResetter }
+
+// Transform is called by the reader of package transform.
+func (undecodable) Transform(dst, src []byte, atEOF bool) (written, read int, err error) {
+	for read < len(src) {
+		left := src[read:]
+		if left[0] == replacement[0] && len(left) < len(replacement) && !atEOF {
+			return written, read, transform.ErrShortSrc
+		}
+		if written == len(dst) {
+			return written, read, transform.ErrShortDst
+		}
+		if bytes.HasPrefix(left, replacement) {
+			dst[written] = invalidByte
+			written++
+			read += len(replacement)
+			continue
+		}
+		n := bytes.IndexByte(left[1:], replacement[0]) + 1
+		if n == 0 {
+			n = len(left)
+		}
+		n = copy(dst[written:], left[:n])
+		written += n
+		read += n
+	}
+	return written, read, nil
+}
+
+// utf16Decoder differs from the one of x/text in one point: half a character is no U+FFFD, see decode.
 type utf16Decoder struct {
 	transform.NopResetter
 	order binary.ByteOrder
@@ -115,5 +169,3 @@ func (d utf16Decoder) Transform(dst, src []byte, atEOF bool) (written, read int,
 	}
 	return written, read, nil
 }
-
-const invalidByte = 0xff

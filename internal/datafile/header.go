@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // header reads the names of the columns, or takes them from the options, and tells found which column plays which role.
@@ -28,7 +30,7 @@ func (r *Reader) header(found func(role int, column string)) error {
 		case err != nil:
 			return err
 		}
-		if reject := row.check(); reject != nil {
+		if reject := row.check(r.shape.Encoding); reject != nil {
 			return r.opts.failAt(row.Line, ": the header cannot be read: %s", reject.Detail)
 		}
 		header, r.shape.Header, r.shape.Above = row.texts(), true, row.Line-1
@@ -44,9 +46,14 @@ func (r *Reader) header(found func(role int, column string)) error {
 	r.shape.Columns = bounded(header)
 	r.names = header
 	r.widths(sample)
+	r.kind = r.kind.recognised(header)
+	words = NewGlossary(r.kind)
 
 	var err error
 	if r.column, err = words.find(header); err != nil {
+		return r.opts.fail(nil, "%v", err)
+	}
+	if r.more, err = r.kind.more(header); err != nil {
 		return r.opts.fail(nil, "%v", err)
 	}
 	if missing := words.missing(r.column, header); missing != "" {
@@ -57,10 +64,25 @@ func (r *Reader) header(found func(role int, column string)) error {
 	}
 	for role, i := range r.column {
 		if i >= 0 {
-			found(role, header[i])
+			found(role, strings.Join(append([]string{header[i]}, r.kind.Roles[role].More...), ", "))
 		}
 	}
 	return nil
+}
+
+// more is which further columns each role has.
+func (k Kind) more(header []string) ([][]int, error) {
+	more := make([][]int, len(k.Roles))
+	for r, role := range k.Roles {
+		for _, name := range role.More {
+			i := slices.IndexFunc(header, func(h string) bool { return plain(h) == plain(name) })
+			if i < 0 {
+				return nil, fmt.Errorf("has no column %q (%s): it has %s", name, role.flag(), list(header))
+			}
+			more[r] = append(more[r], i)
+		}
+	}
+	return more, nil
 }
 
 // widths tells how many fields the rows have: as many as there are names, or one empty one more, if most of them have it.
@@ -121,7 +143,7 @@ func (r *Reader) isHeader(row *Row) bool {
 		return false
 	}
 	for i, name := range r.names {
-		if string(Trim(row.Text(i))) != name {
+		if string(spelling.Clean(row.Text(i))) != name {
 			return false
 		}
 	}

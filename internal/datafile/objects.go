@@ -30,6 +30,7 @@ func (c *cast) sample(text *window, opts Options, s *Shape) error {
 	if err != nil || header == nil { // without one object in the sample, the rejects will say what is wrong
 		return err
 	}
+	c.words = NewGlossary(c.words.kind.recognised(header))
 	found, err := c.words.find(header)
 	if err != nil {
 		return opts.fail(nil, "%v", err)
@@ -61,6 +62,9 @@ func (c *cast) sampleKeys(text *window, opts Options) (header []string, lists st
 			return header, lists, nil //nolint:nilerr // the end of the sample; what is wrong in it is told when it is read
 		}
 		object, err := decodeObject(row.raw)
+		if c.words.kind.Lists != nil {
+			object = Flatten(object)
+		}
 		var whole map[string]any
 		if err != nil && first && json.NewDecoder(bytes.NewReader(text.bytes())).Decode(&whole) == nil && whole != nil {
 			return nil, "", opts.fail(nil, "spreads JSON objects over several lines: write one on each, with jq -c .")
@@ -99,6 +103,34 @@ func (c *cast) role(key string) (role int, plays bool) {
 		}
 	}
 	return 0, false
+}
+
+// maxDepth is how deeply objects may be nested whose values are found.
+const maxDepth = 8
+
+// Flatten returns the values of an object and of the objects in it, by their paths, as in customer.id. Lists stay as they are.
+func Flatten(object map[string]any) map[string]any {
+	nested := false
+	for _, value := range object {
+		_, inner := value.(map[string]any)
+		nested = nested || inner
+	}
+	if !nested {
+		return object
+	}
+	flat := make(map[string]any, len(object))
+	var add func(path string, object map[string]any, depth int)
+	add = func(path string, object map[string]any, depth int) {
+		for key, value := range object {
+			if inner, nested := value.(map[string]any); nested && depth < maxDepth {
+				add(path+key+".", inner, depth+1)
+				continue
+			}
+			flat[path+key] = value
+		}
+	}
+	add("", object, 1)
+	return flat
 }
 
 // Object takes apart the one JSON object on a line. Numbers are json.Number.

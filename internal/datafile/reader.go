@@ -2,8 +2,11 @@ package datafile
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"slices"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Reader reads the rows of a source. It is not safe for use by several goroutines at once.
@@ -16,14 +19,19 @@ type Reader struct {
 	shape     Shape
 	separator byte // 0 for JSON lines, ' ' for any run of white space
 
-	dialect *dialect // of a table
-	names   []string // of its columns
-	width   int      // how many fields its rows have: as many as names,
-	wider   bool     // or an empty one more
-	column  columns  // of its roles
-	cast    *cast    // of JSON lines
-	found   []string
-	end     error // what the last Read returned, once it is over
+	dialect  *dialect // of a table
+	names    []string // of its columns
+	width    int      // how many fields its rows have: as many as names,
+	wider    bool     // or an empty one more
+	column   columns  // of its roles, the first of each
+	more     [][]int  // those that follow it
+	cast     *cast    // of JSON lines
+	found    []string
+	start    []byte        // of the text of a basket list
+	unpacked io.ReadCloser // the text of a file that is none, nil for others
+	spool    *spooled      // that it is in
+	damage   *damage       // of a text that is UTF-8 as far as its sample, which is ASCII, tells
+	end      error         // what the last Read returned, once it is over
 }
 
 // Shape is how the text of a source was understood.
@@ -31,7 +39,8 @@ type Shape struct {
 	Format      Format   `json:"format"`
 	Compression string   `json:"compression,omitempty"` // gzip or zstd
 	Encoding    string   `json:"encoding"`
-	Delimiter   string   `json:"delimiter,omitempty"`   // " " is any run of white space
+	Delimiter   string   `json:"delimiter,omitempty"` // " " is any run of white space
+	Sheet       string   `json:"sheet,omitempty"`
 	Header      bool     `json:"header"`                // whether the first row names the columns
 	Above       int64    `json:"lines_above,omitempty"` // that stand above the header, or the first row, and are no rows
 	Columns     []string `json:"columns,omitempty"`     // the first 100 names, as written
@@ -51,38 +60,61 @@ func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
 		return nil, err
 	}
 	r.shape.Compression = compression
-	if r.text, err = r.decode(plain); err != nil {
+	raw := &window{src: plain}
+	raw.fill(512)
+	if err = r.unpack(raw); err == nil {
+		err = r.look(raw)
+	}
+	if err != nil {
+		_ = r.Close() // nothing was written
 		return nil, err
+	}
+	return r, nil
+}
+
+// look tells by the beginning of the text how it is to be read.
+func (r *Reader) look(raw *window) (err error) {
+	raw.fill(512)
+	if r.text, err = r.decode(raw); err != nil {
+		return err
 	}
 	above := r.separatorLine()
 	if len(bytes.TrimSpace(r.text.bytes())) == 0 {
-		return nil, opts.fail(nil, emptyFile)
+		return r.opts.fail(nil, emptyFile)
 	}
-	sniffed, err := sniff(r.text, r.opts, kind)
+	sniffed, err := sniff(r.text, r.opts, r.kind)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.shape.Format, r.separator = sniffed.format, sniffed.separator
+	r.separator = sniffed.separator
+	if r.unpacked == nil {
+		r.shape.Format = sniffed.format
+	}
 	if err := r.refuse(sniffed); err != nil {
-		return nil, err
+		return err
 	}
-	return r, r.begin(above)
+	return r.begin(sniffed.format, above)
 }
 
 // begin reads what stands before the first row, behind the lines above.
-func (r *Reader) begin(above int64) error {
+func (r *Reader) begin(format Format, above int64) error {
 	r.scan = newScanner(r.text, splitLine, r.opts, r.kind.Thing)
+	r.scan.rows = r.unpacked != nil
 	r.scan.line += above
 	r.shape.Above, r.shape.Quotes = above, r.opts.Quotes
 	found := func(role int, column string) { r.found[role] = bounded([]string{column})[0] }
-	if r.shape.Format == JSONLines {
+	if format == JSONLines {
 		r.cast = newCast(r.kind, found)
 		return r.cast.sample(r.text, r.opts, &r.shape)
 	}
-	r.shape.Delimiter = string(r.separator)
-	if r.shape.Format != Baskets {
+	if r.unpacked == nil {
+		r.shape.Delimiter = string(r.separator)
+	}
+	if format != Baskets {
 		return r.header(found)
 	}
+	start := r.text.bytes()
+	r.start = bytes.Clone(start[:min(len(start), sampleSize)])
 	r.scan.split = splitBlanks
 	if r.separator != ' ' {
 		r.scan.split = r.opts.dialect(r.separator).split
@@ -101,7 +133,7 @@ func (r *Reader) Read() (*Row, *Reject, error) {
 	if err != nil {
 		return nil, nil, r.ended(err)
 	}
-	if reject := row.check(); reject != nil {
+	if reject := r.check(row); reject != nil {
 		return nil, reject, nil
 	}
 	if r.width == 0 {
@@ -110,34 +142,83 @@ func (r *Reader) Read() (*Row, *Reject, error) {
 	if r.isHeader(row) {
 		return nil, row.Reject(RepeatedHeader, "the header once more"), nil
 	}
-	if n := len(row.fields); n != r.width && !(r.wider && n == r.width+1 && len(Trim(row.fields[r.width].text)) == 0) {
+	if n := len(row.fields); n != r.width && !(r.wider && n == r.width+1 && len(spelling.Clean(row.fields[r.width].text)) == 0) {
 		return nil, row.Reject(WrongColumns, "%s, the header has %d", plural(n, "field"), r.width), nil
 	}
 	return row, nil, nil
 }
 
+// check makes the checks that need no more than the raw bytes, and keeps what they say of the text as a whole.
+func (r *Reader) check(row *Row) *Reject {
+	reject := row.check(r.shape.Encoding)
+	if r.damage != nil {
+		r.damage.note(row, reject)
+	}
+	return reject
+}
+
 // ended takes note of how the reading ended.
 func (r *Reader) ended(err error) error {
 	if err == io.EOF {
-		if failed := r.source.drain(); failed != nil {
-			err = failed
+		err = r.source.drain()
+		switch d := r.damage; {
+		case err != nil:
+		case d != nil && d.whole():
+			err = r.notUTF8(d.text[invalidUTF8(d.text)], d.first, d.text)
+		default:
+			err = io.EOF
 		}
 	}
 	r.end = err
+	_ = r.Close() // nothing was written
+	return err
+}
+
+// Close ends the reading before its end. Whoever reads to the end need not close.
+func (r *Reader) Close() (err error) {
+	if r.unpacked != nil {
+		err = r.unpacked.Close()
+	}
+	if r.spool != nil && r.spool.temp {
+		err = errors.Join(err, r.spool.Close())
+	}
+	r.spool = nil
 	return err
 }
 
 // Values puts what a row of a table says into values, role by role, untrimmed.
 func (r *Reader) Values(row *Row, values [][]byte) {
 	for role, i := range r.column {
-		if i >= 0 {
-			values[role] = row.Text(i)
+		if i < 0 {
+			continue
+		}
+		values[role] = row.Text(i)
+		if more := r.more[role]; len(more) > 0 {
+			values[role] = bytes.Clone(spelling.Clean(values[role]))
+			for _, i := range more {
+				values[role] = append(append(values[role], r.kind.Roles[role].Join...), spelling.Clean(row.Text(i))...)
+			}
 		}
 	}
 }
 
 // Role returns the role that a key of JSON lines plays. The first key that can play one that nobody plays gets it for good.
 func (r *Reader) Role(key string) (role int, plays bool) { return r.cast.role(key) }
+
+// Sample calls do with the rows that are in memory, at most so many, as long as it is true: those that Read returns next, apart
+// from rejects. They are valid until do returns.
+func (r *Reader) Sample(most int, do func(*Row) bool) {
+	scan := newScanner(sampled(r.text), r.scan.split, Options{}, "")
+	for range most {
+		row, err := scan.next()
+		if err != nil {
+			return
+		}
+		if row.check(r.shape.Encoding) == nil && (r.width == 0 || len(row.fields) >= r.width) && !do(row) {
+			return
+		}
+	}
+}
 
 // Shape returns how the text of the source was understood.
 func (r *Reader) Shape() Shape { return r.shape }
@@ -154,17 +235,11 @@ func (r *Reader) Bytes() int64 { return r.source.n }
 func (r *Reader) SHA256() []byte { return r.source.sum.Sum(nil) }
 
 // decode returns the text of the source, its sample read.
-func (r *Reader) decode(plain io.Reader) (*window, error) {
-	raw := &window{src: plain}
-	raw.fill(512)
+func (r *Reader) decode(raw *window) (*window, error) {
 	if problem := foreign(raw.bytes(), r.kind.Thing); problem != "" {
 		return nil, r.opts.fail(nil, "%s", problem)
 	}
-	encoding, err := encodingNamed(r.opts.Encoding)
-	if err != nil {
-		return nil, err
-	}
-	decoded, encoding := decode(raw, encoding)
+	decoded, encoding := decode(raw, r.opts.Encoding)
 	r.shape.Encoding = encoding
 	text := &window{src: decoded}
 	text.fill(sampleSize)
@@ -189,12 +264,19 @@ func (r *Reader) refuse(s shape) error {
 	if problem := notText(sample, header, r.kind.Thing); problem != "" {
 		return r.opts.fail(nil, "%s", problem)
 	}
-	if r.shape.Encoding != utf8Text {
+	if r.shape.Encoding != utf8Text || r.unpacked != nil {
 		return nil
 	}
 	if at := notUTF8(sample, r.text.atEOF()); at >= 0 {
-		return r.opts.fail(nil, "is not UTF-8 (byte 0x%02X on line %d): say --encoding windows-1252 or latin-1, or convert it",
-			sample[at], 1+countLines(sample[:at]))
+		return r.notUTF8(sample[at], 1+countLines(sample[:at]), sample)
+	}
+	if isASCIIText(sample) {
+		r.damage = &damage{}
 	}
 	return nil
+}
+
+// notUTF8 is the error of a source whose text is not UTF-8, as a byte on a line and others show.
+func (r *Reader) notUTF8(b byte, line int64, damaged []byte) error {
+	return r.opts.fail(nil, "is not UTF-8 (byte 0x%02X on line %d): %s", b, line, encodingAdvice(damaged))
 }

@@ -1,10 +1,11 @@
 package datafile
 
 import (
-	"bytes"
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Records reads rows as values by role. It is not safe for use by several goroutines at once.
@@ -14,7 +15,7 @@ type Records struct{ *Reader }
 type Record struct {
 	Number int64 // line of the text on which the row begins, from 1
 
-	// By role of the Kind, trimmed; nil for what the row does not say. In JSON lines null is an empty value, and true and
+	// By role of the Kind, as package spelling cleans them; nil for what the row does not say. In JSON lines null is an empty value, and true and
 	// false are the words. They are valid until the next Read.
 	Values [][]byte
 }
@@ -45,7 +46,7 @@ func (r *Records) Read(record *Record) (*Reject, error) {
 		return reject, nil
 	}
 	for i, value := range record.Values {
-		record.Values[i] = Trim(value)
+		record.Values[i] = spelling.Clean(value)
 	}
 	return nil, nil //nolint:nilnil // nothing to refuse
 }
@@ -71,12 +72,4 @@ func (r *Records) object(row *Row, values [][]byte) *Reject {
 		}
 	}
 	return row.Unfit(values, r.kind.Roles)
-}
-
-// Trim takes outer white space off a value. An empty value stays apart from one that is not given, nil.
-func Trim(b []byte) []byte {
-	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 {
-		return trimmed
-	}
-	return b[:0:0]
 }

@@ -94,9 +94,9 @@ func TestRecords(t *testing.T) {
 			want: "1: \"a\" - \"1\"\n2: \"b\" - \"\"\ncsv [\"item\" \"\" \"used\"]\n",
 		},
 		{
-			name: "rows that cannot be read", input: "item,used\na\n\"b\"c,1\nd,\x00\ne,\xff\xff\nf,caf\u00e9\n",
+			name: "rows that cannot be read", input: "item,used\na\n\"b\"c,1\nd,\x00\ne,\xff\xff\nf,\u00e9t\u00e9 \u00e0 caf\u00e9 \u00e9\n",
 			want: "2: wrong_columns: 1 field, the header has 2\n3: bad_quote: text after a closing quote\n4: nul_byte: NUL byte at byte 3 of the row\n" +
-				"5: not_utf8: byte 0xFF at byte 3 of the row is not UTF-8\n6: \"f\" - \"caf\\u00e9\"\ncsv [\"item\" \"\" \"used\"]\n",
+				"5: not_utf8: byte 0xFF at byte 3 of the row is not UTF-8\n6: \"f\" - \"\\u00e9t\\u00e9 \\u00e0 caf\\u00e9 \\u00e9\"\ncsv [\"item\" \"\" \"used\"]\n",
 		},
 		{
 			name:  "JSON lines: null is empty, no key is nothing, and true is a word",

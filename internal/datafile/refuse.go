@@ -3,7 +3,6 @@ package datafile
 import (
 	"bytes"
 	"fmt"
-	"unicode/utf8"
 )
 
 // binaryFile is a problem, with a place for what the file should have been about.
@@ -14,10 +13,8 @@ const emptyFile = "is empty: there is nothing to load"
 // foreign names the kind of a file that is known by its first bytes and is no text, "" for any other.
 func foreign(head []byte, thing string) string {
 	for _, known := range []struct{ magic, problem string }{
-		{"PK\x03\x04", "looks like an Excel or zip file: export it as CSV, or unzip it"},
-		{"\xd0\xcf\x11\xe0", "looks like an Excel file: export it as CSV"},
+		{"\xd0\xcf\x11\xe0", "is an old Excel file (.xls), or one with a password: save it as .xlsx without one, or as CSV"},
 		{"%PDF-", "is a PDF file: export the " + thing + "s as CSV"},
-		{"PAR1", "is a Parquet file: convert it to CSV"},
 		{"SQLite format 3\x00", "is an SQLite database: export the " + thing + "s as CSV"},
 		{"PGDMP", "is a PostgreSQL dump: export the " + thing + "s as CSV"},
 		{"\x89PNG", "is a picture, not an " + thing + " file"},
@@ -32,6 +29,9 @@ func foreign(head []byte, thing string) string {
 		if bytes.HasPrefix(head, []byte(known.magic)) {
 			return known.problem
 		}
+	}
+	if problem := markup(head); problem != "" {
+		return problem
 	}
 	if len(head) > 262 && string(head[257:262]) == "ustar" {
 		return "is a tar archive: unpack it first"
@@ -70,50 +70,16 @@ func notText(sample []byte, header bool, thing string) string {
 	return fmt.Sprintf(binaryFile, thing)
 }
 
-// fewFaults is how many lines a text has for each damaged one before the damage is taken for a matter of rows, not of the file.
-const fewFaults = 20
-
-// notUTF8 returns where in the sample the text stops being UTF-8 for good, -1 when it does not. A text with one good
-// character beyond ASCII is UTF-8, with damaged rows; so is one with damage in one line of twenty at most, or whose only
-// fault is the half of a character. Any other is in one of the encodings of one byte per character.
-func notUTF8(sample []byte, atEOF bool) int {
-	first, faults, halves := -1, 0, 0
-	lines, damaged, last := int64(0), int64(0), -1 // last is where the line of the last fault began
-	begin := 0
-	for i := 0; i < len(sample); {
-		if sample[i] < utf8.RuneSelf {
-			if sample[i] == '\n' {
-				lines++
-				begin = i + 1
-			}
-			i++
-			continue
-		}
-		if !atEOF && !utf8.FullRune(sample[i:]) {
-			break
-		}
-		if r, n := utf8.DecodeRune(sample[i:]); r != utf8.RuneError || n > 1 {
-			return -1
-		}
-		if faults++; faults == 1 {
-			first = i
-		}
-		if begin != last {
-			damaged++
-			last = begin
-		}
-		lead := sample[i]
-		start := i
-		i++
-		for i < len(sample) && sample[i]&0xc0 == 0x80 {
-			i++
-		}
-		if i-start > 1 && lead >= 0xe0 || lead == 0xc2 || lead == 0xc3 { // two bytes hold the letters of Latin-1
-			halves++
+// markup names HTML and XML, which some programs write under the name of an Excel file.
+func markup(head []byte) string {
+	text := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(head, utf8Mark)))
+	if bytes.HasPrefix(text, []byte("<?xml")) {
+		return "is XML, whatever it is called: open it in a spreadsheet and save it as .xlsx or CSV"
+	}
+	for _, tag := range []string{"<!doctype html", "<html", "<head", "<body", "<meta", "<style", "<table", "<div"} {
+		if bytes.HasPrefix(text, []byte(tag)) {
+			return "is HTML, whatever it is called: open it in a spreadsheet and save it as .xlsx or CSV"
 		}
 	}
-	if faults == 1 && halves == 1 || damaged*fewFaults <= lines {
-		return -1
-	}
-	return first
+	return ""
 }

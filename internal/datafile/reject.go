@@ -45,7 +45,7 @@ func (r *Row) Reject(reason Reason, detail string, args ...any) *Reject {
 }
 
 // check makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
-func (r *Row) check() *Reject {
+func (r *Row) check(encoding string) *Reject {
 	switch {
 	case r.bad == BadQuote:
 		return r.Reject(BadQuote, "text after a closing quote")
@@ -53,6 +53,9 @@ func (r *Row) check() *Reject {
 		return r.Reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
 	case !utf8.Valid(r.raw):
 		at := invalidUTF8(r.raw)
+		if encoding != utf8Text {
+			return r.Reject(NotUTF8, "what stands at byte %d of the row is no character in %s", at+1, encoding)
+		}
 		return r.Reject(NotUTF8, "byte 0x%02X at byte %d of the row is not UTF-8", r.raw[at], at+1)
 	}
 	return nil

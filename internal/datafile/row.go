@@ -2,7 +2,8 @@ package datafile
 
 import (
 	"bytes"
-	"strings"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Row is one row as found in the text. It is valid until the next one is read: its slices point into the text.
@@ -137,7 +138,7 @@ func countLines(b []byte) int64 {
 func (r *Row) texts() []string {
 	texts := make([]string, len(r.fields))
 	for i := range r.fields {
-		texts[i] = strings.TrimSpace(string(r.Text(i)))
+		texts[i] = string(spelling.Clean(bytes.ToValidUTF8(r.Text(i), replacement)))
 	}
 	return texts
 }

@@ -9,6 +9,7 @@ type scanner struct {
 	opts  Options
 	thing string // what the rows are about
 	line  int64  // on which the next row begins
+	rows  bool   // lines are counted by rows: the text is not as it is stored
 	row   Row
 }
 
@@ -57,6 +58,9 @@ func (s *scanner) advance() error {
 			switch {
 			case found == wholeRow && len(s.row.raw) <= MaxRow:
 				s.text.advance(n)
+				if s.rows {
+					s.row.lines = 1
+				}
 				s.line += s.row.lines
 				return nil
 			case found == openQuote && (atEOF || len(data) > MaxRow):

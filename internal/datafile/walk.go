@@ -30,23 +30,28 @@ type File struct {
 	RowsRejected int64
 }
 
-// Walk reads sources one after the other, each by a reader R of its own, and keeps the books. It is not safe for use by
-// several goroutines at once.
+// Walk reads sources one after the other, each by a reader R of its own, and keeps the books. The files of a zip archive are
+// sources of their own, called ARCHIVE/FILE. It is not safe for use by several goroutines at once.
 type Walk[R interface {
 	Bytes() int64
 	SHA256() []byte
+	Close() error
 }] struct {
 	Sources []Source
 	Open    func(src io.Reader, name string) (R, error) // looks at the beginning of a source
 	Done    func(f File, reader R) error                // is told of each source once it was read to its end
 	Report  func(Progress)                              // is told every few thousand rows how far it is, or nil
 
-	number int // of the current source, from 1
-	file   File
-	all    File // of all sources; the bytes are those of sources that are finished
-	src    io.ReadCloser
-	opened state // of src
-	reader R
+	sources int      // opened so far
+	members []Source // of the archive that are still to be read
+	archive io.Closer
+	number  int // of the current file, from 1
+	file    File
+	all     File // of all files; the bytes are those of files that are finished
+	src     io.ReadCloser
+	opened  state // of src
+	reader  R
+	reading bool // there is a reader
 }
 
 // reportEvery is the number of rows between two reports of progress.
@@ -57,7 +62,7 @@ const reportEvery = 5000
 // a file that has changed since it was opened.
 func (w *Walk[R]) Next(read func(R) error) error {
 	for {
-		if w.src == nil {
+		if !w.reading {
 			if err := w.open(); err != nil {
 				return err
 			}
@@ -85,8 +90,11 @@ func (w *Walk[R]) Reject() {
 	w.all.RowsRejected++
 }
 
-// Number is that of the current source, from 1; 0 before the first row.
+// Number is that of the current file, from 1; 0 before the first row.
 func (w *Walk[R]) Number() int { return w.number }
+
+// Name is that of the current file.
+func (w *Walk[R]) Name() string { return w.file.Name }
 
 // Rows is how many were read so far, over all sources, and Rejected how many of them were refused.
 func (w *Walk[R]) Rows() int64 { return w.all.RowsRead }
@@ -101,34 +109,76 @@ func (w *Walk[R]) ReportMerging() {
 	}
 }
 
-func (w *Walk[R]) open() error {
-	if w.number == len(w.Sources) {
-		return io.EOF
+// open goes to the next file: of the archive that is being read, or else of the next source.
+func (w *Walk[R]) open() (err error) {
+	for len(w.members) == 0 {
+		w.Close()
+		if w.sources == len(w.Sources) {
+			return io.EOF
+		}
+		source := w.Sources[w.sources]
+		if w.src, err = source.Open(); err != nil {
+			return err
+		}
+		w.sources++
+		w.opened = stateOf(w.src)
+		opened := w.src
+		if w.members, w.src, err = unzip(opened, source.Name); err != nil {
+			return err
+		}
+		if w.src != opened {
+			w.opened = stateOf(w.src)
+		}
+		if w.members == nil {
+			return w.read(w.src, source.Name)
+		}
+		w.archive, w.src = w.src, nil
 	}
-	source := w.Sources[w.number]
-	src, err := source.Open()
-	if err != nil {
+	member := w.members[0]
+	w.members = w.members[1:]
+	if w.src, err = member.Open(); err != nil {
 		return err
 	}
-	w.number++
-	w.src, w.opened, w.file = src, stateOf(src), File{Name: source.Name}
-	w.reader, err = w.Open(src, source.Name)
-	return err
+	w.opened = stateOf(w.src)
+	return w.read(w.src, member.Name)
 }
 
-// finish closes the current source and hands over what is known of it.
+// read begins a file.
+func (w *Walk[R]) read(src io.Reader, name string) (err error) {
+	w.number++
+	w.file = File{Name: name}
+	if w.reader, err = w.Open(src, name); err != nil {
+		return err
+	}
+	w.reading = true
+	return nil
+}
+
+// finish closes the current file and hands over what is known of it.
 func (w *Walk[R]) finish() error {
 	if stateOf(w.src) != w.opened {
 		return fmt.Errorf("%s changed while it was read: load it again when it is complete", w.file.Name)
 	}
 	w.file.Bytes, w.file.SHA256 = w.reader.Bytes(), w.reader.SHA256()
 	w.all.Bytes += w.file.Bytes
-	w.Close()
+	w.closeFile()
 	return w.Done(w.file, w.reader)
 }
 
-// Close closes the current source, if one is open.
+// Close closes what is open.
 func (w *Walk[R]) Close() {
+	w.closeFile()
+	if w.archive != nil {
+		_ = w.archive.Close() // read only
+		w.archive = nil
+	}
+}
+
+func (w *Walk[R]) closeFile() {
+	if w.reading {
+		_ = w.reader.Close() // temporary files, if any
+		w.reading = false
+	}
 	if w.src != nil {
 		_ = w.src.Close() // read only
 		w.src = nil

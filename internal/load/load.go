@@ -94,9 +94,10 @@ type Result struct {
 // says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate,
 // not bought or rejected. Loads may run at the same time; they merge one after the other.
 //
-// Errors: *datafile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrTooManyRejects, whatever Open of a source
+// Errors: *datafile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrNotUnderstood, ErrTooManyRejects, whatever Open of a source
 // returns, and database errors.
 func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
+	opts.File.Earlier = lineages(ctx, pool)
 	stage, err := newStage(sources, opts)
 	if err != nil {
 		return Result{}, err

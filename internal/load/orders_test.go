@@ -18,7 +18,7 @@ import (
 var oddTexts = []string{
 	"Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", "plain", "PLAIN", "a, b", `say "hi"`, `"`, `""`, "two\nlines", "two\r\nlines", "two\rlines",
 	"NA", "null", "NULL", "nil", "None", "NaN", `\N`, `\.`, `\`, `ends in \`, `C:\temp\new`, "007", "7", "-", "0", "1e3", "true", "'", "'; DROP TABLE items; --",
-	"😀", "👩‍👩‍👧", "é", "e\u0301", "İ", "ß", "SS", "inner  blanks", "inner blanks", "tab\tinside", "\x01", "\x7f", "a\u00a0b", "%s %d", "$1", "{a,b}", "(1,2)",
+	"😀", "👩‍👩‍👧", "é", "İ", "ß", "SS", "inner  blanks", "inner blanks", "tab\tinside", "\x01", "\x7f", "a\u00a0b", "%s %d", "$1", "{a,b}", "(1,2)",
 	"=SUM(A1)", "a;b", "a|b", "../..", "?q=1&r=2#x", "%2F", strings.Repeat("x", orderfile.MaxText), strings.Repeat("é", orderfile.MaxText/2),
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,8 +67,8 @@ type RehearsedReject struct {
 // Rehearse reads the sources as Run would and says what it found. It opens no database, and its memory does not grow with
 // the sources. Of the options those count that say how to read and how much may be refused.
 //
-// Its error is that of Run, for what needs no database. When a load would refuse the sources for too many rejects, the
-// error wraps ErrTooManyRejects and the rehearsal is returned beside it.
+// Its error is that of Run, for what needs no database. When a load would refuse the sources for their rejects, the
+// error wraps ErrTooManyRejects, or ErrNotUnderstood, and the rehearsal is returned beside it.
 func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, error) {
 	r := &Rehearsal{
 		NotBoughtByReason: map[datafile.Reason]int64{}, RejectedByReason: map[datafile.Reason]int64{}, FirstRejects: []RehearsedReject{},
@@ -75,9 +76,12 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 	names := map[string]string{} // of the files so far, by the sums of their bytes
 	lines := []RehearsedLine{}   // the first of the current file
 	notBought := int64(0)        // of the current file
+	refused, why := refusals{}, error(nil)
 	w := walk(sources, opts, func(f datafile.File, reader *orderfile.Reader) error {
 		r.Files = append(r.Files, RehearsedFile{f.Name, f.Bytes, reader.Mapping(), f.RowsRead, notBought, f.RowsRejected, lines})
 		lines, notBought = []RehearsedLine{}, 0
+		why = cmp.Or(why, refused.judge(f, reader.Mapping().Columns))
+		clear(refused)
 		if earlier, twice := names[string(f.SHA256)]; twice && !opts.Again {
 			return &LoadedError{Name: f.Name, Earlier: earlier}
 		}
@@ -98,7 +102,7 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 		}
 		switch err := w.Next(read); {
 		case err == io.EOF:
-			return r, r.conclude(w.Rows(), w.Rejected(), sources, opts)
+			return r, r.conclude(w.Rows(), w.Rejected(), sources, opts, why)
 		case err != nil:
 			return nil, err
 		case reject != nil && line.Returned.Any():
@@ -107,6 +111,7 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 			r.NotBoughtByReason[reject.Reason]++
 		case reject != nil:
 			w.Reject()
+			refused.note(reject)
 			r.reject(w.Number(), reject)
 		case len(lines) < rehearsedRows:
 			lines = append(lines, understood(line))
@@ -114,13 +119,13 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 	}
 }
 
-// conclude says how a load would end.
-func (r *Rehearsal) conclude(rows, rejected int64, sources []Source, opts Options) error {
+// conclude says how a load would end. refused is why it would already be refused, or nil.
+func (r *Rehearsal) conclude(rows, rejected int64, sources []Source, opts Options, refused error) error {
 	if rows == 0 {
 		return fmt.Errorf("%s: %w: there is a header at most", names(sources), ErrNoRows)
 	}
 	r.RowsRead, r.RowsRejected, r.RowsUnderstood = rows, rejected, rows-rejected-r.RowsNotBought
-	if err := opts.tooMany(rejected, rows); err != nil {
+	if err := cmp.Or(refused, opts.tooMany(rejected, rows)); err != nil {
 		err = fmt.Errorf("a load would be refused: %w", err)
 		why := err.Error()
 		r.Refused = &why

@@ -24,9 +24,10 @@ type stage struct {
 	ahead   bool              // it is not taken in yet
 	err     error
 
-	returns      int64 // rows so far that take something back
-	notBought    int64 // of these, those that are no lines, and
-	notBoughtNow int64 // those of the current file
+	refusals     refusals // of the current file
+	returns      int64    // rows so far that take something back
+	notBought    int64    // of these, those that are no lines, and
+	notBoughtNow int64    // those of the current file
 
 	order   order            // whose lines are being read
 	orders  int64            // numbered so far: places where lines of an order stand together
@@ -40,7 +41,7 @@ func newStage(sources []Source, options Options) (*stage, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no source to load")
 	}
-	s := &stage{options: options, items: map[string]int64{}, written: &chunk{}}
+	s := &stage{options: options, items: map[string]int64{}, written: &chunk{}, refusals: refusals{}}
 	s.walk = walk(sources, options, s.done)
 	s.readRow = func(r *orderfile.Reader) (err error) {
 		s.line, s.reject, err = r.Read()
@@ -96,8 +97,12 @@ func (s *stage) next() bool {
 	return err == nil
 }
 
-// done keeps what the audit says of a source.
+// done keeps what the audit says of a file, if enough of it was understood.
 func (s *stage) done(f datafile.File, reader *orderfile.Reader) error {
+	if err := s.refusals.judge(f, reader.Mapping().Columns); err != nil {
+		return fmt.Errorf("%w; nothing was loaded", err)
+	}
+	clear(s.refusals)
 	mapping, err := json.Marshal(reader.Mapping())
 	if err != nil {
 		return fmt.Errorf("mapping of %s: %w", f.Name, err)
@@ -116,7 +121,9 @@ func (s *stage) close() { s.walk.Close() }
 func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) error {
 	if line.Returned.Any() {
 		s.returns++
-		s.written.giveBack(line)
+		if line.Order != "" {
+			s.written.giveBack(line)
+		}
 	}
 	switch {
 	case reject == nil:
@@ -128,9 +135,10 @@ func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) error {
 		return s.written.reject(s.loadID, s.walk.Rows(), s.walk.Number(), NotBought, reject)
 	}
 	s.walk.Reject()
+	s.refusals.note(reject)
 	if most := s.options.MaxRejects; most != nil && s.walk.Rejected() > *most {
 		return fmt.Errorf("%w: more than %d, the last on line %d of %s (%s: %s): nothing was loaded; --dry-run shows them",
-			ErrTooManyRejects, *most, reject.Number, storable(s.walk.Sources[s.walk.Number()-1].Name), reject.Reason, reject.Detail)
+			ErrTooManyRejects, *most, reject.Number, storable(s.walk.Name()), reject.Reason, reject.Detail)
 	}
 	return s.written.reject(s.loadID, s.walk.Rows(), s.walk.Number(), Rejected, reject)
 }

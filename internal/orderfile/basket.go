@@ -1,10 +1,10 @@
 package orderfile
 
 import (
-	"path/filepath"
 	"strconv"
 
 	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // baskets reads one order per line. Empty fields are no items: programs pad baskets with them to equal width.
@@ -12,19 +12,19 @@ type baskets struct {
 	rows     *datafile.Reader
 	checks   *checks
 	firstIDs bool   // the first field is the order id
-	prefix   string // else it is the line number behind this: the same line of another file is another order
+	prefix   string // else it is the line number behind this
 
 	row   *datafile.Row
 	order []byte
 	item  int // the next field of row to look at
 }
 
-func newBaskets(rows *datafile.Reader, opts Options, c *checks) *baskets {
-	name := opts.Name
-	if name == "" {
-		name = "input"
+func newBaskets(rows *datafile.Reader, lineage *Lineage, c *checks) *baskets {
+	b := &baskets{rows: rows, checks: c, firstIDs: lineage == nil}
+	if lineage != nil {
+		b.prefix = lineage.Prefix
 	}
-	return &baskets{rows: rows, checks: c, firstIDs: opts.BasketIDs == "first", prefix: filepath.Base(name) + ":"}
+	return b
 }
 
 func (b *baskets) next() (Line, *Reject, error) {
@@ -67,7 +67,7 @@ func (b *baskets) more() bool {
 	if b.row == nil {
 		return false
 	}
-	for b.item < b.row.Len() && len(datafile.Trim(b.row.Text(b.item))) == 0 {
+	for b.item < b.row.Len() && len(spelling.Clean(b.row.Text(b.item))) == 0 {
 		b.item++
 	}
 	return b.item < b.row.Len()

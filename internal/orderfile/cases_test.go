@@ -75,6 +75,14 @@ func account(source io.Reader, opts orderfile.Options) string {
 			}
 			fmt.Fprintf(&b, "%d rows, %s %q header=%t order=%q item=%q", rows, m.Format, m.Delimiter, m.Header, m.Order, m.Item)
 			fmt.Fprintf(&b, " quantity=%q time=%q customer=%q\n", m.Quantity, m.Time, m.Customer)
+			for _, more := range []string{m.Profile, m.Status, m.Returned, m.Zone, m.Code, strings.Join(m.UnknownStatuses, " ")} {
+				if more != "" {
+					fmt.Fprintf(&b, "%s\n", more)
+				}
+			}
+			for _, note := range m.Notes {
+				fmt.Fprintf(&b, "note: %s\n", note)
+			}
 			return b.String()
 		case reject != nil:
 			fmt.Fprintf(&b, "%d: %s: %s | %+q", reject.Number, reject.Reason, reject.Detail, reject.Raw)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // values are what one row says, as written. nil means that the source does not say.
@@ -15,18 +16,26 @@ type values [roles][]byte
 
 // checks makes lines and rejects out of values, the same way for every format.
 type checks struct {
-	times timeFormat
-	fates *fates
+	times   timeFormat
+	decimal decimal
+	fates   *fates
+	profile *profile    // of the source, nil if it is none that is known
+	without [roles]bool // what was found, but holds something else
+	before  *values     // the row before, where orders say things on their first row only
 
 	// What the rows before said: consecutive rows share order, customer and time, and items come again.
 	order, customer string
 	time            []byte
 	at              time.Time
+	zone            *time.Location
 	items           interner
 }
 
 func newChecks(opts Options) (*checks, error) {
 	times, err := parseTimeFormat(opts.TimeFormat)
+	if opts.TimeZone != "" {
+		times.zone = zoneNamed(opts.TimeZone)
+	}
 	return &checks{times: times, fates: newFates(opts), items: interner{seed: maphash.MakeSeed()}}, err
 }
 
@@ -34,12 +43,22 @@ func newChecks(opts Options) (*checks, error) {
 func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	l := Line{Number: r.Line}
 	for i := range v {
-		v[i] = datafile.Trim(v[i])
+		if v[i] = spelling.Clean(v[i]); c.without[i] {
+			v[i] = nil
+		}
+	}
+	if c.before != nil {
+		c.carryDown(v)
+	}
+	if c.profile != nil && c.profile.prefix {
+		v[itemRole] = withoutPrefix(v[itemRole])
 	}
 	reason, why := c.fates.judge(v)
 	switch {
-	case len(v[orderRole]) == 0:
+	case len(v[orderRole]) == 0 && reason != NoSale:
 		return Line{}, v.reject(r, MissingOrder, "no order id")
+	case isDamaged(v[orderRole]):
+		return Line{}, v.reject(r, DamagedOrder, "order %s: a spreadsheet cut the id, export it as text", datafile.Excerpt(v[orderRole]))
 	case len(v[itemRole]) == 0 && reason == "":
 		return Line{}, v.reject(r, MissingItem, "no item")
 	}
@@ -51,22 +70,63 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	c.name(&l, v)
 	if reason != "" {
 		l.Returned.All = true
+		if q, negative, problem := parseNumber(v[quantityRole], c.decimal); problem == "" && negative {
+			l.Returned = Return{Quantity: q} // what it names, and no more
+		}
 		return l, v.reject(r, reason, "%s", why)
 	}
 	if reject := c.quantities(r, v, &l); reject != nil {
 		return l, reject
 	}
 	if at := v[timeRole]; len(at) > 0 {
-		if !bytes.Equal(at, c.time) {
-			parsed, ok := c.times.parse(at)
+		var zone *time.Location
+		if name := v[zoneRole]; len(name) > 0 {
+			zone = zoneNamed(string(name))
+		}
+		if !bytes.Equal(at, c.time) || zone != c.zone {
+			parsed, _, ok := c.times.look(at, zone)
 			if !ok {
 				return Line{}, v.reject(r, BadTime, "time %s: %s", datafile.Excerpt(at), c.times.advice())
 			}
-			c.time, c.at = append(c.time[:0], at...), parsed
+			c.time, c.at, c.zone = append(c.time[:0], at...), parsed, zone
 		}
 		l.OrderedAt = c.at
 	}
 	return l, nil
+}
+
+// carryDown fills what an order says on its first row only into the others.
+func (c *checks) carryDown(v *values) {
+	if len(v[orderRole]) == 0 && len(v[itemRole]) > 0 || bytes.Equal(v[orderRole], c.before[orderRole]) {
+		for _, r := range []role{orderRole, timeRole, zoneRole, customerRole, statusRole, cancelledRole} {
+			if len(v[r]) == 0 {
+				v[r] = c.before[r]
+			}
+		}
+	}
+	for r := range v {
+		c.before[r] = append(c.before[r][:0:0], v[r]...)
+	}
+}
+
+// isDamaged knows ids that spreadsheets have made numbers of: 1.23E+12.
+func isDamaged(order []byte) bool {
+	at := bytes.Index(order, []byte("E+"))
+	if at < 1 || at+4 > len(order) || leadingDigits(order[at+2:]) != len(order)-at-2 {
+		return false
+	}
+	digits := leadingDigits(order[:at])
+	return digits == at || digits == 1 && (order[1] == '.' || order[1] == ',') && leadingDigits(order[2:at]) == at-2
+}
+
+// withoutPrefix takes [SKU] off the beginning of an item.
+func withoutPrefix(item []byte) []byte {
+	if len(item) > 0 && item[0] == '[' {
+		if end := bytes.IndexByte(item, ']'); end > 0 && len(spelling.Clean(item[end+1:])) > 0 {
+			return spelling.Clean(item[end+1:])
+		}
+	}
+	return item
 }
 
 // name gives the line its texts.
@@ -88,7 +148,7 @@ func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
 		return v.reject(r, BadQuantity, "%s %s: %s", role, datafile.Excerpt(v[role]), problem)
 	}
 	if quantity := v[quantityRole]; quantity != nil {
-		q, negative, problem := parseQuantity(quantity)
+		q, negative, problem := parseNumber(quantity, c.decimal)
 		switch {
 		case problem != "":
 			return refuse(quantityRole, problem)
@@ -108,7 +168,7 @@ func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
 		if len(v[role]) == 0 {
 			continue
 		}
-		q, negative, problem := parseQuantity(v[role])
+		q, negative, problem := parseNumber(v[role], c.decimal)
 		switch {
 		case problem != "":
 			return refuse(role, problem)

@@ -13,10 +13,13 @@ const (
 	Refunded  datafile.Reason = "refunded"  // all of it was refunded or returned
 	Skipped   datafile.Reason = "skipped"   // it has a status of Options.SkipStatus
 	Negative  datafile.Reason = "negative"  // its quantity is below 0
+	NoSale    datafile.Reason = "no_sale"   // it is of another event than a sale: something was looked at, put into a cart ...
 )
 
 // NotBought lists the reasons for which a row does not count as bought.
-func NotBought() []datafile.Reason { return []datafile.Reason{Cancelled, Refunded, Skipped, Negative} }
+func NotBought() []datafile.Reason {
+	return []datafile.Reason{Cancelled, Refunded, Skipped, Negative, NoSale}
+}
 
 // statuses are the words that exports use, in small letters and without blanks, '_' and '-', and what they mean: "" is bought.
 var statuses = readStatuses()
@@ -28,9 +31,12 @@ func readStatuses() map[string]datafile.Reason {
 			checkoutdraft draft annulled storno storniert annulliert annule annulee cancelado cancelada geannuleerd`,
 		Refunded: `refunded refund fullyrefunded returned return chargeback chargedback reversed reversal creditnote creditmemo
 			erstattet retourniert rembourse remboursee reembolsado terugbetaald`,
+		NoSale: `view viewitem viewitemlist viewcart viewed detail click clicked impression pageview screenview sessionstart firstvisit
+			userengagement scroll search selectitem addtocart addedtocart cart removefromcart addtowishlist wishlist begincheckout
+			checkout addshippinginfo addpaymentinfo viewpromotion selectpromotion noshow payout cashdrawer opening closing quotation`,
 		"": `paid partiallypaid partiallyrefunded partialrefund authorized captured settled complete completed completedorder
 			processing processed pending pendingpayment onhold open closed new placed confirmed approved accepted invoiced
-			payment sale sold order purchase purchased charge shipped partiallyshipped unshipped awaitingfulfillment
+			payment sale sold transaction order purchase purchased charge shipped partiallyshipped unshipped awaitingfulfillment
 			awaitingshipment awaitingpayment awaitingpickup fulfilled unfulfilled partiallyfulfilled delivered received done
 			success successful succeeded ok active archived posted salesorder bezahlt abgeschlossen versendet`,
 	} {

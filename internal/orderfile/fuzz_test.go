@@ -17,6 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/datafile/datatest"
 	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // The fuzz targets, one per reader, hold every source to the same promises; see promises.
@@ -151,7 +152,7 @@ func wantFileError(t *testing.T, err error) {
 func wantLine(t *testing.T, l orderfile.Line) {
 	t.Helper()
 	for _, text := range []string{l.Order, l.Item, l.Customer} {
-		if len(text) > orderfile.MaxText || strings.TrimSpace(text) != text || strings.Contains(text, "\x00") || !utf8.ValidString(text) {
+		if len(text) > orderfile.MaxText || spelling.CleanString(text) != text || strings.Contains(text, "\x00") || !utf8.ValidString(text) {
 			t.Fatalf("%+v: unfit text %q", l, text)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/alsobought/alsobought/internal/datafile"
 )
@@ -19,13 +20,13 @@ type objectLines struct {
 	row    *datafile.Row
 	head   values // what the order says for all its items
 	items  []any  // those still to come
+	list   any    // of items, of the object that was read last
 	undone bool   // the order as a whole is not bought
 }
 
 func newObjectLines(rows *datafile.Reader, opts Options, c *checks) *objectLines {
 	kind := opts.kind()
-	entry := opts.kind()
-	entry.Roles[itemRole].Aliases = append([]string{"name"}, entry.Roles[itemRole].Aliases...)
+	entry := entryKind(opts, c.profile)
 	return &objectLines{rows: rows, checks: c, kind: kind, ofItem: datafile.NewGlossary(entry)}
 }
 
@@ -64,29 +65,11 @@ func (o *objectLines) open() *Reject {
 	if reject != nil {
 		return whole(reject)
 	}
-	var list any
 	o.head = values{}
-	for _, key := range slices.Sorted(maps.Keys(object)) {
-		value := object[key]
-		if o.kind.IsList(key) && value != nil {
-			list = value
-			continue
-		}
-		if value == nil {
-			continue
-		}
-		i, plays := o.rows.Role(key)
-		if !plays {
-			continue
-		}
-		if o.head[i] != nil {
-			return o.reject("two keys for the %s, one of them %s", role(i), datafile.Excerpt([]byte(key)))
-		}
-		var err error
-		if o.head[i], err = datafile.Scalar(value); err != nil {
-			return o.reject("%s %v", role(i), err)
-		}
+	if err := o.read(object, &o.head); err != nil {
+		return o.reject("%v", err)
 	}
+	list := o.list
 	reason, _ := o.checks.fates.judge(&o.head)
 	o.undone = reason != "" && list != nil
 	if list == nil {
@@ -110,6 +93,34 @@ func (o *objectLines) open() *Reject {
 	return nil
 }
 
+// read puts what an object says of its order into v, and its list of items, if it has one, into list.
+func (o *objectLines) read(object map[string]any, v *values) error {
+	object = datafile.Flatten(object)
+	o.list = nil
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		value := object[key]
+		if o.kind.IsList(key) && value != nil {
+			o.list = value
+			continue
+		}
+		if value == nil {
+			continue
+		}
+		i, plays := o.rows.Role(key)
+		if !plays {
+			continue
+		}
+		if v[i] != nil {
+			return fmt.Errorf("two keys for the %s, one of them %s", role(i), datafile.Excerpt([]byte(key)))
+		}
+		var err error
+		if v[i], err = datafile.Scalar(value); err != nil {
+			return fmt.Errorf("%s %w", role(i), err)
+		}
+	}
+	return nil
+}
+
 // lineRoles are those that keys within a list of items may play.
 var lineRoles = []role{itemRole, quantityRole, lineStatusRole, returnedRole, keptRole}
 
@@ -120,6 +131,7 @@ func (o *objectLines) item(entry any, v *values) (err error) {
 		v[itemRole], err = datafile.Scalar(entry)
 		return err
 	}
+	object = datafile.Flatten(object)
 	var rank [roles]int
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		i, r, known := o.ofItem.Meaning(key)
@@ -137,4 +149,30 @@ func (o *objectLines) item(entry any, v *values) (err error) {
 
 func (o *objectLines) reject(detail string, args ...any) *Reject {
 	return whole(o.row.Reject(datafile.BadJSON, detail, args...))
+}
+
+// entryKind says which keys play a role within a list of items.
+func entryKind(opts Options, p *profile) datafile.Kind {
+	kind := opts.kind()
+	kind.Recognise = nil
+	kind.Roles[itemRole].Aliases = append([]string{"name"}, kind.Roles[itemRole].Aliases...)
+	for i := range kind.Roles {
+		r := &kind.Roles[i]
+		if !slices.Contains(lineRoles, role(i)) {
+			r.Column = datafile.NoColumn // its key may have another meaning here
+		}
+		if p != nil && role(i) == itemRole && strings.EqualFold(r.Column, "sku") {
+			_, r.Column, _ = strings.Cut(p.sku, "[].")
+		}
+		if _, inner, found := strings.Cut(r.Column, "[]."); found {
+			r.Column = inner
+		}
+		if p == nil || r.Column != "" {
+			continue
+		}
+		if _, inner, found := strings.Cut(p.column(role(i)), "[]."); found {
+			r.Aliases = append([]string{inner}, r.Aliases...)
+		}
+	}
+	return kind
 }

@@ -9,8 +9,8 @@
 // A row is what one call of [Reader.Read] returns. In a table it is one record. In a basket list and in JSON orders with
 // a list of items it is one item: a basket of three items is three rows, and a basket that is bad as a whole is one.
 //
-// A row that can be taken apart is refused for the first of these that applies: missing_order, missing_item, too_long,
-// bad_quantity, bad_time.
+// A row that can be taken apart is refused for the first of these that applies: missing_order, damaged_order, missing_item,
+// too_long, bad_quantity, bad_time.
 //
 // A row that can be read but does not count as bought (see [NotBought]) is both: a line that takes something back, and a
 // reject that says why.
@@ -35,6 +35,12 @@ type Options struct {
 	// "" finds the column by alias (see Aliases), datafile.NoColumn says that there is none.
 	OrderColumn, ItemColumn, QuantityColumn, TimeColumn, CustomerColumn, StatusColumn string
 
+	// TimeZone is that of times that name none: a name of the IANA or another usual one, or an offset. "" is UTC.
+	TimeZone string
+
+	// Decimal is "," or "." before the fraction of quantities; "" is told by the quantities, and is a point otherwise.
+	Decimal string
+
 	// Statuses that count as bought, or not, whatever is usual.
 	CountStatus, SkipStatus []string
 
@@ -47,8 +53,12 @@ type Options struct {
 	TimeFormat string
 
 	// BasketIDs says where a basket list has its order ids: "line" (or "") makes them of the file's name, without its
-	// directory, and the line number, as in orders.txt:17; "first" takes the first field. Either says that it is one.
+	// directory, a fingerprint of its beginning, and the line number, as in orders.txt~5f2c0b1e:17 (see Lineage); "first" takes
+	// the first field. Either says that it is one.
 	BasketIDs string
+
+	// Earlier returns the lineages of basket lists of a name that were loaded before, in any order. nil: there were none.
+	Earlier func(name string) ([]Lineage, error) `json:"-"`
 }
 
 // Return is what a row takes back of its order and item. The zero Return takes back nothing.
@@ -92,6 +102,7 @@ type Said struct {
 // The reasons for which an order line is refused, beside those of a row of any kind.
 const (
 	MissingOrder datafile.Reason = "missing_order" // empty order id
+	DamagedOrder datafile.Reason = "damaged_order" // an order id that a spreadsheet made a number of: 1.23E+12
 	MissingItem  datafile.Reason = "missing_item"  // empty item name
 	TooLong      datafile.Reason = "too_long"      // order id, item name or customer id above MaxText bytes
 	BadQuantity  datafile.Reason = "bad_quantity"  // not a decimal number above 0 with at most 15 digits before and 6 after the point
@@ -100,7 +111,7 @@ const (
 
 // Reasons lists every reason in the order of the checks.
 func Reasons() []datafile.Reason {
-	return append(datafile.Reasons(), MissingOrder, MissingItem, TooLong, BadQuantity, BadTime)
+	return append(datafile.Reasons(), MissingOrder, DamagedOrder, MissingItem, TooLong, BadQuantity, BadTime)
 }
 
 // Validate returns all that is wrong with the options at once.
@@ -108,6 +119,12 @@ func (o Options) Validate() error {
 	errs := []error{o.Options.Validate(o.kind())}
 	if o.BasketIDs != "" && o.BasketIDs != "line" && o.BasketIDs != "first" {
 		errs = append(errs, fmt.Errorf("unknown source of basket ids %q: line or first", o.BasketIDs))
+	}
+	if o.TimeZone != "" && zoneNamed(o.TimeZone) == nil {
+		errs = append(errs, fmt.Errorf("unknown time zone %q: say one like Europe/Berlin, or +02:00", o.TimeZone))
+	}
+	if o.Decimal != "" && o.Decimal != "," && o.Decimal != "." {
+		errs = append(errs, fmt.Errorf("unknown decimal sign %q: say a comma or a point", o.Decimal))
 	}
 	if _, err := parseTimeFormat(o.TimeFormat); err != nil {
 		errs = append(errs, err)

@@ -3,6 +3,7 @@ package orderfile
 import (
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 const maxWhole = 999_999_999_999_999 // 15 digits
@@ -37,6 +38,68 @@ func (q Quantity) minus(less Quantity) Quantity {
 		return Quantity{}
 	}
 	return left
+}
+
+// parseNumber reads a number as people write it: with signs of currencies, brackets or a sign behind it for less than nothing,
+// separators of thousands, and whichever sign is decimal.
+func parseNumber(b []byte, d decimal) (q Quantity, negative bool, problem string) {
+	if q, negative, problem = parseQuantity(b); problem == "" || len(b) > 40 {
+		return q, negative, problem
+	}
+	text := string(b)
+	if inner, found := strings.CutPrefix(text, "("); found {
+		if text, found = strings.CutSuffix(inner, ")"); found {
+			text = "-" + text
+		}
+	}
+	if inner, found := strings.CutSuffix(text, "-"); found {
+		text = "-" + inner
+	}
+	separators := []string{"'", "’", " ", "\u00a0", "\u202f"}
+	switch d {
+	case decimalComma:
+		separators = append(separators, ".")
+	case decimalPoint:
+		separators = append(separators, ",")
+	case decimalUnknown:
+		d = decimalPoint
+		if strings.Contains(text, ",") {
+			problem = "a comma that may be decimal, or not: say --decimal , or --decimal ."
+		}
+	}
+	sign := ""
+	if strings.HasPrefix(text, "-") || strings.HasPrefix(text, "+") {
+		sign, text = text[:1], text[1:]
+	}
+	text = strings.TrimFunc(text, func(r rune) bool { return unicode.In(r, unicode.Sc, unicode.Zs) })
+	if strings.HasPrefix(text, "-") && sign == "" {
+		sign, text = "-", text[1:]
+	}
+	whole, fraction, _ := strings.Cut(text, string(d))
+	for _, t := range separators {
+		if groups := strings.Split(whole, t); len(groups) > 1 && grouped(groups) {
+			whole = strings.Join(groups, "")
+			break
+		}
+	}
+	text = sign + whole
+	if fraction != "" {
+		text += "." + fraction
+	}
+	if cleaned, minus, wrong := parseQuantity([]byte(text)); wrong == "" {
+		return cleaned, minus, ""
+	}
+	return q, negative, problem
+}
+
+// grouped reports whether digits stand in groups of thousands.
+func grouped(groups []string) bool {
+	for i, g := range groups {
+		if i == 0 && (g == "" || len(g) > 3) || i > 0 && len(g) != 3 {
+			return false
+		}
+	}
+	return true
 }
 
 // parseQuantity reads digits with an optional sign and an optional point. It says what is wrong in words, "" when nothing

@@ -1,6 +1,7 @@
 package orderfile
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -15,6 +16,10 @@ type Reader struct {
 	rows rows
 
 	checks *checks
+	notes  []string
+	doubts *doubts
+
+	lineage *Lineage // of a basket list without ids
 }
 
 // rows is what there is one of for each kind of format. next returns a line, a reject or an error.
@@ -36,9 +41,16 @@ type Mapping struct {
 	Status   string `json:"status,omitempty"`
 	Returned string `json:"returned,omitempty"`
 
+	Profile string `json:"profile,omitempty"` // the export that was recognised
+	Zone    string `json:"zone,omitempty"`
+	Code    string `json:"code,omitempty"` // a column of codes of the items, which are told by name
+
+	Notes           []string `json:"notes,omitempty"`            // what to know of it, one line each
 	UnknownStatuses []string `json:"unknown_statuses,omitempty"` // the first 10: they count as bought
 
 	TimeFormat string `json:"time_format,omitempty"`
+
+	Lineage *Lineage `json:"lineage,omitempty"` // of a basket list without ids
 }
 
 // Open looks at the beginning of src and returns a Reader of its rows. Its errors are those of datafile.Open, and that of
@@ -50,22 +62,60 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 	if opts.Format == "" && opts.BasketIDs != "" {
 		opts.Format = datafile.Baskets
 	}
-	in, err := datafile.Open(src, opts.Options, opts.kind())
+	r, err := open(src, opts)
 	if err != nil {
 		return nil, err
 	}
+	survey := r.look()
+	if seeker, ok := src.(io.Seeker); ok && survey.open() {
+		if err := errors.Join(r.lookAtAll(seeker, &survey), r.in.Close()); err != nil {
+			return nil, err
+		}
+		if r, err = open(src, opts); err != nil {
+			return nil, err
+		}
+	}
+	if r.notes, err = survey.conclude(r.checks, opts); err != nil {
+		_ = r.in.Close() // nothing was written
+		return nil, err
+	}
+	return r, nil
+}
+
+func open(src io.Reader, opts Options) (*Reader, error) {
 	checks, err := newChecks(opts)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{in: in, opts: opts, checks: checks}
+	kind := opts.kind()
+	recognise := kind.Recognise
+	kind.Recognise = func(has func(string) bool) []datafile.Role {
+		checks.profile = profileOf(has)
+		return recognise(has)
+	}
+	in, err := datafile.Open(src, opts.Options, kind)
+	if err != nil {
+		return nil, err
+	}
+	if checks.profile != nil && checks.profile.down {
+		checks.before = &values{}
+	}
+	r := &Reader{in: in, opts: opts, checks: checks, doubts: newDoubts()}
 	switch in.Shape().Format {
-	case datafile.JSONLines:
+	case datafile.JSONLines, datafile.Parquet:
 		r.rows = newObjectLines(in, opts, checks)
 	case datafile.Baskets:
-		r.rows = newBaskets(in, opts, checks)
+		if opts.BasketIDs != "first" {
+			lineage, err := lineageOf(in, opts)
+			if err != nil {
+				_ = in.Close() // nothing was written
+				return nil, err
+			}
+			r.lineage = &lineage
+		}
+		r.rows = newBaskets(in, r.lineage, checks)
 	default:
-		r.rows = &tableLines{in, checks}
+		r.rows = &tableLines{in, checks, IsRejects(in.Shape().Columns)}
 	}
 	return r, nil
 }
@@ -73,7 +123,13 @@ func Open(src io.Reader, opts Options) (*Reader, error) {
 // Read returns the next row: a line; a reject and a zero line; or, for a row that does not count as bought, both: the line that
 // it takes back, and why. Its error is io.EOF at the end of the source, a
 // FileError when the rest of it cannot be read, or what the source failed with; all later calls return it too.
-func (r *Reader) Read() (Line, *Reject, error) { return r.rows.next() }
+func (r *Reader) Read() (Line, *Reject, error) {
+	line, reject, err := r.rows.next()
+	if reject == nil && err == nil {
+		r.doubts.take(line)
+	}
+	return line, reject, err
+}
 
 // Mapping returns what was understood of the source.
 func (r *Reader) Mapping() Mapping {
@@ -83,16 +139,28 @@ func (r *Reader) Mapping() Mapping {
 		Quantity: found[quantityRole], Time: found[timeRole], Customer: found[customerRole],
 		Status:   joined(found[statusRole], found[lineStatusRole], found[cancelledRole]),
 		Returned: joined(found[returnedRole], found[keptRole]), UnknownStatuses: r.checks.fates.unknown,
+		Zone: found[zoneRole], Code: found[codeRole], Notes: slices.Concat(r.notes, r.doubts.say(found[itemRole], r.in.Shape().Columns)),
+	}
+	if r.checks.profile != nil {
+		m.Profile = r.checks.profile.name
+	}
+	for i, without := range r.checks.without {
+		if without {
+			*[roles]*string{quantityRole: &m.Quantity, timeRole: &m.Time}[i] = ""
+		}
 	}
 	switch {
 	case m.Format != datafile.Baskets:
 	case r.opts.BasketIDs == "first":
 		m.Order, m.Item = "first field", "every other field"
 	default:
-		m.Order, m.Item = "file name and line number", "every field"
+		m.Order, m.Item, m.Lineage = "file and line number", "every field", r.lineage
 	}
 	return m
 }
+
+// Close ends the reading before its end. Whoever reads to the end need not close.
+func (r *Reader) Close() error { return r.in.Close() }
 
 // Bytes returns how many bytes of the source were read so far, before decompression.
 func (r *Reader) Bytes() int64 { return r.in.Bytes() }
@@ -105,6 +173,7 @@ func (r *Reader) SHA256() []byte { return r.in.SHA256() }
 type tableLines struct {
 	rows   *datafile.Reader
 	checks *checks
+	inert  bool // texts are as Inert left them
 }
 
 func (t *tableLines) next() (Line, *Reject, error) {
@@ -114,6 +183,11 @@ func (t *tableLines) next() (Line, *Reject, error) {
 	}
 	var v values
 	t.rows.Values(row, v[:])
+	if t.inert {
+		for i := range v {
+			v[i] = mended(v[i])
+		}
+	}
 	line, refused := t.checks.line(row, &v)
 	return line, refused, nil
 }

@@ -20,12 +20,15 @@ const (
 	cancelledRole  // when the order was cancelled, if it was
 	returnedRole   // how much of the quantity was given back
 	keptRole       // how much was not
+	zoneRole       // of the time
+	codeRole       // of the item, where that is told by name
 	roles
 )
 
 func (r role) String() string {
 	return [roles]string{
-		"order", "item", "quantity", "time", "customer", "status", "line_status", "cancelled", "returned", "kept",
+		"order", "item", "quantity", "time", "customer", "status", "line_status", "cancelled", "returned", "kept", "zone",
+		"code",
 	}[r]
 }
 
@@ -52,7 +55,7 @@ var aliases = [roles][]string{
 		"member",
 	},
 	statusRole: {
-		"financial_status", "payment_status", "order_status", "order_state", "status", "event_type", "event_name",
+		"financial_status", "payment_status", "order_status", "order_state", "status", "event_type", "event_name", "event",
 		"transaction_type",
 	},
 	lineStatusRole: {"item_status", "line_status", "lineitem_status"},
@@ -62,6 +65,11 @@ var aliases = [roles][]string{
 		"returned_quantity", "returned_qty", "product_quantity_refunded", "product_quantity_return",
 	},
 	keptRole: {"current_quantity"},
+	zoneRole: {"time_zone", "tz"},
+	codeRole: {
+		"sku", "item_sku", "product_sku", "stock_code", "item_code", "product_code", "article_no", "article_id", "asin",
+		"product_id", "item_id", "item_no", "item_number", "variant_sku",
+	},
 }
 
 // Aliases returns the names by which columns are found, per role ("order", "item", "quantity", "time", "customer",
@@ -92,7 +100,11 @@ func (o Options) kind() datafile.Kind {
 	for r, names := range aliases {
 		k.Roles[r] = datafile.Role{
 			Name: role(r).String(), Aliases: names, Column: wanted[r], Needed: role(r) == orderRole || role(r) == itemRole,
+			Join: " ",
 		}
 	}
+	k.Roles[orderRole].Join = "/"
+	known := k
+	k.Recognise = func(has func(string) bool) []datafile.Role { return o.recognise(known, profileOf(has), has) }
 	return k
 }

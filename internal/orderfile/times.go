@@ -10,7 +10,10 @@ import (
 // timeFormat is how times are written, compiled to one step per directive; see Options.TimeFormat. The zero timeFormat
 // is the family of ISO 8601 forms.
 type timeFormat struct {
-	steps string // strftime without its shorthands: pairs of '%' and directive, and literal bytes
+	steps   string         // strftime without its shorthands: pairs of '%' and directive, and literal bytes
+	zone    *time.Location // of times that name none
+	order   dateOrder
+	settled bool // order is what is known: a date that can be two days is none
 }
 
 const timeDirectives = "YymdebBHIpMSfz%"
@@ -30,7 +33,7 @@ func parseTimeFormat(format string) (timeFormat, error) {
 	if format != "" && !(names(steps, "Yy") && names(steps, "mbB") && names(steps, "de")) {
 		return timeFormat{}, fmt.Errorf("time format %q: it has to name a year, a month and a day, as in %%Y-%%m-%%d", format)
 	}
-	return timeFormat{steps: steps}, nil
+	return timeFormat{steps: steps, zone: time.UTC}, nil
 }
 
 // names reports whether one of the directives stands in steps.
@@ -40,13 +43,29 @@ func names(steps, directives string) bool {
 
 // parse reads a time; ok is false when b is not one, or not one of the years 1 to 9999.
 func (f timeFormat) parse(b []byte) (at time.Time, ok bool) {
-	p := timeParser{rest: b, ok: true, month: 1, day: 1}
-	if f.steps == "" {
-		p.iso()
-	} else {
+	at, _, ok = f.look(b, nil)
+	return at, ok
+}
+
+// look is parse in a zone of the row, if it names one, and says what the time tells of the others.
+func (f timeFormat) look(b []byte, zone *time.Location) (at time.Time, seen dateOrder, ok bool) {
+	p := newTimeParser(b)
+	if f.steps != "" {
 		p.follow(f.steps)
+	} else if p.iso(); !p.ok || len(p.rest) > 0 {
+		p = newTimeParser(b)
+		seen = p.common(f.order)
+		p.ok = p.ok && !(seen.unsure && f.settled && !f.order.decided())
 	}
-	return p.time()
+	switch {
+	case p.location != nil:
+	case zone != nil:
+		p.location = zone
+	default:
+		p.location = f.zone
+	}
+	at, ok = p.time()
+	return at, seen, ok
 }
 
 // timeParser takes a time apart from left to right. Once something does not fit, ok is false and stays so.
@@ -56,9 +75,13 @@ type timeParser struct {
 
 	year, month, day, hour, minute, second, nanos int
 
-	half   byte // 'a' or 'p' on a clock of twelve hours
-	offset int  // seconds east of UTC
+	half     byte           // 'a' or 'p' on a clock of twelve hours
+	zoned    bool           // it is of an offset:
+	offset   int            // seconds east of UTC
+	location *time.Location // or of a zone
 }
+
+func newTimeParser(b []byte) timeParser { return timeParser{rest: b, ok: true, month: 1, day: 1} }
 
 func (p *timeParser) iso() {
 	p.year = p.number(4, 4)
@@ -151,8 +174,11 @@ func (p *timeParser) time() (time.Time, bool) {
 	if at.Month() != time.Month(p.month) || at.Day() != p.day {
 		return time.Time{}, false
 	}
-	if p.offset != 0 {
+	switch {
+	case p.offset != 0:
 		at = at.Add(-time.Duration(p.offset) * time.Second)
+	case !p.zoned && p.location != nil && p.location != time.UTC:
+		at = time.Date(p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, p.nanos, p.location).UTC()
 	}
 	// The first instant of year 1 is Go's zero time, which would read as "not given".
 	return at, at.Year() >= 1 && at.Year() <= 9999 && !at.IsZero()
@@ -189,6 +215,7 @@ func (p *timeParser) skip(c byte) bool {
 func (p *timeParser) literal(c byte) { p.ok = p.skip(c) && p.ok }
 
 func (p *timeParser) zone() {
+	p.zoned = true
 	if p.skip('Z') || p.skip('z') {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/orderfile"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // format is what encode writes; its keys are those that orderfile finds by itself.
@@ -89,7 +90,7 @@ func encodeReturn(order Stored, items []Item) ([]byte, error) {
 	line := orderLine{ID: order.OrderID}
 	var wrong InvalidError
 	for i, item := range items {
-		name := strings.TrimSpace(item.Name)
+		name := spelling.CleanString(item.Name)
 		if q := item.Quantity; q != nil && !(*q > 0) {
 			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].quantity", i), "is not above 0"})
 		}

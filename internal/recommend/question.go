@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Bounds of every question, and the defaults of each.
@@ -186,12 +188,12 @@ func texts(names []string) []string {
 	return list
 }
 
-// text is the name without white space around it, and "" if PostgreSQL cannot hold it: nothing is called that.
+// text is the name as loads store it, and "" if PostgreSQL cannot hold it: nothing is called that.
 func text(name string) string {
 	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
 		return ""
 	}
-	return strings.TrimSpace(name)
+	return spelling.CleanString(name)
 }
 
 func (o Options) validate() error {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -117,7 +116,7 @@ func Warm(ctx context.Context, conn *pgx.Conn) error {
 // Explain returns the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is
 // ErrUnknownItem; two that never met are all zeros.
 func (r *Recommender) Explain(ctx context.Context, item, other string, buildID int64) (Explanation, error) {
-	if strings.TrimSpace(item) == strings.TrimSpace(other) {
+	if text(item) == text(other) {
 		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
 	}
 	p, err := pg.Retried(ctx, r.database, func() (db.PairExplainRow, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/orderfile"
 	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Kind is what a rule does.
@@ -201,16 +202,16 @@ func End(ctx context.Context, database db.DBTX, ruleID int64, endedBy string) (R
 	return ruleOf(row), nil
 }
 
-// trimmed is the draft without the white space around its texts.
+// trimmed is the draft without the white space around its texts, its names as loads store them.
 func trimmed(d Draft) Draft {
 	d.Reason, d.Author = strings.TrimSpace(d.Reason), strings.TrimSpace(d.Author)
 	if d.Item != nil {
-		item := strings.TrimSpace(*d.Item)
+		item := spelling.CleanString(*d.Item)
 		d.Item = &item
 	}
 	d.Items = slices.Clone(d.Items)
 	for i, name := range d.Items {
-		d.Items[i] = strings.TrimSpace(name)
+		d.Items[i] = spelling.CleanString(name)
 	}
 	return d
 }

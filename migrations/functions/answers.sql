@@ -10,12 +10,22 @@ WHERE b.build_id = coalesce(nullif(id, 0),
     (SELECT a.build_id FROM builds AS a WHERE a.active)) AND b.status = 'ready'
 $$;
 
--- The names as a load stores them: without white space around them.
+-- A name as a load stores it: in NFC, without white space and characters that cannot be seen around it.
+CREATE OR REPLACE FUNCTION spelled(name text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN normalize(btrim(name, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006'
+        '\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\u00AD\u180E\u200B\u200C\u200D\u200E\u200F\u2060'
+        '\uFEFF'), NFC);
+END
+$$;
+
+-- The names as a load stores them.
 CREATE OR REPLACE FUNCTION trimmed_names(names text[]) RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
     RETURN ARRAY(
-        SELECT trimmed(n.name) FROM unnest(names) WITH ORDINALITY AS n(name, place) ORDER BY n.place
+        SELECT spelled(n.name) FROM unnest(names) WITH ORDINALITY AS n(name, place) ORDER BY n.place
     );
 END
 $$;

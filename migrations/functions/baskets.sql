@@ -59,7 +59,7 @@ BEGIN
     END IF;
     SELECT coalesce(n.name, 'NULL') INTO unknown
     FROM unnest(names) WITH ORDINALITY AS n(name, place)
-    WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.name = trimmed(n.name))
+    WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.name = spelled(n.name))
     ORDER BY n.place
     LIMIT 1;
     IF FOUND THEN

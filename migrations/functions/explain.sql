@@ -59,8 +59,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    i := (seeds_named(b.build_id, ARRAY[trimmed(item)]))[1];
-    o := (seeds_named(b.build_id, ARRAY[trimmed(other)]))[1];
+    i := (seeds_named(b.build_id, ARRAY[spelled(item)]))[1];
+    o := (seeds_named(b.build_id, ARRAY[spelled(other)]))[1];
     SELECT p.* INTO pair
     FROM item_pairs AS p
     WHERE p.build_id = b.build_id AND p.item_a = least(i.item_id,

@@ -44,8 +44,15 @@ FROM load_rejects r
 LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number
 WHERE r.fate = 'not_bought';
 
+-- What a name looks like to a reader: without regard to case, width, forms of the same character, blanks, and
+-- characters that cannot be seen.
+CREATE OR REPLACE FUNCTION look(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN lower(btrim(regexp_replace(
+    translate(normalize(name, NFKC), U&'\00AD\180E\200B\200C\200D\200E\200F\2060\FEFF', ''), '\s+', ' ', 'g'
+)) COLLATE "default");
+
 -- What a load brought, or would have brought if no other had been there before it, as far as it is bought;
--- nothing for one that failed or was reverted. Near duplicates are names that differ only in case and white space.
+-- nothing for one that failed or was reverted. Near duplicates are names that look alike.
 CREATE OR REPLACE FUNCTION reporting.load_quality(load bigint)
 RETURNS TABLE (
     orders bigint, lines bigint, items bigint, one_item_orders bigint, items_seen_once bigint,
@@ -94,7 +101,7 @@ WITH lines AS NOT MATERIALIZED (
            min(i.name) AS first_name
     FROM held h
     JOIN items i ON i.item_id = h.item_id
-    GROUP BY lower(btrim(regexp_replace(i.name, '\s+', ' ', 'g')))
+    GROUP BY look(i.name)
     HAVING count(*) > 1
 ), nearest AS (
     SELECT n.* FROM near n ORDER BY n.orders DESC, n.first_name LIMIT 20
@@ -258,7 +265,7 @@ SELECT r.item_name, r.score, r.reason, r.source, r.popularity_rank, r.orders_tog
        ARRAY(
            SELECT n.name
            FROM unnest(items) WITH ORDINALITY AS n(name, place)
-           WHERE trimmed(n.name) = ANY (a.unknown)
+           WHERE spelled(n.name) = ANY (a.unknown)
            GROUP BY n.name
            ORDER BY min(n.place)
        )
@@ -318,5 +325,5 @@ SELECT e.reason, e.orders_together, e.item_orders, e.other_orders, e.item_basket
        e.other_mass, e.shrinkage, e.popularity_exponent, e.neighbour_rank, e.overlap, e.newest_orders,
            e.build_id, e.built_at
 FROM explain_items(item, other, check_build(build)) AS e
-WHERE e.item_known AND e.other_known AND trimmed(item) <> trimmed(other)
+WHERE e.item_known AND e.other_known AND spelled(item) <> spelled(other)
 $$;

@@ -1,0 +1,189 @@
+package datafile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// parquetText is a Parquet file as JSON lines, one of each row: lists and groups are those of JSON, times are in ISO 8601.
+type parquetText struct {
+	rows   *parquet.GenericReader[any]
+	batch  []any
+	schema parquet.Node
+	text   []byte // not read yet
+}
+
+func newParquetText(file *spooled) (p *parquetText, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = foreseen(panicked)
+		}
+	}()
+	opened, err := parquet.OpenFile(file, file.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, err
+	}
+	return &parquetText{
+		rows: parquet.NewGenericReader[any](opened, opened.Schema()), schema: opened.Schema(), batch: make([]any, 64),
+	}, nil
+}
+
+// foreseen is the error of a panic: libraries do not foresee all that a damaged file can hold.
+func foreseen(panicked any) error { return fmt.Errorf("%v", panicked) }
+
+// Read reads the text.
+func (p *parquetText) Read(b []byte) (n int, err error) {
+	for len(p.text) == 0 {
+		if err := p.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n = copy(b, p.text)
+	p.text = p.text[n:]
+	return n, nil
+}
+
+// Close gives back what the reader holds.
+func (p *parquetText) Close() error { return p.rows.Close() }
+
+func (p *parquetText) fill() (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = foreseen(panicked)
+		}
+	}()
+	clear(p.batch)
+	n, err := p.rows.Read(p.batch)
+	p.text = p.text[:0]
+	for _, row := range p.batch[:n] {
+		p.text = append(appendJSON(p.text, row, p.schema), '\n')
+	}
+	switch {
+	case n > 0 || err == nil:
+		return nil
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	}
+	return err
+}
+
+// appendJSON writes a value of a node of the schema.
+func appendJSON(b []byte, value any, node parquet.Node) []byte {
+	switch v := value.(type) {
+	case nil:
+		return append(b, "null"...)
+	case map[string]any:
+		b = append(b, '{')
+		for i, key := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendText(b, key), ':')
+			b = appendJSON(b, v[key], child(node, key))
+		}
+		return append(b, '}')
+	case []any:
+		b = append(b, '[')
+		for i, entry := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, entry, entryOf(node))
+		}
+		return append(b, ']')
+	case string:
+		return appendText(b, v)
+	case []byte:
+		return appendText(b, string(v))
+	case deprecated.Int96:
+		const noonOf1970 = 2_440_588 // the Julian day
+		at := time.Unix((int64(v[2])-noonOf1970)*86400, int64(v[1])<<32|int64(v[0])).UTC()
+		return appendText(b, at.Format(time.RFC3339Nano))
+	}
+	if at, ok := instant(value, node); ok {
+		return appendText(b, at)
+	}
+	text, err := json.Marshal(value)
+	if err != nil { // a number that is none
+		return append(b, "null"...)
+	}
+	return append(b, text...)
+}
+
+// appendText keeps bytes that are no UTF-8, so that their row is refused.
+func appendText(b []byte, text string) []byte {
+	if utf8.ValidString(text) {
+		quoted, _ := json.Marshal(text) //nolint:errchkjson // text always can be
+		return append(b, quoted...)
+	}
+	quoted := strconv.Quote(text)
+	return append(append(b, '"', invalidByte), quoted[1:]...)
+}
+
+// instant writes the times and dates that Parquet keeps as numbers in ISO 8601.
+func instant(value any, node parquet.Node) (string, bool) {
+	if node == nil || !node.Leaf() || node.Type().LogicalType() == nil {
+		return "", false
+	}
+	n := int64Of(value)
+	switch kind := node.Type().LogicalType().Value.(type) {
+	case *format.DateType:
+		return time.Unix(n*86400, 0).UTC().Format(time.DateOnly), true
+	case *format.TimestampType:
+		unit := int64(kind.Unit.Value.Duration())
+		perSecond := int64(time.Second) / unit
+		return time.Unix(n/perSecond, n%perSecond*unit).UTC().Format(time.RFC3339Nano), true
+	}
+	return "", false
+}
+
+func int64Of(value any) int64 {
+	switch v := value.(type) {
+	case int64:
+		return v
+	case int32:
+		return int64(v)
+	}
+	return 0
+}
+
+// child is the node of a field, nil when there is none.
+func child(node parquet.Node, name string) parquet.Node {
+	if node == nil || node.Leaf() {
+		return nil
+	}
+	for _, f := range node.Fields() {
+		if f.Name() == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// entryOf is the node of what a list holds: the list itself when it is no group of a list.
+func entryOf(node parquet.Node) parquet.Node {
+	if node == nil || node.Leaf() || node.Type().LogicalType() == nil {
+		return node
+	}
+	if _, isList := node.Type().LogicalType().Value.(*format.ListType); !isList {
+		return node
+	}
+	for entry := range slices.Values(node.Fields()) {
+		if fields := entry.Fields(); len(fields) == 1 {
+			return fields[0]
+		}
+		return entry
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package load
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/orderfile"
+)
+
+// ErrNotUnderstood says that none of the rows of a file could be read, or nearly none.
+var ErrNotUnderstood = errors.New("not understood")
+
+// understoodShare is the share of the rows of a file that have to be understood, bought or not. The rows of a dirty file are
+// wrong one by one: the dirtiest exports seen had a quarter of theirs rejected. Where nine of ten are wrong, they are so for
+// one reason, and what is left is chance: it was read by the wrong columns, format or encoding.
+const understoodShare = 0.1
+
+// refusals are the rejects of one file, by reason: how many, and the first.
+type refusals map[datafile.Reason]*refusal
+
+type refusal struct {
+	rows   int64
+	line   int64
+	detail string
+}
+
+func (r refusals) note(reject *orderfile.Reject) {
+	if r[reject.Reason] == nil {
+		r[reject.Reason] = &refusal{line: reject.Number, detail: reject.Detail}
+	}
+	r[reject.Reason].rows++
+}
+
+// judge returns an ErrNotUnderstood, which names the most frequent reason and what to try, unless enough rows of the file
+// are understood. Of the rejects of an earlier load, somebody may mend but a few.
+func (r refusals) judge(f datafile.File, columns []string) error {
+	good := f.RowsRead - f.RowsRejected
+	if f.RowsRejected == 0 || float64(good) >= understoodShare*float64(f.RowsRead) || good > 0 && orderfile.IsRejects(columns) {
+		return nil
+	}
+	most := slices.MaxFunc(slices.Collect(maps.Keys(r)), func(a, b datafile.Reason) int {
+		return cmp.Or(cmp.Compare(r[a].rows, r[b].rows), cmp.Compare(b, a))
+	})
+	return fmt.Errorf("%s: %w: %d of %d rows can be read; %d are %s, as on line %d (%s): %s", storable(f.Name), ErrNotUnderstood,
+		good, f.RowsRead, r[most].rows, most, r[most].line, r[most].detail, remedy(most))
+}
+
+// remedy is what to try against a reason that most rows are refused for.
+func remedy(reason datafile.Reason) string {
+	switch reason {
+	case datafile.BadQuote:
+		return "quotes may be letters, try --quotes none"
+	case datafile.NULByte, datafile.NotUTF8:
+		return "say which encoding it is in with --encoding"
+	case datafile.BadJSON, datafile.WrongColumns:
+		return "say what it is with --format, or what quotes are with --quotes"
+	case datafile.RepeatedHeader:
+		return "there is nothing but headers"
+	case orderfile.MissingOrder:
+		return "say which column holds the orders with --order-column"
+	case orderfile.MissingItem:
+		return "say which column holds the items with --item-column"
+	case orderfile.TooLong:
+		return "say which columns to take with --order-column and --item-column, or what quotes are with --quotes"
+	case orderfile.BadQuantity:
+		return "say which column holds the quantities with --quantity-column, - for none"
+	case orderfile.BadTime:
+		return "say how times are written with --time-format, or leave them out with --time-column -"
+	}
+	return "--dry-run shows the rows"
+}

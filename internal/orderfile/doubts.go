@@ -1,0 +1,161 @@
+package orderfile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// doubts are about rows that can be loaded, but may not mean what they seem to. They are of the first rows of a source, so
+// that their memory is bounded.
+type doubts struct {
+	lines        int64
+	orders       map[string]*heldOrder
+	items        map[string]int64 // how many lines have it
+	days, buyers examples         // orders with lines of several days, and of several customers
+	placeholders map[string]int64 // orders and items called so, by what they are
+	named        int64            // lines whose item has a letter
+}
+
+// heldOrder is what the first line said that said anything.
+type heldOrder struct {
+	at       time.Time
+	customer string
+	doubted  [2]bool // counted among those of several days, of several customers
+}
+
+type examples struct {
+	count int64
+	first string
+}
+
+func (e *examples) add(order string) {
+	if e.count++; e.count == 1 {
+		e.first = order
+	}
+}
+
+// mostDoubted is how many lines are looked at.
+const mostDoubted = 20_000
+
+// placeholders are what programs write where they have nothing to say, and what sums are called.
+var placeholders = []string{
+	"(not set)", "(other)", "(none)", "nan", "null", "none", "nil", "undefined", "unknown", "n/a", "na", "#n/a", "#ref!", "#value!", "#name?",
+	"-", "--", "?", "total", "grand total", "subtotal", "sum", "summe", "gesamt", "test",
+}
+
+const longestPlaceholder = 11
+
+func newDoubts() *doubts {
+	return &doubts{orders: map[string]*heldOrder{}, items: map[string]int64{}, placeholders: map[string]int64{}}
+}
+
+func (d *doubts) take(l Line) {
+	if d.lines++; d.lines > mostDoubted {
+		return
+	}
+	d.items[l.Item]++
+	if strings.ContainsFunc(l.Item, func(r rune) bool { return r >= 'A' }) {
+		d.named++
+	}
+	d.hold("order", l.Order)
+	d.hold("item", l.Item)
+	held := d.orders[l.Order]
+	if held == nil {
+		held = &heldOrder{}
+		d.orders[l.Order] = held
+	}
+	const apart = 12 * time.Hour // a night at the till is no doubt
+	switch {
+	case held.at.IsZero():
+		held.at = l.OrderedAt
+	case !l.OrderedAt.IsZero() && l.OrderedAt.Sub(held.at).Abs() > apart && !held.doubted[0]:
+		held.doubted[0] = true
+		d.days.add(l.Order)
+	}
+	switch {
+	case held.customer == "":
+		held.customer = l.Customer
+	case l.Customer != "" && l.Customer != held.customer && !held.doubted[1]:
+		held.doubted[1] = true
+		d.buyers.add(l.Order)
+	}
+}
+
+// hold counts a value that is a placeholder.
+func (d *doubts) hold(what, value string) {
+	if len(value) <= longestPlaceholder && slices.Contains(placeholders, strings.ToLower(value)) {
+		d.placeholders[fmt.Sprintf("%s %q", what, value)]++
+	}
+}
+
+// say returns what looks wrong, one line each. columns are those of the source.
+func (d *doubts) say(item string, columns []string) (notes []string) {
+	const advice = "if numbers begin anew, make the order of several columns: --order-column date,number"
+	if d.days.count > 0 {
+		notes = append(notes, fmt.Sprintf("%s with lines of several days, such as %q: %s", plural(d.days.count, "order"), short(d.days.first), advice))
+	}
+	if d.buyers.count > 0 {
+		notes = append(notes, fmt.Sprintf("%s with lines of several customers, such as %q: %s",
+			plural(d.buyers.count, "order"), short(d.buyers.first), advice))
+	}
+	looked := min(d.lines, mostDoubted)
+	const few, many = 4, 50 // lines
+	numbers := d.named == 0 && looked >= few
+	if different := int64(len(d.items)) == looked; different && (numbers || looked >= many) {
+		notes = append(notes, fmt.Sprintf("every line has another item (%s): nothing is bought together twice; "+
+			"if these are numbers of lines, name the column of items with --item-column", item))
+	}
+	if i := slices.IndexFunc(columns, isNameColumn); numbers && i >= 0 && columns[i] != item {
+		notes = append(notes, fmt.Sprintf("items are numbers only (%s): --item-column %q takes names", item, columns[i]))
+	}
+	for _, what := range sorted(d.placeholders) {
+		notes = append(notes, fmt.Sprintf("%s in %s: a placeholder, or a sum", what, plural(d.placeholders[what], "line")))
+	}
+	orders := int64(len(d.orders))
+	for _, name := range sorted(d.items) {
+		const most = 20 // orders at least, of which it is in nine of ten
+		if n := d.items[name]; orders >= most && 10*n >= 9*orders && len(d.items) > 1 {
+			notes = append(notes, fmt.Sprintf("item %q is in nearly every order (%d lines of %d orders)", short(name), n, orders))
+			break
+		}
+	}
+	return notes
+}
+
+func isNameColumn(column string) bool {
+	c := strings.ToLower(column)
+	return strings.Contains(c, "name") && !strings.Contains(c, "customer") || strings.Contains(c, "description") || strings.Contains(c, "title")
+}
+
+// sorted are the keys of counts, the greatest count first, at most ten.
+func sorted(counts map[string]int64) []string {
+	keys := make([]string, 0, len(counts))
+	for key := range counts {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if counts[a] != counts[b] {
+			return int(counts[b] - counts[a])
+		}
+		return strings.Compare(a, b)
+	})
+	return keys[:min(len(keys), 10)]
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// short cuts what would make a note unreadable.
+func short(text string) string {
+	const most = 60
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}

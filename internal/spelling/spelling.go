@@ -1,0 +1,56 @@
+// Package spelling makes texts equal that look equal to everybody: white space and invisible characters around them are
+// left out, and accents are one character with their letters (Unicode NFC). It changes nothing else.
+//
+// Names go through it wherever they come in: from files, requests and flags.
+package spelling
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Clean returns the text in NFC without what cannot be seen around it. It takes valid UTF-8, returns a part of b where
+// nothing within has to change, and keeps nil apart from an empty text.
+func Clean(b []byte) []byte {
+	if n := len(b); n > 0 && visible(b[0]) && visible(b[n-1]) {
+		if isASCII(b) {
+			return b
+		}
+	} else {
+		trimmed := bytes.TrimFunc(b, unseen)
+		if len(trimmed) == 0 {
+			return b[:0:0]
+		}
+		b = trimmed
+	}
+	if norm.NFC.IsNormal(b) {
+		return b
+	}
+	return norm.NFC.Bytes(b)
+}
+
+// CleanString is Clean for a string, which need not be valid UTF-8.
+func CleanString(s string) string { return string(Clean([]byte(s))) }
+
+func visible(c byte) bool { return ' ' < c && c < 0x7f }
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// unseen are white space and the characters of no width: joiners, marks of direction and of byte order, the soft hyphen.
+func unseen(r rune) bool {
+	switch r {
+	case 0xad, 0x180e, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2060, 0xfeff:
+		return true
+	}
+	return unicode.IsSpace(r)
+}
