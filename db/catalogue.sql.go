@@ -212,6 +212,33 @@ func (q *Queries) StagedItemAdd(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
+const stagedItemContradictionDelete = `-- name: StagedItemContradictionDelete :execrows
+DELETE FROM staged_items AS s
+USING (
+    SELECT x.item_name,
+           (array_agg(x.category ORDER BY x.file_number, x.line_number) FILTER (WHERE x.category IS NOT NULL))[1] AS category,
+           (array_agg(x.label ORDER BY x.file_number, x.line_number) FILTER (WHERE x.label IS NOT NULL))[1] AS label,
+           (array_agg(x.url ORDER BY x.file_number, x.line_number) FILTER (WHERE x.url IS NOT NULL))[1] AS url,
+           (array_agg(x.image_url ORDER BY x.file_number, x.line_number) FILTER (WHERE x.image_url IS NOT NULL))[1] AS image_url,
+           (array_agg(x.price_value ORDER BY x.file_number, x.line_number) FILTER (WHERE x.price_value IS NOT NULL))[1] AS price_value,
+           (array_agg(x.active ORDER BY x.file_number, x.line_number) FILTER (WHERE x.active IS NOT NULL))[1] AS active
+    FROM staged_items AS x
+    GROUP BY x.item_name
+) AS f
+WHERE f.item_name = s.item_name
+  AND (s.category <> f.category OR s.label <> f.label OR s.url <> f.url OR s.image_url <> f.image_url
+      OR s.price_value <> f.price_value OR s.active <> f.active)
+`
+
+// Of the rows of an item that contradict each other, those stay that say what the first did.
+func (q *Queries) StagedItemContradictionDelete(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, stagedItemContradictionDelete)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const stagedItemContradictionList = `-- name: StagedItemContradictionList :many
 
 WITH contradicted AS MATERIALIZED (

@@ -101,6 +101,8 @@ type itemsLoadCommand struct {
 
 	Replace bool `help:"The files are the whole catalogue: items that they do not name are taken out of it."`
 	JSON    bool `name:"json" help:"Print the summary, and what is wrong, as JSON."`
+
+	SkipRejected bool `help:"Load the good rows and say which are wrong; nothing is loaded otherwise."`
 }
 
 // itemsSummary is what items load --json prints.
@@ -132,7 +134,10 @@ func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database)
 	options.Progress = shown.report
 	result, err := catalogue.Load(ctx, pool, files, options)
 	shown.stop()
-	wrong := new(catalogue.WrongError)
+	wrong := result.Wrong
+	if wrong == nil {
+		wrong = new(catalogue.WrongError)
+	}
 	switch {
 	case err != nil && (!c.JSON || !errors.As(err, &wrong)):
 		return err
@@ -152,7 +157,7 @@ func (c *itemsLoadCommand) options() catalogue.Options {
 			Item: c.ItemColumn, Category: c.CategoryColumn, Label: c.LabelColumn, URL: c.URLColumn, ImageURL: c.ImageURLColumn,
 			Price: c.PriceColumn, Active: c.ActiveColumn,
 		},
-		Replace: c.Replace, ChangedBy: whoami(),
+		Replace: c.Replace, SkipRejected: c.SkipRejected, ChangedBy: whoami(),
 	}
 }
 
@@ -177,7 +182,18 @@ func printCatalogue(w io.Writer, r catalogue.Result) {
 	t.row("  changed", grouped(r.ItemsChanged))
 	t.row("  unchanged", grouped(r.ItemsUnchanged))
 	t.row("  removed", grouped(r.ItemsRemoved))
+	if r.Wrong != nil {
+		t.row("  left out", grouped(r.Wrong.RowsWrong), "wrong rows")
+	}
 	t.flush()
+	if r.Wrong != nil {
+		for _, x := range r.Wrong.First {
+			fmt.Fprintf(w, "  %s: line %d: %s\n", printable(x.File), x.LineNumber, x.Reason)
+		}
+		if more := r.Wrong.RowsWrong - int64(len(r.Wrong.First)); more > 0 {
+			fmt.Fprintf(w, "  and %s more\n", grouped(more))
+		}
+	}
 	fmt.Fprintf(w, "  items of orders that are not in it: %s; items in it that are in no order: %s\n",
 		grouped(*r.OrderedWithoutAttributes), grouped(*r.InNoOrder))
 }

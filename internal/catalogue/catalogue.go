@@ -36,6 +36,8 @@ type Options struct {
 	Replace   bool   // the sources are the whole catalogue: what they do not name is taken out of it
 	ChangedBy string // who
 
+	SkipRejected bool // wrong rows are left out; of those that contradict each other the first counts
+
 	// Progress is told every few thousand rows how far the load is, in the goroutine that reads: it should be quick.
 	Progress func(Progress)
 }
@@ -52,6 +54,8 @@ type Result struct {
 	ItemsRemoved   int64  `json:"items_removed"` // from the catalogue; orders keep theirs
 	ItemsNew       int64  `json:"items_new"`     // of those added, that nothing had named before
 	Files          []File `json:"files"`
+
+	Wrong *WrongError `json:"-"` // the rows that were left out, nil when there are none
 
 	// How catalogue and orders fit together now; nil when nothing was changed because rows are wrong.
 	OrderedWithoutAttributes *int64 `json:"ordered_without_attributes"` // items of orders that the catalogue does not name
@@ -115,7 +119,7 @@ func (e *WrongError) Error() string {
 // Validate returns all that is wrong with the options at once.
 func (o Options) Validate() error { return o.File.Validate(kind(o.Columns)) }
 
-// Load brings the sources into the catalogue, all of their rows or none. What a row says of an attribute counts from then on; what it says
+// Load brings the sources into the catalogue, all of their rows or none unless SkipRejected is set. What a row says of an attribute counts from then on; what it says
 // to be empty is taken out; what it does not say stays. Items that nothing has named yet are made. Loads of catalogues and of orders may
 // run at the same time; they merge one after the other.
 //
@@ -151,6 +155,9 @@ func Load(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Option
 		return Result{}, err
 	}
 	result.RowsRead, result.Files = stage.walk.Rows(), stage.files
+	if err == nil && stage.wrong > 0 {
+		result.Wrong = stage.refusal()
+	}
 	return result, err
 }
 
@@ -171,8 +178,14 @@ func contradictions(ctx context.Context, tx pgx.Tx, stage *stage) error {
 		stage.firsts = append(stage.firsts, refused{int(r.FileNumber), r.LineNumber, fmt.Sprintf("%s %s of %s, which is %s on %s",
 			r.Attribute, quoted(r.Value), quoted(r.ItemName), quoted(r.FirstValue), earlier)})
 	}
-	if len(rows) > 0 {
-		stage.wrong += rows[0].Rows
+	if len(rows) == 0 {
+		return nil
+	}
+	stage.wrong += rows[0].Rows
+	if stage.options.SkipRejected {
+		if _, err := db.New(tx).StagedItemContradictionDelete(ctx); err != nil {
+			return fmt.Errorf("leave contradictions out: %w", err)
+		}
 	}
 	return nil
 }

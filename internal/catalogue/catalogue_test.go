@@ -450,3 +450,34 @@ func TestLists(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestSkipRejected loads the good rows, and of those that contradict each other the first, and accounts for the rest.
+func TestSkipRejected(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	opts := options
+	opts.SkipRejected = true
+	text := "item,category,price\na,x,1\nb,y,dear\n,z,2\na,x,2\na,w,1\nc,,3\na,x,\n"
+	got := mustLoad(t, pool, opts, content("one.csv", text))
+	want := []catalogue.Wrong{
+		{File: "one.csv", LineNumber: 3, Reason: `price "dear": not a decimal number of 0 or more, as 12.50`},
+		{File: "one.csv", LineNumber: 4, Reason: "no item"},
+		{File: "one.csv", LineNumber: 5, Reason: `price "2" of "a", which is "1" on line 2`},
+		{File: "one.csv", LineNumber: 6, Reason: `category "w" of "a", which is "x" on line 2`},
+		{File: "one.csv", LineNumber: 8, Reason: `price "" of "a", which is "1" on line 2`},
+	}
+	if got.Wrong == nil || got.RowsRead != 7 || got.ItemsAdded != 2 || got.Wrong.RowsWrong != 5 {
+		t.Fatalf("got %+v, %+v", got, got.Wrong)
+	}
+	if diff := cmp.Diff(want, got.Wrong.First); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+	before := state(t, pool)
+	_, err := catalogue.Load(t.Context(), pool, []catalogue.Source{content("two.csv", "item,price\na,dear\n")}, opts)
+	if wrong := new(catalogue.WrongError); !errors.As(err, &wrong) {
+		t.Errorf("nothing but wrong rows: %v", err)
+	}
+	if diff := cmp.Diff(before, state(t, pool)); diff != "" {
+		t.Errorf("the catalogue changed (-before +after):\n%s", diff)
+	}
+}

@@ -19,13 +19,20 @@ const (
 	imageURLRole
 	priceRole
 	activeRole
+	attributes = iota // and what only exports have, to tell the others:
+
+	groupRole = iota - 1 // the product that rows are variants of
+	statusRole
+	option1Role
+	option2Role
+	option3Role
 	roles
 )
 
 // kind says which columns a catalogue has. The item is the column that a load of orders would take for it, by the same aliases, and it
 // chooses first: what is a label beside a stock code is the item where there is no such code.
 func kind(c Columns) datafile.Kind {
-	return datafile.Kind{Thing: "item", OneMore: true, Roles: []datafile.Role{
+	k := datafile.Kind{Thing: "item", OneMore: true, Roles: []datafile.Role{
 		itemRole: {Name: "item", Aliases: orderfile.Aliases()["item"], Column: c.Item, Needed: true},
 		categoryRole: {Name: "category", Column: c.Category, Aliases: []string{
 			"category", "product_category", "item_category", "category_name", "department", "product_type", "product_group", "item_group", "group", "section",
@@ -45,14 +52,19 @@ func kind(c Columns) datafile.Kind {
 		}},
 		activeRole: {Name: "active", Column: c.Active, Aliases: []string{
 			"active", "is_active", "enabled", "is_enabled", "available", "is_available", "in_stock", "published", "for_sale",
+			"availability",
 		}},
+		groupRole: {Name: "product"}, statusRole: {Name: "status"},
+		option1Role: {Name: "option1"}, option2Role: {Name: "option2"}, option3Role: {Name: "option3"},
 	}}
+	k.Recognise = recognise(k.Roles)
+	return k
 }
 
 // check returns what is wrong with the values of a row, "" when nothing is. It puts the attributes as they are stored into stored, by role:
 // nil for what is not said, "" for what is said to be empty.
-func check(values [][]byte, stored *[roles]any) (problem string) {
-	for r, value := range values {
+func check(values [][]byte, stored *[attributes]any) (problem string) {
+	for r, value := range values[:attributes] {
 		stored[r] = nil
 		if value == nil && r != itemRole {
 			continue
@@ -80,22 +92,23 @@ func check(values [][]byte, stored *[roles]any) (problem string) {
 	return ""
 }
 
-var names = [roles]string{"item", "category", "label", "url", "image_url", "price", "active"}
+var names = [attributes]string{"item", "category", "label", "url", "image_url", "price", "active"}
 
 // truth reads whether an item is active. It is, unless something else is said.
 func truth(text string) (active bool, problem string) {
-	switch strings.ToLower(text) {
-	case "", "true", "yes", "t", "y", "1":
+	switch strings.ReplaceAll(strings.ToLower(text), "_", " ") {
+	case "", "true", "yes", "t", "y", "1", "in stock", "instock", "preorder", "backorder":
 		return true, ""
-	case "false", "no", "f", "n", "0":
+	case "false", "no", "f", "n", "0", "-1", "out of stock", "outofstock":
 		return false, ""
 	}
 	return false, "neither true nor false: say yes or no"
 }
 
-// price checks a decimal number as quantities are checked, but it may be 0. It is stored as it is written, without its sign.
+// price checks a decimal number as quantities are checked, but it may be 0. It is stored as it is written, without its sign and
+// its currency, which no answer shows.
 func price(text string) (number, problem string) {
-	number = strings.TrimPrefix(text, "+")
+	number = strings.TrimPrefix(withoutCurrency(text), "+")
 	whole, fraction, _ := strings.Cut(number, ".")
 	switch {
 	case whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "":
@@ -106,6 +119,20 @@ func price(text string) (number, problem string) {
 		return "", "more than 6 digits after the point"
 	}
 	return number, ""
+}
+
+// withoutCurrency takes EUR, or a sign of a currency, off either end of a price.
+func withoutCurrency(text string) string {
+	isSign := func(r rune) bool { return unicode.Is(unicode.Sc, r) }
+	isCode := func(code string) bool {
+		return len(code) == 3 && strings.Trim(strings.ToUpper(code), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+	}
+	if before, after, found := strings.Cut(text, " "); found && isCode(before) {
+		text = after
+	} else if found && isCode(after) {
+		text = before
+	}
+	return strings.TrimSpace(strings.TrimFunc(text, isSign))
 }
 
 // wrongURL says what is wrong with an address, which will be shown in pages: javascript: and data: would be run there, and a password read.

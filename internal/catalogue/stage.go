@@ -37,9 +37,11 @@ type stage struct {
 	staged  int64
 	wrong   int64 // rows
 	firsts  []refused
-	values  [2 + roles]any
-	ahead   bool // values are of a row that was read but not asked for yet
-	err     error
+
+	variants variants
+	values   [2 + attributes]any
+	ahead    bool // values are of a row that was read but not asked for yet
+	err      error
 }
 
 // refused is one wrong row.
@@ -54,7 +56,7 @@ func newStage(sources []Source, options Options) (*stage, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no source to load")
 	}
-	s := &stage{options: options, kind: kind(options.Columns)}
+	s := &stage{options: options, kind: kind(options.Columns), variants: variants{named: options.Columns.Item != ""}}
 	s.walk = &datafile.Walk[*datafile.Records]{
 		Sources: sources, Report: options.Progress, Done: s.done,
 		Open: func(src io.Reader, name string) (*datafile.Records, error) {
@@ -93,11 +95,16 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// verdict returns a WrongError if any row is wrong.
+// verdict returns a WrongError if any row is wrong, or nil if those may be left out and others are good.
 func (s *stage) verdict() error {
-	if s.wrong == 0 {
+	if s.wrong == 0 || s.options.SkipRejected && s.wrong < s.walk.Rows() {
 		return nil
 	}
+	return s.refusal()
+}
+
+// refusal is what is wrong, row by row.
+func (s *stage) refusal() *WrongError {
 	// Contradictions are found last, wherever they stand.
 	slices.SortStableFunc(s.firsts, func(a, b refused) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line)) })
 	e := &WrongError{RowsRead: s.walk.Rows(), RowsWrong: s.wrong}
@@ -147,6 +154,7 @@ func (s *stage) Err() error { return s.err }
 
 // done keeps how a source was understood.
 func (s *stage) done(f datafile.File, reader *datafile.Records) error {
+	s.variants.first = nil
 	found := reader.Found()
 	s.files = append(s.files, File{
 		Name: strings.ToValidUTF8(f.Name, "\uFFFD"), Bytes: f.Bytes, RowsRead: f.RowsRead, Mapping: Mapping{
@@ -176,7 +184,10 @@ func (s *stage) put() bool {
 		s.refuse(number, s.reject.Number, s.reject.Detail)
 		return false
 	}
-	if problem := check(s.record.Values, (*[roles]any)(s.values[2:])); problem != "" {
+	if !s.variants.complete(s.record.Values) {
+		return false
+	}
+	if problem := check(s.record.Values, (*[attributes]any)(s.values[2:])); problem != "" {
 		s.walk.Reject()
 		s.refuse(number, s.record.Number, problem)
 		return false

@@ -142,7 +142,7 @@ func (g Glossary) missing(c columns, header []string) string {
 func (g Glossary) others(c columns) (others []Role) {
 	for r, wanted := range g.kind.Roles {
 		switch {
-		case wanted.Needed:
+		case wanted.Needed, wanted.Aliases == nil && wanted.Column == "": // the second only some sources have
 		case !g.kind.OneMore, c[r] >= 0:
 			return nil
 		default:

@@ -87,7 +87,7 @@ func TestTooManyRejects(t *testing.T) {
 		{"above the share", 30, 100, -1, 0.29, false},
 		{"no share at all", 1, 1000, -1, 0, false},
 		{"both, one broken", 3, 100, 2, 0.5, false},
-		{"no limits", 10, 10, -1, -1, true},
+		{"no limits", 90, 100, -1, -1, true},
 	} {
 		options := options
 		if c.most >= 0 {

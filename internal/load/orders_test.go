@@ -152,7 +152,7 @@ func (w *writer) bad() row {
 		reason datafile.Reason
 		raws   []string
 	}{
-		{orderfile.MissingOrder, []string{",x,1,,", "   ,x,1,,", `"",x,0,never,`, ` ,,,,`}},
+		{orderfile.MissingOrder, []string{",x,1,,", "   ,x,1,,", `"",x,0,never,`}},
 		{orderfile.MissingItem, []string{"o1,,1,,", "o1,   ,1,,", `o1,"  ",0,never,`}},
 		{orderfile.TooLong, []string{long + ",x,1,,", "o1," + long + ",1,,", "o1,x,1,," + long, "o1," + strings.Repeat(long, 3) + ",1,,"}},
 		{orderfile.BadQuantity, []string{
@@ -177,7 +177,7 @@ func (w *writer) field(value string) string {
 	if w.rnd.IntN(4) == 0 {
 		value = pick(w.rnd, " ", "\t", "\u00a0", "\u2003 ") + value + pick(w.rnd, "", " ", "  ")
 	}
-	if strings.ContainsAny(value, ",\r\n") || strings.HasPrefix(value, `"`) || w.rnd.IntN(4) == 0 {
+	if strings.ContainsAny(value, ",\r\n") || strings.HasPrefix(strings.TrimLeft(value, " "), `"`) || w.rnd.IntN(4) == 0 {
 		return `"` + strings.ReplaceAll(value, `"`, `""`) + `"`
 	}
 	return value

@@ -35,7 +35,7 @@ func TestWrongFirstFile(t *testing.T) {
 		"no order column":   {content("f", []byte("a,item\n1,2\n")), "no order column"},
 		"no item column":    {content("f", []byte("order,b\n1,2\n")), "no item column"},
 		"binary":            {content("f", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00,\x00\n\x00\x01\x00")), "f is a binary file"},
-		"a spreadsheet":     {content("f", []byte("PK\x03\x04\x14\x00")), "looks like an Excel or zip file"},
+		"a spreadsheet":     {content("f", []byte("PK\x03\x04\x14\x00")), "is a damaged zip archive"},
 		"not UTF-8":         {content("f", []byte("order,item\n1,caf\xe9\n2,th\xe9\n")), "UTF-8"},
 		"an unclosed quote": {content("f", []byte("order,item\n1,\"x\n2 y\n")), "a quote opened here is never closed"},
 		"one endless row":   {reading("f", io.LimitReader(endless{}, 200<<20)), "f: line 1 is longer than 1 MiB"},
