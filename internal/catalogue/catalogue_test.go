@@ -127,8 +127,8 @@ func TestNoGoodRow(t *testing.T) {
 		return catalogue.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	}
 	const reason = "not a decimal number of 0 or more, as 12.50"
-	bad, worse, good := file("bad.csv", "item,price\na,$1\nb,$2\n"), file("worse.csv", "item,price\nc,$3\n"), file("good.csv", "item,price\nd,4\n")
-	first := []catalogue.Wrong{{"bad.csv", 2, `price "$1": ` + reason}, {"bad.csv", 3, `price "$2": ` + reason}, {"worse.csv", 2, `price "$3": ` + reason}}
+	bad, worse, good := file("bad.csv", "item,price\na,x1\nb,x2\n"), file("worse.csv", "item,price\nc,x3\n"), file("good.csv", "item,price\nd,4\n")
+	first := []catalogue.Wrong{{"bad.csv", 2, `price "x1": ` + reason}, {"bad.csv", 3, `price "x2": ` + reason}, {"worse.csv", 2, `price "x3": ` + reason}}
 	for name, c := range map[string]struct {
 		sources []catalogue.Source
 		want    catalogue.WrongError
