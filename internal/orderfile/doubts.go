@@ -101,7 +101,7 @@ func (d *doubts) say(item string, columns []string) (notes []string) {
 			plural(d.buyers.count, "order"), short(d.buyers.first), advice))
 	}
 	looked := min(d.lines, mostDoubted)
-	const few, many = 4, 50 // lines
+	const few, many = 4, 50                                // lines
 	numbers := d.named == 0 && looked >= few && item != "" // a basket has no column to name
 	if different := int64(len(d.items)) == looked; different && item != "" && (numbers || looked >= many) {
 		notes = append(notes, fmt.Sprintf("every line has another item (%s): nothing is bought together twice; "+
