@@ -10,12 +10,14 @@ import (
 )
 
 const metricsGet = `-- name: MetricsGet :one
-SELECT l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.failed, r.changes AS rule_changes, r.in_force AS rules_in_force,
+SELECT l.rows_loaded, l.rows_duplicate, l.rows_not_bought, l.rows_rejected, l.failed,
+       r.changes AS rule_changes, r.in_force AS rules_in_force,
        coalesce(b.orders, 0)::bigint AS orders, coalesce(b.items, 0)::bigint AS items,
        coalesce(b.pairs, 0)::bigint AS pairs, coalesce(b.neighbours, 0)::bigint AS neighbours
 FROM (
     SELECT coalesce(sum(x.rows_loaded) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_loaded,
            coalesce(sum(x.rows_duplicate) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_duplicate,
+           coalesce(sum(x.rows_not_bought) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_not_bought,
            coalesce(sum(x.rows_rejected) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_rejected,
            count(*) FILTER (WHERE x.status = 'failed') AS failed
     FROM loads AS x
@@ -33,6 +35,7 @@ LEFT JOIN builds AS b ON b.active
 type MetricsGetRow struct {
 	RowsLoaded    int64 `json:"rows_loaded"`
 	RowsDuplicate int64 `json:"rows_duplicate"`
+	RowsNotBought int64 `json:"rows_not_bought"`
 	RowsRejected  int64 `json:"rows_rejected"`
 	Failed        int64 `json:"failed"`
 	RuleChanges   int64 `json:"rule_changes"`
@@ -50,6 +53,7 @@ func (q *Queries) MetricsGet(ctx context.Context) (MetricsGetRow, error) {
 	err := row.Scan(
 		&i.RowsLoaded,
 		&i.RowsDuplicate,
+		&i.RowsNotBought,
 		&i.RowsRejected,
 		&i.Failed,
 		&i.RuleChanges,

@@ -1,11 +1,13 @@
 -- name: MetricsGet :one
 -- What monitoring wants to know beside BuildFreshness. Rows of loads that were reverted are counted no more.
-SELECT l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.failed, r.changes AS rule_changes, r.in_force AS rules_in_force,
+SELECT l.rows_loaded, l.rows_duplicate, l.rows_not_bought, l.rows_rejected, l.failed,
+       r.changes AS rule_changes, r.in_force AS rules_in_force,
        coalesce(b.orders, 0)::bigint AS orders, coalesce(b.items, 0)::bigint AS items,
        coalesce(b.pairs, 0)::bigint AS pairs, coalesce(b.neighbours, 0)::bigint AS neighbours
 FROM (
     SELECT coalesce(sum(x.rows_loaded) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_loaded,
            coalesce(sum(x.rows_duplicate) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_duplicate,
+           coalesce(sum(x.rows_not_bought) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_not_bought,
            coalesce(sum(x.rows_rejected) FILTER (WHERE x.status = 'loaded'), 0)::bigint AS rows_rejected,
            count(*) FILTER (WHERE x.status = 'failed') AS failed
     FROM loads AS x

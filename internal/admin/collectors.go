@@ -100,7 +100,9 @@ func (c databaseCollector) Collect(to chan<- prometheus.Metric) {
 	if fresh.Pending >= 0 {
 		gauge(pendingOrders, float64(fresh.Pending))
 	}
-	for fate, n := range map[string]int64{"loaded": m.RowsLoaded, "duplicate": m.RowsDuplicate, "rejected": m.RowsRejected} {
+	for fate, n := range map[string]int64{
+		"loaded": m.RowsLoaded, "duplicate": m.RowsDuplicate, "not_bought": m.RowsNotBought, "rejected": m.RowsRejected,
+	} {
 		gauge(rows, float64(n), fate)
 	}
 	gauge(failedLoads, float64(m.Failed))

@@ -135,9 +135,10 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*pgxpool.Pool,
 		s.Timeout.Milliseconds(), lockPatience.Milliseconds())
 	cfg := pool.Config()
 	cfg.MinConns = cfg.MaxConns
-	cfg.ConnConfig.Tracer = hurry{}
+	h := new(hurry)
+	cfg.ConnConfig.Tracer = h
 	if s.Tracer != nil {
-		cfg.ConnConfig.Tracer = multitracer.New(hurry{}, s.Tracer)
+		cfg.ConnConfig.Tracer = multitracer.New(h, s.Tracer)
 	}
 	warmed, err := beginningPool(ctx, cfg, func(ctx context.Context, conn *pgx.Conn) error {
 		if err := s.Warm(ctx, conn); err != nil {
@@ -166,6 +167,7 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*pgxpool.Pool,
 		warmed.Close()
 		return nil, err
 	}
+	h.on.Store(true) // now that somebody waits
 	return warmed, nil
 }
 
