@@ -22,6 +22,22 @@ type Kind struct {
 	Recognise func(has func(name string) bool) []Role
 }
 
+// recognised is the kind as a source with these columns names its roles.
+func (k Kind) recognised(header []string) Kind {
+	if k.Recognise == nil {
+		return k
+	}
+	names := make(map[string]bool, len(header))
+	for _, name := range header {
+		names[plain(name)] = true
+	}
+	if roles := k.Recognise(func(name string) bool { return names[plain(name)] }); roles != nil {
+		k.Roles = roles
+	}
+	k.Recognise = nil
+	return k
+}
+
 // Role is what a column is for.
 type Role struct {
 	Name    string   // words joined by '_'; errors speak of it, and of the flag --NAME-column that names its column
