@@ -17,8 +17,8 @@ const (
 	maxRatio  = 300
 )
 
-// unzip returns the files of a zip archive as sources, or nil and the source itself when it is anything else, an Excel file
-// included. The archive has to be kept open while they are read.
+// unzip returns the files of a zip archive as sources, or nil and the source itself when it is anything else, an Excel
+// file included. The archive has to be kept open while they are read.
 func unzip(src io.ReadCloser, name string) (members []Source, whole io.ReadCloser, err error) {
 	opts := Options{Name: name}
 	head := make([]byte, len(zipMagic))

@@ -123,8 +123,8 @@ func (d *dialect) fields(line []byte, fields []field) []field {
 	}
 }
 
-// inLine returns the field that begins at i, and where it ends. A quote counts when it is closed at the end of the field,
-// on the same line; blanks around it are none of the field.
+// inLine returns the field that begins at i, and where it ends. A quote counts when it is closed at the end of the
+// field, on the same line; blanks around it are none of the field.
 func (d *dialect) inLine(data []byte, i int) (field, int) {
 	start := i
 	for i < len(data) && data[i] == ' ' {
@@ -149,9 +149,9 @@ func (d *dialect) afterQuote(data []byte, end int) int {
 	return end
 }
 
-// wholeRows reports whether the lines of data, that on which the quote at open stands included, are rows of their own: they
-// are all as wide as rows are, and, where texts may hold separators, some column beside that of the quote has values that
-// are written the same way and hold a digit. A quote that is closed behind such lines is a letter.
+// wholeRows reports whether the lines of data, that on which the quote at open stands included, are rows of their own:
+// they are all as wide as rows are, and, where texts may hold separators, some column beside that of the quote has
+// values that are written the same way and hold a digit. A quote that is closed behind such lines is a letter.
 func (d *dialect) wholeRows(data []byte, open int, atEOF bool) bool {
 	const enough = 20 // lines
 	quoted := len(d.fields(data[:open], nil)) - 1
@@ -194,7 +194,8 @@ func alike(a, b []field, but int) bool {
 	return false
 }
 
-// writtenAs is a value with one 9 for each run of digits and one a for each run of letters, and whether it holds a digit.
+// writtenAs is a value with one 9 for each run of digits and one a for each run of letters, and whether it holds a
+// digit.
 func writtenAs(text []byte) (form string, digits bool) {
 	var last rune
 	var b []rune

@@ -30,8 +30,8 @@ type File struct {
 	RowsRejected int64
 }
 
-// Walk reads sources one after the other, each by a reader R of its own, and keeps the books. The files of a zip archive are
-// sources of their own, called ARCHIVE/FILE. It is not safe for use by several goroutines at once.
+// Walk reads sources one after the other, each by a reader R of its own, and keeps the books. The files of a zip
+// archive are sources of their own, called ARCHIVE/FILE. It is not safe for use by several goroutines at once.
 type Walk[R interface {
 	Bytes() int64
 	SHA256() []byte
@@ -57,9 +57,9 @@ type Walk[R interface {
 // reportEvery is the number of rows between two reports of progress.
 const reportEvery = 5000
 
-// Next reads one row with read, of the next source when the current one has ended: read returns io.EOF for that. After the
-// last source Next returns io.EOF. Its other errors are those of a source's Open, of Open, of read and of Done, and that of
-// a file that has changed since it was opened.
+// Next reads one row with read, of the next source when the current one has ended: read returns io.EOF for that. After
+// the last source Next returns io.EOF. Its other errors are those of a source's Open, of Open, of read and of Done, and
+// that of a file that has changed since it was opened.
 func (w *Walk[R]) Next(read func(R) error) error {
 	for {
 		if !w.reading {

@@ -46,7 +46,8 @@ func isASCII(b []byte) bool {
 	return true
 }
 
-// unseen are white space and the characters of no width: joiners, marks of direction and of byte order, the soft hyphen.
+// unseen are white space and the characters of no width: joiners, marks of direction and of byte order, the soft
+// hyphen.
 func unseen(r rune) bool {
 	switch r {
 	case 0xad, 0x180e, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2060, 0xfeff:
