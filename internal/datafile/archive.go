@@ -102,11 +102,15 @@ func officeFile(archive *zip.Reader) string {
 	return ""
 }
 
-// stream is a reader that is closed with another.
+// stream is another whose beginning was read already.
 type stream struct {
 	io.Reader
-	io.Closer
+
+	of io.ReadCloser
 }
+
+// Close closes it.
+func (s stream) Close() error { return s.of.Close() }
 
 // broken fails with an error that came early.
 type broken struct{ err error }

@@ -65,20 +65,14 @@ func (d *dialect) splitQuoted(r *Row, data []byte, atEOF bool) (int, outcome) {
 				i = d.afterQuote(data, end)
 			}
 			if end < 0 || i == len(data) && !atEOF { // the last quote may turn out to be doubled
-				if r.open = start; !r.spans {
-					r.first = start
-				}
-				return 0, openQuote
+				return r.unclosed(start)
 			}
 			if i < len(data) && data[i] != d.separator && data[i] != '\n' && data[i] != '\r' {
 				n, found := splitLine(r, data, atEOF)
 				r.bad = BadQuote
 				return n, found
 			}
-			if !r.spans && bytes.ContainsAny(data[start:end], "\r\n") {
-				r.spans, r.first = true, start
-			}
-			r.fields = append(r.fields, field{data[start+1 : end], doubled})
+			r.quoted(data, start, end, doubled)
 		case i < len(data) && data[i] == ' ':
 			var f field
 			f, i = d.inLine(data, i)
@@ -96,6 +90,23 @@ func (d *dialect) splitQuoted(r *Row, data []byte, atEOF bool) (int, outcome) {
 		}
 		return n, found
 	}
+}
+
+// quoted adds the field between two quotes.
+func (r *Row) quoted(data []byte, start, end int, doubled bool) {
+	text := data[start+1 : end]
+	if !r.spans && (bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0) {
+		r.spans, r.first = true, start
+	}
+	r.fields = append(r.fields, field{text, doubled})
+}
+
+// unclosed notes where a quote was opened that is not closed.
+func (r *Row) unclosed(start int) (int, outcome) {
+	if r.open = start; !r.spans {
+		r.first = start
+	}
+	return 0, openQuote
 }
 
 // splitLine takes a line of the text for a row: no quote holds a line end.
@@ -131,7 +142,7 @@ func (d *dialect) inLine(data []byte, i int) (field, int) {
 		i++
 	}
 	if i < len(data) && data[i] == '"' {
-		if end, doubled := closingQuote(data, i+1); end >= 0 && !bytes.ContainsAny(data[i:end], "\r\n") {
+		if end, doubled := closingQuote(data, i+1); end >= 0 && bytes.IndexByte(data[i:end], '\n') < 0 && bytes.IndexByte(data[i:end], '\r') < 0 {
 			after := d.afterQuote(data, end)
 			if after == len(data) || data[after] == d.separator || data[after] == '\n' || data[after] == '\r' {
 				return field{data[i+1 : end], doubled}, after
@@ -144,7 +155,9 @@ func (d *dialect) inLine(data []byte, i int) (field, int) {
 
 // afterQuote returns where the blanks end that follow a closing quote.
 func (d *dialect) afterQuote(data []byte, end int) int {
-	for end++; end < len(data) && data[end] == ' '; end++ {
+	end++
+	for end < len(data) && data[end] == ' ' {
+		end++
 	}
 	return end
 }

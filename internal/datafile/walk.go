@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 )
 
@@ -126,8 +127,8 @@ func (w *Walk[R]) open() (err error) {
 		if w.members, w.src, err = unzip(opened, source.Name); err != nil {
 			return err
 		}
-		if w.src != opened {
-			w.opened = stateOf(w.src)
+		if copied, isFile := w.src.(*os.File); isFile && w.src != opened {
+			w.opened = stateOf(copied)
 		}
 		if w.members == nil {
 			return w.read(w.src, source.Name)
@@ -193,6 +194,9 @@ type state struct {
 
 // stateOf returns the state of a regular file, and always the same of anything else.
 func stateOf(src io.Reader) (s state) {
+	if s, ok := src.(stream); ok {
+		src = s.of
+	}
 	if f, ok := src.(fs.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			return state{info.Size(), info.ModTime()}

@@ -6,6 +6,7 @@ package spelling
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 
@@ -38,6 +39,11 @@ func CleanString(s string) string { return string(Clean([]byte(s))) }
 func visible(c byte) bool { return ' ' < c && c < 0x7f }
 
 func isASCII(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.NativeEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for _, c := range b {
 		if c >= utf8.RuneSelf {
 			return false
