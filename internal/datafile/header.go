@@ -70,8 +70,22 @@ func (r *Reader) header(found func(role int, column string)) error {
 	return nil
 }
 
-// widths tells how many fields the rows have: as many as there are names, or one empty one more, if most of them have
-// it.
+// more is which further columns each role has.
+func (k Kind) more(header []string) ([][]int, error) {
+	more := make([][]int, len(k.Roles))
+	for r, role := range k.Roles {
+		for _, name := range role.More {
+			i := slices.IndexFunc(header, func(h string) bool { return plain(h) == plain(name) })
+			if i < 0 {
+				return nil, fmt.Errorf("has no column %q (%s): it has %s", name, role.flag(), list(header))
+			}
+			more[r] = append(more[r], i)
+		}
+	}
+	return more, nil
+}
+
+// widths tells how many fields the rows have: as many as there are names, or one empty one more, if most of them have it.
 func (r *Reader) widths(sample [][]string) {
 	r.width = len(r.names)
 	if r.dialect.width = r.width; r.names[r.width-1] == "" {
@@ -89,8 +103,8 @@ func (r *Reader) widths(sample [][]string) {
 	}
 }
 
-// headerAmong returns which row of the sample is the header, and whether it names what is needed: the first that does,
-// if there are only titles above it; else the first that is no remark.
+// headerAmong returns which row of the sample is the header, and whether it names what is needed: the first that does, if
+// there are only titles above it; else the first that is no remark.
 func headerAmong(rows [][]string, words Glossary) (at int, found bool) {
 	const most = 20 // rows above a header
 	first := slices.IndexFunc(rows, func(row []string) bool { return !isRemark(row) })

@@ -11,32 +11,15 @@ type Kind struct {
 	Roles   []Role // the first has the first choice of a column that would do for several
 	OneMore bool   // beside the needed ones there has to be one of the others, whichever
 
-	// Lists are the keys under which a JSON object may hold a list, in small letters and without '_', and ListRole is
-	// the role that such a list plays. Only a kind that has lists may be read as baskets.
+	// Lists are the keys under which a JSON object may hold a list, in small letters and without '_', and ListRole is the
+	// role that such a list plays. Only a kind that has lists may be read as baskets.
 	Lists    []string
 	ListRole int
 	IDsFirst bool // the first field of a basket is its id, that of the first role
 
-	// Recognise, if there is one, is told which columns a source has and returns the roles as that source names them;
-	// nil stays with Roles. Lists in JSON count as columns, and what is nested is called by its path, as in
-	// customer.id.
+	// Recognise, if there is one, is told which columns a source has and returns the roles as that source names them; nil
+	// stays with Roles. Lists in JSON count as columns, and what is nested is called by its path, as in customer.id.
 	Recognise func(has func(name string) bool) []Role
-}
-
-// recognised is the kind as a source with these columns names its roles.
-func (k Kind) recognised(header []string) Kind {
-	if k.Recognise == nil {
-		return k
-	}
-	names := make(map[string]bool, len(header))
-	for _, name := range header {
-		names[plain(name)] = true
-	}
-	if roles := k.Recognise(func(name string) bool { return names[plain(name)] }); roles != nil {
-		k.Roles = roles
-	}
-	k.Recognise = nil
-	return k
 }
 
 // Role is what a column is for.

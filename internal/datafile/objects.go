@@ -51,8 +51,8 @@ func (c *cast) sample(text *window, opts Options, s *Shape) error {
 	return nil
 }
 
-// sampleKeys returns the keys of the objects in the sample in the order in which they come, and the key of a list if
-// one of them has it.
+// sampleKeys returns the keys of the objects in the sample in the order in which they come, and the key of a list if one
+// of them has it.
 func (c *cast) sampleKeys(text *window, opts Options) (header []string, lists string, err error) {
 	scan := newScanner(sampled(text), splitLine, opts, "")
 	seen := map[string]bool{}

@@ -47,9 +47,9 @@ type Shape struct {
 	Quotes      Quotes   `json:"quotes,omitempty"`      // as asked for
 }
 
-// Open looks at the beginning of src and returns a Reader of its rows. The error is a FileError when the file as a
-// whole cannot be read, that of src when src fails, or that of Options.Validate. A file with a header and nothing else
-// is no error: its first Read returns io.EOF.
+// Open looks at the beginning of src and returns a Reader of its rows. The error is a FileError when the file as a whole
+// cannot be read, that of src when src fails, or that of Options.Validate. A file with a header and nothing else is no
+// error: its first Read returns io.EOF.
 func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
 	if err := opts.Validate(kind); err != nil {
 		return nil, err
@@ -122,9 +122,9 @@ func (r *Reader) begin(format Format, above int64) error {
 	return r.basketHeader()
 }
 
-// Read returns the next row, with as many fields as the header of a table, or the reject of one. Its error is io.EOF at
-// the end of the source, a FileError when the rest of it cannot be read, or what the source failed with; all later
-// calls return it too.
+// Read returns the next row, with as many fields as the header of a table, or the reject of one. Its error is io.EOF at the
+// end of the source, a FileError when the rest of it cannot be read, or what the source failed with; all later calls return
+// it too.
 func (r *Reader) Read() (*Row, *Reject, error) {
 	if r.end != nil {
 		return nil, nil, r.end
@@ -202,8 +202,7 @@ func (r *Reader) Values(row *Row, values [][]byte) {
 	}
 }
 
-// Role returns the role that a key of JSON lines plays. The first key that can play one that nobody plays gets it for
-// good.
+// Role returns the role that a key of JSON lines plays. The first key that can play one that nobody plays gets it for good.
 func (r *Reader) Role(key string) (role int, plays bool) { return r.cast.role(key) }
 
 // Sample calls do with the rows that are in memory, at most so many, as long as it is true: those that Read returns next, apart
@@ -224,8 +223,8 @@ func (r *Reader) Sample(most int, do func(*Row) bool) {
 // Shape returns how the text of the source was understood.
 func (r *Reader) Shape() Shape { return r.shape }
 
-// Found returns the columns or keys that play each role of the Kind, as written; "" for none. In JSON lines a role may
-// still find its key while the source is read.
+// Found returns the columns or keys that play each role of the Kind, as written; "" for none. In JSON lines a role may still
+// find its key while the source is read.
 func (r *Reader) Found() []string { return slices.Clone(r.found) }
 
 // Bytes returns how many bytes of the source were read so far, before decompression.

@@ -156,10 +156,10 @@ func (w *writer) bad() row {
 		{orderfile.MissingItem, []string{"o1,,1,,", "o1,   ,1,,", `o1,"  ",0,never,`}},
 		{orderfile.TooLong, []string{long + ",x,1,,", "o1," + long + ",1,,", "o1,x,1,," + long, "o1," + strings.Repeat(long, 3) + ",1,,"}},
 		{orderfile.BadQuantity, []string{
-			"o1,x,0,,", "o1,x,-0,,", "o1,x,,,", "o1,x,  ,,", "o1,x,many,,", `o1,x,"1,5",,`, "o1,x,1e3,,", "o1,x,NaN,,", "o1,x,NA,never,",
+			"o1,x,0,,", "o1,x,-0,,", "o1,x,,,", "o1,x,  ,,", "o1,x,many,,", `o1,x,"1,5,5",,`, "o1,x,1e3,,", "o1,x,NaN,,", "o1,x,NA,never,",
 			"o1,x,1234567890123456,,", "o1,x,0.0000001,,", "o1,x,0x10,,",
 		}},
-		{orderfile.BadTime, []string{"o1,x,1,never,", "o1,x,1,2024-13-01,", "o1,x,1,2023-02-29,", "o1,x,1,0001-01-01,", `o1,x,1,"1. 2. 2024",`, "o1,x,1,NA,"}},
+		{orderfile.BadTime, []string{"o1,x,1,never,", "o1,x,1,2024-13-01,", "o1,x,1,2023-02-29,", "o1,x,1,0001-01-01,", `o1,x,1,"1. 13. 2024",`, "o1,x,1,NA,"}},
 		{datafile.WrongColumns, []string{"o1,x", "o1", "o1,x,1,,,", "o1,x,1,,c,more", `"o1,x,1,,"`}},
 		{datafile.NULByte, []string{"o1,x\x00y,1,,", "\x00,,,,"}},
 		{datafile.NotUTF8, []string{"o1,caf\xe9,1,,", "o1,\xff,0,,", "o1,\xed\xa0\x80,1,,", "o1,half \xf0\x9f\x98,1,,"}},

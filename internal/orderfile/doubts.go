@@ -101,9 +101,9 @@ func (d *doubts) say(item string, columns []string) (notes []string) {
 			plural(d.buyers.count, "order"), short(d.buyers.first), advice))
 	}
 	looked := min(d.lines, mostDoubted)
-	const few, many = 4, 50 // lines
-	numbers := d.named == 0 && looked >= few
-	if different := int64(len(d.items)) == looked; different && (numbers || looked >= many) {
+	const few, many = 4, 50                                // lines
+	numbers := d.named == 0 && looked >= few && item != "" // a basket has no column to name
+	if different := int64(len(d.items)) == looked; different && item != "" && (numbers || looked >= many) {
 		notes = append(notes, fmt.Sprintf("every line has another item (%s): nothing is bought together twice; "+
 			"if these are numbers of lines, name the column of items with --item-column", item))
 	}

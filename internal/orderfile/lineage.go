@@ -10,15 +10,15 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// Lineage is what the order ids that are made for the lines of a basket list begin with, and how the list is known
-// again once it has grown: by its beginning. A list that begins otherwise is another one, whatever it is called.
+// Lineage is what the order ids that are made for the lines of a basket list begin with, and how the list is known again
+// once it has grown: by its beginning. A list that begins otherwise is another one, whatever it is called.
 type Lineage struct {
 	Prefix string `json:"prefix"` // the number of the line follows
 	Bytes  int64  `json:"bytes"`  // of the beginning, at most 64 KiB
 	SHA256 string `json:"sha256"` // of the beginning, in hexadecimal
 
-	// Stored says that Bytes and SHA256 are of the file as a whole and as it was stored: no more is known of files that
-	// were loaded before there were lineages.
+	// Stored says that Bytes and SHA256 are of the file as a whole and as it was stored: no more is known of files that were
+	// loaded before there were lineages.
 	Stored bool `json:"-"`
 }
 

@@ -19,8 +19,8 @@ func IsRejects(columns []string) bool {
 // active are the characters with which a cell begins that a spreadsheet runs.
 const active = "=+-@\t\r"
 
-// Inert is the text with an apostrophe before it if a spreadsheet would run it. What has apostrophes before such a
-// beginning gets one more, so that mended can take one away from each.
+// Inert is the text with an apostrophe before it if a spreadsheet would run it. What has apostrophes before such a beginning
+// gets one more, so that mended can take one away from each.
 func Inert(text string) string {
 	if plain := strings.TrimLeft(text, "'"); plain != "" && strings.IndexByte(active, plain[0]) >= 0 {
 		return "'" + text
