@@ -149,7 +149,9 @@ func (c *loadCommand) loadOptions() load.Options {
 
 func (c *loadCommand) options() orderfile.Options {
 	return orderfile.Options{
-		Options:        datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
+		Options: datafile.Options{
+			Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding,
+		},
 		OrderColumn:    c.OrderColumn,
 		ItemColumn:     c.ItemColumn,
 		QuantityColumn: c.QuantityColumn,

@@ -235,24 +235,11 @@ func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRe
 			return fmt.Errorf("list rejects: %w", err)
 		}
 		for _, r := range rejects {
-			said := map[string]string{}
-			if r.Said != nil {
-				if err := json.Unmarshal(r.Said, &said); err != nil {
-					return fmt.Errorf("reject of row %d: %w", r.RowNumber, err)
-				}
-				if _, given := said["quantity"]; !given {
-					said["quantity"] = "1" // another file of the load has quantities, this one does not
-				}
+			row, err := rejectRow(r, columns)
+			if err == nil {
+				err = w.Write(row)
 			}
-			row := make([]string, 0, 10)
-			for _, name := range columns {
-				row = append(row, said[name])
-			}
-			row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, load.Readable(r.Raw))
-			for i, cell := range row {
-				row[i] = orderfile.Inert(cell)
-			}
-			if err := w.Write(row); err != nil {
+			if err != nil {
 				return err
 			}
 			after = r.RowNumber
@@ -265,6 +252,28 @@ func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRe
 			return nil
 		}
 	}
+}
+
+// rejectRow is a row as a table of such rows has it: nothing in it runs in a spreadsheet.
+func rejectRow(r db.LoadReject, columns []string) ([]string, error) {
+	said := map[string]string{}
+	if r.Said != nil {
+		if err := json.Unmarshal(r.Said, &said); err != nil {
+			return nil, fmt.Errorf("reject of row %d: %w", r.RowNumber, err)
+		}
+		if _, given := said["quantity"]; !given {
+			said["quantity"] = "1" // another file of the load has quantities, this one does not
+		}
+	}
+	row := make([]string, 0, 10)
+	for _, name := range columns {
+		row = append(row, said[name])
+	}
+	row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, load.Readable(r.Raw))
+	for i, cell := range row {
+		row[i] = orderfile.Inert(cell)
+	}
+	return row, nil
 }
 
 type loadsRevertCommand struct {

@@ -40,10 +40,10 @@ func TestWrongFiles(t *testing.T) {
 		{"no order column", file("columns.csv", []byte("colour,item_name\nred,a\n")), "--order-column"},
 		{"no item column", file("items.csv", []byte("order_id,colour\n1,red\n")), "--item-column"},
 		{"program", file("program", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x3e\x00")), "is a binary file"},
-		{"zip", file("orders.zip", zipped(t)), "zip"},
+		{"zip", file("orders.zip", zipped(t)[:40]), "zip"},
 		{"half a gzip", file("half.csv.gz", halfGzipped(t)), "half.csv.gz"},
 		{"not UTF-8", file("latin.csv", []byte("order_id,item_name\n1,caf\xe9\n2,th\xe9\n")), "--encoding"},
-		{"unclosed quote", file("quote.csv", []byte("order_id,item_name\n1,a\n2,\"b\n"+strings.Repeat("3,c\n", 500_000))), "line 3"},
+		{"unclosed quote", file("quote.csv", []byte("order_id,item_name\n1,a\n2,\"b\n"+strings.Repeat("3 c\n", 500_000))), "line 3"},
 		{"line of 200 MB", hugeLine(t, filepath.Join(dir, "huge.csv")), "line 2"},
 		{"second of two", filepath.Join(dir, "later.csv"), "does not exist"},
 	} {

@@ -119,7 +119,8 @@ func (e *WrongError) Error() string {
 // Validate returns all that is wrong with the options at once.
 func (o Options) Validate() error { return o.File.Validate(kind(o.Columns)) }
 
-// Load brings the sources into the catalogue, all of their rows or none unless SkipRejected is set. What a row says of an attribute counts from then on; what it says
+// Load brings the sources into the catalogue, all of their rows or none unless SkipRejected is set.
+// What a row says of an attribute counts from then on; what it says
 // to be empty is taken out; what it does not say stays. Items that nothing has named yet are made. Loads of catalogues and of orders may
 // run at the same time; they merge one after the other.
 //

@@ -14,8 +14,8 @@ type export struct {
 	columns [roles]string // what it calls each; "" for none
 }
 
-// exports are those whose columns would mislead: a description or a stock number that would be taken for the item. Orders
-// name items as here; --item-column names another column.
+// exports are those whose columns would mislead: a description or a stock number that would be taken for the item.
+// Orders name items as here; --item-column names another column.
 var exports = []export{
 	{ // Shopify, Products > Export. A variant is called as in its orders: Blue mug - S
 		[]string{"handle", "title", "variant_price"}, [roles]string{
@@ -56,8 +56,8 @@ func recognise(base []datafile.Role) func(has func(string) bool) []datafile.Role
 	}
 }
 
-// variants knows the rows of an export that has a row of each variant of a product, and of each of its pictures: only the
-// first says what they share.
+// variants knows the rows of an export that has a row of each variant of a product, and of each of its pictures: only
+// the first says what they share.
 type variants struct {
 	named bool     // the item's column was asked for: it is no title
 	first [][]byte // the values of the product's first row

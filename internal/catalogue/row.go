@@ -19,9 +19,12 @@ const (
 	imageURLRole
 	priceRole
 	activeRole
-	attributes = iota // and what only exports have, to tell the others:
+	attributes
+)
 
-	groupRole = iota - 1 // the product that rows are variants of
+// The roles of columns that only exports have, to tell the others.
+const (
+	groupRole = attributes + iota // the product that rows are variants of
 	statusRole
 	option1Role
 	option2Role

@@ -35,8 +35,8 @@ var candidates = []candidate{
 	{"big5", unicode.Han, ""},
 }
 
-// encodingAdvice says in which encodings a text may be that is not UTF-8, with a sample of how it would read in each: who
-// knows the names in it sees which one is right.
+// encodingAdvice says in which encodings a text may be that is not UTF-8, with a sample of how it would read in each:
+// who knows the names in it sees which one is right.
 func encodingAdvice(text []byte) string {
 	type reading struct {
 		name, sample string
@@ -64,8 +64,8 @@ func encodingAdvice(text []byte) string {
 	return "say " + strings.Join(said, ", or ") + ", or convert it to UTF-8"
 }
 
-// score says how much the text looks like words in the encoding: the share of words beyond ASCII that could be some, 0 to 1,
-// weighed with the share of their letters that are common.
+// score says how much the text looks like words in the encoding: the share of words beyond ASCII that could be some, 0
+// to 1, weighed with the share of their letters that are common.
 func (c candidate) score(text []byte, table encoding.Encoding) float64 {
 	words, fit, letters, common := 0, 0, 0, 0
 	for line := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {

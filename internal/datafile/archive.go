@@ -17,8 +17,8 @@ const (
 	maxRatio  = 300
 )
 
-// unzip returns the files of a zip archive as sources, or nil and the source itself when it is anything else, an Excel file
-// included. The archive has to be kept open while they are read.
+// unzip returns the files of a zip archive as sources, or nil and the source itself when it is anything else, an Excel
+// file included. The archive has to be kept open while they are read.
 func unzip(src io.ReadCloser, name string) (members []Source, whole io.ReadCloser, err error) {
 	opts := Options{Name: name}
 	head := make([]byte, len(zipMagic))
@@ -102,11 +102,15 @@ func officeFile(archive *zip.Reader) string {
 	return ""
 }
 
-// stream is a reader that is closed with another.
+// stream is another whose beginning was read already.
 type stream struct {
 	io.Reader
-	io.Closer
+
+	of io.ReadCloser
 }
+
+// Close closes it.
+func (s stream) Close() error { return s.of.Close() }
 
 // broken fails with an error that came early.
 type broken struct{ err error }

@@ -5,16 +5,17 @@ import (
 	"unicode/utf8"
 )
 
-// fewFaults is how many lines a text has for each damaged one before the damage is taken for a matter of rows, not of the file.
+// fewFaults is how many lines a text has for each damaged one before the damage is taken for a matter of rows, not of
+// the file.
 const fewFaults = 20
 
-// mostlyUTF8 reports whether so many good characters beyond ASCII make a text UTF-8 that has faults: in any other encoding
-// a good one is luck.
+// mostlyUTF8 reports whether so many good characters beyond ASCII make a text UTF-8 that has faults: in any other
+// encoding a good one is luck.
 func mostlyUTF8(good, faults int64) bool { return good > 2*faults }
 
-// notUTF8 returns where in the sample the text stops being UTF-8 for good, -1 when it does not: when most of its characters
-// beyond ASCII are good, or one line of twenty at most is damaged, or the only fault is the half of a character. Any other
-// text is in another encoding.
+// notUTF8 returns where in the sample the text stops being UTF-8 for good, -1 when it does not: when most of its
+// characters beyond ASCII are good, or one line of twenty at most is damaged, or the only fault is the half of a
+// character. Any other text is in another encoding.
 func notUTF8(sample []byte, atEOF bool) int {
 	first, faults, halves, good := -1, int64(0), 0, int64(0)
 	lines, damaged, last := int64(0), int64(0), -1 // last is where the line of the last fault began

@@ -6,13 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/traditionalchinese"
-
-	"golang.org/x/text/encoding"
 
 	"github.com/alsobought/alsobought/internal/datafile"
 )
@@ -31,10 +30,10 @@ func TestAdvice(t *testing.T) {
 		}},
 		{"λευκό ψωμί\nΓάλα\n", map[string]encoding.Encoding{"windows-1253": charmap.Windows1253}},
 		{"Beyaz peynir yağlı\nişkembe\n", map[string]encoding.Encoding{"windows-1254": charmap.Windows1254}},
-		{"パンとバター\n牛乳\n", map[string]encoding.Encoding{"shift-jis": japanese.ShiftJIS}},
-		{"牛奶面包\n白糖\n", map[string]encoding.Encoding{"gbk": simplifiedchinese.GBK}},
+		{"パンとバター\n牛乳\n", map[string]encoding.Encoding{"shift-jis": japanese.ShiftJIS}}, //nolint:gosmopolitan // that is the test
+		{"牛奶面包\n白糖\n", map[string]encoding.Encoding{"gbk": simplifiedchinese.GBK}},     //nolint:gosmopolitan // that is the test
 		{"우유 식빵\n사과\n", map[string]encoding.Encoding{"euc-kr": korean.EUCKR}},
-		{"牛奶麵包\n白糖\n", map[string]encoding.Encoding{"big5": traditionalchinese.Big5}},
+		{"牛奶麵包\n白糖\n", map[string]encoding.Encoding{"big5": traditionalchinese.Big5}}, //nolint:gosmopolitan // that is the test
 	} {
 		for name, e := range c.in {
 			text, err := e.NewEncoder().String("item,used\n" + strings.ReplaceAll(c.text, "\n", ",1\n"))

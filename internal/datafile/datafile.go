@@ -1,31 +1,32 @@
 // Package datafile turns the bytes of a file into rows of fields, whatever the rows are about.
 //
-// It reads comma, semicolon, tab and pipe separated files, JSON lines, basket lists, Excel and Parquet files; plain, gzip or zstd; in UTF-8,
-// UTF-16 or another encoding that is named; and tells by content which it is given. Every row of the source comes out exactly
-// once: as a row of fields, or as a reject with its line number, reason and raw bytes. What a row says arrives exactly as
-// written: what its values may be is for who asks, as is which columns there are (see [Kind]).
+// It reads comma, semicolon, tab and pipe separated files, JSON lines, basket lists, Excel and Parquet files; plain,
+// gzip or zstd; in UTF-8, UTF-16 or another encoding that is named; and tells by content which it is given. Every row
+// of the source comes out exactly once: as a row of fields, or as a reject with its line number, reason and raw bytes.
+// What a row says arrives exactly as written: what its values may be is for who asks, as is which columns there are
+// (see [Kind]).
 //
-// The package never repairs a value, never drops a row, never holds more than a few MiB whatever it is given, and knows
-// no database and no order.
+// The package never repairs a value, never drops a row, and knows no database and no order. It holds a few MiB whatever it
+// is given; of an Excel file all its stored bytes, of Parquet a page of each column.
 //
 // # Rows
 //
 // A row is what one call of [Reader.Read] returns: a record of a table, or a line of a basket list or of JSON. Lines of
-// white space only (other than the separator itself) are not rows and are not counted, but line numbers are those of the
-// text as an editor shows it: they count every LF, CRLF and lone CR, also inside quotes. In a table, lines of separators
-// only are no rows either, nor is what stands above the header: a line "sep=;", lines that begin with '#', titles of one or
-// two fields.
+// white space only (other than the separator itself) are not rows and are not counted, but line numbers are those of
+// the text as an editor shows it: they count every LF, CRLF and lone CR, also inside quotes. In a table, lines of
+// separators only are no rows either, nor is what stands above the header: a line "sep=;", lines that begin with '#',
+// titles of one or two fields.
 //
 // # Tables
 //
-// A field whose first byte is a quote, blanks apart, runs to the next quote that is not doubled, separators and line ends
-// included. A quote anywhere else is a character like any other. Text between a closing quote and the next separator makes
-// the row bad_quote: its first line of text is rejected and reading goes on with the next one. A quote that is opened and
-// never closed fails the file, for nobody can say where its row was meant to end.
+// A field whose first byte is a quote, blanks apart, runs to the next quote that is not doubled, separators and line
+// ends included. A quote anywhere else is a character like any other. Text between a closing quote and the next
+// separator makes the row bad_quote: its first line of text is rejected and reading goes on with the next one. A quote
+// that is opened and never closed fails the file, for nobody can say where its row was meant to end.
 //
-// Some programs write quotes as letters, as in 6" of pipe. So a quoted field that holds line ends is not believed when each
-// of its lines would be a row by itself: its quotes are letters, and each line is a row. In fields separated by tabs or '|'
-// a quote that is closed before the end of its field is a letter, too. See [Quotes].
+// Some programs write quotes as letters, as in 6" of pipe. So a quoted field that holds line ends is not believed when
+// each of its lines would be a row by itself: its quotes are letters, and each line is a row. In fields separated by
+// tabs or '|' a quote that is closed before the end of its field is a letter, too. See [Quotes].
 //
 // A row ends at LF, CRLF or a lone CR, also in one file, unless they are quoted.
 //
@@ -76,11 +77,12 @@ type Options struct {
 	// Quotes say what a quote in a table is.
 	Quotes Quotes
 
-	// Sheet is the name of the sheet of an Excel file, or its number from 1; "" is the first visible one that has the columns.
+	// Sheet is the name of the sheet of an Excel file, or its number from 1; "" is the first visible one that has the
+	// columns.
 	Sheet string
 
-	// Encoding is "utf-8", "utf-16" or the name of another encoding in which ASCII means itself, as IANA or the web have it:
-	// "windows-1252", "iso-8859-2", "cp850", "shift-jis". "" is UTF-8, or what a byte order mark says.
+	// Encoding is "utf-8", "utf-16" or the name of another encoding in which ASCII means itself, as IANA or the web
+	// have it: "windows-1252", "iso-8859-2", "cp850", "shift-jis". "" is UTF-8, or what a byte order mark says.
 	Encoding string
 }
 

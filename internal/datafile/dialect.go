@@ -65,20 +65,14 @@ func (d *dialect) splitQuoted(r *Row, data []byte, atEOF bool) (int, outcome) {
 				i = d.afterQuote(data, end)
 			}
 			if end < 0 || i == len(data) && !atEOF { // the last quote may turn out to be doubled
-				if r.open = start; !r.spans {
-					r.first = start
-				}
-				return 0, openQuote
+				return r.unclosed(start)
 			}
 			if i < len(data) && data[i] != d.separator && data[i] != '\n' && data[i] != '\r' {
 				n, found := splitLine(r, data, atEOF)
 				r.bad = BadQuote
 				return n, found
 			}
-			if !r.spans && bytes.ContainsAny(data[start:end], "\r\n") {
-				r.spans, r.first = true, start
-			}
-			r.fields = append(r.fields, field{data[start+1 : end], doubled})
+			r.quoted(data, start, end, doubled)
 		case i < len(data) && data[i] == ' ':
 			var f field
 			f, i = d.inLine(data, i)
@@ -96,6 +90,23 @@ func (d *dialect) splitQuoted(r *Row, data []byte, atEOF bool) (int, outcome) {
 		}
 		return n, found
 	}
+}
+
+// quoted adds the field between two quotes.
+func (r *Row) quoted(data []byte, start, end int, doubled bool) {
+	text := data[start+1 : end]
+	if !r.spans && (bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0) {
+		r.spans, r.first = true, start
+	}
+	r.fields = append(r.fields, field{text, doubled})
+}
+
+// unclosed notes where a quote was opened that is not closed.
+func (r *Row) unclosed(start int) (int, outcome) {
+	if r.open = start; !r.spans {
+		r.first = start
+	}
+	return 0, openQuote
 }
 
 // splitLine takes a line of the text for a row: no quote holds a line end.
@@ -123,15 +134,15 @@ func (d *dialect) fields(line []byte, fields []field) []field {
 	}
 }
 
-// inLine returns the field that begins at i, and where it ends. A quote counts when it is closed at the end of the field,
-// on the same line; blanks around it are none of the field.
+// inLine returns the field that begins at i, and where it ends. A quote counts when it is closed at the end of the
+// field, on the same line; blanks around it are none of the field.
 func (d *dialect) inLine(data []byte, i int) (field, int) {
 	start := i
 	for i < len(data) && data[i] == ' ' {
 		i++
 	}
 	if i < len(data) && data[i] == '"' {
-		if end, doubled := closingQuote(data, i+1); end >= 0 && !bytes.ContainsAny(data[i:end], "\r\n") {
+		if end, doubled := closingQuote(data, i+1); end >= 0 && bytes.IndexByte(data[i:end], '\n') < 0 && bytes.IndexByte(data[i:end], '\r') < 0 {
 			after := d.afterQuote(data, end)
 			if after == len(data) || data[after] == d.separator || data[after] == '\n' || data[after] == '\r' {
 				return field{data[i+1 : end], doubled}, after
@@ -144,14 +155,16 @@ func (d *dialect) inLine(data []byte, i int) (field, int) {
 
 // afterQuote returns where the blanks end that follow a closing quote.
 func (d *dialect) afterQuote(data []byte, end int) int {
-	for end++; end < len(data) && data[end] == ' '; end++ {
+	end++
+	for end < len(data) && data[end] == ' ' {
+		end++
 	}
 	return end
 }
 
-// wholeRows reports whether the lines of data, that on which the quote at open stands included, are rows of their own: they
-// are all as wide as rows are, and, where texts may hold separators, some column beside that of the quote has values that
-// are written the same way and hold a digit. A quote that is closed behind such lines is a letter.
+// wholeRows reports whether the lines of data, that on which the quote at open stands included, are rows of their own:
+// they are all as wide as rows are, and, where texts may hold separators, some column beside that of the quote has
+// values that are written the same way and hold a digit. A quote that is closed behind such lines is a letter.
 func (d *dialect) wholeRows(data []byte, open int, atEOF bool) bool {
 	const enough = 20 // lines
 	quoted := len(d.fields(data[:open], nil)) - 1
@@ -194,7 +207,8 @@ func alike(a, b []field, but int) bool {
 	return false
 }
 
-// writtenAs is a value with one 9 for each run of digits and one a for each run of letters, and whether it holds a digit.
+// writtenAs is a value with one 9 for each run of digits and one a for each run of letters, and whether it holds a
+// digit.
 func writtenAs(text []byte) (form string, digits bool) {
 	var last rune
 	var b []rune

@@ -60,8 +60,8 @@ func byteWise(e encoding.Encoding) bool {
 }
 
 // decode returns the text of w as UTF-8 without byte order mark, and the name of the encoding it was in. What is no
-// character comes out as a byte that is no UTF-8, so that its row is refused, never as U+FFFD, which would be stored as part
-// of a name.
+// character comes out as a byte that is no UTF-8, so that its row is refused, never as U+FFFD, which would be stored as
+// part of a name.
 func decode(w *window, wanted string) (io.Reader, string) {
 	w.fill(len(utf8Mark))
 	head := w.bytes()

@@ -16,7 +16,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// parquetText is a Parquet file as JSON lines, one of each row: lists and groups are those of JSON, times are in ISO 8601.
+// parquetText is a Parquet file as JSON lines, one of each row: lists and groups are those of JSON, times are in ISO
+// 8601.
 type parquetText struct {
 	rows   *parquet.GenericReader[any]
 	batch  []any

@@ -15,8 +15,8 @@ type Records struct{ *Reader }
 type Record struct {
 	Number int64 // line of the text on which the row begins, from 1
 
-	// By role of the Kind, as package spelling cleans them; nil for what the row does not say. In JSON lines null is an empty value, and true and
-	// false are the words. They are valid until the next Read.
+	// By role of the Kind, as package spelling cleans them; nil for what the row does not say. In JSON lines null is an
+	// empty value, and true and false are the words. They are valid until the next Read.
 	Values [][]byte
 }
 
@@ -29,8 +29,8 @@ func OpenRecords(src io.Reader, opts Options, kind Kind) (*Records, error) {
 	return &Records{r}, nil
 }
 
-// Read returns the next row: a record, or a reject and a record of no values. It ends like Reader.Read. The record is the
-// caller's to use again.
+// Read returns the next row: a record, or a reject and a record of no values. It ends like Reader.Read. The record is
+// the caller's to use again.
 func (r *Records) Read(record *Record) (*Reject, error) {
 	record.Values = slices.Grow(record.Values[:0], len(r.found))[:len(r.found)]
 	clear(record.Values)

@@ -39,8 +39,8 @@ func foreign(head []byte, thing string) string {
 	return ""
 }
 
-// notText tells a binary file from a text with NUL bytes in some rows, which are rejects and no more. A header with a NUL
-// byte is none; without header, half of the lines have to hold one.
+// notText tells a binary file from a text with NUL bytes in some rows, which are rejects and no more. A header with a
+// NUL byte is none; without header, half of the lines have to hold one.
 func notText(sample []byte, header bool, thing string) string {
 	nuls := [2]int{} // at even and odd places
 	for i, b := range sample {

@@ -28,8 +28,8 @@ type field struct {
 // Len is the number of fields; 0 for JSON lines.
 func (r *Row) Len() int { return len(r.fields) }
 
-// Text returns a field as it was meant: ="007", which makes spreadsheets keep a number as it is, is 007. It allocates only
-// for doubled quotes.
+// Text returns a field as it was meant: ="007", which makes spreadsheets keep a number as it is, is 007. It allocates
+// only for doubled quotes.
 func (r *Row) Text(i int) []byte {
 	f := r.fields[i]
 	text := f.text

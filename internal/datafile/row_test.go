@@ -12,8 +12,8 @@ import (
 )
 
 // FuzzSplit checks the splitters against what they are for: rows and line ends put together are the text; a row that is
-// found in the beginning of a text is the row found in all of it; and encoding/csv sees the same fields where it and this
-// package agree on what a CSV file is.
+// found in the beginning of a text is the row found in all of it; and encoding/csv sees the same fields where it and
+// this package agree on what a CSV file is.
 func FuzzSplit(f *testing.F) {
 	for _, text := range []string{
 		"a,b\n1,2\r\n3,4\r5,6", "\"a\"\"b\",\"c\nd\"\n", "a,\"b\"c\nd,\"e\n", "\"\"\n\"\"\"\"\n", "1 2  3\n\n \n", ",\n,,\r\n\r",

@@ -56,8 +56,8 @@ func sniff(text *window, opts Options, kind Kind) (shape, error) {
 // headerFound outweighs any number of rows.
 const headerFound = 1 << 30
 
-// fitness says how well a separator takes the sample apart: best with a header that names what is needed, then by rows as
-// wide as the header, or as there are columns. A header of one field fits nothing.
+// fitness says how well a separator takes the sample apart: best with a header that names what is needed, then by rows
+// as wide as the header, or as there are columns. A header of one field fits nothing.
 func fitness(text *window, separator byte, opts Options, kind Kind) int {
 	rows := sampleFields(text, opts.dialect(separator).split)
 	header, fit := opts.Columns, 0

@@ -18,8 +18,8 @@ type spooled struct {
 	temp bool
 }
 
-// spool makes src readable in any order: by its own file if there is one, else by a temporary one that nobody else sees.
-// All of src is read.
+// spool makes src readable in any order: by its own file if there is one, else by a temporary one that nobody else
+// sees. All of src is read.
 func spool(src io.Reader, own *os.File) (*spooled, error) {
 	if own != nil {
 		if _, err := io.Copy(io.Discard, src); err != nil {

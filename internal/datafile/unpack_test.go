@@ -220,12 +220,12 @@ func TestArchives(t *testing.T) {
 	}{
 		{
 			"several", archive(t, files, "empty/", "jan/a.csv", "__MACOSX/a.csv", "jan/.DS_Store", "b.jsonl", "c.xlsx"),
-			"a\nX/jan/a.csv: csv\nb\nX/b.jsonl: jsonl\n0071\n71\n123456789012345\na\na\nX/c.xlsx: xlsx\n",
+			"a\nX/jan/a.csv: csv\nb\nX/b.jsonl: jsonl\n0071\n71\n123456789012345\na\na\nX/c.xlsx: xlsx\n", //nolint:dupword // no words
 		},
 		{"nothing", archive(t, files, "empty/"), "X is empty: there is nothing to load\n"},
 		{"an archive inside", archive(t, files, "inner.zip"), "X/inner.zip is a zip archive inside another file: unpack it first\n"},
 		{"cut", cut[:len(cut)-5], "X is a damaged zip archive (zip: not a valid zip file): fetch it again\n"},
-		{"an Excel file", workbook(t), "0071\n71\n123456789012345\na\na\nX: xlsx\n"},
+		{"an Excel file", workbook(t), "0071\n71\n123456789012345\na\na\nX: xlsx\n"}, //nolint:dupword // no words
 		{"short", []byte("a"), "X has no item column"},
 	} {
 		if got := walked(t, stream("X", c.source), stream("Y", []byte("item,used\nlast,1\n"))); !strings.HasPrefix(got, c.want) ||

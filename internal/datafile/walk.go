@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 )
 
@@ -30,8 +31,8 @@ type File struct {
 	RowsRejected int64
 }
 
-// Walk reads sources one after the other, each by a reader R of its own, and keeps the books. The files of a zip archive are
-// sources of their own, called ARCHIVE/FILE. It is not safe for use by several goroutines at once.
+// Walk reads sources one after the other, each by a reader R of its own, and keeps the books. The files of a zip
+// archive are sources of their own, called ARCHIVE/FILE. It is not safe for use by several goroutines at once.
 type Walk[R interface {
 	Bytes() int64
 	SHA256() []byte
@@ -57,9 +58,9 @@ type Walk[R interface {
 // reportEvery is the number of rows between two reports of progress.
 const reportEvery = 5000
 
-// Next reads one row with read, of the next source when the current one has ended: read returns io.EOF for that. After the
-// last source Next returns io.EOF. Its other errors are those of a source's Open, of Open, of read and of Done, and that of
-// a file that has changed since it was opened.
+// Next reads one row with read, of the next source when the current one has ended: read returns io.EOF for that. After
+// the last source Next returns io.EOF. Its other errors are those of a source's Open, of Open, of read and of Done, and
+// that of a file that has changed since it was opened.
 func (w *Walk[R]) Next(read func(R) error) error {
 	for {
 		if !w.reading {
@@ -126,8 +127,8 @@ func (w *Walk[R]) open() (err error) {
 		if w.members, w.src, err = unzip(opened, source.Name); err != nil {
 			return err
 		}
-		if w.src != opened {
-			w.opened = stateOf(w.src)
+		if copied, isFile := w.src.(*os.File); isFile && w.src != opened {
+			w.opened = stateOf(copied)
 		}
 		if w.members == nil {
 			return w.read(w.src, source.Name)
@@ -193,6 +194,9 @@ type state struct {
 
 // stateOf returns the state of a regular file, and always the same of anything else.
 func stateOf(src io.Reader) (s state) {
+	if s, ok := src.(stream); ok {
+		src = s.of
+	}
 	if f, ok := src.(fs.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			return state{info.Size(), info.ModTime()}

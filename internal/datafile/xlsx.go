@@ -15,7 +15,7 @@ import (
 const (
 	maxXLSX     = 128 << 20 // bytes of an Excel file, which is read into memory as it is stored
 	maxXLSXPart = 1 << 20   // bytes of a part of it that is unpacked in memory; larger ones are unpacked into temporary files
-	maxXLSXAll  = 8 << 30   // bytes of all parts
+	maxXLSXAll  = 2 << 30   // bytes of all parts
 	maxXLSXZip  = 2000      // parts
 )
 
@@ -30,7 +30,8 @@ type xlsxText struct {
 	left  string // of text, not read yet
 }
 
-// openXLSX opens a sheet: that of the name or number, or the first visible one that suits, or else the first visible one.
+// openXLSX opens a sheet: that of the name or number, or the first visible one that suits, or else the first visible
+// one.
 func openXLSX(file *spooled, wanted string, suits func(rows [][]string) bool) (x *xlsxText, sheet string, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -40,7 +41,8 @@ func openXLSX(file *spooled, wanted string, suits func(rows [][]string) bool) (x
 	if err := soundXLSX(file); err != nil {
 		return nil, "", err
 	}
-	book, err := excelize.OpenReader(io.NewSectionReader(file, 0, file.size), excelize.Options{UnzipXMLSizeLimit: maxXLSXPart, UnzipSizeLimit: maxXLSXAll})
+	book, err := excelize.OpenReader(io.NewSectionReader(file, 0, file.size),
+		excelize.Options{UnzipXMLSizeLimit: maxXLSXPart, UnzipSizeLimit: maxXLSXAll})
 	if err != nil {
 		return nil, "", err
 	}

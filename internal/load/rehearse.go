@@ -64,8 +64,8 @@ type RehearsedReject struct {
 	Raw        string          `json:"raw"` // see Readable
 }
 
-// Rehearse reads the sources as Run would and says what it found. It opens no database, and its memory does not grow with
-// the sources. Of the options those count that say how to read and how much may be refused.
+// Rehearse reads the sources as Run would and says what it found. It opens no database, and its memory does not grow
+// with the sources. Of the options those count that say how to read and how much may be refused.
 //
 // Its error is that of Run, for what needs no database. When a load would refuse the sources for their rejects, the
 // error wraps ErrTooManyRejects, or ErrNotUnderstood, and the rehearsal is returned beside it.

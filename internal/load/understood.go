@@ -14,9 +14,9 @@ import (
 // ErrNotUnderstood says that none of the rows of a file could be read, or nearly none.
 var ErrNotUnderstood = errors.New("not understood")
 
-// understoodShare is the share of the rows of a file that have to be understood, bought or not. The rows of a dirty file are
-// wrong one by one: the dirtiest exports seen had a quarter of theirs rejected. Where nine of ten are wrong, they are so for
-// one reason, and what is left is chance: it was read by the wrong columns, format or encoding.
+// understoodShare is the share of the rows of a file that have to be understood, bought or not. The rows of a dirty
+// file are wrong one by one: the dirtiest exports seen had a quarter of theirs rejected. Where nine of ten are wrong,
+// they are so for one reason, and what is left is chance: it was read by the wrong columns, format or encoding.
 const understoodShare = 0.1
 
 // refusals are the rejects of one file, by reason: how many, and the first.
@@ -35,8 +35,8 @@ func (r refusals) note(reject *orderfile.Reject) {
 	r[reject.Reason].rows++
 }
 
-// judge returns an ErrNotUnderstood, which names the most frequent reason and what to try, unless enough rows of the file
-// are understood. Of the rejects of an earlier load, somebody may mend but a few.
+// judge returns an ErrNotUnderstood, which names the most frequent reason and what to try, unless enough rows of the
+// file are understood. Of the rejects of an earlier load, somebody may mend but a few.
 func (r refusals) judge(f datafile.File, columns []string) error {
 	good := f.RowsRead - f.RowsRejected
 	if f.RowsRejected == 0 || float64(good) >= understoodShare*float64(f.RowsRead) || good > 0 && orderfile.IsRejects(columns) {

@@ -6,6 +6,7 @@ package spelling
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 
@@ -38,6 +39,11 @@ func CleanString(s string) string { return string(Clean([]byte(s))) }
 func visible(c byte) bool { return ' ' < c && c < 0x7f }
 
 func isASCII(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.NativeEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for _, c := range b {
 		if c >= utf8.RuneSelf {
 			return false
@@ -46,7 +52,8 @@ func isASCII(b []byte) bool {
 	return true
 }
 
-// unseen are white space and the characters of no width: joiners, marks of direction and of byte order, the soft hyphen.
+// unseen are white space and the characters of no width: joiners, marks of direction and of byte order, the soft
+// hyphen.
 func unseen(r rune) bool {
 	switch r {
 	case 0xad, 0x180e, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2060, 0xfeff:

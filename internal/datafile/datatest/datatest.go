@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// Dresses are the ways to hand over the same text, by name: compressed, byte by byte and, when it is UTF-8 and no encoding is
-// named, in other encodings.
+// Dresses are the ways to hand over the same text, by name: compressed, byte by byte and, when it is UTF-8 and no
+// encoding is named, in other encodings.
 func Dresses(t testing.TB, input []byte, encodingName string) map[string]io.Reader {
 	t.Helper()
 	all := map[string]io.Reader{
