@@ -92,8 +92,8 @@ drill: build postgres-programs ## restore the newest backup into a throw-away Po
 
 .PHONY: test
 test: go $(test_needs) ## every test (TEST_PG=docker TEST_PG_IMAGE=... for a container's PostgreSQL)
-	@$(with_pg) go test $(TEST_FLAGS) ./...
-	@$(foreach m,$(TESTED),cd $(CURDIR)/$(m) && $(if $(filter bench,$(m)),$(with_pg)) go test $(test_tags) $(TEST_FLAGS) ./...;)
+	@$(with_pg) go test -timeout 25m $(TEST_FLAGS) ./...
+	@$(foreach m,$(TESTED),cd $(CURDIR)/$(m) && $(if $(filter bench,$(m)),$(with_pg)) go test -timeout 25m $(test_tags) $(TEST_FLAGS) ./...;)
 
 .PHONY: test-real
 test-real: go postgres-programs ## tests on public order data that is not in the repository (ALSOBOUGHT_TEST_DATA=directory)

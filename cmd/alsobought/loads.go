@@ -217,15 +217,7 @@ func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fa
 func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRejectSaidRow, loadID int64, fate string) error {
 	const page = 1000
 	w := csv.NewWriter(term.stdout)
-	columns := []string{"order_id", "item_name"}
-	for _, optional := range []struct {
-		name string
-		has  bool
-	}{{"quantity", has.Quantity}, {"ordered_at", has.OrderedAt}, {"customer_id", has.CustomerID}} {
-		if optional.has {
-			columns = append(columns, optional.name)
-		}
-	}
+	columns := valueColumns(has)
 	if err := w.Write(append(slices.Clone(columns), orderfile.RejectColumns...)); err != nil {
 		return err
 	}
@@ -245,13 +237,23 @@ func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRe
 			after = r.RowNumber
 		}
 		w.Flush()
-		if err := w.Error(); err != nil {
+		if err := w.Error(); err != nil || len(rejects) < page {
 			return err
 		}
-		if len(rejects) < page {
-			return nil
+	}
+}
+
+func valueColumns(has db.LoadRejectSaidRow) []string {
+	columns := []string{"order_id", "item_name"}
+	for _, optional := range []struct {
+		name string
+		has  bool
+	}{{"quantity", has.Quantity}, {"ordered_at", has.OrderedAt}, {"customer_id", has.CustomerID}} {
+		if optional.has {
+			columns = append(columns, optional.name)
 		}
 	}
+	return columns
 }
 
 // rejectRow is a row as a table of such rows has it: nothing in it runs in a spreadsheet.

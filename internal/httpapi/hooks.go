@@ -41,7 +41,7 @@ type (
 
 	hookOutput struct{ Body hookBody }
 	hookBody   struct {
-		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: it is durable. stale: a later state of the order was known. ignored: the topic is of no order."`
+		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: it is durable. stale: a later state was known. ignored: the topic is of no order."`
 		LoadID int64  `json:"load_id,omitempty" doc:"The load that it is part of, for the audit."`
 	}
 )
