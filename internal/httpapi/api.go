@@ -151,6 +151,7 @@ func New(cfg Config) *API {
 	a.rules()
 	a.orders()
 	a.hooks()
+	a.tools()
 	a.health()
 	a.pages()
 	return a

@@ -34,6 +34,7 @@ var keyedRoutes = []struct{ method, path, body string }{
 	{http.MethodGet, rulesPath, ""},
 	{http.MethodPost, rulesPath, `{"kind":"hide","items":["PID"],"reason":"recalled"}`},
 	{http.MethodDelete, rulesPath + "/1", ""},
+	{http.MethodPost, mcpPath, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`},
 }
 
 // Whatever is wrong with a key, and wherever else it is put, the answer is the same, and nothing is done.

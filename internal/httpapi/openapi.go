@@ -103,6 +103,7 @@ func documentConfig(version string) huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "questions", Description: "What goes with what."},
 				{Name: "rules", Description: "What people decide about answers, over what was counted. With a key."},
+				{Name: "mcp", Description: "For language models. With a key."},
 				{Name: "health", Description: "For orchestrators and monitors."},
 				{Name: "pages", Description: "For people."},
 			},

@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/alsobought/alsobought/internal/apikey"
+	"github.com/alsobought/alsobought/internal/mcp"
+	"github.com/alsobought/alsobought/internal/recommend"
+)
+
+const mcpPath = "/mcp"
+
+// mcpInput is one message; its parts are for the protocol to read.
+type mcpInput struct {
+	RawBody []byte `contentType:"application/json"`
+}
+
+// tools mounts the tools for language models. They need a key even where questions are open, because loads and builds show who made them.
+func (a *API) tools() {
+	server := mcp.Handler(mcp.Config{Database: a.Pool, Version: a.Version, Around: a.aroundTool})
+	op := huma.Operation{
+		OperationID: "mcp",
+		Method:      http.MethodPost,
+		Path:        mcpPath,
+		Summary:     "The tools for language models",
+		Description: "One message of the Model Context Protocol (streamable HTTP, without sessions). The tools describe themselves.",
+		Tags:        []string{"mcp"},
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The answer, a message of JSON-RPC.",
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{}, Example: example("mcp")}},
+		}, "202": {Description: "The message needs no answer."}},
+		SkipValidateBody: true,
+	}
+	register(a, demand{scope: apikey.Read, body: a.MaxBody, room: a.usual}, op,
+		func(_ context.Context, in *mcpInput) (*huma.StreamResponse, error) {
+			if bytes.HasPrefix(bytes.TrimSpace(in.RawBody), []byte("[")) {
+				// A request has one place among those under way, and one share of its key's rate.
+				return nil, newProblem(http.StatusBadRequest, "the body has several messages: send one a request")
+			}
+			return &huma.StreamResponse{Body: func(ctx huma.Context) {
+				r, w := humachi.Unwrap(ctx)
+				// The call ends by its own patience, and says so; the request waits for that.
+				r = r.WithContext(context.WithoutCancel(r.Context()))
+				r.Body = io.NopCloser(bytes.NewReader(in.RawBody))
+				server.ServeHTTP(w, r)
+			}}, nil
+		})
+}
+
+// aroundTool gives a call its time and words its errors, as the routes of the questions do. It runs beside the request, so that a panic in it
+// is its own to catch.
+func (a *API) aroundTool(ctx context.Context, call func(context.Context) error) (err error) {
+	x := exchangeOf(ctx)
+	defer func() {
+		if cause := recover(); cause != nil {
+			x.err, x.stack = fmt.Errorf("panic: %v", cause), debug.Stack()
+			err = internalError(x.id)
+		}
+	}()
+	ctx, done := a.patience(ctx)
+	defer done()
+	err = call(ctx)
+	if err == nil {
+		return nil
+	}
+	if _, invalid := errors.AsType[*recommend.InvalidError](err); invalid {
+		return err
+	}
+	return problem(ctx, err, "")
+}
