@@ -22,6 +22,23 @@ func (q *Queries) LoadFail(ctx context.Context, reason string, loadID int64) err
 	return err
 }
 
+const loadFileGetSince = `-- name: LoadFileGetSince :one
+SELECT (f.mapping -> 'since')::jsonb AS since
+FROM load_files AS f
+JOIN loads AS l ON l.load_id = f.load_id
+WHERE f.name = $1 AND f.mapping -> 'since' ->> 'column' = $2::text AND l.status = 'loaded'
+ORDER BY f.load_id DESC, f.file_number DESC
+LIMIT 1
+`
+
+// How far the last load in force of a source came by a column, as load.Mark has it.
+func (q *Queries) LoadFileGetSince(ctx context.Context, source string, sinceColumn string) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, loadFileGetSince, source, sinceColumn)
+	var since json.RawMessage
+	err := row.Scan(&since)
+	return since, err
+}
+
 const loadFileInsert = `-- name: LoadFileInsert :exec
 INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected, rows_not_bought)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

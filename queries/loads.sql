@@ -79,6 +79,15 @@ WHERE f.sha256 = ANY (@sha256s::bytea[]) AND l.status = 'loaded'
 ORDER BY l.load_id, f.file_number
 LIMIT 100;
 
+-- name: LoadFileGetSince :one
+-- How far the last load in force of a source came by a column, as load.Mark has it.
+SELECT (f.mapping -> 'since')::jsonb AS since
+FROM load_files AS f
+JOIN loads AS l ON l.load_id = f.load_id
+WHERE f.name = @source AND f.mapping -> 'since' ->> 'column' = @since_column::text AND l.status = 'loaded'
+ORDER BY f.load_id DESC, f.file_number DESC
+LIMIT 1;
+
 -- name: LoadFileListLineages :many
 -- The basket lists of a name whose orders have made-up ids, in whatever directory they lay, the newest first.
 SELECT f.bytes, f.sha256, f.mapping

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,9 @@ import (
 )
 
 type loadCommand struct {
-	Files []string `arg:"" name:"file" help:"Order files: CSV, TSV, JSON lines, basket lists, Excel or Parquet, plain, .gz, .zst or .zip; - is stdin."`
+	Files []string `arg:"" optional:"" name:"file" help:"Order files: CSV, TSV, JSON lines, basket lists, Excel or Parquet, plain, .gz, .zst or .zip; - is stdin."`
+
+	fromFlags `embed:""`
 
 	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe, jsonl or baskets; told by content otherwise."`
 	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
@@ -73,12 +76,19 @@ type loadSummary struct {
 
 func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	began := time.Now()
-	if err := c.options().Validate(); err != nil {
+	query, err := c.query()
+	if err == nil {
+		err = c.options().Validate()
+	}
+	if err != nil {
 		return usageError{err}
 	}
 	sources, total, err := sources(ctx, term, c.Files)
 	if err != nil {
 		return err
+	}
+	if query != nil {
+		sources = []datafile.Source{query.Source(ctx)}
 	}
 	if c.DryRun {
 		return c.dryRun(ctx, term, sources, total)
@@ -89,14 +99,27 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	}
 	defer closeAll()
 
-	shown := watch(term, c.JSON, "", total)
 	options := c.loadOptions()
+	if c.Since != "" {
+		if err := c.sinceLast(ctx, pool, query, &options); err != nil {
+			return err
+		}
+	}
+	shown := watch(term, c.JSON, "", total)
 	options.Progress = shown.report
 	loaded, err := load.Run(ctx, pool, sources, options)
 	shown.stop()
+	if c.Since != "" && errors.Is(err, load.ErrNoRows) {
+		return c.nothingNew(term, err)
+	}
 	if err != nil {
 		return err
 	}
+	return c.finish(ctx, term, pool, loaded, began)
+}
+
+// finish says what the load did, and builds.
+func (c *loadCommand) finish(ctx context.Context, term *terminal, pool *pgxpool.Pool, loaded load.Result, began time.Time) error {
 	reasons, err := db.New(pool).LoadRejectCountByReason(ctx, loaded.LoadID)
 	if err != nil {
 		return fmt.Errorf("count rejects: %w", err)

@@ -43,6 +43,9 @@ type Options struct {
 	MaxRejects     *int64
 	MaxRejectShare *float64
 
+	// Reached says how far the source has come that was just read, for the audit; nil for one that is always read as a whole.
+	Reached func() *Mark
+
 	// Within runs at the end of the load's transaction, and is undone with it.
 	Within func(ctx context.Context, tx pgx.Tx, loadID int64) error
 

@@ -103,7 +103,7 @@ func (s *stage) done(f datafile.File, reader *orderfile.Reader) error {
 		return fmt.Errorf("%w; nothing was loaded", err)
 	}
 	clear(s.refusals)
-	mapping, err := json.Marshal(reader.Mapping())
+	mapping, err := json.Marshal(audited{reader.Mapping(), s.reached()})
 	if err != nil {
 		return fmt.Errorf("mapping of %s: %w", f.Name, err)
 	}
@@ -113,6 +113,13 @@ func (s *stage) done(f datafile.File, reader *orderfile.Reader) error {
 	})
 	s.notBoughtNow = 0
 	return nil
+}
+
+func (s *stage) reached() *Mark {
+	if s.options.Reached == nil {
+		return nil
+	}
+	return s.options.Reached()
 }
 
 func (s *stage) close() { s.walk.Close() }

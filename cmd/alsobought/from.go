@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/dbsource"
+	"github.com/alsobought/alsobought/internal/load"
+)
+
+// fromFlags name orders that are in another database.
+type fromFlags struct {
+	From             string `placeholder:"URL" help:"Load the rows of --query from this database: postgres://, mysql:// or mariadb://user@host/database."`
+	Query            string `placeholder:"SELECT" help:"What to ask it for, read like a file with a header."`
+	FromPasswordFile string `placeholder:"FILE" help:"The password of --from is in it; others can see one that is in the URL."`
+	Since            string `placeholder:"COLUMN" help:"Ask only for rows from the last value of this column on that was loaded."`
+}
+
+// query is what the flags ask for, or nil when they name no database.
+func (c *loadCommand) query() (*dbsource.Query, error) {
+	switch {
+	case c.From == "" && (c.Query != "" || c.FromPasswordFile != "" || c.Since != ""):
+		return nil, errors.New("--query, --from-password-file and --since are for --from: say which database")
+	case c.From == "" && len(c.Files) == 0:
+		return nil, errors.New("name the files to load, - for stdin, or a database with --from and --query")
+	case c.From == "":
+		return nil, nil //nolint:nilnil // files are no error
+	case len(c.Files) > 0:
+		return nil, errors.New("--from and files cannot be one load: load them one after the other")
+	case c.Query == "":
+		return nil, errors.New("--from needs --query: say which rows to load, as SELECT order_id, item_name FROM order_lines")
+	case c.Format != "" || len(c.Columns) > 0 || c.Encoding != "" || c.Sheet != "" || c.Quotes != "" || c.BasketIDs != "":
+		return nil, errors.New("--format, --columns, --encoding, --sheet, --quotes and --basket-ids are for files: --query names the columns")
+	case c.Since != "" && c.DryRun:
+		return nil, errors.New("--since asks the database how far the last load came, and --dry-run opens none: leave out one of them")
+	}
+	c.Format, c.Quotes = string(datafile.CSV), string(datafile.CSVQuotes)
+	return dbsource.New(dbsource.Options{URL: c.From, Query: c.Query, PasswordFile: c.FromPasswordFile, Since: c.Since})
+}
+
+// sinceLast makes a load one of what is new since the last one. Rows at the mark come again, so known bytes are no mistake.
+func (c *loadCommand) sinceLast(ctx context.Context, pool *pgxpool.Pool, query *dbsource.Query, options *load.Options) error {
+	mark, err := load.LastMark(ctx, pool, query.Name(), c.Since)
+	if err != nil {
+		return err
+	}
+	query.After(mark)
+	options.Again, options.Reached = true, query.Reached
+	return nil
+}
+
+// nothingNew is what a load says that had nothing to do.
+func (c *loadCommand) nothingNew(term *terminal, why error) error {
+	if c.JSON {
+		return printJSON(term.stdout, loadSummary{
+			Status: "nothing new", RejectedByReason: map[string]int64{}, NotBoughtByReason: map[string]int64{},
+		})
+	}
+	fmt.Fprintln(term.stdout, printable(why.Error()))
+	return nil
+}

@@ -1,0 +1,275 @@
+// Package dbsource reads orders where they already are: the rows of a query on another PostgreSQL, MySQL or MariaDB, as CSV that is read like
+// any file.
+//
+// A query runs in a read-only transaction, and one row is held at a time. Errors are one line, never show a password, and wrap no error of
+// a driver: those that others look for are about alsobought's own database. The package never writes, and never interprets a value.
+package dbsource
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/load"
+)
+
+// connectTimeout bounds how long a server may take to answer at all.
+const connectTimeout = 30 * time.Second
+
+// Options say what to ask of which database.
+type Options struct {
+	URL          string // postgres://, postgresql://, mysql:// or mariadb://
+	Query        string // one statement that returns rows
+	PasswordFile string // holds one line, the password, whatever the URL says; "" for none
+	Since        string // ask for rows from a value of this column on, in its order; "" asks for all
+}
+
+// Query is a query on a database. It is not safe for use by several goroutines at once.
+type Query struct {
+	options  Options
+	address  *url.URL // without the password
+	password string   // of the URL
+	connect  connect
+	after    *load.Mark
+	reached  *load.Mark
+}
+
+// connect opens a read-only transaction. Without a password it takes what the driver finds by itself.
+type connect func(ctx context.Context, password string) (server, error)
+
+// server is a read-only transaction on one.
+type server interface {
+	// query asks for rows. The arguments replace what placeholder returns, in order.
+	query(ctx context.Context, statement string, args ...string) (rows, error)
+	placeholder(number int) string
+	quote(column string) string
+	close()
+}
+
+// rows are read one by one.
+type rows interface {
+	columns() []string
+	// next returns a row, valid until the next call, in which nil is NULL; io.EOF behind the last one.
+	next() ([][]byte, error)
+}
+
+// New checks the options. It connects to nothing.
+func New(opts Options) (*Query, error) {
+	opts.Query = strings.TrimRight(strings.TrimSpace(opts.Query), "; \t\r\n")
+	if opts.Query == "" {
+		return nil, errors.New("--query is empty: say which rows to load, as SELECT order_id, item_name FROM order_lines")
+	}
+	address, err := url.Parse(opts.URL)
+	if err != nil { // which repeats parts of the URL, and of its password
+		return nil, errors.New("--from is no URL: write postgres://USER@HOST/DATABASE, and %XX for what is special in it")
+	}
+	q := &Query{options: opts, address: address}
+	for name := range address.Query() {
+		if strings.HasSuffix(strings.ToLower(name), "password") {
+			return nil, fmt.Errorf("--from has a parameter %s, which others can see: say --from-password-file", name)
+		}
+	}
+	if address.User != nil {
+		q.password, _ = address.User.Password()
+		address.User = url.User(address.User.Username())
+	}
+	switch address.Scheme {
+	case "postgres", "postgresql":
+		q.connect, err = postgresAt(address)
+	case "mysql", "mariadb":
+		q.connect, err = mysqlAt(address)
+	default:
+		err = errors.New("the scheme is unknown: postgres://, mysql:// and mariadb:// can be read")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	return q, nil
+}
+
+// Name is what errors and the audit call the query: the URL without its password, and the statement on one line.
+func (q *Query) Name() string {
+	return q.address.String() + ": " + strings.Join(strings.Fields(q.options.Query), " ")
+}
+
+// After asks for rows from a mark on. If there are none that were not there when it was reached, the source has no rows.
+func (q *Query) After(mark *load.Mark) { q.after = mark }
+
+// Reached is how far the rows came that were read to their end; nil without Options.Since.
+func (q *Query) Reached() *load.Mark { return q.reached }
+
+// Source is the query as a source of CSV with a header, in which NULL is an empty value. Its Open runs the query; what that
+// finds wrong, and load.ErrNoRows when there is nothing new, are its errors.
+func (q *Query) Source(ctx context.Context) datafile.Source {
+	return datafile.Source{Name: q.Name(), Open: func() (io.ReadCloser, error) { return q.open(ctx) }}
+}
+
+func (q *Query) open(ctx context.Context) (_ io.ReadCloser, err error) {
+	password, err := q.readPassword()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s, err := q.connect(ctx, password)
+	if err != nil {
+		defer cancel()
+		return nil, q.explain(ctx, "cannot connect to", err, "see --from, its password (--from-password-file) and that the server runs")
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+			cancel()
+		}
+	}()
+	if err := q.lookForNew(ctx, s); err != nil {
+		return nil, err
+	}
+	statement, args := q.statement(s)
+	found, err := s.query(ctx, statement, args...)
+	if err != nil {
+		return nil, q.refused(ctx, err)
+	}
+	if len(found.columns()) == 0 {
+		return nil, fmt.Errorf("the query on %s returns no columns: --query should be a SELECT of orders and items", q.address)
+	}
+	reader, writer := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		writer.CloseWithError(q.write(ctx, found, writer))
+		s.close()
+	}()
+	return &stream{reader, func() { cancel(); <-done }}, nil
+}
+
+// stream is what a query writes. To close it ends the query.
+type stream struct {
+	*io.PipeReader
+
+	end func()
+}
+
+func (s *stream) Close() error {
+	err := s.PipeReader.Close()
+	s.end()
+	return err
+}
+
+func (q *Query) readPassword() (string, error) {
+	path := q.options.PasswordFile
+	if path == "" {
+		return q.password, nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("--from-password-file: %w", err)
+	}
+	password := strings.TrimRight(string(content), "\r\n")
+	if password == "" || strings.ContainsAny(password, "\r\n\x00") {
+		return "", fmt.Errorf("--from-password-file: %s should hold one line, the password", path)
+	}
+	return password, nil
+}
+
+// statement is the query, from the mark on. A remark at its end must not swallow what follows. A row without a value of the
+// column has no place in its order.
+func (q *Query) statement(s server) (statement string, args []string) {
+	if q.options.Since == "" {
+		return q.options.Query, nil
+	}
+	column := "q." + s.quote(q.options.Since)
+	condition := column + " IS NOT NULL"
+	if q.after != nil {
+		condition, args = column+" >= "+s.placeholder(1), []string{q.after.Value}
+	}
+	return "SELECT q.* FROM (" + q.options.Query + "\n) AS q WHERE " + condition + " ORDER BY " + column, args
+}
+
+// lookForNew returns load.ErrNoRows when there is no row behind the mark, and none at it that was not there before.
+func (q *Query) lookForNew(ctx context.Context, s server) error {
+	if q.after == nil {
+		return nil
+	}
+	column, value := "q."+s.quote(q.options.Since), q.after.Value
+	found, err := s.query(ctx, "SELECT count(*), count(CASE WHEN "+column+" > "+s.placeholder(1)+" THEN 1 END) FROM ("+
+		q.options.Query+"\n) AS q WHERE "+column+" >= "+s.placeholder(2), value, value)
+	if err != nil {
+		return q.refused(ctx, err)
+	}
+	var all, behind int64
+	for {
+		row, err := found.next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			_, err = fmt.Sscan(string(row[0])+" "+string(row[1]), &all, &behind)
+		}
+		if err != nil {
+			return q.refused(ctx, err)
+		}
+	}
+	if behind == 0 && all <= q.after.Rows {
+		return fmt.Errorf("%s: %w: nothing new since %s %s", q.Name(), load.ErrNoRows, q.after.Column, value)
+	}
+	return nil
+}
+
+// write writes the rows as CSV.
+func (q *Query) write(ctx context.Context, found rows, w io.Writer) error {
+	out := csv.NewWriter(bufio.NewWriterSize(w, 64<<10))
+	columns := found.columns()
+	since := -1
+	if q.options.Since != "" {
+		since = slices.IndexFunc(columns, func(c string) bool { return strings.EqualFold(c, q.options.Since) })
+	}
+	reached := load.Mark{Column: q.options.Since}
+	record := slices.Clone(columns)
+	for {
+		if err := out.Write(record); err != nil {
+			return err
+		}
+		row, err := found.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return q.refused(ctx, err)
+		}
+		for i, value := range row {
+			record[i] = string(value)
+		}
+		if since >= 0 {
+			if record[since] != reached.Value {
+				reached.Value, reached.Rows = record[since], 0
+			}
+			reached.Rows++
+		}
+	}
+	if since >= 0 {
+		q.reached = &reached
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func (q *Query) refused(ctx context.Context, err error) error {
+	return q.explain(ctx, "the query failed on", err, "see --query")
+}
+
+// explain is an error that has forgotten the driver's, but not that the caller gave up.
+func (q *Query) explain(ctx context.Context, what string, err error, advice string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%s %s (%s): %s", what, q.address, strings.Join(strings.Fields(cause(err)), " "), advice)
+}

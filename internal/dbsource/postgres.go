@@ -1,0 +1,99 @@
+package dbsource
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// postgres gives its values as text, as psql shows them.
+type postgres struct{ conn *pgconn.PgConn }
+
+func postgresAt(address *url.URL) (connect, error) {
+	cfg, err := pgconn.ParseConfig(address.String())
+	if err != nil {
+		return nil, err
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "alsobought"
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = connectTimeout
+	}
+	return func(ctx context.Context, password string) (server, error) {
+		cfg := cfg.Copy()
+		if password != "" {
+			cfg.Password = password
+		}
+		conn, err := pgconn.ConnectConfig(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		p := &postgres{conn}
+		// Times that have a zone are then written in UTC, so that two runs write the same row in the same way.
+		err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'").Close()
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		return p, nil
+	}, nil
+}
+
+func (p *postgres) query(ctx context.Context, statement string, args ...string) (rows, error) {
+	values := make([][]byte, len(args))
+	for i, arg := range args {
+		values[i] = []byte(arg)
+	}
+	// The extended protocol takes a single statement.
+	result := p.conn.ExecParams(ctx, statement, values, nil, nil, nil)
+	r := &postgresRows{result: result, first: result.NextRow()}
+	if !r.first && len(result.FieldDescriptions()) == 0 {
+		_, err := result.Close()
+		return r, err
+	}
+	for _, field := range result.FieldDescriptions() {
+		r.names = append(r.names, field.Name)
+	}
+	return r, nil
+}
+
+func (p *postgres) placeholder(number int) string { return "$" + string(rune('0'+number)) }
+
+func (p *postgres) quote(column string) string { return quoted(column, `"`) }
+
+func (p *postgres) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	_ = p.conn.Close(ctx) // it has read only
+}
+
+type postgresRows struct {
+	result *pgconn.ResultReader
+	names  []string
+	first  bool // a row was read ahead
+}
+
+func (r *postgresRows) columns() []string { return r.names }
+
+func (r *postgresRows) next() ([][]byte, error) {
+	if !r.first && !r.result.NextRow() {
+		if _, err := r.result.Close(); err != nil {
+			return nil, err
+		}
+		return nil, io.EOF
+	}
+	r.first = false
+	return r.result.Values(), nil
+}
+
+// cause is what the server said, or the driver.
+func cause(err error) string {
+	if said := new(pgconn.PgError); errors.As(err, &said) {
+		return said.Message
+	}
+	return err.Error()
+}
