@@ -47,6 +47,7 @@ func Serve(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 // unclosed is a writer that stays open: it is not ours.
 type unclosed struct{ io.Writer }
 
+// Close does nothing.
 func (unclosed) Close() error { return nil }
 
 // Handler answers clients over streamable HTTP, one message a request, without sessions: any server may answer any request. Who may ask, and
@@ -93,7 +94,7 @@ func add[In, Out any](s *mcp.Server, cfg Config, tool mcp.Tool, answer func(cont
 		if err != nil {
 			failed := new(mcp.CallToolResult)
 			failed.SetError(err)
-			return failed, nil
+			return failed, nil //nolint:nilerr // the error is the answer
 		}
 		text, err := encode(out)
 		if err != nil {

@@ -10,13 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -26,7 +26,7 @@ const orders = "order_id,item_name,ordered_at\n1,bread,2026-01-01\n1,butter,2026
 	"2,jam <red> & co,2026-01-02\n3,tea,2026-01-03\n3,milk,2026-01-03\n4,bread,2026-01-04\n4,milk,2026-01-04\n"
 
 // counted is a database with the orders, loaded and built.
-func counted(t *testing.T) *pgxpool.Pool {
+func counted(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
 	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil }}
@@ -40,7 +40,7 @@ func counted(t *testing.T) *pgxpool.Pool {
 }
 
 // connect is a client of a server on the database.
-func connect(t *testing.T, pool *pgxpool.Pool) *mcp.ClientSession {
+func connect(t *testing.T, pool *pg.Pool) *mcp.ClientSession {
 	t.Helper()
 	server := newServer(Config{
 		Database: pool, Version: "test",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -107,25 +108,25 @@ func inputSchema[In any]() *jsonschema.Schema {
 	for name, argument := range schema.Properties {
 		switch name {
 		case "limit":
-			argument.Minimum, argument.Maximum = new(float64), jsonschema.Ptr(float64(recommend.MaxLimit))
+			argument.Minimum, argument.Maximum = new(float64), new(float64(recommend.MaxLimit))
 		case "days":
-			argument.Minimum, argument.Maximum = new(float64), jsonschema.Ptr(float64(recommend.MaxDays))
+			argument.Minimum, argument.Maximum = new(float64), new(float64(recommend.MaxDays))
 		case "build_id", "min_support":
 			argument.Minimum = new(float64)
 		case "min_confidence":
-			argument.Minimum, argument.Maximum = new(float64), jsonschema.Ptr(1.0)
+			argument.Minimum, argument.Maximum = new(float64), new(1.0)
 		case "measure":
 			for _, measure := range recommend.Measures() {
 				argument.Enum = append(argument.Enum, measure)
 			}
-			argument.Default, _ = json.Marshal(recommend.Affinity) // a string
+			argument.Default = json.RawMessage(strconv.Quote(string(recommend.Affinity)))
 		case "items":
 			argument.Type, argument.Types = "array", nil
-			argument.MinItems, argument.MaxItems = jsonschema.Ptr(1), jsonschema.Ptr(recommend.MaxBasket)
+			argument.MinItems, argument.MaxItems = new(1), new(recommend.MaxBasket)
 		case "exclude":
-			argument.Type, argument.Types, argument.MaxItems = "array", nil, jsonschema.Ptr(recommend.MaxExclude)
+			argument.Type, argument.Types, argument.MaxItems = "array", nil, new(recommend.MaxExclude)
 		case "category":
-			argument.Type, argument.Types, argument.MaxItems = "array", nil, jsonschema.Ptr(recommend.MaxCategory)
+			argument.Type, argument.Types, argument.MaxItems = "array", nil, new(recommend.MaxCategory)
 		}
 	}
 	return schema
