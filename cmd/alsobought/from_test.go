@@ -38,8 +38,10 @@ const sales = "SELECT sale, thing, state,\n changed FROM sales"
 
 // from are the arguments that load the sales of a shop.
 func from(shop string, more ...string) []string {
-	return append([]string{"load", "--from", shop, "--query", sales, "--order-column", "sale", "--item-column", "thing", "--status-column", "state",
-		"--time-column", "changed", "--no-build", "--json"}, more...)
+	return append([]string{
+		"load", "--from", shop, "--query", sales, "--order-column", "sale", "--item-column", "thing", "--status-column", "state",
+		"--time-column", "changed", "--no-build", "--json",
+	}, more...)
 }
 
 // tally is the counts of load --json.

@@ -158,6 +158,7 @@ type stream struct {
 	end func()
 }
 
+// Close ends the query, and returns when it is over.
 func (s *stream) Close() error {
 	err := s.PipeReader.Close()
 	s.end()

@@ -32,7 +32,7 @@ func startMariaDB(t *testing.T) (socket, port string, root *sql.DB) {
 			t.Fatalf(hint, err)
 		}
 	}
-	dir, err := os.MkdirTemp("", "alsobought-") // a socket's path has to be short
+	dir, err := os.MkdirTemp("", "alsobought-") //nolint:usetesting // a socket's path has to be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +56,11 @@ func startMariaDB(t *testing.T) (socket, port string, root *sql.DB) {
 	port = strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
 	free.Close()
 	socket = filepath.Join(dir, "socket")
-	c := exec.CommandContext(context.WithoutCancel(t.Context()), server, append([]string{"--no-defaults", data, "--socket=" + socket,
+	c := exec.CommandContext(context.WithoutCancel(t.Context()), server, append([]string{
+		"--no-defaults", data, "--socket=" + socket,
 		"--bind-address=127.0.0.1", "--port=" + port, "--pid-file=" + filepath.Join(dir, "pid"), "--skip-log-bin", "--innodb-buffer-pool-size=16M",
-		"--log-error=" + filepath.Join(dir, "log")}, account...)...)
+		"--log-error=" + filepath.Join(dir, "log"),
+	}, account...)...)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,7 @@ func TestMariaDB(t *testing.T) {
 	_, err := root.ExecContext(t.Context(), `CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop; SET time_zone = '+02:00';
 		CREATE TABLE sales (sale bigint, thing varchar(100), price decimal(9,2), made datetime(3), changed timestamp) ENGINE = InnoDB;
 		INSERT INTO sales VALUES (1, 'tea, "green"', 1.50, '2026-03-01 10:00:00.25', '2026-03-01 10:00:00'),
-			(9007199254740993, 'crème', NULL, NULL, '2026-03-01 12:00:00'), (2, NULL, 2, NULL, '2026-03-01 12:00:00');
+			(9007199254740993, 'crème', NULL, CAST(NULL AS datetime), '2026-03-01 12:00:00'), (2, NULL, 2, NULL, '2026-03-01 12:00:00');
 		CREATE USER reader@'%' IDENTIFIED BY 'secret'; GRANT ALL ON shop.* TO reader@'%'`)
 	if err != nil {
 		t.Fatal(err)

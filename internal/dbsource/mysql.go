@@ -64,13 +64,13 @@ func (m *mariadb) query(ctx context.Context, statement string, args ...string) (
 	for i, arg := range args {
 		values[i] = arg
 	}
-	found, err := m.tx.QueryContext(ctx, statement, values...)
+	found, err := m.tx.QueryContext(ctx, statement, values...) //nolint:rowserrcheck // mariadbRows does
 	if err != nil {
 		return nil, err
 	}
 	names, err := found.Columns()
 	if err != nil {
-		return nil, errors.Join(err, found.Close())
+		return nil, errors.Join(err, found.Close()) //nolint:sqlclosecheck // it lives on as mariadbRows
 	}
 	r := &mariadbRows{found: found, names: names, values: make([][]byte, len(names)), raw: make([]sql.RawBytes, len(names))}
 	for i := range r.raw {

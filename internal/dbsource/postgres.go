@@ -34,7 +34,7 @@ func postgresAt(address *url.URL) (connect, error) {
 		}
 		p := &postgres{conn}
 		// Times that have a zone are then written in UTC, so that two runs write the same row in the same way.
-		err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'").Close()
+		err = conn.Exec(ctx, "BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'").Close()
 		if err != nil {
 			p.close()
 			return nil, err
