@@ -67,6 +67,10 @@ func encode(orders []Order) (text []byte, ids []string, err error) {
 		if len(o.Items) == 0 || len(o.Items) > MostItems {
 			return nil, nil, InvalidError{{i, "items", fmt.Sprintf("are %d: send 1 to %d", len(o.Items), MostItems)}}
 		}
+		// A file's times are left out when none can be read; of an order, that would hide a mistake.
+		if t := o.OrderedAt; t != nil && (t.IsZero() || t.UTC().Year() < 1 || t.UTC().Year() > 9999) {
+			return nil, nil, InvalidError{{i, "ordered_at", "is no time of an order: years run from 1 to 9999"}}
+		}
 		line := orderLine{ID: o.ID, OrderedAt: o.OrderedAt, CustomerID: o.CustomerID}
 		for j, item := range o.Items {
 			if q := item.Quantity; q != nil && !(*q > 0) {
