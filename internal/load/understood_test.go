@@ -15,7 +15,7 @@ func TestNotUnderstood(t *testing.T) {
 	rows := func(n int, row string) string { return strings.Repeat(row+"\n", n) }
 	const header, mend = "order,item,time\n", "order_id,item_name,file_number,line_number,reason,detail,raw\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"no row", header + rows(3, "1,a,soon"), "0 of 3 rows can be read; 3 are bad_time, as on line 2 (time \"soon\": "},
+		{"no row", header + rows(3, "1,,"), "0 of 3 rows can be read; 3 are missing_item, as on line 2 (no item)"},
 		{"nearly none", header + rows(2, "1,a,") + rows(8, ",a,") + rows(13, "1,,"), "2 of 23 rows can be read; 13 are missing_item, as on line 12 (no item)"},
 		{"a tenth", header + rows(2, "1,a,") + rows(18, "1,,"), ""},
 		{"none of the rejects is mended", mend + rows(20, "1,,1,1,missing_item,no item,1"), "0 of 20 rows can be read"},
@@ -37,8 +37,8 @@ func TestNotUnderstood(t *testing.T) {
 	pool := dbtest.New(t)
 	good := content("g.csv", []byte("order,item\n1,a\n"))
 	before := state(t, pool)
-	_, err := load.Run(t.Context(), pool, []load.Source{good, content("f.csv", []byte(header+rows(3, "1,a,soon")))}, options)
-	if !errors.Is(err, load.ErrNotUnderstood) || !strings.HasSuffix(err.Error(), "--time-column -; nothing was loaded") {
+	_, err := load.Run(t.Context(), pool, []load.Source{good, content("f.csv", []byte(header+rows(3, "1,,")))}, options)
+	if !errors.Is(err, load.ErrNotUnderstood) || !strings.HasSuffix(err.Error(), "--item-column; nothing was loaded") {
 		t.Errorf("got %v", err)
 	}
 	assertSame(t, pool, before)
