@@ -155,6 +155,20 @@ func (q *Queries) ShopOrderFind(ctx context.Context, shop string, shopOrderID st
 	return external_id, err
 }
 
+const shopOrderIsLater = `-- name: ShopOrderIsLater :one
+SELECT EXISTS (
+    SELECT FROM shop_orders AS s
+    WHERE s.shop = $1 AND s.shop_order_id = $2 AND s.updated_at > $3
+) AS later
+`
+
+func (q *Queries) ShopOrderIsLater(ctx context.Context, shop string, shopOrderID string, updatedAt time.Time) (bool, error) {
+	row := q.db.QueryRow(ctx, shopOrderIsLater, shop, shopOrderID, updatedAt)
+	var later bool
+	err := row.Scan(&later)
+	return later, err
+}
+
 const shopOrderNote = `-- name: ShopOrderNote :execrows
 INSERT INTO shop_orders AS s (shop, shop_order_id, external_id, updated_at)
 VALUES ($1, $2, $3, $4)

@@ -46,6 +46,12 @@ DELETE FROM idempotency_keys AS k WHERE k.created_at <= now() - interval '1 day'
 -- name: ShopOrderFind :one
 SELECT s.external_id FROM shop_orders AS s WHERE s.shop = @shop AND s.shop_order_id = @shop_order_id;
 
+-- name: ShopOrderIsLater :one
+SELECT EXISTS (
+    SELECT FROM shop_orders AS s
+    WHERE s.shop = @shop AND s.shop_order_id = @shop_order_id AND s.updated_at > @updated_at
+) AS later;
+
 -- name: ShopOrderNote :execrows
 -- No row: a later state of the order is known.
 INSERT INTO shop_orders AS s (shop, shop_order_id, external_id, updated_at)

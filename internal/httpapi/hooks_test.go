@@ -116,6 +116,10 @@ func TestShopifyWebhooks(t *testing.T) {
 	s.wantHook(t, s.shopify(t, "orders/create", strings.NewReplacer("820982911946154508", "6", "#1001", "#1002").Replace(created), "old-secret"), "taken",
 		strings.ReplaceAll(both, "#1001", "#1002"))
 	s.wantHook(t, s.shopify(t, "orders/delete", `{"id":6}`, "old-secret"), "taken", "")
+	var failed int // what is stale is no failure
+	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM loads WHERE status = 'failed'").Scan(&failed); err != nil || failed > 0 {
+		t.Errorf("%d failed loads, error %v", failed, err)
+	}
 	if findings, _, err := doctor.Run(t.Context(), s.pool); err != nil || len(findings) > 0 {
 		t.Errorf("doctor: %v %v", findings, err)
 	}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,7 +113,7 @@ func (i *itemBody) UnmarshalJSON(text []byte) error {
 }
 
 // list returns the orders of the body, and what is wrong with them by its shape.
-func (b *ordersBody) list(now time.Time) ([]orders.Order, error) {
+func (b *ordersBody) list() ([]orders.Order, error) {
 	bodies := b.Orders
 	if bodies == nil {
 		bodies = []orderBody{{b.OrderFields}}
@@ -123,7 +122,7 @@ func (b *ordersBody) list(now time.Time) ([]orders.Order, error) {
 	}
 	list := make([]orders.Order, len(bodies))
 	for i, body := range bodies {
-		o := orders.Order{ID: body.OrderID, OrderedAt: cmp.Or(body.OrderedAt, &now), CustomerID: body.CustomerID}
+		o := orders.Order{ID: body.OrderID, OrderedAt: body.OrderedAt, CustomerID: body.CustomerID}
 		o.Items = itemsOf(body.Items)
 		list[i] = o
 	}
@@ -203,7 +202,7 @@ func (a *API) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, e
 		return nil, errNoOrders
 	}
 	var receipt orders.Receipt
-	list, err := in.Body.list(time.Now())
+	list, err := in.Body.list()
 	if err == nil {
 		sender := orders.Sender{Source: http.MethodPost + " " + ordersPath, Name: signer(ctx)}
 		receipt, err = a.Orders.Add(ctx, sender, in.IdempotencyKey, list)

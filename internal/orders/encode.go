@@ -56,34 +56,30 @@ type (
 	}
 )
 
-// encode writes orders as JSON lines, and reads them again as a load will: what it would reject is an InvalidError. ids are those that the
-// load will see.
-func encode(orders []Order) (text []byte, ids []string, err error) {
+// encode writes orders as JSON lines.
+func encode(orders []Order) ([]byte, error) {
 	if len(orders) == 0 || len(orders) > Most {
-		return nil, nil, InvalidError{{-1, "orders", fmt.Sprintf("are %d: send 1 to %d", len(orders), Most)}}
+		return nil, InvalidError{{-1, "orders", fmt.Sprintf("are %d: send 1 to %d", len(orders), Most)}}
 	}
 	lines := make([]orderLine, len(orders))
 	for i, o := range orders {
 		if len(o.Items) == 0 || len(o.Items) > MostItems {
-			return nil, nil, InvalidError{{i, "items", fmt.Sprintf("are %d: send 1 to %d", len(o.Items), MostItems)}}
+			return nil, InvalidError{{i, "items", fmt.Sprintf("are %d: send 1 to %d", len(o.Items), MostItems)}}
 		}
 		// A file's times are left out when none can be read; of an order, that would hide a mistake.
 		if t := o.OrderedAt; t != nil && (t.IsZero() || t.UTC().Year() < 1 || t.UTC().Year() > 9999) {
-			return nil, nil, InvalidError{{i, "ordered_at", "is no time of an order: years run from 1 to 9999"}}
+			return nil, InvalidError{{i, "ordered_at", "is no time of an order: years run from 1 to 9999"}}
 		}
 		line := orderLine{ID: o.ID, OrderedAt: o.OrderedAt, CustomerID: o.CustomerID}
 		for j, item := range o.Items {
 			if q := item.Quantity; q != nil && !(*q > 0) {
-				return nil, nil, InvalidError{{i, fmt.Sprintf("items[%d].quantity", j), "is not above 0"}}
+				return nil, InvalidError{{i, fmt.Sprintf("items[%d].quantity", j), "is not above 0"}}
 			}
 			line.Items = append(line.Items, itemLine{Name: item.Name, Quantity: number(item.Quantity, "1", "")})
 		}
 		lines[i] = line
 	}
-	if text, err = written(lines...); err == nil {
-		ids, err = check(text, len(orders))
-	}
-	return text, ids, err
+	return written(lines...)
 }
 
 // encodeReturn writes what is taken back of an order that is there: all of it, or items that it has.
@@ -132,7 +128,7 @@ func written(lines ...orderLine) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// check reads the lines of so many orders as a load will, and returns their ids.
+// check reads the lines of so many orders as a load will, and returns the ids that it will see. What a load would reject is an InvalidError.
 func check(lines []byte, orders int) ([]string, error) {
 	reader, err := orderfile.Open(bytes.NewReader(lines), format)
 	if err != nil {

@@ -39,7 +39,7 @@ var (
 type Order struct {
 	ID         string
 	Items      []Item
-	OrderedAt  *time.Time // nil: unknown
+	OrderedAt  *time.Time // nil: now
 	CustomerID string     // "": unknown
 }
 
@@ -89,11 +89,22 @@ func (r Receipt) Added() bool {
 // the call.
 func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
 	c := call{sender: sender, adds: true, key: idempotencyKey}
-	var err error
-	if c.lines, c.ids, err = encode(orders); err != nil {
+	// The time of a request without one differs from its repeat's, and is no part of what it says.
+	said, err := encode(orders)
+	if err != nil {
 		return Receipt{}, err
 	}
-	c.hash = sha256.Sum256(c.lines)
+	c.hash = sha256.Sum256(said)
+	now, orders := time.Now(), slices.Clone(orders)
+	for i := range orders {
+		orders[i].OrderedAt = cmp.Or(orders[i].OrderedAt, &now)
+	}
+	if c.lines, err = encode(orders); err == nil {
+		c.ids, err = check(c.lines, len(orders))
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
 	if c.key != "" {
 		if receipt, err := t.earlier(ctx, c); !errors.Is(err, pgx.ErrNoRows) {
 			return receipt, err

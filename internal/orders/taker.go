@@ -116,6 +116,9 @@ func (staleError) Error() string { return "events came too late" }
 
 // loadOf makes one load of calls of one sender.
 func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
+	if err := lookForLater(ctx, db.New(t.pool), calls); err != nil {
+		return nil, err
+	}
 	var lines []byte
 	for _, c := range calls {
 		lines = append(lines, c.lines...)
@@ -138,20 +141,36 @@ func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
 	return receipts, err
 }
 
+// lookForLater returns a staleError for events that are late already, so that they are no failed load in the audit. Only noteEvents, which
+// holds the lock of merges, is sure of it.
+func lookForLater(ctx context.Context, q *db.Queries, calls []call) error {
+	return eachEvent(calls, func(c call) (late bool, err error) {
+		return q.ShopOrderIsLater(ctx, c.event.Shop, c.event.ShopOrderID, c.event.At)
+	})
+}
+
 // noteEvents notes of which moment the state of each order is, or returns a staleError.
 func noteEvents(ctx context.Context, q *db.Queries, calls []call) error {
+	return eachEvent(calls, func(c call) (late bool, err error) {
+		noted, err := q.ShopOrderNote(ctx, db.ShopOrderNoteParams{
+			Shop: c.event.Shop, ShopOrderID: c.event.ShopOrderID, ExternalID: c.ids[0], UpdatedAt: c.event.At,
+		})
+		return noted == 0, err
+	})
+}
+
+// eachEvent returns a staleError of the events that isLate finds late.
+func eachEvent(calls []call, isLate func(call) (bool, error)) error {
 	var late staleError
 	for i, c := range calls {
 		if c.event == nil {
 			continue
 		}
-		noted, err := q.ShopOrderNote(ctx, db.ShopOrderNoteParams{
-			Shop: c.event.Shop, ShopOrderID: c.event.ShopOrderID, ExternalID: c.ids[0], UpdatedAt: c.event.At,
-		})
+		yes, err := isLate(c)
 		if err != nil {
-			return fmt.Errorf("note the state of an order: %w", err)
+			return fmt.Errorf("compare the states of an order: %w", err)
 		}
-		if noted == 0 {
+		if yes {
 			late = append(late, i)
 		}
 	}
