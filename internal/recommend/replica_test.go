@@ -163,20 +163,22 @@ func replicaConflict(t *testing.T, servers *dbtest.Replicated, primary *scene, s
 	primary.exec(t, "INSERT INTO conflicts VALUES (1)")
 	servers.CatchUp(t)
 	tries := 0
+	var truncating sync.WaitGroup
 	rows, err := pg.Retried(t.Context(), nil, func() (rows int, err error) {
 		if tries++; tries == 1 {
 			primary.exec(t, "INSERT INTO conflicts VALUES (2)")
-			go func() {
+			truncating.Go(func() {
 				const reading = "SELECT count(*) FROM pg_locks WHERE relation = 'conflicts'::regclass"
 				dbtest.Eventually(t, "the standby reads", func(context.Context) bool {
 					return dbtest.Value[int](t, servers.Standby, reading) > 0
 				})
 				primary.exec(t, "TRUNCATE conflicts")
-			}()
+			})
 			return rows, standby.QueryRow(t.Context(), "SELECT count(pg_sleep(60)) FROM conflicts").Scan(&rows)
 		}
 		return rows, standby.QueryRow(t.Context(), "SELECT count(*) FROM conflicts").Scan(&rows)
 	})
+	truncating.Wait()
 	if err != nil || rows != 0 || tries != 2 {
 		t.Errorf("%d rows after %d tries, %v", rows, tries, err)
 	}
