@@ -180,6 +180,30 @@ func TestIdempotencyKey(t *testing.T) {
 	wantReceipt(t, s.do(t, http.MethodPost, ordersPath, changed, other), http.StatusOK, orders.OrderReceipt{OrderID: "x", Status: orders.Known, LinesAdded: 1})
 }
 
+// TestOrdersRepeatedAtOnce: an order and its repeats that arrive together, as from a client that lost patience, count once.
+func TestOrdersRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
+	s, send := ordersServer(t)
+	const orders, repeats = 6, 8
+	var sending sync.WaitGroup
+	for i := range orders * repeats {
+		sending.Go(func() {
+			id := "again " + strconv.Itoa(i%orders)
+			a := send(http.MethodPost, ordersPath, `{"order_id":"`+id+`","items":[{"name":"a","quantity":2},"b"]}`)
+			if a.status != http.StatusCreated && a.status != http.StatusOK {
+				t.Errorf("%s: %d %s", id, a.status, a.body)
+			}
+		})
+	}
+	sending.Wait()
+	got := ""
+	err := s.pool.QueryRow(t.Context(), `SELECT string_agg(DISTINCT i.name || ' ' || trim_scale(l.quantity), ', ')
+		FROM orders AS o JOIN order_lines AS l USING (order_id) JOIN items AS i USING (item_id) WHERE o.external_id LIKE 'again %'`).Scan(&got)
+	if err != nil || got != "a 2, b 1" {
+		t.Errorf("quantities %q, error %v", got, err)
+	}
+}
+
 // TestOrdersTogether: orders that arrive at the same time share loads, and each sender gets the receipt of its own.
 func TestOrdersTogether(t *testing.T) {
 	t.Parallel()

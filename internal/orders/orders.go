@@ -88,7 +88,7 @@ func (r Receipt) Added() bool {
 // Errors: InvalidError, ErrKeyReused, database errors. After one of the database, or when ctx ends, the orders may be loaded or not: repeat
 // the call.
 func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
-	c := call{sender: sender, adds: true, key: idempotencyKey}
+	c := call{sender: sender, key: idempotencyKey}
 	// The time of a request without one differs from its repeat's, and is no part of what it says.
 	said, err := encode(orders)
 	if err != nil {

@@ -35,7 +35,6 @@ type Taker struct {
 // call is one call of Add, Cancel or Take, checked.
 type call struct {
 	sender Sender
-	adds   bool // and takes nothing back
 	ids    []string
 	lines  []byte // of JSON, one order each
 	key    string // for idempotency, or ""
@@ -89,15 +88,14 @@ func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 	return results, nil
 }
 
-// share chooses calls that make one load: those of a sender. Within a load nothing comes before or after anything else, so what takes
-// something back does not share one with anything else that is said of the same order.
+// share chooses calls that make one load: those of one sender, and of each order the first. Rows of one load are taken together: the
+// quantities of a call and of its repeat would be added up.
 func share(calls []call, rest []int) (together, others []int) {
 	first := calls[rest[0]]
 	taken := map[string]bool{}
 	for _, n := range rest {
 		c := calls[n]
-		twice := slices.ContainsFunc(c.ids, func(id string) bool { return taken[id] })
-		if c.sender != first.sender || twice && !(c.adds && first.adds) {
+		if c.sender != first.sender || slices.ContainsFunc(c.ids, func(id string) bool { return taken[id] }) {
 			others = append(others, n)
 			continue
 		}
