@@ -112,8 +112,8 @@ test-pitr: go postgres-programs ## point-in-time recovery with pgBackRest and de
 ROUNDS ?= 300
 SEED ?=
 .PHONY: soak
-soak: go postgres-programs faketime ## crash drills, ROUNDS=300 of them (SEED=N makes the same again)
-	@ALSOBOUGHT_SOAK_ROUNDS='$(ROUNDS)' ALSOBOUGHT_SOAK_SEED='$(SEED)' go test -count 1 -timeout 12h -run '^TestSoak$$' -v $(TEST_FLAGS) ./cmd/alsobought
+soak: go postgres-programs faketime ## crash drills of commands and of orders over HTTP, ROUNDS=300 of each (SEED=N makes the same again)
+	@ALSOBOUGHT_SOAK_ROUNDS='$(ROUNDS)' ALSOBOUGHT_SOAK_SEED='$(SEED)' go test -count 1 -timeout 12h -run '^TestSoak' -v $(TEST_FLAGS) ./cmd/alsobought
 
 .PHONY: race
 race: go cc $(test_needs) ## every test under the race detector

@@ -180,11 +180,11 @@ type api struct {
 	address string
 }
 
-func startAPI(t *testing.T, url string) (a *api) {
+func startAPI(t *testing.T, url string, flags ...string) (a *api) {
 	t.Helper()
 	// PostgreSQL may be on its way up again.
 	dbtest.Eventually(t, "the API starts", func(context.Context) bool {
-		a = &api{program: command(t, url, "serve", "--addr", "127.0.0.1:0", "--log-level", "error")}
+		a = &api{program: command(t, url, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-level", "error"}, flags...)...)}
 		a.lines = begin(t, a.program)
 		if a.address = regexp.MustCompile(`http://[0-9.:]+`).FindString(<-a.lines); a.address == "" {
 			a.kill()

@@ -38,20 +38,7 @@ const (
 // full build, to the last bit. PostgreSQL is durable, and its clock is the drill's.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	rounds, seed := fewRounds, uint64(time.Now().UnixNano())
-	for name, set := range map[string]func(uint64){
-		soakRounds: func(n uint64) { rounds = int(n) },
-		soakSeed:   func(n uint64) { seed = n },
-	} {
-		if text := os.Getenv(name); text != "" {
-			n, err := strconv.ParseUint(text, 10, 64)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			set(n)
-		}
-	}
-	t.Logf("again with make soak ROUNDS=%d SEED=%d", rounds, seed)
+	rounds, seed := soakRange(t, fewRounds)
 	s := newSoak(t, seed)
 	all := blows()
 	for n := range rounds {
@@ -65,6 +52,26 @@ func TestSoak(t *testing.T) {
 	}
 	s.compareWithFull()
 	t.Logf("%d rounds: %s", rounds, s.story())
+}
+
+// soakRange returns how many rounds to make, few unless make soak says otherwise, and the seed.
+func soakRange(t *testing.T, few int) (rounds int, seed uint64) {
+	t.Helper()
+	rounds, seed = few, uint64(time.Now().UnixNano())
+	for name, set := range map[string]func(uint64){
+		soakRounds: func(n uint64) { rounds = int(n) },
+		soakSeed:   func(n uint64) { seed = n },
+	} {
+		if text := os.Getenv(name); text != "" {
+			n, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			set(n)
+		}
+	}
+	t.Logf("again with make soak ROUNDS=%d SEED=%d", rounds, seed)
+	return rounds, seed
 }
 
 // soak is a durable PostgreSQL, a server of the API, and what the commands have said they did.

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+)
+
+// TestSoakOrders has two servers take orders while one of them, PostgreSQL or its sessions are killed. Clients send an order again, to either
+// server, until it is acknowledged. Each order must then be there once, as it was sent. Both servers rebuild, one at a time.
+func TestSoakOrders(t *testing.T) {
+	t.Parallel()
+	rounds, seed := soakRange(t, 4)
+	s := newSoak(t, seed)
+	shop := newOrderSoak(s)
+	blows := []func(){
+		func() { shop.restart(s.rnd.IntN(len(shop.servers))) },
+		func() { s.signal(s.postmaster()) },
+		func() { s.signal(s.backend()) },
+		s.cut,
+	}
+	for n := range rounds {
+		if n%len(blows) == 0 {
+			s.rnd.Shuffle(len(blows), func(i, j int) { blows[i], blows[j] = blows[j], blows[i] })
+		}
+		shop.round(n, blows[n%len(blows)])
+		if t.Failed() {
+			t.Fatalf("round %d of seed %d", n, seed)
+		}
+	}
+	shop.wantRebuilt()
+	s.run("doctor")
+	t.Logf("%d orders in %d requests", shop.sent.Load(), shop.requests.Load())
+}
+
+// orderSoak sends orders to two servers of one database.
+type orderSoak struct {
+	*soak
+
+	servers        [2]atomic.Pointer[api]
+	key            string
+	sent, requests atomic.Int64
+}
+
+func newOrderSoak(s *soak) *orderSoak {
+	shop := &orderSoak{soak: s, key: strings.TrimSpace(want(s.t, s.url(), nil, "keys", "create", "shop"))}
+	for i := range shop.servers {
+		shop.start(i)
+		s.t.Cleanup(func() { shop.servers[i].Load().kill() })
+	}
+	return shop
+}
+
+func (s *orderSoak) start(i int) {
+	s.servers[i].Store(startAPI(s.t, s.url(), "--rebuild-after", "20", "--rebuild-every", "1s"))
+}
+
+func (s *orderSoak) restart(i int) {
+	s.servers[i].Load().kill()
+	s.start(i)
+}
+
+// round sends orders from several clients, and has the blow fall meanwhile.
+func (s *orderSoak) round(n int, blow func()) {
+	const clients, each = 4, 10
+	var sending sync.WaitGroup
+	var wanted []string
+	for client := range clients {
+		for i := range each {
+			for item := range 3 {
+				wanted = append(wanted, fmt.Sprintf("round %d %d %d | item %d | %d", n, client, i, item+i, item+1))
+			}
+		}
+		sending.Go(func() {
+			for i := range each {
+				s.send(fmt.Sprintf("round %d %d %d", n, client, i), i)
+			}
+		})
+	}
+	time.Sleep(time.Duration(s.rnd.IntN(600)) * time.Millisecond) // a moment that nobody chose
+	blow()
+	sending.Wait()
+
+	got := s.texts(fmt.Sprintf(`SELECT concat_ws(' | ', o.external_id, i.name, l.quantity)
+		FROM orders AS o JOIN order_lines AS l USING (order_id) JOIN items AS i USING (item_id) WHERE o.external_id LIKE 'round %d %%'`, n))
+	slices.Sort(wanted)
+	slices.Sort(got)
+	if diff := cmp.Diff(wanted, got); diff != "" {
+		s.t.Errorf("lines (-acknowledged +there):\n%s", diff)
+	}
+}
+
+// send sends an order until it is acknowledged. It is not patient, so that a repeat may arrive while its first is still under way.
+func (s *orderSoak) send(id string, first int) {
+	body := fmt.Sprintf(`{"order_id":%q,"items":["item %d",{"name":"item %d","quantity":2},{"name":"item %d","quantity":3}]}`,
+		id, first, first+1, first+2)
+	s.sent.Add(1)
+	deadline := time.Now().Add(2 * time.Minute)
+	for try := first; ; try++ {
+		status, text, err := s.post(s.servers[try%len(s.servers)].Load().address, body, id)
+		switch {
+		case status == http.StatusCreated || status == http.StatusOK:
+			return
+		case err == nil && status < http.StatusInternalServerError:
+			s.t.Errorf("%s: %d %s", id, status, text)
+			return
+		case time.Now().After(deadline):
+			s.t.Errorf("%s is not taken: %d %s %v", id, status, text, err)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (s *orderSoak) post(address, body, id string) (status int, text string, err error) {
+	s.requests.Add(1)
+	ctx, stop := context.WithTimeout(s.t.Context(), 300*time.Millisecond)
+	if strings.HasSuffix(id, "0") { // one client of a kind is patient
+		stop()
+		ctx, stop = context.WithTimeout(s.t.Context(), time.Minute)
+	}
+	defer stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address+"/api/v1/orders", strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Authorization", "Bearer "+s.key)
+	request.Header.Set("Content-Type", "application/json")
+	if len(id)%2 == 0 {
+		request.Header.Set("Idempotency-Key", id)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(answer), err
+}
+
+// wantRebuilt waits until the servers have counted every order, and looks whether two builds ever ran at a time.
+func (s *orderSoak) wantRebuilt() {
+	s.eventually("every order is counted", func(ctx context.Context, conn *pgx.Conn) (counted bool, err error) {
+		err = conn.QueryRow(ctx, `SELECT b.orders = (SELECT count(*) FROM orders) FROM builds AS b WHERE b.active`).Scan(&counted)
+		return counted, err
+	})
+	if twice := s.texts(`SELECT concat_ws(' and ', b.build_id, other.build_id) FROM builds AS b JOIN builds AS other ON other.build_id > b.build_id
+		AND other.started_at < b.built_at`); len(twice) > 0 {
+		s.t.Errorf("builds that ran at the same time: %q", twice)
+	}
+}
