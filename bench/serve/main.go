@@ -31,6 +31,9 @@ type options struct {
 	building    bool
 	orders      string
 	only        bool
+	hostile     bool
+	attack      string
+	address     string
 }
 
 func main() {
@@ -47,6 +50,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.attack != "" {
+		return fight(ctx, o.attack, o.address, stdout)
 	}
 	dir, err := os.MkdirTemp("", "alsobought-serve-")
 	if err != nil {
@@ -78,6 +84,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	questions, err := readQuestions(orders)
 	if err != nil {
 		return err
+	}
+	if o.hostile {
+		return o.measureHostile(ctx, versions[0], questions, stdout, stderr)
 	}
 	if len(versions) > 1 {
 		asked, err := compare(ctx, versions, questions)
@@ -112,6 +121,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.building, "building", false, "run builds of the same data meanwhile")
 	flags.StringVar(&o.orders, "orders", "", "CSV file of order_id,item_name,... to ask about instead of the sample")
 	flags.BoolVar(&o.only, "compare", false, "only compare the answers of both versions")
+	flags.BoolVar(&o.hostile, "hostile", false, "only measure how others are answered while hostile clients are at work")
+	flags.StringVar(&o.attack, "attack", "", "be the hostile clients of that name, for --hostile")
+	flags.StringVar(&o.address, "address", "", "the server to attack")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -187,7 +199,7 @@ func (o options) round(ctx context.Context, v *version, kinds []kind, cached boo
 }
 
 // serve starts the API on a free port and returns its address and what stops it.
-func (v *version) serve(ctx context.Context, cached bool) (address string, stop func() error, err error) {
+func (v *version) serve(ctx context.Context, cached bool, flags ...string) (address string, stop func() error, err error) {
 	if address, err = freeAddress(ctx); err != nil {
 		return "", nil, err
 	}
@@ -199,7 +211,7 @@ func (v *version) serve(ctx context.Context, cached bool) (address string, stop 
 	if !cached && strings.Contains(string(help), "--cache=") {
 		args = append(args, "--cache", "0")
 	}
-	serving := command(ctx, v.binary, args...)
+	serving := command(ctx, v.binary, append(args, flags...)...)
 	if err := serving.Start(); err != nil {
 		return "", nil, fmt.Errorf("%s serve: %w", v.binary, err)
 	}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+// attackers is the address that hostile clients come from: the server holds it to the rate that addresses have by default.
+const attackers = "127.0.0.2"
+
+// attack is what hostile clients do over and over, each on connections of its own, until ctx ends.
+type attack struct {
+	name    string
+	clients int
+	once    func(ctx context.Context, dial func() (net.Conn, error)) error
+}
+
+var attacks = []attack{
+	{"10,000 connections, idle", 10_000, hold("")},
+	{"1,000 connections, a header byte a second", 1000, hold("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")},
+	{"1,000 connections, a body byte a second", 1000, hold(post("/api/v1/basket-recommendations", 1000))},
+	{"bodies of 100 MB", 8, send(post("/api/v1/basket-recommendations", 100<<20), strings.Repeat("[", 1<<20), 100)},
+	{"1 MB of nested arrays", 8, send(post("/api/v1/basket-recommendations", 1<<20), strings.Repeat("[", 1<<20), 1)},
+	{"headers of 1 MB", 8, send("GET / HTTP/1.1\r\nHost: localhost\r\n", strings.Repeat("X-Flood: "+strings.Repeat("x", 999)+"\r\n", 1000), 1)},
+	{"bad UTF-8", 8, send(post("/api/v1/basket-recommendations", 18), "{\"items\":[\"\xff\xfe\"]} ", 1)},
+	{"SQL and paths in names", 8, send("GET /api/v1/similar-items/..%2f..%2fetc%2fpasswd%00';DROP%20TABLE%20orders;-- HTTP/1.1\r\nHost: localhost\r\n\r\n", "", 1)},
+	{"questions nobody asked before", 8, unheard},
+}
+
+func post(path string, length int) string {
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, length)
+}
+
+// hold says the beginning of a request and then a byte a second, as long as the server allows.
+func hold(beginning string) func(context.Context, func() (net.Conn, error)) error {
+	return func(ctx context.Context, dial func() (net.Conn, error)) error {
+		conn, err := dial()
+		if err != nil {
+			return err
+		}
+		defer conn.Close()   //nolint:errcheck // nothing is kept there
+		if beginning == "" { // the server ends it, or we do
+			end := context.AfterFunc(ctx, func() { _ = conn.Close() })
+			defer end()
+			_, err := conn.Read(make([]byte, 1))
+			return err
+		}
+		for said := beginning; ctx.Err() == nil; said = "x" {
+			if _, err := io.WriteString(conn, said); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+		return nil
+	}
+}
+
+// send says a head and so many times the rest, and reads what the server answers.
+func send(head, rest string, times int) func(context.Context, func() (net.Conn, error)) error {
+	return func(ctx context.Context, dial func() (net.Conn, error)) error {
+		conn, err := dial()
+		if err != nil {
+			return err
+		}
+		defer conn.Close() //nolint:errcheck // nothing is kept there
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		_, err = io.WriteString(conn, head)
+		for n := 0; n < times && err == nil && ctx.Err() == nil; n++ {
+			_, err = io.WriteString(conn, rest)
+		}
+		buffer := make([]byte, 1<<10)
+		_, readErr := conn.Read(buffer)
+		return errors.Join(err, readErr)
+	}
+}
+
+// unheard asks for work that no cache can save.
+func unheard(ctx context.Context, dial func() (net.Conn, error)) error {
+	path := fmt.Sprintf("/api/v1/popular-items?limit=100&exclude=%d", rand.Uint64()) //nolint:gosec // any will do
+	return send("GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n", "", 1)(ctx, dial)
+}
+
+// measureHostile measures how fast others are answered while hostile clients are at work, beside how fast they are answered in peace.
+func (o options) measureHostile(ctx context.Context, v *version, q questions, stdout, stderr io.Writer) (err error) {
+	address, stop, err := v.serve(ctx, true, "--no-public-read", "--rate-limit", "100", "--key-rate-limit", "1000000")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	key, err := command(ctx, v.binary, "keys", "create", "bench", "--data-dir", v.dataDir).Output()
+	if err != nil {
+		return fmt.Errorf("%s keys create: %w", v.binary, err)
+	}
+	asked := q.kinds(false)[2].withKey(strings.TrimSpace(string(key)))
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(table, "hostile clients\ttheir tries\tanswers a second\tof those in peace\tp50 ms\tp99 ms\tlivez ms\t\n")
+	for _, a := range attacks {
+		fmt.Fprintf(stderr, "serve: %s\n", a.name)
+		peace, err := closedLoop(ctx, address, asked, o.connections, o.each)
+		if err != nil {
+			return err
+		}
+		tries, war, livez, err := a.during(ctx, address, func() (measured, error) {
+			return closedLoop(ctx, address, asked, o.connections, o.each)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%.0f\t%.2f\t%s\t%s\t%s\t\n", a.name, tries, war.perSecond, war.perSecond/peace.perSecond,
+			ms(war.percentile(50)), ms(war.percentile(99)), ms(livez))
+	}
+	return table.Flush()
+}
+
+// during measures while the attack goes on, and how long a new client waits for /livez. The attackers are another process, and a nice one:
+// they stand for other machines, and shall not take processors from the server that they attack.
+func (a attack) during(
+	ctx context.Context, address string, measure func() (measured, error),
+) (tries string, m measured, livez time.Duration, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", m, 0, fmt.Errorf("find this program: %w", err)
+	}
+	attacking := command(ctx, self, "--attack", a.name, "--address", address)
+	var said strings.Builder
+	attacking.Stdout = &said
+	if err := attacking.Start(); err != nil {
+		return "", m, 0, fmt.Errorf("start the attack: %w", err)
+	}
+	time.Sleep(2 * time.Second) // until all are there
+	m, err = measure()
+	began := time.Now()
+	err = errors.Join(err, waitFor(ctx, address))
+	livez = time.Since(began)
+	err = errors.Join(err, attacking.Process.Signal(syscall.SIGTERM), attacking.Wait())
+	return strings.TrimSpace(said.String()), m, livez, err
+}
+
+// fight runs the attack of a name until ctx ends, and prints how often it was tried.
+func fight(ctx context.Context, name, address string, stdout io.Writer) error {
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19); err != nil {
+		return fmt.Errorf("be nice: %w", err)
+	}
+	n := slices.IndexFunc(attacks, func(a attack) bool { return a.name == name })
+	if n < 0 {
+		return fmt.Errorf("wrong usage: --attack %q is not one of those there are", name)
+	}
+	var tries atomic.Int64
+	var fighting sync.WaitGroup
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attackers)}, Timeout: patience}
+	dial := func() (net.Conn, error) { return dialer.DialContext(ctx, "tcp", address) }
+	for range attacks[n].clients {
+		fighting.Go(func() {
+			for ctx.Err() == nil {
+				tries.Add(1)
+				_ = attacks[n].once(ctx, dial) // refused or cut off, as it should be
+			}
+		})
+	}
+	fighting.Wait()
+	_, err := fmt.Fprintln(stdout, tries.Load())
+	return err
+}
+
+// withKey sends a key with every question.
+func (k kind) withKey(key string) kind {
+	next := k.next
+	return kind{k.name, func(r *rand.Rand) []byte {
+		return bytes.Replace(next(r), []byte("\r\n"), []byte("\r\nAuthorization: Bearer "+key+"\r\n"), 1)
+	}}
+}
