@@ -12,13 +12,13 @@ import (
 
 // backupDir is where backups are.
 type backupDir struct {
-	BackupDir string `env:"ALSOBOUGHT_BACKUP_DIR" default:"backups" placeholder:"DIR" help:"Where backups are (${default})."`
+	BackupDir string `env:"ALSOBOUGHT_BACKUP_DIR" default:"backups" placeholder:"DIR" help:"Directory of the backups (default ${default})."`
 }
 
 type backupCommand struct {
 	backupDir
-	Keep int `env:"ALSOBOUGHT_BACKUP_KEEP" default:"7" placeholder:"N" help:"How many of this database to keep, 0 for all (${default})."`
-	Jobs int `placeholder:"N" help:"Tables to dump at once (default: one per processor, at most 4)."`
+	Keep int `env:"ALSOBOUGHT_BACKUP_KEEP" default:"7" placeholder:"N" help:"Backups of this database to keep; 0 for all (default ${default})."`
+	Jobs int `placeholder:"N" help:"Tables to dump in parallel (default: one per CPU, at most 4)."`
 }
 
 // Validate is called when the flags are read.
@@ -69,7 +69,7 @@ func printBackup(term *terminal, b backup.Backup) {
 }
 
 type restoreCommand struct {
-	Backup string `arg:"" help:"The backup, a directory."`
+	Backup string `arg:"" help:"Backup directory."`
 }
 
 func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) error {

@@ -25,7 +25,7 @@ import (
 type settingsFlags struct {
 	kong.Plugins // a struct of one pointer per setting
 
-	Defaults bool `help:"Begin from the default settings instead of those of the active build."`
+	Defaults bool `help:"Start from the default settings instead of the active build's."`
 }
 
 func newSettingsFlags() settingsFlags {
@@ -56,10 +56,10 @@ func (f *settingsFlags) settings(base builds.Settings) (builds.Settings, error) 
 
 type buildCommand struct {
 	settingsFlags
-	Keep   *int32   `placeholder:"N" help:"Builds to keep for rollback beside the new one (2)."`
-	Full   bool     `help:"Count all orders, not only those that changed since the last build."`
-	Guard  bool     `help:"Grade the new build, and do not switch to it if it is worse than the active one."`
-	Margin *float64 `placeholder:"0..1" help:"How much worse by HR@10 --guard lets pass (0.01)."`
+	Keep   *int32   `placeholder:"N" help:"Earlier builds to keep for rollback (default 2)."`
+	Full   bool     `help:"Recount every order, not only those changed since the last build."`
+	Guard  bool     `help:"Grade the new build and keep the active one if the new one is worse."`
+	Margin *float64 `placeholder:"0..1" help:"Drop in HR@10 that --guard tolerates (default 0.01)."`
 	JSON   bool     `name:"json" help:"Print JSON."`
 }
 
@@ -134,15 +134,15 @@ func set[T any](field, given *T) {
 }
 
 type buildsCommand struct {
-	List     buildsListCommand     `cmd:"" default:"withargs" help:"Every build, newest first; * is the active one."`
-	Activate buildsActivateCommand `cmd:"" help:"Switch to a build that is kept."`
-	Rollback buildsRollbackCommand `cmd:"" help:"Switch to the newest kept build before the active one that has been active itself."`
-	Diff     buildsDiffCommand     `cmd:"" help:"What changed from one kept build to another."`
-	Prune    buildsPruneCommand    `cmd:"" help:"Remove the rows of old builds."`
+	List     buildsListCommand     `cmd:"" default:"withargs" help:"List builds, newest first; * marks the active one."`
+	Activate buildsActivateCommand `cmd:"" help:"Switch to a kept build."`
+	Rollback buildsRollbackCommand `cmd:"" help:"Switch back to the previously active build."`
+	Diff     buildsDiffCommand     `cmd:"" help:"Compare two kept builds."`
+	Prune    buildsPruneCommand    `cmd:"" help:"Remove old builds."`
 }
 
 type buildsListCommand struct {
-	Limit int32 `default:"20" help:"How many (default ${default})."`
+	Limit int32 `default:"20" help:"Maximum number of results (default ${default})."`
 	JSON  bool  `name:"json" help:"Print JSON."`
 }
 
@@ -218,7 +218,7 @@ func gradeOf(b db.Build) (grade, split string) {
 }
 
 type buildsActivateCommand struct {
-	ID int64 `arg:"" help:"The build."`
+	ID int64 `arg:"" help:"Build ID."`
 }
 
 func (c *buildsActivateCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -246,7 +246,7 @@ func switchBuild(ctx context.Context, term *terminal, d *database, do func(*pgxp
 }
 
 type buildsPruneCommand struct {
-	Keep int32 `default:"2" help:"Builds to keep beside the active one (default ${default})."`
+	Keep int32 `default:"2" help:"Builds to keep besides the active one (default ${default})."`
 }
 
 func (c *buildsPruneCommand) Run(ctx context.Context, term *terminal, d *database) error {

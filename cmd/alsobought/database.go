@@ -19,11 +19,11 @@ import (
 
 // database says which database the commands use.
 type database struct {
-	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"The database: postgres://user@host/database. Without it a private PostgreSQL in --data-dir."`
-	DataDir     string `env:"ALSOBOUGHT_DATA_DIR" default:".alsobought" placeholder:"DIR" help:"Where the private PostgreSQL keeps its data (default ${default})."`
-	PgBin       string `env:"ALSOBOUGHT_PG_BIN" placeholder:"DIR" help:"Where its server programs are; they are found by themselves in the usual places."`
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"Connection URL, postgres://user@host/database (default: a private PostgreSQL in --data-dir)."`
+	DataDir     string `env:"ALSOBOUGHT_DATA_DIR" default:".alsobought" placeholder:"DIR" help:"Data directory of the private PostgreSQL (default ${default})."`
+	PgBin       string `env:"ALSOBOUGHT_PG_BIN" placeholder:"DIR" help:"Directory of PostgreSQL's server programs (default: search PATH and standard locations)."`
 
-	DatabasePasswordFile string `env:"ALSOBOUGHT_DATABASE_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
+	DatabasePasswordFile string `env:"ALSOBOUGHT_DATABASE_PASSWORD_FILE" placeholder:"FILE" help:"File with the password."`
 
 	throwaway bool // the demo's: fast instead of durable, and gone afterwards
 }

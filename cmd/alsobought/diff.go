@@ -13,9 +13,9 @@ import (
 const maxDiffLimit = 1000
 
 type buildsDiffCommand struct {
-	Before int64 `arg:"" help:"A build that is kept, usually the older one."`
-	After  int64 `arg:"" help:"Another one."`
-	Limit  int32 `short:"n" default:"20" placeholder:"N" help:"How many pairs of each list, 1 to 1000 (${default})."`
+	Before int64 `arg:"" help:"A kept build, usually the older one."`
+	After  int64 `arg:"" help:"Another kept build."`
+	Limit  int32 `short:"n" default:"20" placeholder:"N" help:"Pairs per list, 1 to 1000 (default ${default})."`
 	JSON   bool  `name:"json" help:"Print JSON."`
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 type drillCommand struct {
-	Backup string `arg:"" optional:"" help:"The backup, a directory; the newest one by default."`
+	Backup string `arg:"" optional:"" help:"Backup directory (default: the newest backup)."`
 	backupDir
 }
 

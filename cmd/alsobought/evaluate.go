@@ -19,10 +19,10 @@ import (
 
 // protocolFlags say how orders are held out.
 type protocolFlags struct {
-	Split string  `default:"random" enum:"random,time" help:"Which orders are held out: random ones, or the newest (${enum})."`
-	Share float64 `default:"0.2" placeholder:"0..1" help:"How many of them (${default})."`
-	Seed  string  `default:"1" help:"What is drawn; the same seed draws the same (${default})."`
-	Cases int     `default:"5000" placeholder:"N" help:"How many held-out orders are asked about, 0 for all (${default})."`
+	Split string  `default:"random" enum:"random,time" help:"Hold out random orders or the newest: ${enum}."`
+	Share float64 `default:"0.2" placeholder:"0..1" help:"Share of orders to hold out (default ${default})."`
+	Seed  string  `default:"1" help:"Seed of the random choice; the same seed holds out the same orders (default ${default})."`
+	Cases int     `default:"5000" placeholder:"N" help:"Held-out orders to test; 0 for all (default ${default})."`
 }
 
 func (f *protocolFlags) protocol() (evaluate.Protocol, error) {
@@ -36,8 +36,8 @@ func (f *protocolFlags) protocol() (evaluate.Protocol, error) {
 type evaluateCommand struct {
 	protocolFlags
 	settingsFlags
-	Build   int64    `placeholder:"ID" help:"Grade the settings of this build (the active one)."`
-	Measure []string `placeholder:"NAME" help:"Grade answers by this measure (affinity and count); may be given more than once."`
+	Build   int64    `placeholder:"ID" help:"Grade this build's settings (default: the active build)."`
+	Measure []string `placeholder:"NAME" help:"Grade this measure (repeatable; default affinity and count)."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 

@@ -15,9 +15,9 @@ import (
 // fromFlags name orders that are in another database.
 type fromFlags struct {
 	From             string `placeholder:"URL" help:"Load the rows of --query from this database: postgres://, mysql:// or mariadb://user@host/database."`
-	Query            string `placeholder:"SELECT" help:"What to ask it for, read like a file with a header."`
-	FromPasswordFile string `placeholder:"FILE" help:"The password of --from is in it; others can see one that is in the URL."`
-	Since            string `placeholder:"COLUMN" help:"Ask only for rows from the last value of this column on that was loaded."`
+	Query            string `placeholder:"SELECT" help:"Query whose result is read like a file with a header."`
+	FromPasswordFile string `placeholder:"FILE" help:"File with the password for --from. Other users can see a password in a URL."`
+	Since            string `placeholder:"COLUMN" help:"Load incrementally: fetch only rows at or after this column's last loaded value."`
 }
 
 // query is what the flags ask for, or nil when they name no database.

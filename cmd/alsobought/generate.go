@@ -10,7 +10,7 @@ import (
 
 // scaleFlag is how many sample orders to make.
 type scaleFlag struct {
-	Scale int `default:"1" help:"1 makes 154,167 orders, 10 ten times as many (default ${default})."`
+	Scale int `default:"1" help:"Size of the sample: 1 is 154,167 orders (default ${default})."`
 }
 
 // Validate is called when the flags are read.
@@ -23,7 +23,7 @@ func (f *scaleFlag) Validate() error {
 
 type generateCommand struct {
 	scaleFlag
-	Seed uint64 `default:"1" help:"Same seed, same bytes (default ${default})."`
+	Seed uint64 `default:"1" help:"The same seed writes the same bytes (default ${default})."`
 }
 
 func (c *generateCommand) Run(ctx context.Context, term *terminal) error {

@@ -13,7 +13,7 @@ import (
 
 // healthCommand is the health check of the container image, which has no curl beside this program.
 type healthCommand struct {
-	Addr string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
+	Addr string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address of the API (default ${default})."`
 }
 
 // Run asks once, and waits longer than the API does for its database.

@@ -17,14 +17,14 @@ import (
 )
 
 type itemsCommand struct {
-	List       itemsListCommand       `cmd:"" default:"withargs" help:"The catalogue: items and their attributes, by name."`
-	Categories itemsCategoriesCommand `cmd:"" help:"The categories of the catalogue."`
-	Load       itemsLoadCommand       `cmd:"" help:"Load files of item attributes into the catalogue."`
+	List       itemsListCommand       `cmd:"" default:"withargs" help:"List items and their attributes, by name."`
+	Categories itemsCategoriesCommand `cmd:"" help:"List categories."`
+	Load       itemsLoadCommand       `cmd:"" help:"Load item attributes into the catalogue."`
 }
 
 type itemsListCommand struct {
-	Category string `placeholder:"NAME" help:"Only the items of a category."`
-	Limit    int32  `default:"20" help:"How many (default ${default})."`
+	Category string `placeholder:"NAME" help:"Only items of this category."`
+	Limit    int32  `default:"20" help:"Maximum number of results (default ${default})."`
 	JSON     bool   `name:"json" help:"Print JSON."`
 }
 
@@ -54,7 +54,7 @@ func (c *itemsListCommand) Run(ctx context.Context, term *terminal, d *database)
 }
 
 type itemsCategoriesCommand struct {
-	Limit int32 `default:"100" help:"How many (default ${default})."`
+	Limit int32 `default:"100" help:"Maximum number of results (default ${default})."`
 	JSON  bool  `name:"json" help:"Print JSON."`
 }
 
@@ -84,25 +84,25 @@ func (c *itemsCategoriesCommand) Run(ctx context.Context, term *terminal, d *dat
 }
 
 type itemsLoadCommand struct {
-	Files []string `arg:"" name:"file" help:"Files of item attributes: CSV, TSV, JSON lines, Excel or Parquet, plain, .gz, .zst or .zip; - is stdin."`
+	Files []string `arg:"" name:"file" help:"Item attributes as CSV, TSV, JSON lines, Excel or Parquet; plain, .gz, .zst or .zip; - for stdin."`
 
-	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe or jsonl; told by content otherwise."`
-	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
-	ItemColumn     string   `placeholder:"NAME" help:"The column of item names, as orders have them, if its name is not a usual one."`
-	CategoryColumn string   `placeholder:"NAME" help:"The column of categories; - for none."`
-	LabelColumn    string   `placeholder:"NAME" help:"The column of what to show instead of the name; - for none."`
-	URLColumn      string   `name:"url-column" placeholder:"NAME" help:"The column of the items' pages; - for none."`
-	ImageURLColumn string   `name:"image-url-column" placeholder:"NAME" help:"The column of their pictures; - for none."`
-	PriceColumn    string   `placeholder:"NAME" help:"The column of prices; - for none."`
-	ActiveColumn   string   `placeholder:"NAME" help:"The column that says whether an item may be recommended; - for none."`
-	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252, iso-8859-2, cp850, shift-jis or another; UTF-8 otherwise."`
-	Sheet          string   `placeholder:"NAME" help:"The sheet of an Excel file, by name or number; the first that has the columns otherwise."`
-	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
+	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe or jsonl (default: detected)."`
+	Columns        []string `placeholder:"NAME" help:"Column names, for files without a header."`
+	ItemColumn     string   `placeholder:"NAME" help:"Column with item names, as in the orders (default: detected)."`
+	CategoryColumn string   `placeholder:"NAME" help:"Column with categories; - for none."`
+	LabelColumn    string   `placeholder:"NAME" help:"Column with display names; - for none."`
+	URLColumn      string   `name:"url-column" placeholder:"NAME" help:"Column with product page URLs; - for none."`
+	ImageURLColumn string   `name:"image-url-column" placeholder:"NAME" help:"Column with image URLs; - for none."`
+	PriceColumn    string   `placeholder:"NAME" help:"Column with prices; - for none."`
+	ActiveColumn   string   `placeholder:"NAME" help:"Column that says whether an item may be recommended; - for none."`
+	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252, iso-8859-2, cp850, shift-jis, ... (default utf-8)."`
+	Sheet          string   `placeholder:"NAME" help:"Excel sheet, by name or number (default: the first with the columns)."`
+	Quotes         string   `placeholder:"auto|csv|none" help:"How to read quotes: auto (only where they pair up), csv (always) or none (as letters)."`
 
-	Replace bool `help:"The files are the whole catalogue: items that they do not name are taken out of it."`
-	JSON    bool `name:"json" help:"Print the summary, and what is wrong, as JSON."`
+	Replace bool `help:"Replace the catalogue: remove items that are not in the files."`
+	JSON    bool `name:"json" help:"Print the summary and the invalid rows as JSON."`
 
-	SkipRejected bool `help:"Load the good rows and say which are wrong; nothing is loaded otherwise."`
+	SkipRejected bool `help:"Load the valid rows and report the others. Without it, one invalid row fails the load."`
 }
 
 // itemsSummary is what items load --json prints.

@@ -12,13 +12,13 @@ import (
 )
 
 type keysCommand struct {
-	List   keysListCommand   `cmd:"" default:"withargs" help:"Every key of the API, newest first. The keys themselves are kept nowhere."`
-	Create keysCreateCommand `cmd:"" help:"Make a key and print it, once."`
-	Revoke keysRevokeCommand `cmd:"" help:"End a key for good."`
+	List   keysListCommand   `cmd:"" default:"withargs" help:"List API keys, newest first. Secrets are not stored."`
+	Create keysCreateCommand `cmd:"" help:"Create a key and print it, once."`
+	Revoke keysRevokeCommand `cmd:"" help:"Revoke a key, permanently."`
 }
 
 type keysListCommand struct {
-	Limit int32 `default:"100" help:"How many (default ${default})."`
+	Limit int32 `default:"100" help:"Maximum number of results (default ${default})."`
 	JSON  bool  `name:"json" help:"Print JSON."`
 }
 
@@ -47,9 +47,9 @@ func (c *keysListCommand) Run(ctx context.Context, term *terminal, d *database) 
 
 //nolint:lll // tags cannot be broken
 type keysCreateCommand struct {
-	Name    string   `arg:"" help:"Who or what the key is for: it signs what is changed with it."`
-	Scope   []string `placeholder:"SCOPE" enum:"read,write,admin" help:"What it may do: read (ask), write (orders, rules), admin (all). Repeatable (default read and write)."`
-	Expires *moment  `placeholder:"TIME" help:"When it ends: how long from now (12h, 90d), 2027-01-31 or 2027-01-31T12:00:00Z. Without it, never."`
+	Name    string   `arg:"" help:"Who or what the key is for. Changes made with it carry this name."`
+	Scope   []string `placeholder:"SCOPE" enum:"read,write,admin" help:"Scope: read (questions), write (orders and rules) or admin (everything). Repeatable; default read and write."`
+	Expires *moment  `placeholder:"TIME" help:"Expiry: a time from now (12h, 90d), 2027-01-31 or 2027-01-31T12:00:00Z. Default: never."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 
@@ -88,7 +88,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, term *terminal, d *database
 }
 
 type keysRevokeCommand struct {
-	ID int64 `arg:"" help:"The key."`
+	ID int64 `arg:"" help:"Key ID."`
 }
 
 func (c *keysRevokeCommand) Run(ctx context.Context, term *terminal, d *database) error {

@@ -26,14 +26,14 @@ import (
 
 // listening is where the API listens, whom it answers, and how it logs.
 type listening struct {
-	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Where to listen (default ${default})."`
+	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})."`
 	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
 	LogLevel  string `env:"ALSOBOUGHT_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error (default ${default})."`
 	answering
 	limiting
 	rebuilding
 	hooking
-	AdminAddr string `env:"ALSOBOUGHT_ADMIN_ADDR" placeholder:"HOST:PORT" help:"Where to answer /metrics and /debug/pprof/, for operators only (default nowhere)."`
+	AdminAddr string `env:"ALSOBOUGHT_ADMIN_ADDR" placeholder:"HOST:PORT" help:"Address for /metrics and /debug/pprof/; keep it private (default: off)."`
 }
 
 // Validate is called when the flags are read.
@@ -43,8 +43,8 @@ func (l *listening) Validate() error {
 
 // answering is how finished answers are kept.
 type answering struct {
-	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for finished answers, 0 for none (default ${default})."`
-	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control of answers (default ${default})."`
+	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for cached answers; 0 for none (default ${default})."`
+	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control header of answers (default ${default})."`
 }
 
 // Validate is called by listening's.
@@ -60,16 +60,16 @@ func (a *answering) Validate() error {
 //
 //nolint:lll // tags cannot be broken
 type limiting struct {
-	PublicRead     *bool         `env:"ALSOBOUGHT_PUBLIC_READ" negatable:"" help:"Questions need no key (default on a loopback address only)."`
-	AllowOrigin    []origin      `env:"ALSOBOUGHT_ALLOW_ORIGIN" placeholder:"ORIGIN" help:"Whose pages may ask in a browser, as https://shop.example, or * (repeatable)."`
-	TrustedProxy   []network     `env:"ALSOBOUGHT_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (repeatable)."`
-	RateLimit      *float64      `env:"ALSOBOUGHT_RATE_LIMIT" placeholder:"N" help:"Requests a second of one address, 0 for any (default 100; 0 on loopback without --trusted-proxy)."`
-	KeyRateLimit   *float64      `env:"ALSOBOUGHT_KEY_RATE_LIMIT" placeholder:"N" help:"Requests a second of one key, 0 for any (default ten times those of an address)."`
-	MaxRequests    int           `env:"ALSOBOUGHT_MAX_REQUESTS" default:"512" placeholder:"N" help:"Requests under way at a time (default ${default})."`
-	MaxConnections int           `env:"ALSOBOUGHT_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"Connections at a time (default ${default})."`
-	Drain          time.Duration `env:"ALSOBOUGHT_DRAIN" default:"10s" placeholder:"TIME" help:"What requests get to come to their end when the server stops (default ${default})."`
-	DrainDelay     time.Duration `env:"ALSOBOUGHT_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long requests are taken after /readyz says that the server stops (default ${default})."`
-	Timeout        time.Duration `env:"ALSOBOUGHT_TIMEOUT" default:"10s" placeholder:"TIME" help:"How long a request may take (default ${default})."`
+	PublicRead     *bool         `env:"ALSOBOUGHT_PUBLIC_READ" negatable:"" help:"Allow questions without a key (default: on loopback addresses only)."`
+	AllowOrigin    []origin      `env:"ALSOBOUGHT_ALLOW_ORIGIN" placeholder:"ORIGIN" help:"Allow browser requests from this origin, such as https://shop.example, or * (repeatable)."`
+	TrustedProxy   []network     `env:"ALSOBOUGHT_TRUSTED_PROXY" placeholder:"CIDR" help:"Trust X-Forwarded-For from these proxies (repeatable)."`
+	RateLimit      *float64      `env:"ALSOBOUGHT_RATE_LIMIT" placeholder:"N" help:"Requests per second and address; 0 for no limit (default 100; none on loopback without --trusted-proxy)."`
+	KeyRateLimit   *float64      `env:"ALSOBOUGHT_KEY_RATE_LIMIT" placeholder:"N" help:"Requests per second and key; 0 for no limit (default: ten times --rate-limit)."`
+	MaxRequests    int           `env:"ALSOBOUGHT_MAX_REQUESTS" default:"512" placeholder:"N" help:"Maximum concurrent requests (default ${default})."`
+	MaxConnections int           `env:"ALSOBOUGHT_MAX_CONNECTIONS" default:"4096" placeholder:"N" help:"Maximum open connections (default ${default})."`
+	Drain          time.Duration `env:"ALSOBOUGHT_DRAIN" default:"10s" placeholder:"TIME" help:"Time to finish open requests on shutdown (default ${default})."`
+	DrainDelay     time.Duration `env:"ALSOBOUGHT_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"Keep accepting requests for this long after /readyz turns unready (default ${default})."`
+	Timeout        time.Duration `env:"ALSOBOUGHT_TIMEOUT" default:"10s" placeholder:"TIME" help:"Time limit of a request (default ${default})."`
 }
 
 // Validate is called by listening's.

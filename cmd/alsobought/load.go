@@ -21,33 +21,33 @@ import (
 )
 
 type loadCommand struct {
-	Files []string `arg:"" optional:"" name:"file" help:"Order files: CSV, TSV, JSON lines, basket lists, Excel or Parquet, plain, .gz, .zst or .zip; - is stdin."`
+	Files []string `arg:"" optional:"" name:"file" help:"CSV, TSV, JSON lines, basket lists, Excel or Parquet; plain, .gz, .zst or .zip; - for stdin."`
 
 	fromFlags `embed:""`
 
-	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe, jsonl or baskets; told by content otherwise."`
-	Columns        []string `placeholder:"NAME" help:"Names of the columns of a file without header."`
-	OrderColumn    string   `placeholder:"NAME" help:"The column of order ids, if its name is not a usual one; several, as date,store,receipt, make one id."`
-	ItemColumn     string   `placeholder:"NAME" help:"The column of item names; sku for the codes of a known export."`
-	QuantityColumn string   `placeholder:"NAME" help:"The column of quantities; - for none."`
-	TimeColumn     string   `placeholder:"NAME" help:"The column of order times, or several, as date,time; - for none."`
-	CustomerColumn string   `placeholder:"NAME" help:"The column of customers; - for none."`
-	StatusColumn   string   `placeholder:"NAME" help:"The column that says whether a row counts as bought; - for none."`
-	CountStatus    []string `placeholder:"WORD" help:"Statuses that count as bought, whatever is usual."`
-	SkipStatus     []string `placeholder:"WORD" help:"Statuses that do not count as bought."`
-	TimeFormat     string   `placeholder:"FORMAT" help:"How times are written, as in strftime: %d.%m.%Y %H:%M. Told by the file otherwise."`
-	TimeZone       string   `placeholder:"ZONE" help:"The zone of times that name none: Europe/Berlin, +02:00. UTC otherwise."`
-	Decimal        string   `placeholder:"SIGN" help:"The sign before the fraction of quantities: , or . Told by the file otherwise."`
-	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252, iso-8859-2, cp850, shift-jis or another; UTF-8 otherwise."`
-	Sheet          string   `placeholder:"NAME" help:"The sheet of an Excel file, by name or number; the first that has the columns otherwise."`
-	Quotes         string   `placeholder:"auto|csv|none" help:"What a quote in a table is: as far as it can be believed, always one, or a letter."`
-	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order ids of a basket list: its name and line numbers, or the first field."`
+	Format         string   `placeholder:"FORMAT" help:"csv, tsv, semicolon, pipe, jsonl or baskets (default: detected)."`
+	Columns        []string `placeholder:"NAME" help:"Column names, for files without a header."`
+	OrderColumn    string   `placeholder:"NAME" help:"Column with order IDs (default: detected), or several that make one ID, such as date,store,receipt."`
+	ItemColumn     string   `placeholder:"NAME" help:"Column with item names (default: detected); sku to use the item codes of a known export."`
+	QuantityColumn string   `placeholder:"NAME" help:"Column with quantities; - for none."`
+	TimeColumn     string   `placeholder:"NAME" help:"Column with order times, or several, such as date,time; - for none."`
+	CustomerColumn string   `placeholder:"NAME" help:"Column with customer IDs; - for none."`
+	StatusColumn   string   `placeholder:"NAME" help:"Column with order statuses, which decide whether a row counts as bought; - for none."`
+	CountStatus    []string `placeholder:"WORD" help:"Statuses to count as bought (repeatable)."`
+	SkipStatus     []string `placeholder:"WORD" help:"Statuses to count as not bought (repeatable)."`
+	TimeFormat     string   `placeholder:"FORMAT" help:"Time format in strftime notation, such as %d.%m.%Y %H:%M (default: detected)."`
+	TimeZone       string   `placeholder:"ZONE" help:"Time zone of times without one, such as Europe/Berlin or +02:00 (default UTC)."`
+	Decimal        string   `placeholder:"SIGN" help:"Decimal separator, . or , (default: detected)."`
+	Encoding       string   `placeholder:"NAME" help:"utf-8, utf-16, windows-1252, iso-8859-2, cp850, shift-jis, ... (default utf-8)."`
+	Sheet          string   `placeholder:"NAME" help:"Excel sheet, by name or number (default: the first with the columns)."`
+	Quotes         string   `placeholder:"auto|csv|none" help:"How to read quotes: auto (only where they pair up), csv (always) or none (as letters)."`
+	BasketIDs      string   `name:"basket-ids" placeholder:"line|first" help:"Order IDs of a basket list: file name and line number, or the first field."`
 
-	DryRun     bool        `help:"Only read the files and say what would become of their rows; no database is needed."`
-	Again      bool        `help:"Load files that were loaded already, which adds what is not there."`
-	MaxRejects rejectLimit `placeholder:"N|P%" help:"Load nothing when more than N rows, or P percent of them, are rejected."`
-	NoBuild    bool        `help:"Only load; run alsobought build later."`
-	Strict     bool        `help:"Exit with status 3 when rows were rejected."`
+	DryRun     bool        `help:"Read the files and report what would happen to each row. Needs no database."`
+	Again      bool        `help:"Load files that were already loaded; adds only what is missing."`
+	MaxRejects rejectLimit `placeholder:"N|P%" help:"Load nothing if more than N rows, or P percent, are rejected."`
+	NoBuild    bool        `help:"Load without building."`
+	Strict     bool        `help:"Exit with status 3 if any row was rejected."`
 	JSON       bool        `name:"json" help:"Print the summary as JSON."`
 }
 

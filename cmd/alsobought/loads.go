@@ -21,17 +21,17 @@ import (
 )
 
 type loadsCommand struct {
-	List      loadsListCommand      `cmd:"" default:"withargs" help:"Every load, newest first."`
-	Show      loadsShowCommand      `cmd:"" help:"What one load did with every row."`
-	Rejects   loadsRejectsCommand   `cmd:"" help:"The rows of one load that were refused, as CSV that can be mended and loaded."`
-	NotBought loadsNotBoughtCommand `cmd:"" help:"The rows of one load that do not count as bought, as CSV."`
-	Revert    loadsRevertCommand    `cmd:"" help:"Take out what one load brought in, then build."`
+	List      loadsListCommand      `cmd:"" default:"withargs" help:"List loads, newest first."`
+	Show      loadsShowCommand      `cmd:"" help:"Show what became of every row of a load."`
+	Rejects   loadsRejectsCommand   `cmd:"" help:"Print the rejected rows of a load as CSV, to fix and load again."`
+	NotBought loadsNotBoughtCommand `cmd:"" help:"Print the rows of a load that do not count as bought, as CSV."`
+	Revert    loadsRevertCommand    `cmd:"" help:"Remove what a load added, then build."`
 }
 
 type loadsListCommand struct {
-	Limit int32 `default:"20" help:"How many (default ${default})."`
-	Each  bool  `help:"Show each load of orders over HTTP, not those of a sender and a day on one line."`
-	JSON  bool  `name:"json" help:"Print JSON: each load."`
+	Limit int32 `default:"20" help:"Maximum number of results (default ${default})."`
+	Each  bool  `help:"Show every load of orders over HTTP, instead of one line per sender and day."`
+	JSON  bool  `name:"json" help:"Print JSON, one object per load."`
 }
 
 func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -82,9 +82,9 @@ func printLoads(w io.Writer, loads []db.LoadListByDayRow) {
 }
 
 type loadsShowCommand struct {
-	ID   int64  `arg:"" help:"The load."`
+	ID   int64  `arg:"" help:"Load ID."`
 	JSON bool   `name:"json" help:"Print JSON."`
-	HTML string `name:"html" placeholder:"FILE" help:"Write the report as a page that can be mailed."`
+	HTML string `name:"html" placeholder:"FILE" help:"Write the report as a self-contained HTML page."`
 }
 
 // loadReport is what loads show --json prints: the summary, and all else that is known of a load.
@@ -179,7 +179,7 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 }
 
 type loadsRejectsCommand struct {
-	ID int64 `arg:"" help:"The load."`
+	ID int64 `arg:"" help:"Load ID."`
 }
 
 func (c *loadsRejectsCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -187,7 +187,7 @@ func (c *loadsRejectsCommand) Run(ctx context.Context, term *terminal, d *databa
 }
 
 type loadsNotBoughtCommand struct {
-	ID int64 `arg:"" help:"The load."`
+	ID int64 `arg:"" help:"Load ID."`
 }
 
 func (c *loadsNotBoughtCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -279,8 +279,8 @@ func rejectRow(r db.LoadReject, columns []string) ([]string, error) {
 }
 
 type loadsRevertCommand struct {
-	ID      int64 `arg:"" help:"The load."`
-	NoBuild bool  `help:"Only revert; answers change with the next build."`
+	ID      int64 `arg:"" help:"Load ID."`
+	NoBuild bool  `help:"Revert without building; answers change with the next build."`
 }
 
 func (c *loadsRevertCommand) Run(ctx context.Context, term *terminal, d *database) error {

@@ -17,14 +17,14 @@ import (
 )
 
 type migrateCommand struct {
-	Up     migrateUpCommand     `cmd:"" default:"withargs" help:"Apply what is missing; safe when two run at once."`
-	Down   migrateDownCommand   `cmd:"" help:"Take back the newest migration, with the data in its tables."`
-	Status migrateStatusCommand `cmd:"" help:"Which migrations are applied."`
+	Up     migrateUpCommand     `cmd:"" default:"withargs" help:"Apply pending migrations; safe to run concurrently."`
+	Down   migrateDownCommand   `cmd:"" help:"Roll back the latest migration and delete the data in its tables."`
+	Status migrateStatusCommand `cmd:"" help:"Show which migrations are applied."`
 }
 
 type migrateUpCommand struct {
-	WithRoles  bool   `help:"Make roles for owner, loader, server and reports (docs/roles.md)."`
-	RolePrefix string `placeholder:"NAME" help:"Their names are NAME_owner, NAME_loader, ... (default alsobought)."`
+	WithRoles  bool   `help:"Create roles for owner, loader, server and reporting (docs/roles.md)."`
+	RolePrefix string `placeholder:"NAME" help:"Prefix of the role names: NAME_owner, NAME_loader and so on (default alsobought)."`
 }
 
 func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database) error {
@@ -65,8 +65,8 @@ func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database)
 }
 
 type migrateDownCommand struct {
-	All bool `help:"Take back every migration: nothing of alsobought is left."`
-	Yes bool `help:"Do not ask."`
+	All bool `help:"Roll back every migration. Deletes all of alsobought's data."`
+	Yes bool `help:"Skip the confirmation."`
 }
 
 func (c *migrateDownCommand) Run(ctx context.Context, term *terminal, d *database) error {

@@ -10,14 +10,14 @@ import (
 )
 
 type ordersCommand struct {
-	Delete ordersDeleteCommand `cmd:"" help:"Delete orders for good (refunds, requests to be forgotten), then build."`
+	Delete ordersDeleteCommand `cmd:"" help:"Permanently delete orders (erasure requests, mistakes), then build."`
 }
 
 type ordersDeleteCommand struct {
-	IDs      []string `arg:"" optional:"" name:"id" help:"Ids of orders, as the business knows them."`
-	Customer string   `placeholder:"ID" help:"Delete all orders of a customer instead."`
-	Reason   string   `default:"not given" help:"Why, for the audit (${default})."`
-	NoBuild  bool     `help:"Only delete; answers change with the next build."`
+	IDs      []string `arg:"" optional:"" name:"id" help:"Order IDs, as in your files."`
+	Customer string   `placeholder:"ID" help:"Delete all orders of this customer instead."`
+	Reason   string   `default:"not given" help:"Reason, for the audit (default ${default})."`
+	NoBuild  bool     `help:"Delete without building; answers change with the next build."`
 }
 
 func (c *ordersDeleteCommand) Run(ctx context.Context, term *terminal, d *database) error {

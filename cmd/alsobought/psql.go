@@ -14,7 +14,7 @@ import (
 )
 
 type psqlCommand struct {
-	Args []string `arg:"" optional:"" passthrough:"" help:"Arguments of psql: -c \"SELECT ...\", -f FILE."`
+	Args []string `arg:"" optional:"" passthrough:"" help:"Arguments for psql, such as -c \"SELECT ...\" or -f FILE."`
 }
 
 // Run holds the private PostgreSQL up for as long as psql runs.

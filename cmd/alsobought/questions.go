@@ -13,7 +13,7 @@ import (
 
 // limitFlag is how many answers are wanted; each question has a default of its own.
 type limitFlag struct {
-	Limit *int `short:"n" placeholder:"N" help:"How many, 1 to 100."`
+	Limit *int `short:"n" placeholder:"N" help:"Maximum number of results, 1 to 100."`
 }
 
 // Validate is called when the flags are read. It refuses the limit that would mean the default.
@@ -31,7 +31,7 @@ func (f *limitFlag) limit() (limit int) {
 
 // buildFlag is a build other than the active one.
 type buildFlag struct {
-	Build *int64 `placeholder:"ID" help:"Ask a build that is kept instead of the active one."`
+	Build *int64 `placeholder:"ID" help:"Use this kept build instead of the active one."`
 }
 
 // Validate is called when the flags are read. It refuses the id that would mean the active build.
@@ -51,13 +51,13 @@ func (f *buildFlag) buildID() (id int64) {
 type questionFlags struct {
 	limitFlag
 	buildFlag
-	Measure       string   `default:"affinity" enum:"affinity,count,confidence,cosine,jaccard,lift" help:"What pairs are ranked by: ${enum}."`
-	MinSupport    int64    `placeholder:"ORDERS" help:"Orders together that a pair needs."`
-	MinConfidence float64  `placeholder:"0..1" help:"Confidence that a pair needs."`
-	Exclude       []string `sep:"none" placeholder:"ITEM" help:"An item not to recommend; may be given more than once."`
-	Category      []string `sep:"none" placeholder:"NAME" help:"Recommend items of this category only; may be given more than once."`
-	Strict        bool     `help:"Leave places empty instead of filling them by popularity."`
-	JSON          bool     `name:"json" help:"Print the answer in the API's form."`
+	Measure       string   `default:"affinity" enum:"affinity,count,confidence,cosine,jaccard,lift" help:"Measure to rank by: ${enum}."`
+	MinSupport    int64    `placeholder:"ORDERS" help:"Minimum number of orders that contain both items."`
+	MinConfidence float64  `placeholder:"0..1" help:"Minimum confidence of a pair."`
+	Exclude       []string `sep:"none" placeholder:"ITEM" help:"Never recommend this item (repeatable)."`
+	Category      []string `sep:"none" placeholder:"NAME" help:"Recommend only items of this category (repeatable)."`
+	Strict        bool     `help:"Do not fill up with popular items."`
+	JSON          bool     `name:"json" help:"Print the API's JSON."`
 }
 
 // Validate is both: neither is promoted by itself.
@@ -81,10 +81,10 @@ func (f *questionFlags) options() recommend.Options {
 type popularCommand struct {
 	limitFlag
 	buildFlag
-	Days     *int     `placeholder:"N" help:"Popularity of the last 1 to 365 days before the newest order."`
-	Exclude  []string `sep:"none" placeholder:"ITEM" help:"An item to leave out; may be given more than once."`
-	Category []string `sep:"none" placeholder:"NAME" help:"Items of this category only; may be given more than once."`
-	JSON     bool     `name:"json" help:"Print the answer in the API's form."`
+	Days     *int     `placeholder:"N" help:"Popularity over the last 1 to 365 days before the newest order."`
+	Exclude  []string `sep:"none" placeholder:"ITEM" help:"Leave out this item (repeatable)."`
+	Category []string `sep:"none" placeholder:"NAME" help:"Only items of this category (repeatable)."`
+	JSON     bool     `name:"json" help:"Print the API's JSON."`
 }
 
 // Validate is both: neither is promoted by itself.
@@ -101,7 +101,7 @@ func (c *popularCommand) Run(ctx context.Context, term *terminal, d *database) e
 }
 
 type similarCommand struct {
-	Item string `arg:"" help:"The item's name."`
+	Item string `arg:"" help:"Item name."`
 	questionFlags
 }
 
@@ -110,7 +110,7 @@ func (c *similarCommand) Run(ctx context.Context, term *terminal, d *database) e
 }
 
 type basketCommand struct {
-	Items []string `arg:"" name:"item" help:"The names of the items in the basket."`
+	Items []string `arg:"" name:"item" help:"Names of the items in the basket."`
 	questionFlags
 }
 
@@ -119,7 +119,7 @@ func (c *basketCommand) Run(ctx context.Context, term *terminal, d *database) er
 }
 
 type orderCommand struct {
-	ID string `arg:"" help:"The order's id, as the business knows it."`
+	ID string `arg:"" help:"Order ID, as in your files."`
 	questionFlags
 }
 
@@ -168,10 +168,10 @@ func printMetadata(w io.Writer, m recommend.Metadata) {
 }
 
 type explainCommand struct {
-	Item  string `arg:"" help:"An item's name."`
-	Other string `arg:"" help:"Another item's name."`
+	Item  string `arg:"" help:"Item name."`
+	Other string `arg:"" help:"Name of the other item."`
 	buildFlag
-	JSON bool `name:"json" help:"Print the answer in the API's form."`
+	JSON bool `name:"json" help:"Print the API's JSON."`
 }
 
 func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) error {

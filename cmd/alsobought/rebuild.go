@@ -19,8 +19,8 @@ import (
 //
 //nolint:lll // tags cannot be broken
 type rebuilding struct {
-	RebuildAfter int64         `env:"ALSOBOUGHT_REBUILD_AFTER" default:"1000" placeholder:"ORDERS" help:"Build when so many orders changed, 0: never (${default})."`
-	RebuildEvery time.Duration `env:"ALSOBOUGHT_REBUILD_EVERY" default:"5m" placeholder:"DURATION" help:"Build when any order changed and the active build is so old, 0: never (${default})."`
+	RebuildAfter int64         `env:"ALSOBOUGHT_REBUILD_AFTER" default:"1000" placeholder:"ORDERS" help:"Rebuild when this many orders changed; 0 for never (default ${default})."`
+	RebuildEvery time.Duration `env:"ALSOBOUGHT_REBUILD_EVERY" default:"5m" placeholder:"DURATION" help:"Rebuild when orders changed and the active build is this old; 0 for never (default ${default})."`
 }
 
 // Validate is called by listening's.
@@ -35,8 +35,8 @@ func (r *rebuilding) Validate() error {
 //
 //nolint:lll // tags cannot be broken
 type hooking struct {
-	ShopifySecretFile     string `env:"ALSOBOUGHT_SHOPIFY_SECRET_FILE" placeholder:"FILE" help:"Secrets of Shopify's webhooks, one a line."`
-	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"Secrets of WooCommerce's webhooks, one a line."`
+	ShopifySecretFile     string `env:"ALSOBOUGHT_SHOPIFY_SECRET_FILE" placeholder:"FILE" help:"Shopify webhook secrets, one per line."`
+	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"WooCommerce webhook secrets, one per line."`
 }
 
 // follow builds beside the server until ctx ends. wait returns when the last build is over.

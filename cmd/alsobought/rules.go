@@ -11,15 +11,15 @@ import (
 )
 
 type rulesCommand struct {
-	List rulesListCommand `cmd:"" default:"withargs" help:"The rules that are in force, newest first."`
-	Add  rulesAddCommand  `cmd:"" help:"Add a rule: hide items, allow nothing but some, pin some first, or keep some apart."`
-	End  rulesEndCommand  `cmd:"" help:"End a rule. It stays in the list of all."`
+	List rulesListCommand `cmd:"" default:"withargs" help:"List the rules in force, newest first."`
+	Add  rulesAddCommand  `cmd:"" help:"Add a rule: hide items, allow only some, pin some to the top, or keep some apart."`
+	End  rulesEndCommand  `cmd:"" help:"End a rule; it stays in the history."`
 }
 
 type rulesListCommand struct {
-	All    bool  `help:"Those that have ended or are to come, too."`
-	Limit  int   `default:"100" help:"How many, 1 to 1000 (default ${default})."`
-	Before int64 `placeholder:"ID" help:"Only rules with a smaller id: the last one listed asks for the next."`
+	All    bool  `help:"Include rules that have ended or not yet begun."`
+	Limit  int   `default:"100" help:"Maximum number of results, 1 to 1000 (default ${default})."`
+	Before int64 `placeholder:"ID" help:"List rules with smaller IDs: pass the last ID listed to get the next page."`
 	JSON   bool  `name:"json" help:"Print JSON."`
 }
 
@@ -59,11 +59,11 @@ func (c *rulesListCommand) Run(ctx context.Context, term *terminal, d *database)
 
 type rulesAddCommand struct {
 	Kind   string   `arg:"" enum:"hide,allow,pin,apart" help:"${enum}."`
-	Items  []string `arg:"" name:"item" help:"The names of the items, two at least to keep apart. They need not be known yet."`
-	For    *string  `placeholder:"ITEM" help:"Only for questions about this item, or about a basket or order that holds it."`
-	Reason string   `required:"" placeholder:"TEXT" help:"Why, for those who find the rule later."`
-	From   *moment  `placeholder:"TIME" help:"In force from then on: 2027-01-31, 2027-01-31T12:00:00Z, or how long from now (12h, 90d). Without it, now."`
-	Until  *moment  `placeholder:"TIME" help:"Not in force any more from then on. Without it, until it is ended."`
+	Items  []string `arg:"" name:"item" help:"Item names, at least two for apart. They may be unknown yet."`
+	For    *string  `placeholder:"ITEM" help:"Apply only when this item is asked about, alone or in a basket or order."`
+	Reason string   `required:"" placeholder:"TEXT" help:"Reason, shown with the rule."`
+	From   *moment  `placeholder:"TIME" help:"Start: 2027-01-31, 2027-01-31T12:00:00Z, or a time from now (12h, 90d). Default: now."`
+	Until  *moment  `placeholder:"TIME" help:"End. Default: when the rule is ended."`
 	JSON   bool     `name:"json" help:"Print JSON."`
 }
 
@@ -92,7 +92,7 @@ func (c *rulesAddCommand) Run(ctx context.Context, term *terminal, d *database) 
 }
 
 type rulesEndCommand struct {
-	ID   int64 `arg:"" help:"The rule."`
+	ID   int64 `arg:"" help:"Rule ID."`
 	JSON bool  `name:"json" help:"Print JSON."`
 }
 

@@ -28,31 +28,31 @@ const (
 
 // program is the command line: one field per command, and what every command needs.
 type program struct {
-	Demo     demoCommand     `cmd:"" help:"Load sample orders into a throw-away PostgreSQL and serve the API."`
-	Load     loadCommand     `cmd:"" help:"Load order files, then build."`
-	Loads    loadsCommand    `cmd:"" help:"What was loaded: the audit."`
+	Demo     demoCommand     `cmd:"" help:"Serve the API with sample orders in a throw-away PostgreSQL."`
+	Load     loadCommand     `cmd:"" help:"Load orders, then build."`
+	Loads    loadsCommand    `cmd:"" help:"Show what was loaded, and undo it."`
 	Orders   ordersCommand   `cmd:"" help:"Delete orders."`
-	Items    itemsCommand    `cmd:"" help:"The catalogue: attributes of items."`
-	Build    buildCommand    `cmd:"" help:"Count all orders into a new build and switch to it."`
-	Builds   buildsCommand   `cmd:"" help:"List builds, switch between them, remove old ones."`
-	Popular  popularCommand  `cmd:"" help:"The items in the most orders."`
-	Similar  similarCommand  `cmd:"" help:"What goes with an item."`
-	Basket   basketCommand   `cmd:"" help:"What goes with all of a basket's items."`
-	Order    orderCommand    `cmd:"" help:"What goes with the items of an order."`
-	Explain  explainCommand  `cmd:"" help:"The counts and measures behind two items."`
-	Evaluate evaluateCommand `cmd:"" help:"Grade the answers on orders that are held out."`
-	Rules    rulesCommand    `cmd:"" help:"What people decide about answers: hide, allow, pin items, keep them apart."`
+	Items    itemsCommand    `cmd:"" help:"Manage the catalogue: attributes of items."`
+	Build    buildCommand    `cmd:"" help:"Count the orders, then switch to the new build."`
+	Builds   buildsCommand   `cmd:"" help:"List, compare, switch and prune builds."`
+	Popular  popularCommand  `cmd:"" help:"List the most popular items."`
+	Similar  similarCommand  `cmd:"" help:"Recommend items bought with an item."`
+	Basket   basketCommand   `cmd:"" help:"Recommend items for a basket."`
+	Order    orderCommand    `cmd:"" help:"Recommend items for an order."`
+	Explain  explainCommand  `cmd:"" help:"Show the counts and measures behind a pair of items."`
+	Evaluate evaluateCommand `cmd:"" help:"Grade recommendations on held-out orders."`
+	Rules    rulesCommand    `cmd:"" help:"Manage merchandising rules: hide, allow, pin, keep apart."`
 	Serve    serveCommand    `cmd:"" help:"Serve the API."`
-	Health   healthCommand   `cmd:"" help:"Ask the API whether it is healthy, as container health checks do."`
-	MCP      mcpCommand      `cmd:"" name:"mcp" help:"Let language models ask: a server of the Model Context Protocol on stdin and stdout."`
-	Keys     keysCommand     `cmd:"" help:"Keys of the API: list, create, revoke."`
-	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the schema up to date, or take it back."`
-	Doctor   doctorCommand   `cmd:"" help:"Check every invariant of the data."`
-	Backup   backupCommand   `cmd:"" help:"Back the database up."`
+	Health   healthCommand   `cmd:"" help:"Check whether the API is healthy; for container health checks."`
+	MCP      mcpCommand      `cmd:"" name:"mcp" help:"Run an MCP server on stdin and stdout, for language models."`
+	Keys     keysCommand     `cmd:"" help:"Manage API keys."`
+	Generate generateCommand `cmd:"" help:"Write sample orders as CSV to stdout."`
+	Migrate  migrateCommand  `cmd:"" help:"Apply or roll back schema migrations."`
+	Doctor   doctorCommand   `cmd:"" help:"Check the integrity of the data."`
+	Backup   backupCommand   `cmd:"" help:"Back up the database."`
 	Restore  restoreCommand  `cmd:"" help:"Restore a backup into an empty database."`
-	Drill    drillCommand    `cmd:"" help:"Restore a backup into a throw-away PostgreSQL and see that all is there."`
-	Psql     psqlCommand     `cmd:"" help:"Run psql on the database, the private one too."`
+	Drill    drillCommand    `cmd:"" help:"Restore a backup into a throw-away PostgreSQL and verify it."`
+	Psql     psqlCommand     `cmd:"" help:"Open psql on the database, private or not."`
 
 	Database database         `embed:"" group:"Database"`
 	Version  kong.VersionFlag `help:"Print the version."`

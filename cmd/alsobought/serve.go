@@ -7,8 +7,8 @@ import (
 
 type serveCommand struct {
 	listening
-	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Database login that takes orders and rebuilds, where that of DATABASE_URL may not."`
-	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
+	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Connection for taking orders and rebuilding, if the DATABASE_URL role lacks the rights."`
+	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"File with the password."`
 }
 
 func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) error {

@@ -42,7 +42,7 @@ type Setting struct {
 var SettingTable = []Setting{
 	{
 		Name: "max_basket", Column: "max_basket", Default: 100, Min: 2, Max: 1000, Unit: "ITEMS",
-		Help:   "Largest order that counts for pairs",
+		Help:   "Ignore larger orders when counting pairs",
 		Field:  func(s *Settings) any { return &s.MaxBasket },
 		stored: func(b *db.Build) any { return &b.MaxBasket },
 	},
@@ -54,19 +54,19 @@ var SettingTable = []Setting{
 	},
 	{
 		Name: "shrinkage", Column: "shrinkage", Default: 20, Min: 0, Max: 1e6, Unit: "ORDERS",
-		Help:   "How strongly rare pairs are discounted",
+		Help:   "Discount for rare pairs",
 		Field:  func(s *Settings) any { return &s.Shrinkage },
 		stored: func(b *db.Build) any { return &b.Shrinkage },
 	},
 	{
 		Name: "popularity_exponent", Column: "popularity_exponent", Default: 0.3, Min: 0, Max: 1, Unit: "0..1",
-		Help:   "How strongly bestsellers are held back",
+		Help:   "Discount for bestsellers",
 		Field:  func(s *Settings) any { return &s.PopularityExponent },
 		stored: func(b *db.Build) any { return &b.PopularityExponent },
 	},
 	{
 		Name: "similar_exponent", Column: "similar_exponent", Default: 0.1, Min: 0, Max: 1, Unit: "0..1",
-		Help:   "How much of that is undone for similar items, at most the popularity exponent",
+		Help:   "Part of the bestseller discount to undo for similar items; at most the popularity exponent",
 		Field:  func(s *Settings) any { return &s.SimilarExponent },
 		stored: func(b *db.Build) any { return &b.SimilarExponent },
 	},
@@ -78,19 +78,19 @@ var SettingTable = []Setting{
 	},
 	{
 		Name: "popularity_prior", Column: "popularity_prior", Default: 20, Min: 0, Max: 1e6, Unit: "N",
-		Help:   "Weight of popularity where orders say little about a basket",
+		Help:   "Weight of popularity when there is little evidence about a basket",
 		Field:  func(s *Settings) any { return &s.PopularityPrior },
 		stored: func(b *db.Build) any { return &b.PopularityPrior },
 	},
 	{
 		Name: "window_days", Column: "window_days", Min: 1, Max: 36500, Off: "all orders", Unit: "DAYS",
-		Help:   "Count only orders of this many days, back from the newest",
+		Help:   "Count only orders of the last so many days, up to the newest order",
 		Field:  func(s *Settings) any { return &s.WindowDays },
 		stored: func(b *db.Build) any { return b.WindowDays },
 	},
 	{
 		Name: "half_life_days", Column: "half_life_days", Min: 0.01, Max: 36500, Off: "no decay", Unit: "DAYS",
-		Help:   "Age at which an order counts half in affinity",
+		Help:   "Half-life of an order's weight in affinity",
 		Field:  func(s *Settings) any { return &s.HalfLifeDays },
 		stored: func(b *db.Build) any { return b.HalfLifeDays },
 	},
