@@ -88,17 +88,17 @@ func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) e
 	}
 	compared, err := backup.Compare(ctx, pool, b.Manifest)
 	if err != nil {
-		return fmt.Errorf("all was restored, but not compared: %w", err)
+		return fmt.Errorf("everything was restored, but not compared: %w", err)
 	}
 	if len(compared.Differences) > 0 {
-		return errors.New("what was restored is not what was backed up: " + strings.Join(compared.Differences, "; "))
+		return errors.New("the restored database differs from the backup: " + strings.Join(compared.Differences, "; "))
 	}
 	fmt.Fprintf(term.stdout, "restored %s\n", b.Path)
 	fmt.Fprintf(term.stdout, "  rows     %s in %d tables, all that were backed up\n",
 		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
 	fmt.Fprintf(term.stdout, "  answers  %s\n", answersCompared(b.Manifest, compared))
 	if len(missing) > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: rights of roles that are not on this server were left out: %s; see docs/backups.md\n",
+		fmt.Fprintf(term.stderr, "alsobought: privileges of roles that do not exist on this server were skipped: %s; see docs/backups.md\n",
 			printable(strings.Join(missing, ", ")))
 	}
 	return nil

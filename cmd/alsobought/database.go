@@ -128,7 +128,7 @@ func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error
 		return err
 	}
 	if loads+builds > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: interrupted before: loads %d, builds %d; nothing of them is in the data, they are marked failed\n", loads, builds)
+		fmt.Fprintf(term.stderr, "alsobought: found interrupted work: loads %d, builds %d; it was rolled back and is now marked failed\n", loads, builds)
 	}
 	return nil
 }

@@ -45,12 +45,12 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 	}
 	now, err := g.grade(ctx, term, pool, built, c.JSON)
 	if err != nil && (active.BuildID != 0 || !errors.Is(err, evaluate.ErrNoCases)) { // the first build has nothing to be worse than
-		return db.Build{}, fmt.Errorf("build %d is whole, but could not be graded and is not active: %w", built.BuildID, err)
+		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w", built.BuildID, err)
 	}
 	if active.BuildID != 0 {
 		before, err := g.grade(ctx, term, pool, active, c.JSON)
 		if err != nil {
-			return db.Build{}, fmt.Errorf("build %d is whole, but the active build could not be graded: %w", built.BuildID, err)
+			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w", built.BuildID, err)
 		}
 		if now < before-g.margin {
 			// The refused one stays, for whoever wants it all the same; those refused before it go.

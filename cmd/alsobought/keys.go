@@ -80,9 +80,9 @@ func (c *keysCreateCommand) Run(ctx context.Context, term *terminal, d *database
 		_, err = fmt.Fprintln(term.stdout, secret)
 	}
 	if err != nil {
-		return fmt.Errorf("key %d was made, but could not be printed (%w): revoke it and make another", key.KeyID, err)
+		return fmt.Errorf("key %d was created but could not be printed (%w): revoke it and create another", key.KeyID, err)
 	}
-	fmt.Fprintf(term.stderr, "alsobought: this is key %d, %s (%s): keep it now, it is not shown again\n",
+	fmt.Fprintf(term.stderr, "alsobought: this is key %d, %s (%s): store it now; it is not shown again\n",
 		key.KeyID, printable(key.Name), strings.Join(key.Scopes, " "))
 	return nil
 }

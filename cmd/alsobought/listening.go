@@ -122,7 +122,7 @@ func (l *limiting) keyedReads(ctx context.Context, pool *pgxpool.Pool, addr net.
 	}
 	usable, err := apikey.Usable(ctx, pool)
 	if err == nil && !usable && !isLocal(addr) {
-		err = usageError{fmt.Errorf("%s can be reached from elsewhere, and there is no key yet: make one with alsobought keys create NAME, "+
+		err = usageError{fmt.Errorf("%s is reachable from other machines and there is no key yet: create one with alsobought keys create NAME, "+
 			"or let everybody ask with --public-read", addr)}
 	}
 	return true, err
@@ -136,7 +136,7 @@ func (o *origin) UnmarshalText(text []byte) error {
 	*o = origin(text)
 	u, err := url.Parse(string(text))
 	if *o != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != string(text)) {
-		return fmt.Errorf("%q is no origin: write it as https://shop.example, without a path", text)
+		return fmt.Errorf("%q is not an origin: use a form like https://shop.example, without a path", text)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (n *network) UnmarshalText(text []byte) error {
 	}
 	prefix, err := netip.ParsePrefix(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is no network: write it as 10.0.0.0/8", text)
+		return fmt.Errorf("%q is not a network: use a form like 10.0.0.0/8", text)
 	}
 	*n = network(prefix)
 	return nil

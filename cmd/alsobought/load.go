@@ -155,7 +155,7 @@ func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.P
 	built, err := (&buildCommand{}).build(ctx, pool, false)
 	shown.stop()
 	if err != nil {
-		return built, fmt.Errorf("load %d is done, but the build after it failed, run alsobought build: %w", loadID, err)
+		return built, fmt.Errorf("load %d is done, but the build after it failed: run alsobought build: %w", loadID, err)
 	}
 	if !c.JSON {
 		printBuild(term.stdout, built)
@@ -233,7 +233,7 @@ type rejectLimit struct {
 // UnmarshalText reads 10, 0, 2% and 0.5%.
 func (l *rejectLimit) UnmarshalText(text []byte) error {
 	number, percent := strings.CutSuffix(string(text), "%")
-	wrong := fmt.Errorf("%q is no limit of rejects: say a number of rows, as 10, or a percentage of them, as 0.5%%", text)
+	wrong := fmt.Errorf("%q is not a reject limit: use a number of rows (10) or a percentage of them (0.5%%)", text)
 	if strings.Trim(number, "0123456789.") != "" { // signs, exponents, NaN
 		return wrong
 	}

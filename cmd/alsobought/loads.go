@@ -305,7 +305,7 @@ func buildAfter(ctx context.Context, term *terminal, pool *pgxpool.Pool, noBuild
 	}
 	built, err := (&buildCommand{}).build(ctx, pool, false)
 	if err != nil {
-		return fmt.Errorf("that is done, but the build after it failed, run alsobought build: %w", err)
+		return fmt.Errorf("done, but the build after it failed: run alsobought build: %w", err)
 	}
 	printBuild(term.stdout, built)
 	return nil

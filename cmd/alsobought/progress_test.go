@@ -205,7 +205,7 @@ func TestInterrupted(t *testing.T) {
 			s.sees(t, c.shown)
 			s.types(t, "\x03")
 			s.ended(t, exitFailed)
-			said := []string{"alsobought: interrupted: nothing was changed by what did not end"}
+			said := []string{"alsobought: interrupted; unfinished work was rolled back"}
 			if diff := cmp.Diff(said, s.screen(80)); diff != "" {
 				t.Errorf("what is left on the screen (-want +got):\n%s", diff)
 			}

@@ -163,7 +163,7 @@ func printMetadata(w io.Writer, m recommend.Metadata) {
 		fmt.Fprintf(w, "alsobought: changed by rules %s (see alsobought rules)\n", strings.Trim(fmt.Sprint(m.Rules), "[]"))
 	}
 	if m.InactiveLeftOut > 0 {
-		fmt.Fprintf(w, "alsobought: left out because the catalogue says they are not active: %d\n", m.InactiveLeftOut)
+		fmt.Fprintf(w, "alsobought: left out because they are inactive in the catalogue: %d\n", m.InactiveLeftOut)
 	}
 }
 

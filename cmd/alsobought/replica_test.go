@@ -55,7 +55,7 @@ var (
 	}
 )
 
-const readOnlyDetail = "the database is read only: this writes, so send it to the primary"
+const readOnlyDetail = "the database is read-only: send writes to the primary"
 
 // wantReadOnly runs every command on two URLs of the same data, of which the second cannot be written: what reads prints
 // the same, what writes is refused in one line. It returns the key of the API that it made.

@@ -105,7 +105,7 @@ func printQuality(w io.Writer, row db.LoadQualityRow) error {
 	if q.NearDuplicates == 0 {
 		return nil
 	}
-	fmt.Fprintf(w, "\nnames that differ only in case and blanks: %s\n", counted(q.NearDuplicates, "group"))
+	fmt.Fprintf(w, "\nnames that differ only in case and spacing: %s\n", counted(q.NearDuplicates, "group"))
 	for _, names := range q.Names {
 		shown := make([]string, 0, len(names))
 		for _, name := range names {

@@ -78,7 +78,7 @@ largest orders
   <script>alert(1)</script>  103
   A-9                        3
 
-names that differ only in case and blanks: 21 groups
+names that differ only in case and spacing: 21 groups
   "Tamper 58 mm", "TAMPER 58  mm"
   "</q><img src=x onerror=alert(1)>", "</Q><IMG SRC=x onerror=alert(1)>"
   and 19 groups more

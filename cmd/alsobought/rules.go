@@ -81,7 +81,7 @@ func (c *rulesAddCommand) Run(ctx context.Context, term *terminal, d *database) 
 		return err
 	}
 	if len(added.UnknownItems) > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: no item has the name %s: either it is still to come, or it is a typo\n",
+		fmt.Fprintf(term.stderr, "alsobought: no item has the name %s: check the spelling, unless it is yet to come\n",
 			printable(strings.Join(added.UnknownItems, ", ")))
 	}
 	if c.JSON {

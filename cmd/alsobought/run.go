@@ -165,7 +165,7 @@ func message(ctx context.Context, err error) string {
 	file, path := new(datafile.FileError), new(fs.PathError)
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		return "interrupted: nothing was changed by what did not end"
+		return "interrupted; unfinished work was rolled back"
 	case errors.As(err, &file):
 		return file.Error()
 	case errors.As(err, &path) && errors.Is(err, os.ErrNotExist):

@@ -59,7 +59,7 @@ var (
 	ErrRevoked = fmt.Errorf("%w: it was revoked", ErrRefused)
 
 	// ErrNoKeys comes together with one of those when there is no key that could be sent.
-	ErrNoKeys = errors.New("there is no key that could be used: make one with alsobought keys create NAME")
+	ErrNoKeys = errors.New("there is no usable key: create one with alsobought keys create NAME")
 )
 
 // InvalidError says which field of a new key is wrong and what it may be.
@@ -117,7 +117,7 @@ func Create(
 		Name: name, Scopes: inOrder(scopes), Hint: hint, SHA256: hash(key), ExpiresAt: expiresAt, CreatedBy: createdBy,
 	})
 	if pg.Violates(err, "api_keys_name_idx") {
-		return "", Key{}, &InvalidError{"name", fmt.Sprintf("%q is that of another key: revoke that one first, or choose another name", name)}
+		return "", Key{}, &InvalidError{"name", fmt.Sprintf("%q is taken by another key: revoke that key first, or choose another name", name)}
 	}
 	if pg.Violates(err, "api_keys_expires_check") { // the database's clock is the one that counts
 		return "", Key{}, &InvalidError{"expiry", "is over already: choose a later one"}
@@ -133,7 +133,7 @@ func validate(name string, scopes []Scope, expiresAt *time.Time) error {
 	case name == "":
 		return &InvalidError{"name", "is empty: say who or what the key is for"}
 	case len(name) > MaxName:
-		return &InvalidError{"name", fmt.Sprintf("has %d bytes: at most %d are possible", len(name), MaxName)}
+		return &InvalidError{"name", fmt.Sprintf("has %d bytes: the maximum is %d", len(name), MaxName)}
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return &InvalidError{"name", "has characters that cannot be printed: leave them out"}
 	case len(scopes) == 0 || slices.ContainsFunc(scopes, func(s Scope) bool { return !slices.Contains(Scopes, s) }):
@@ -178,7 +178,7 @@ func Revoke(ctx context.Context, database db.DBTX, keyID int64, revokedBy string
 	if err != nil {
 		return Key{}, fmt.Errorf("find key %d: %w", keyID, err)
 	}
-	return Key{}, fmt.Errorf("key %d was revoked before, by %s", keyID, *before.RevokedBy)
+	return Key{}, fmt.Errorf("key %d was already revoked, by %s", keyID, *before.RevokedBy)
 }
 
 // Check returns the row of a key that may be used, and notes that it was, to a minute, unless the database is read only.

@@ -80,12 +80,12 @@ func TestCreateRefuses(t *testing.T) {
 	}{
 		"empty":         {"", nil, "name is empty"},
 		"blank":         {" \t ", nil, "name is empty"},
-		"long":          {strings.Repeat("é", 101), nil, "name has 202 bytes: at most 200"},
+		"long":          {strings.Repeat("é", 101), nil, "name has 202 bytes: the maximum is 200"},
 		"NUL":           {"a\x00b", nil, "name has characters"},
 		"two lines":     {"a\nb", nil, "name has characters"},
 		"escape":        {"a\x1b[31mb", nil, "name has characters"},
 		"no UTF-8":      {"a\xffb", nil, "name has characters"},
-		"taken":         {"taken ", nil, `name "taken" is that of another key`},
+		"taken":         {"taken ", nil, `name "taken" is taken by another key`},
 		"expired":       {"a", at(time.Now().Add(-time.Second)), "expiry is over already"},
 		"zero time":     {"a", &time.Time{}, "expiry is over already"},
 		"beyond a year": {"a", at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), "expiry is beyond"},
@@ -241,7 +241,7 @@ func TestListAndRevoke(t *testing.T) {
 	if err != nil || revoked.RevokedAt == nil || *revoked.RevokedBy != "undoer" || revoked.State(time.Now()) != "revoked" {
 		t.Fatalf("%+v, error %v", revoked, err)
 	}
-	if _, err := apikey.Revoke(t.Context(), pool, shop.KeyID, "other"); err == nil || err.Error() != "key 1 was revoked before, by undoer" {
+	if _, err := apikey.Revoke(t.Context(), pool, shop.KeyID, "other"); err == nil || err.Error() != "key 1 was already revoked, by undoer" {
 		t.Errorf("revoked twice: %v", err)
 	}
 	if _, err := apikey.Revoke(t.Context(), pool, 99, "other"); !errors.Is(err, apikey.ErrNotFound) {

@@ -61,7 +61,7 @@ func Make(ctx context.Context, pool *pg.Pool, opts Options) (made Backup, pruned
 		return made, nil, fmt.Errorf("look at the database: %w", err)
 	}
 	if schema == 0 {
-		return made, nil, errors.New("the database has no alsobought tables, there is nothing to back up")
+		return made, nil, errors.New("the database has no alsobought tables: there is nothing to back up")
 	}
 	made.Manifest = Manifest{Format: format, Version: opts.Version, Schema: schema, DatabaseSince: since.UTC()}
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
@@ -103,7 +103,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = fmt.Errorf("another backup is being made in %s: wait until it has ended", dir)
+		err = fmt.Errorf("another backup is running in %s: wait until it ends", dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())

@@ -312,7 +312,7 @@ func refusals(t *testing.T, s server) {
 	_, err = backup.Open(t.Context(), t.TempDir())
 	refused(t, err, "is not a backup")
 	_, err = backup.Newest(t.TempDir())
-	refused(t, err, "make one with alsobought backup")
+	refused(t, err, "create one with alsobought backup")
 	_, _, err = backup.Make(t.Context(), source, backup.Options{Dir: dir, BinDir: t.TempDir()})
 	refused(t, err, "pg_dump of PostgreSQL")
 	newer := b

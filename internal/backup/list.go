@@ -40,7 +40,7 @@ func Newest(dir string) (string, error) {
 		return "", err
 	}
 	if len(list) == 0 {
-		return "", fmt.Errorf("there is no backup in %s: make one with alsobought backup", dir)
+		return "", fmt.Errorf("there is no backup in %s: create one with alsobought backup", dir)
 	}
 	return filepath.Join(dir, list[0]), nil
 }
@@ -65,7 +65,7 @@ func prune(dir string, made Backup, keep int) (removed []string, err error) {
 			continue
 		}
 		if err := remove(dir, name); err != nil {
-			return removed, fmt.Errorf("the backup is made, but an older one could not be removed: %w", err)
+			return removed, fmt.Errorf("the backup is complete, but an older one could not be removed: %w", err)
 		}
 		removed = append(removed, name)
 	}

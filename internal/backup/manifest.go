@@ -137,7 +137,7 @@ func Compare(ctx context.Context, pool *pg.Pool, m Manifest) (c Comparison, err 
 	}
 	if c.Asked && *is.Answers != *m.Answers {
 		c.Differences = append(c.Differences,
-			fmt.Sprintf("the answers to %d questions are not those to %d when the backup was made",
+			fmt.Sprintf("the answers to %d questions differ from those to %d when the backup was made",
 				is.Answers.Questions, m.Answers.Questions))
 	}
 	return c, nil

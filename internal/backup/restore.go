@@ -64,14 +64,14 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 		return nil, fmt.Errorf("nothing was restored: %w", err)
 	}
 	if err := findTables(ctx, pool, b.Manifest.TablesIn); err != nil {
-		return nil, fmt.Errorf("all was restored but the search_path: %w", err)
+		return nil, fmt.Errorf("everything was restored except the search_path: %w", err)
 	}
 	if missing, err = restoreGrants(ctx, pool, program, dump); err != nil {
-		return nil, fmt.Errorf("all was restored but rights: %w", err)
+		return nil, fmt.Errorf("everything was restored except privileges: %w", err)
 	}
 	// A dump has no statistics.
 	if _, err := pool.Exec(ctx, "VACUUM (ANALYZE)"); err != nil {
-		return missing, fmt.Errorf("all was restored, but not analyzed: %w", err)
+		return missing, fmt.Errorf("everything was restored, but not analyzed: %w", err)
 	}
 	return missing, nil
 }

@@ -179,7 +179,7 @@ func readManifest(path string) (m Manifest, err error) {
 		return m, fmt.Errorf("%s is not a backup: its %s cannot be read", path, manifestName)
 	}
 	if kind.Format > format {
-		return m, fmt.Errorf("backup %s is of a newer alsobought (format %d, this one knows %d): use that one", path, kind.Format, format)
+		return m, fmt.Errorf("backup %s was made by a newer alsobought (format %d; this one knows %d): use that version", path, kind.Format, format)
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, fmt.Errorf("backup %s: read manifest: %w", path, err)

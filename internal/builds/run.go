@@ -73,7 +73,7 @@ func run(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, opts Options) 
 		return err
 	})
 	if err != nil {
-		return built, fmt.Errorf("build %d is whole, but could not be made the active one: %w", id, err)
+		return built, fmt.Errorf("build %d is complete but could not be activated: %w", id, err)
 	}
 	if _, err := prune(ctx, conn, opts.Keep); err != nil {
 		return built, fmt.Errorf("build %d is active, but older ones could not be removed: %w", id, err)
@@ -143,7 +143,7 @@ func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	return change(ctx, pool, func(q *db.Queries) (db.Build, error) {
 		before, err := q.BuildBefore(ctx)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return db.Build{}, fmt.Errorf("%w: none that has been active is kept from before the active one", ErrNotFound)
+			return db.Build{}, fmt.Errorf("%w: no earlier active build is kept", ErrNotFound)
 		}
 		if err != nil {
 			return db.Build{}, fmt.Errorf("find the build before: %w", err)

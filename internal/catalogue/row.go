@@ -74,7 +74,7 @@ func check(values [][]byte, stored *[attributes]any) (problem string) {
 		}
 		text := string(value)
 		if len(text) > orderfile.MaxText {
-			return fmt.Sprintf("%s of %d bytes, the most is %d", names[r], len(text), orderfile.MaxText)
+			return fmt.Sprintf("%s of %d bytes, the maximum is %d", names[r], len(text), orderfile.MaxText)
 		}
 		stored[r] = text
 		switch {

@@ -62,7 +62,7 @@ func (p Protocol) Validate() error {
 		errs = append(errs, fmt.Errorf("share is %v: choose 0.01 to 0.9", p.Share))
 	}
 	if p.Cases < 0 || p.Cases > math.MaxInt32 {
-		errs = append(errs, fmt.Errorf("cases are %d: choose 1 and more, or 0 for all", p.Cases))
+		errs = append(errs, fmt.Errorf("cases is %d: choose 1 or more, or 0 for all", p.Cases))
 	}
 	if !utf8.ValidString(p.Seed) || strings.ContainsRune(p.Seed, 0) {
 		errs = append(errs, fmt.Errorf("seed is %q: choose any text in UTF-8", p.Seed))

@@ -116,7 +116,7 @@ func (a *API) receive(w http.ResponseWriter, r *http.Request, most int64) *huma.
 		r.Header.Set("Content-Type", mediaType) // huma knows this spelling only
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body as it is", encoding))
+		return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body uncompressed", encoding))
 	}
 	// A writer without deadlines is no connection. huma takes the deadline off again: see BodyReadTimeout.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(min(bodyTimeout, a.Timeout)))

@@ -136,7 +136,7 @@ type room chan struct{}
 // queueTime is how long a request waits for its place. With what the database is given to answer, it stays under two seconds.
 const queueTime = 500 * time.Millisecond
 
-var errFull = errors.New("as many requests as the server takes are under way")
+var errFull = errors.New("the server is at its limit of concurrent requests")
 
 // enter returns nil when there is a place, which has to be left again; errFull; or the error of ctx.
 func (r room) enter(ctx context.Context) error {

@@ -121,7 +121,7 @@ func unauthorized(err error) error {
 
 // forbidden says what the key lacks; RFC 6750 has a word for it.
 func forbidden(scope apikey.Scope, has []apikey.Scope) error {
-	detail := fmt.Sprintf("this needs a key with scope %s, and this key's scope is %s", scope, strings.Join(has, ", "))
+	detail := fmt.Sprintf("this needs a key with scope %s; this key has scope %s", scope, strings.Join(has, ", "))
 	return huma.ErrorWithHeaders(newProblem(http.StatusForbidden, detail),
 		http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope", scope="` + scope + `"`}})
 }

@@ -66,7 +66,7 @@ func serveConnections(ctx context.Context, listener net.Listener, handler http.H
 	if err != nil {
 		cut := crowd.answering() // or only clients that never came to the end of a request
 		if err = server.Close(); cut {
-			err = errors.Join(fmt.Errorf("requests still ran %s after the end and were cut off: give them longer by --drain", cfg.Drain), err)
+			err = errors.Join(fmt.Errorf("requests still running after %s were cut off: raise --drain to give them longer", cfg.Drain), err)
 		}
 	}
 	<-ended //nolint:errcheck // http.ErrServerClosed

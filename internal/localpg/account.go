@@ -28,7 +28,7 @@ func accountFor(data string) (account, error) {
 	if err == nil {
 		uid := ownerOf(info)
 		if uid == 0 {
-			return account{}, fmt.Errorf("data directory %s belongs to root, as whom PostgreSQL refuses to run", data)
+			return account{}, fmt.Errorf("data directory %s belongs to root, and PostgreSQL refuses to run as root", data)
 		}
 		owner, err := user.LookupId(strconv.Itoa(uid))
 		if err != nil {

@@ -64,7 +64,7 @@ func findBinaries(ctx context.Context, binDir string, want int) (binaries, error
 	case newest.major < oldest:
 		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old: install %d or newer, or set DATABASE_URL", newest.major, newest.dir, oldest)
 	case want != 0:
-		return binaries{}, fmt.Errorf("the data is of PostgreSQL %d, the server programs in %s are of %d: install PostgreSQL %d or choose another data directory",
+		return binaries{}, fmt.Errorf("the data is from PostgreSQL %d, but the server programs in %s are version %d: install PostgreSQL %d or choose another data directory",
 			want, newest.dir, newest.major, want)
 	}
 	return newest, nil

@@ -120,7 +120,7 @@ func TestStartErrors(t *testing.T) {
 			}
 			return Config{Dir: filepath.Join(tempDir(t), "data"), BinDir: dir}
 		}, "no space left in the world (log: "},
-		{"data of another version", func(t *testing.T) Config { return made(t, "echo 99 >PG_VERSION") }, "the data is of PostgreSQL 99"},
+		{"data of another version", func(t *testing.T) Config { return made(t, "echo 99 >PG_VERSION") }, "the data is from PostgreSQL 99"},
 		{"no control file", func(t *testing.T) Config { return made(t, "rm global/pg_control") }, "pg_control"},
 		{"no write-ahead log", func(t *testing.T) Config { return made(t, "rm pg_wal/0*") }, "could not locate a valid checkpoint record (log: "},
 		{"others may read it", func(t *testing.T) Config { return made(t, "chmod 755 .") }, "invalid permissions"},

@@ -83,7 +83,7 @@ func locate(dir string) (place, error) {
 	}
 	if !p.account.canEnter(filepath.Dir(p.data)) {
 		if exists(p.data) {
-			return place{}, fmt.Errorf("user %s, who has to run PostgreSQL, may not enter %s", p.account.name, filepath.Dir(p.data))
+			return place{}, fmt.Errorf("PostgreSQL has to run as user %s, who may not enter %s", p.account.name, filepath.Dir(p.data))
 		}
 		p.data = freeElsewhere(dir)
 	}
@@ -136,7 +136,7 @@ func (p place) claim(throwaway bool) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	if target, err := os.Readlink(link); err != nil || target != p.data {
-		return fmt.Errorf("data directory %s was made by another process just now: run it again", p.dir)
+		return fmt.Errorf("another process just created data directory %s: try again", p.dir)
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (p place) onlyOurs() error {
 	}
 	for _, entry := range entries {
 		if !ours[entry.Name()] {
-			return fmt.Errorf("data directory %s is to be thrown away but holds %s: choose another directory", p.dir, entry.Name())
+			return fmt.Errorf("data directory %s should be empty but holds %s: choose another directory", p.dir, entry.Name())
 		}
 	}
 	return nil
@@ -177,7 +177,7 @@ func (p place) makeSocketDir() error {
 	// Ours, if just made or if we were killed before giving it away.
 	owner := ownerOf(info)
 	if !info.IsDir() || info.Mode().Perm() != 0o700 || owner != p.account.uid && owner != os.Geteuid() {
-		return fmt.Errorf("socket directory %s is not a private directory of ours: remove it or choose a shorter data directory", p.socket)
+		return fmt.Errorf("socket directory %s was not created by alsobought: remove it or choose a shorter data directory", p.socket)
 	}
 	if err := p.account.give(p.socket); err != nil {
 		return fmt.Errorf("socket directory: %w", err)

@@ -115,7 +115,7 @@ func (l *launch) report(p place) string {
 // server alone, which proves that nothing of an earlier one is left.
 func (s *Server) launch(ctx context.Context, server *lock) (started *launch, err error) {
 	if master := readPostmaster(s.place.data); master.alive {
-		return nil, fmt.Errorf("a PostgreSQL that alsobought did not start runs in %s (process %d): stop it first", s.place.data, master.pid)
+		return nil, fmt.Errorf("a PostgreSQL that alsobought did not start is running in %s (process %d): stop it first", s.place.data, master.pid)
 	}
 	major, err := s.place.majorOfData()
 	if err != nil {

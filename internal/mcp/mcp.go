@@ -117,11 +117,11 @@ func arguments[In any](given json.RawMessage) (in In, err error) {
 		name := strings.TrimPrefix(string(wrong.JSONPointer), "/")
 		switch {
 		case errors.Is(err, strictjson.ErrUnknownName):
-			return in, fmt.Errorf("there is no argument %.100q: see the input schema", name)
+			return in, fmt.Errorf("unknown argument %.100q: see the input schema", name)
 		case name == "":
-			return in, errors.New("the arguments are no JSON object: see the input schema")
+			return in, errors.New("the arguments are not a JSON object: see the input schema")
 		}
-		return in, fmt.Errorf("argument %.100q is not of its type: see the input schema", name)
+		return in, fmt.Errorf("argument %.100q has the wrong type: see the input schema", name)
 	}
 	if err != nil {
 		return in, fmt.Errorf("the arguments cannot be read: %w", err)

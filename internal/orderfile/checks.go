@@ -64,7 +64,7 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	}
 	for _, role := range []role{orderRole, itemRole, customerRole} {
 		if len(v[role]) > MaxText {
-			return Line{}, v.reject(r, TooLong, "%s of %d bytes, the most is %d", role, len(v[role]), MaxText)
+			return Line{}, v.reject(r, TooLong, "%s of %d bytes, the maximum is %d", role, len(v[role]), MaxText)
 		}
 	}
 	c.name(&l, v)

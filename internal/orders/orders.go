@@ -32,7 +32,7 @@ const (
 // Errors of the package, beside InvalidError.
 var (
 	ErrNotFound  = load.ErrNotFound
-	ErrKeyReused = errors.New("this Idempotency-Key came with another body before: use a new one for a new request")
+	ErrKeyReused = errors.New("this Idempotency-Key was used with another body: use a new key for a new request")
 )
 
 // Order is one order as it arrives.

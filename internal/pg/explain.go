@@ -28,7 +28,7 @@ func (p place) explain(ctx context.Context, pool *pgxpool.Pool, role string, err
 	}
 	switch server.Code {
 	case insufficientPrivilege:
-		return fmt.Errorf("%w: role %s may not do that: docs/roles.md says what the owner needs", err, role)
+		return fmt.Errorf("%w: role %s lacks the privileges: see docs/roles.md for what the owner needs", err, role)
 	case lockNotAvailable:
 		holders, lookErr := p.lockHolders(ctx, pool)
 		if lookErr != nil {

@@ -85,12 +85,12 @@ func (p place) mayMigrate() error {
 	case p.ReadOnly:
 		return ErrReadOnly
 	case p.installed() && !p.MayActAsOwner:
-		return fmt.Errorf("the alsobought tables belong to role %s, of which %s is no member: migrate as %[1]s",
+		return fmt.Errorf("the alsobought tables belong to role %s, and %s is not a member: migrate as %[1]s",
 			p.Owner, p.Role)
 	case !p.installed() && p.Elsewhere != "":
 		return p.notFound()
 	case p.Schema == "":
-		return fmt.Errorf("no schema of the search_path of role %s (%s) is there, or may be used: "+
+		return fmt.Errorf("no schema in the search_path of role %s (%s) exists or may be used: "+
 			"CREATE SCHEMA alsobought AUTHORIZATION %[1]s; "+
 			"ALTER ROLE %[1]s IN DATABASE %[3]s SET search_path = alsobought",
 			p.Role, p.SearchPath, p.Database)
@@ -114,7 +114,7 @@ func (p place) mayCreate(ctx context.Context, pool *pgxpool.Pool, role string) e
 		return fmt.Errorf("find the rights of %s: %w", role, err)
 	}
 	if foreign && !p.installed() {
-		return fmt.Errorf("database %s has a schema reporting already, and alsobought makes one of that name: "+
+		return fmt.Errorf("database %s already has a schema named reporting, which alsobought needs to create: "+
 			"rename the other, or choose another database", p.Database)
 	}
 	var lacks, grants []string
@@ -129,7 +129,7 @@ func (p place) mayCreate(ctx context.Context, pool *pgxpool.Pool, role string) e
 	if len(lacks) == 0 {
 		return nil
 	}
-	return fmt.Errorf("role %s may not %s, and nothing was changed: let the owner of the database run %s",
+	return fmt.Errorf("role %s may not %s; nothing was changed: have the owner of the database run %s",
 		role, strings.Join(lacks, ", nor "), strings.Join(grants, "; "))
 }
 

@@ -183,7 +183,7 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("PostgreSQL %s is too old: alsobought needs %d or newer", version, MinimumServer/10000)
 	}
 	if encoding != "UTF8" {
-		return fmt.Errorf("the database's encoding is %s, which cannot hold every name: make one with ENCODING 'UTF8' TEMPLATE template0", encoding)
+		return fmt.Errorf("the database's encoding is %s, which cannot hold every name: create one with ENCODING 'UTF8' TEMPLATE template0", encoding)
 	}
 	return nil
 }

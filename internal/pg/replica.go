@@ -10,7 +10,7 @@ import (
 )
 
 // ErrReadOnly says that the database takes no changes, and who does.
-var ErrReadOnly = errors.New("the database is read only: this writes, so send it to the primary")
+var ErrReadOnly = errors.New("the database is read-only: send writes to the primary")
 
 // Replica is how far a hot standby has followed its primary.
 type Replica struct {

@@ -96,7 +96,7 @@ func prepareRoles(ctx context.Context, pool *pgxpool.Pool, p place, owner, prefi
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("role %s may not set up roles, and nothing was migrated: "+
+		return fmt.Errorf("role %s may not create roles; nothing was migrated: "+
 			"let an administrator run this, then try again: %s", p.Role, strings.Join(missing, "; "))
 	}
 	return nil
@@ -140,7 +140,7 @@ func assignRoles(ctx context.Context, pool *pgxpool.Pool, prefix string) error {
 			return err
 		}
 		if others != "" {
-			return fmt.Errorf("the database has the roles %s already: name their prefix", others)
+			return fmt.Errorf("the database already has the roles %s: pass their prefix", others)
 		}
 		_, err = tx.Exec(ctx, `
 			INSERT INTO installed_roles (purpose, role)

@@ -210,10 +210,10 @@ func (o Options) validate() error {
 		return &InvalidError{"min_confidence", fmt.Sprintf("is %v: choose 0 to 1", o.MinConfidence)}
 	}
 	if len(o.Exclude) > MaxExclude {
-		return &InvalidError{"exclude", fmt.Sprintf("names %d items: at most %d are possible", len(o.Exclude), MaxExclude)}
+		return &InvalidError{"exclude", fmt.Sprintf("names %d items: the maximum is %d", len(o.Exclude), MaxExclude)}
 	}
 	if len(o.Categories) > MaxCategory {
-		return &InvalidError{"category", fmt.Sprintf("names %d categories: at most %d are possible", len(o.Categories), MaxCategory)}
+		return &InvalidError{"category", fmt.Sprintf("names %d categories: the maximum is %d", len(o.Categories), MaxCategory)}
 	}
 	if o.BuildID < 0 {
 		return &InvalidError{"build_id", fmt.Sprintf("is %d: choose one of alsobought builds list", o.BuildID)}

@@ -194,7 +194,7 @@ func List(ctx context.Context, database db.DBTX, opts ListOptions) ([]Rule, erro
 func End(ctx context.Context, database db.DBTX, ruleID int64, endedBy string) (Rule, error) {
 	row, err := db.New(database).RuleEnd(ctx, endedBy, ruleID)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Rule{}, fmt.Errorf("rule %d %w: it never was, or has ended", ruleID, ErrNotFound)
+		return Rule{}, fmt.Errorf("rule %d %w, or it has already ended", ruleID, ErrNotFound)
 	}
 	if err != nil {
 		return Rule{}, fmt.Errorf("end rule %d: %w", ruleID, err)
@@ -242,7 +242,7 @@ func (d *Draft) validate(now time.Time) error {
 		case value == "":
 			wrong(field, "is empty: %s", emptyAdvice)
 		case len(value) > MaxText:
-			wrong(field, "has %d bytes: at most %d are possible", len(value), MaxText)
+			wrong(field, "has %d bytes: the maximum is %d", len(value), MaxText)
 		case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
 			wrong(field, "is no text that PostgreSQL can hold: leave out NUL and what is not UTF-8")
 		}
