@@ -63,7 +63,8 @@ func (d *database) open(ctx context.Context, term *terminal) (pool *pgxpool.Pool
 }
 
 // openToWrite opens, acts as the role that owns what loads and builds make, and closes the books on loads and builds
-// that a kill left open. A database that is read only is refused before any work is done for it.
+// that a kill left open. A database that is read only, or lies behind a pooler that keeps no locks, is refused before any
+// work is done for it.
 func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
 	pool, closeAll, access, err := d.openAndLook(ctx, term)
 	switch {
@@ -73,7 +74,10 @@ func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Po
 		closeAll()
 		return nil, nil, pg.ErrReadOnly
 	}
-	acting, err := pg.ActAsOwner(ctx, pool, "item_stats")
+	acting := pool
+	if err = pg.RequireSessions(ctx, pool); err == nil {
+		acting, err = pg.ActAsOwner(ctx, pool, "item_stats")
+	}
 	if err == nil {
 		err = recoverBooks(ctx, acting, term)
 	}
@@ -85,7 +89,7 @@ func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Po
 }
 
 // openToReport opens for what only reads the books on loads and builds, and closes those that a kill left open, if the
-// database can be written. If not, it says so, and how old what it reads may be.
+// database can be written and the connection keeps locks. If it is read only, it says so, and how old what it reads may be.
 func (d *database) openToReport(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
 	pool, closeAll, access, err := d.openAndLook(ctx, term)
 	switch {
@@ -94,7 +98,11 @@ func (d *database) openToReport(ctx context.Context, term *terminal) (*pgxpool.P
 	case access.ReadOnly:
 		fmt.Fprintf(term.stderr, "alsobought: the database is %s\n", access)
 	default:
-		if err := recoverBooks(ctx, pool, term); err != nil {
+		pooled, err := pg.IsPooled(ctx, pool)
+		if err == nil && !pooled {
+			err = recoverBooks(ctx, pool, term)
+		}
+		if err != nil {
 			closeAll()
 			return nil, nil, err
 		}

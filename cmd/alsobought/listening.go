@@ -116,7 +116,7 @@ func (l *limiting) rates(local bool) (address, key float64) {
 
 // keyedReads reports whether questions need a key. An address that others reach is not opened to everybody without a word, nor served when
 // there is no key with which anybody could ask.
-func (l *limiting) keyedReads(ctx context.Context, pool *pgxpool.Pool, addr net.Addr) (bool, error) {
+func (l *limiting) keyedReads(ctx context.Context, pool pg.Database, addr net.Addr) (bool, error) {
 	if l.PublicRead != nil && *l.PublicRead || l.PublicRead == nil && isLocal(addr) {
 		return false, nil
 	}
@@ -201,17 +201,18 @@ func (l *listening) serve(
 		return err
 	}
 	defer tracing.stop()
-	if pool, err = pg.Serving(ctx, pool, pg.Service{Timeout: l.Timeout, Warm: recommend.Warm, Tracer: tracing.queries}); err != nil {
+	serving, err := pg.Serving(ctx, pool, pg.Service{Timeout: l.Timeout, Warm: recommend.Warm, Tracer: tracing.queries})
+	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	cfg, err := l.config(ctx, pool, listener.Addr())
+	defer serving.Close()
+	cfg, err := l.config(ctx, serving, listener.Addr())
 	if err != nil {
 		return err
 	}
 	cfg.Logger, cfg.Tracer = logger, tracing.provider
 	if l.AdminAddr != "" {
-		registry := admin.NewRegistry(pool, version, logger)
+		registry := admin.NewRegistry(serving, version, logger)
 		cfg.Metrics = registry
 		stop, err := l.administer(ctx, registry, logger)
 		if err != nil {
@@ -273,7 +274,7 @@ func (l *listening) logger(term *terminal) (*slog.Logger, error) {
 }
 
 // config is that of the API that is to answer on addr.
-func (l *listening) config(ctx context.Context, pool *pgxpool.Pool, addr net.Addr) (httpapi.Config, error) {
+func (l *listening) config(ctx context.Context, pool pg.Database, addr net.Addr) (httpapi.Config, error) {
 	keyed, err := l.keyedReads(ctx, pool, addr)
 	if err != nil {
 		return httpapi.Config{}, err

@@ -67,6 +67,18 @@ func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, pa
 	if err != nil {
 		return nil, err
 	}
+	pooled, err := pg.IsPooled(ctx, loader)
+	if err == nil && pooled && url != "" {
+		err = pg.ErrPooled
+	}
+	if err != nil || pooled {
+		loader.Close()
+		if err == nil {
+			fmt.Fprintln(term.stderr, "alsobought: DATABASE_URL leads through a pooler in transaction mode: no orders are taken over HTTP, "+
+				"nothing is rebuilt (name the direct URL in --load-url)")
+		}
+		return nil, err
+	}
 	acting, err := pg.ActAsOwner(ctx, loader, "item_stats")
 	if err != nil {
 		loader.Close()

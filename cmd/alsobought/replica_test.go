@@ -110,8 +110,13 @@ func wantRule(t *testing.T, base, key string, status int) string {
 
 func sendRule(t *testing.T, base, key string) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/api/v1/rules",
-		strings.NewReader(`{"kind":"hide","items":["saucers"],"reason":"why"}`))
+	return send(t, base+"/api/v1/rules", key, `{"kind":"hide","items":["saucers"],"reason":"why"}`)
+}
+
+// send posts JSON with a key.
+func send(t *testing.T, url, key, content string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ const (
 
 // NewRegistry returns a registry of what is known of this process, named version, of its pool, and of the database, which is asked at each
 // scrape. What else there is to measure is registered by whoever measures it.
-func NewRegistry(pool *pg.Pool, version string, logger *slog.Logger) *prometheus.Registry {
+func NewRegistry(pool pg.Database, version string, logger *slog.Logger) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "alsobought_build_info", Help: "1, with the version of the program.", ConstLabels: prometheus.Labels{"version": version},

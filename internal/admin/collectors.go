@@ -24,7 +24,7 @@ var (
 )
 
 // poolCollector tells how busy the pool is.
-type poolCollector struct{ pool *pg.Pool }
+type poolCollector struct{ pool pg.Database }
 
 // Describe is Prometheus's.
 func (c poolCollector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, to) }
@@ -55,7 +55,7 @@ var (
 
 // databaseCollector asks the database, whose figures are the same whichever server is asked.
 type databaseCollector struct {
-	pool   *pg.Pool
+	pool   pg.Database
 	logger *slog.Logger
 }
 

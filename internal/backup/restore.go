@@ -34,6 +34,9 @@ END $$`
 // Objects belong to the user who restores. It returns the roles that have rights in the backup and are not on this
 // server: what they were granted is left out.
 func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missing []string, err error) {
+	if err := pg.RequireSessions(ctx, pool); err != nil {
+		return nil, err
+	}
 	var number int
 	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
 		return nil, fmt.Errorf("look at the server: %w", err)

@@ -30,7 +30,7 @@ import (
 
 // Config of the API. Only Pool is needed.
 type Config struct {
-	Pool    *pg.Pool
+	Pool    pg.Database
 	Version string        // of the program, as shown by / and /health
 	Logger  *slog.Logger  // nil discards
 	Timeout time.Duration // of one request, well under a minute; 0 is 10 s

@@ -37,7 +37,7 @@ type sight struct {
 // probe looks at the database over connections of its own, so that a busy pool is not taken for a lost database: one at a time, and not
 // again within lookEvery, however many ask.
 type probe struct {
-	pool *pg.Pool
+	pool pg.Database
 	mu   sync.Mutex
 	last sight
 }

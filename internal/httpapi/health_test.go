@@ -38,11 +38,12 @@ func TestLosingTheDatabase(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), "CHECKPOINT"); err != nil {
 		t.Fatal(err)
 	}
-	if pool, err = pg.Serving(t.Context(), pool, pg.Service{Timeout: patience, Warm: recommend.Warm}); err != nil {
+	serving, err := pg.Serving(t.Context(), pool, pg.Service{Timeout: patience, Warm: recommend.Warm})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	s := serveAPI(t, Config{Pool: pool, KeyedReads: true, CacheBytes: 1 << 20})
+	t.Cleanup(serving.Close)
+	s := serveAPI(t, Config{Pool: serving, KeyedReads: true, CacheBytes: 1 << 20})
 	s.key = mustCreateKey(t, pool, "till")
 	s.expectHealth(t, "at first", http.StatusOK, http.StatusOK)
 	kept := s.get(t, "/api/v1/popular-items")

@@ -62,7 +62,11 @@ func serveAPI(t *testing.T, cfg Config) *server {
 	api := New(cfg)
 	ts := httptest.NewServer(api)
 	t.Cleanup(func() { ts.Close(); api.Close() })
-	return &server{ts, api, cfg.Pool, log, ""}
+	pool, _ := cfg.Pool.(*pg.Pool)
+	if serving, is := cfg.Pool.(*pg.ServicePool); is {
+		pool = serving.Pool
+	}
+	return &server{ts, api, pool, log, ""}
 }
 
 // fill loads orders and makes a build of all there are.

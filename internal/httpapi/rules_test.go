@@ -22,7 +22,8 @@ func ruled(t *testing.T, cfg Config) (*server, http.Header) {
 	if _, err := cfg.Pool.Exec(t.Context(), "INSERT INTO items (name) VALUES ('PID'), ('Gloves')"); err != nil {
 		t.Fatal(err)
 	}
-	return serveAPI(t, cfg), withKey(mustCreateKey(t, cfg.Pool, "shop"))
+	s := serveAPI(t, cfg)
+	return s, withKey(mustCreateKey(t, s.pool, "shop"))
 }
 
 // A rule is added, listed, ended, and stays in the list of all.

@@ -20,8 +20,11 @@ type Pool = pgxpool.Pool
 type Tx = pgx.Tx
 
 // Connect opens a connection to the pool's database beside the pool, for a question that must not wait until the pool has a place.
-func Connect(ctx context.Context, pool *Pool) (*pgx.Conn, error) {
-	cfg := pool.Config()
+func Connect(ctx context.Context, pool Database) (*pgx.Conn, error) {
+	return connectConfig(ctx, pool.Config())
+}
+
+func connectConfig(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) {
 	if cfg.BeforeConnect != nil {
 		if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
 			return nil, err
@@ -34,8 +37,8 @@ func Connect(ctx context.Context, pool *Pool) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// IsFull reports whether err says that the server runs but takes no further connection.
+// IsFull reports whether err says that the server, or a pooler before it, runs but takes no further connection.
 func IsFull(err error) bool {
 	server := new(pgconn.PgError)
-	return errors.As(err, &server) && server.Code == tooManyConnections
+	return errors.As(err, &server) && (server.Code == tooManyConnections || isPoolerFull(server))
 }

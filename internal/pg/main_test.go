@@ -72,9 +72,9 @@ func mustExec(t *testing.T, pool *pgxpool.Pool, statement string, args ...any) {
 	}
 }
 
-func texts(t *testing.T, pool *pgxpool.Pool, query string) []string {
+func texts(t *testing.T, pool *pgxpool.Pool, query string, args ...any) []string {
 	t.Helper()
-	rows, err := pool.Query(t.Context(), query)
+	rows, err := pool.Query(t.Context(), query, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

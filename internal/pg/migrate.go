@@ -49,7 +49,7 @@ func MigrateUpWithRoles(
 }
 
 func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices []func(string)) ([]Migration, error) {
-	p, err := locate(ctx, pool)
+	p, err := locateToMigrate(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func advanceVersions(ctx context.Context, pool *pgxpool.Pool) error {
 // MigrateDown takes back the newest migration, or all of them, with the data that their tables hold. Notices are told if
 // it has to wait.
 func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool, notices ...func(string)) ([]Migration, error) {
-	p, err := locate(ctx, pool)
+	p, err := locateToMigrate(ctx, pool)
 	if err == nil {
 		err = p.mayMigrate()
 	}
@@ -183,7 +183,7 @@ func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool, notices ...f
 
 // MigrateStatus lists every migration of this program and when it was applied, and last its functions.
 func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
-	p, err := locate(ctx, pool)
+	p, err := locateToMigrate(ctx, pool)
 	if err != nil {
 		return nil, err
 	}

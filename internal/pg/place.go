@@ -61,6 +61,14 @@ func locate(ctx context.Context, pool *pgxpool.Pool) (place, error) {
 	return p, nil
 }
 
+// locateToMigrate is locate for what works with roles, settings and locks of its sessions.
+func locateToMigrate(ctx context.Context, pool *pgxpool.Pool) (place, error) {
+	if err := RequireSessions(ctx, pool); err != nil {
+		return place{}, err
+	}
+	return locate(ctx, pool)
+}
+
 // installed reports whether there are tables to look at.
 func (p place) installed() bool { return p.Owner != "" }
 

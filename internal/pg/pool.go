@@ -3,6 +3,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -60,21 +60,20 @@ func Open(ctx context.Context, url string, conns int32, options ...Option) (*pgx
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "alsobought"
 	}
-	// A question takes less than a millisecond, planning it anew takes ten, compiling a plan that looks dear hundreds.
-	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SET jit = off; SET plan_cache_mode = force_generic_plan")
-		return err
-	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 10 * time.Second
+	}
+	conn, err := adapt(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	err = checkServer(ctx, conn)
+	if closeErr := conn.Close(ctx); err != nil || closeErr != nil {
+		return nil, cmp.Or(err, closeErr)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
-	if err := checkServer(ctx, pool); err != nil {
-		pool.Close()
-		return nil, err
 	}
 	return pool, nil
 }
@@ -116,65 +115,11 @@ func beginningPool(ctx context.Context, cfg *pgxpool.Config, begin func(context.
 	return beginning, nil
 }
 
-// lockPatience is how long a statement of a server waits for a lock. What holds one for longer, a migration or somebody's LOCK TABLE, is
-// nothing to wait for with a client at the other end.
-const lockPatience = time.Second
-
-// Service is how sessions answer requests.
-type Service struct {
-	Timeout time.Duration                          // of a statement, and of a transaction that nobody goes on with
-	Warm    func(context.Context, *pgx.Conn) error // run by each session first
-	Tracer  pgx.QueryTracer                        // nil traces nothing
-}
-
-// Serving returns a pool like the given one for answering requests. Its sessions end by themselves what takes longer than the timeout, or
-// waits longer than a second for a lock, also when nobody is left to cancel it; and nobody waits longer than a second for a session. All are
-// made, and warmed, before they are used: the first statement of a session is planned, which takes several times as long as to run it.
-func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*pgxpool.Pool, error) {
-	limits := fmt.Sprintf("SET statement_timeout = %[1]d; SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
-		s.Timeout.Milliseconds(), lockPatience.Milliseconds())
-	cfg := pool.Config()
-	cfg.MinConns = cfg.MaxConns
-	h := new(hurry)
-	cfg.ConnConfig.Tracer = h
-	if s.Tracer != nil {
-		cfg.ConnConfig.Tracer = multitracer.New(h, s.Tracer)
-	}
-	warmed, err := beginningPool(ctx, cfg, func(ctx context.Context, conn *pgx.Conn) error {
-		if err := s.Warm(ctx, conn); err != nil {
-			return err
-		}
-		_, err := conn.Exec(ctx, limits)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	conns := warmed.Config().MaxConns
-	held := make([]*pgxpool.Conn, 0, conns)
-	for range conns {
-		conn, acquireErr := warmed.Acquire(ctx)
-		if acquireErr != nil {
-			err = fmt.Errorf("connect to PostgreSQL: %w", acquireErr)
-			break
-		}
-		held = append(held, conn)
-	}
-	for _, conn := range held {
-		conn.Release()
-	}
-	if err != nil {
-		warmed.Close()
-		return nil, err
-	}
-	h.on.Store(true) // now that somebody waits
-	return warmed, nil
-}
-
-func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
+func checkServer(ctx context.Context, conn *pgx.Conn) error {
 	var number int
 	var version, encoding string
-	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')").
+	err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')",
+		pgx.QueryExecModeExec). // nothing is prepared: a pooler may be in between
 		Scan(&number, &version, &encoding)
 	if err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
@@ -204,17 +149,24 @@ func Look(ctx context.Context, pool *pgxpool.Pool, settings string, do func(pgx.
 }
 
 // Reserve takes a connection out of the pool for as long as do runs, for work that holds session locks. The session ends with it, so that
-// no lock can outlive the work.
+// no lock can outlive the work. Where sessions are not ours it returns ErrPooled.
 func Reserve(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) error {
-	pooled, err := pool.Acquire(ctx)
+	acquired, err := pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	conn := pooled.Hijack()
-	err = do(conn)
+	conn := acquired.Hijack()
+	pooled, err := isPooled(ctx, conn)
+	switch {
+	case err != nil:
+	case pooled:
+		err = ErrPooled
+	default:
+		err = do(conn)
+	}
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if !conn.IsClosed() {
+	if !conn.IsClosed() && !pooled {
 		// A closed session goes on for a moment, with its locks. If this fails, they go with the session.
 		_, _ = conn.Exec(closeCtx, "SELECT pg_advisory_unlock_all()")
 	}

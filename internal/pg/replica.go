@@ -94,7 +94,7 @@ func Retried[T any](ctx context.Context, database any, read func() (T, error)) (
 	if !lost && !IsConflict(err) || ctx.Err() != nil {
 		return value, err
 	}
-	if pool, ok := database.(*Pool); ok && lost {
+	if pool, ok := database.(interface{ Reset() }); ok && lost {
 		pool.Reset() // what ended one connection most likely ended all
 	}
 	return read()

@@ -1,0 +1,196 @@
+package pg
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Database is what answers requests: a pool, or a ServicePool.
+type Database interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Config() *pgxpool.Config
+	Stat() *pgxpool.Stat
+	Reset()
+}
+
+// lockPatience is how long a statement of a server waits for a lock. What holds one for longer, a migration or somebody's LOCK TABLE, is
+// nothing to wait for with a client at the other end.
+const lockPatience = time.Second
+
+// Service is how sessions answer requests.
+type Service struct {
+	Timeout time.Duration                          // of a statement, and of a transaction that nobody goes on with
+	Warm    func(context.Context, *pgx.Conn) error // run by each session first
+	Tracer  pgx.QueryTracer                        // nil traces nothing
+}
+
+// ServicePool is a pool for answering requests, whose statements have limits.
+type ServicePool struct {
+	*pgxpool.Pool
+
+	limits string // a statement that sets them for one transaction; "" where sessions have them
+}
+
+// Serving returns a pool like the given one for answering requests. Its sessions end by themselves what takes longer than the timeout, or
+// waits longer than a second for a lock, also when nobody is left to cancel it; and nobody waits longer than a second for a session. All are
+// made, and warmed, before they are used: the first statement of a session is planned, which takes several times as long as to run it.
+//
+// Behind a pooler in transaction mode, where sessions are not ours to set or to warm, each statement brings its limits with it.
+func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, error) {
+	pooled, err := IsPooled(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	cfg := pool.Config()
+	cfg.MinConns = cfg.MaxConns
+	h := new(hurry)
+	cfg.ConnConfig.Tracer = h
+	if s.Tracer != nil {
+		cfg.ConnConfig.Tracer = multitracer.New(h, s.Tracer)
+	}
+	serving := new(ServicePool)
+	begin := s.begin
+	if pooled {
+		serving.limits = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true), "+
+			"set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)",
+			s.Timeout.Milliseconds(), lockPatience.Milliseconds())
+		begin = func(context.Context, *pgx.Conn) error { return nil }
+	}
+	if serving.Pool, err = beginningPool(ctx, cfg, begin); err != nil {
+		return nil, err
+	}
+	if err := fill(ctx, serving.Pool); err != nil {
+		serving.Close()
+		return nil, err
+	}
+	h.on.Store(true) // now that somebody waits
+	return serving, nil
+}
+
+// begin makes a session one that answers requests.
+func (s Service) begin(ctx context.Context, conn *pgx.Conn) error {
+	if err := s.Warm(ctx, conn); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %[1]d; SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
+		s.Timeout.Milliseconds(), lockPatience.Milliseconds()))
+	return err
+}
+
+// fill makes all connections that the pool may have.
+func fill(ctx context.Context, pool *pgxpool.Pool) error {
+	for range pool.Config().MaxConns {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return fmt.Errorf("connect to PostgreSQL: %w", err)
+		}
+		defer conn.Release()
+	}
+	return nil
+}
+
+// Exec is the pool's, within the limits.
+func (p *ServicePool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if p.limits == "" {
+		return p.Pool.Exec(ctx, sql, args...)
+	}
+	results, err := p.send(ctx, sql, args)
+	var tag pgconn.CommandTag
+	if err == nil {
+		tag, err = results.Exec()
+	}
+	return tag, cmp.Or(err, results.Close()) // it is committed when the batch has ended
+}
+
+// Query is the pool's, within the limits.
+func (p *ServicePool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if p.limits == "" {
+		return p.Pool.Query(ctx, sql, args...)
+	}
+	results, err := p.send(ctx, sql, args)
+	if err != nil {
+		return nil, cmp.Or(err, results.Close())
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return nil, cmp.Or(err, results.Close())
+	}
+	return &limitedRows{Rows: rows, results: results}, nil
+}
+
+// QueryRow is the pool's, within the limits.
+func (p *ServicePool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if p.limits == "" {
+		return p.Pool.QueryRow(ctx, sql, args...)
+	}
+	rows, err := p.Query(ctx, sql, args...)
+	return limitedRow{rows, err}
+}
+
+// send sends the statement in one message with its limits, so that it is one transaction with them.
+func (p *ServicePool) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
+	batch := new(pgx.Batch)
+	batch.Queue(p.limits)
+	batch.Queue(sql, args...)
+	results := p.SendBatch(ctx, batch)
+	_, err := results.Exec()
+	return results, err
+}
+
+// limitedRows are those of the second statement of a batch, which ends with them.
+type limitedRows struct {
+	pgx.Rows
+
+	results pgx.BatchResults
+	ended   bool
+	err     error // of the batch's end
+}
+
+// Next is pgx's.
+func (r *limitedRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+// Close ends the batch.
+func (r *limitedRows) Close() {
+	r.Rows.Close()
+	if !r.ended {
+		r.ended, r.err = true, r.results.Close()
+	}
+}
+
+// Err says what was wrong with the statement, or with its commit.
+func (r *limitedRows) Err() error { return cmp.Or(r.Rows.Err(), r.err) }
+
+// limitedRow is the first of limitedRows.
+type limitedRow struct {
+	rows pgx.Rows
+	err  error
+}
+
+// Scan reads the row, or returns pgx.ErrNoRows.
+func (r limitedRow) Scan(to ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		return cmp.Or(r.rows.Err(), pgx.ErrNoRows)
+	}
+	err := r.rows.Scan(to...)
+	r.rows.Close()
+	return cmp.Or(err, r.rows.Err())
+}
