@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -92,11 +93,23 @@ func Eval[T any](t testing.TB, b *Browser, expression string) T {
 	return Get(t, b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// Until waits until a JavaScript expression is true.
+// Until waits until a JavaScript expression is true, also on the next page, if the browser is on its way there.
 func (b *Browser) Until(t testing.TB, expression string) {
 	t.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression)); err != nil {
-		t.Fatalf("%s: %v; problems: %q", expression, err, b.unexpected())
+	const enough = time.Minute
+	deadline := time.Now().Add(enough)
+	for {
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)) // fails between two pages
+		if is && err == nil {
+			return
+		}
+		if time.Now().After(deadline) || b.ctx.Err() != nil {
+			t.Fatalf("%s is not so, error %v; problems: %q", expression, err, b.unexpected())
+		}
+		select {
+		case <-b.ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 }
 
@@ -148,4 +161,25 @@ func (b *Browser) guard(requests iter.Seq2[fetch.EventRequestPaused, error], hos
 		blocked := fetch.FailRequestParams{RequestID: request.RequestID, ErrorReason: network.ErrorReasonBlockedByClient}
 		_, _ = chromedp.Call(b.ctx, fetch.FailRequest, blocked)
 	}
+}
+
+// Resize gives pages a window of the width, and light or dark.
+func (b *Browser) Resize(t testing.TB, width int, dark bool) {
+	t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	b.Do(t, chromedp.EmulateViewport(int64(width), 900), chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}))
+}
+
+// Picture is the whole page, as a PNG.
+func (b *Browser) Picture(t testing.TB) []byte {
+	t.Helper()
+	return Get(t, b, chromedp.FullScreenshot(100))
 }
