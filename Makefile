@@ -40,12 +40,12 @@ TEST_PG ?=
 TEST_PG_IMAGE ?= postgres:17
 ifeq ($(TEST_PG),docker)
 with_pg := $(CURDIR)/$(TESTPG) --image '$(TEST_PG_IMAGE)' --
-test_needs := postgres-programs faketime mariadb pgbouncer $(TESTPG)
+test_needs := postgres-programs faketime mariadb pgbouncer chromium $(TESTPG)
 test_tags := -tags docker
 export TEST_PG_IMAGE
 else ifeq ($(TEST_PG),)
 with_pg :=
-test_needs := postgres-programs faketime mariadb pgbouncer
+test_needs := postgres-programs faketime mariadb pgbouncer chromium
 test_tags :=
 else
 $(error TEST_PG is '$(TEST_PG)': leave it empty for the installed PostgreSQL, or say TEST_PG=docker)
@@ -233,8 +233,8 @@ faketime:
 cc:
 	@scripts/ensure cc
 
-.PHONY: systemd docker promtool mariadb pgbouncer
-systemd docker promtool mariadb pgbouncer:
+.PHONY: systemd docker promtool mariadb pgbouncer chromium
+systemd docker promtool mariadb pgbouncer chromium:
 	@scripts/ensure $@
 
 # Built without cgo: sqlc then reads SQL with PostgreSQL's parser as WebAssembly, which takes 1.5 s a run, and no C compiler.

@@ -258,3 +258,71 @@ func (q *Queries) APIKeyUse(ctx context.Context, keyID int64, resolution float64
 	_, err := q.db.Exec(ctx, aPIKeyUse, keyID, resolution)
 	return err
 }
+
+const sessionDelete = `-- name: SessionDelete :exec
+DELETE FROM dashboard_sessions AS s WHERE s.token_sha256 = $1
+`
+
+func (q *Queries) SessionDelete(ctx context.Context, tokenSha256 []byte) error {
+	_, err := q.db.Exec(ctx, sessionDelete, tokenSha256)
+	return err
+}
+
+const sessionDeleteExpired = `-- name: SessionDeleteExpired :exec
+DELETE FROM dashboard_sessions AS s WHERE s.expires_at <= now()
+`
+
+func (q *Queries) SessionDeleteExpired(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, sessionDeleteExpired)
+	return err
+}
+
+const sessionInsert = `-- name: SessionInsert :exec
+INSERT INTO dashboard_sessions (token_sha256, key_id, expires_at)
+VALUES ($1, $2, now() + make_interval(secs => $3::float8))
+`
+
+func (q *Queries) SessionInsert(ctx context.Context, tokenSHA256 []byte, keyID int64, seconds float64) error {
+	_, err := q.db.Exec(ctx, sessionInsert, tokenSHA256, keyID, seconds)
+	return err
+}
+
+const sessionKeyFind = `-- name: SessionKeyFind :one
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+FROM dashboard_sessions AS s
+JOIN api_keys AS k ON k.key_id = s.key_id
+WHERE s.token_sha256 = $1 AND s.expires_at > now()
+  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+`
+
+type SessionKeyFindRow struct {
+	KeyID      int64      `json:"key_id"`
+	Name       string     `json:"name"`
+	Scopes     []string   `json:"scopes"`
+	Hint       string     `json:"hint"`
+	CreatedAt  time.Time  `json:"created_at"`
+	CreatedBy  string     `json:"created_by"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	RevokedBy  *string    `json:"revoked_by"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+}
+
+// The key of a session that goes on: neither it nor the key has ended.
+func (q *Queries) SessionKeyFind(ctx context.Context, tokenSha256 []byte) (SessionKeyFindRow, error) {
+	row := q.db.QueryRow(ctx, sessionKeyFind, tokenSha256)
+	var i SessionKeyFindRow
+	err := row.Scan(
+		&i.KeyID,
+		&i.Name,
+		&i.Scopes,
+		&i.Hint,
+		&i.CreatedAt,
+		&i.CreatedBy,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.RevokedBy,
+		&i.LastUsedAt,
+	)
+	return i, err
+}

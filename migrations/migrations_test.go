@@ -141,6 +141,7 @@ var fixtures = []string{
 	`INSERT INTO rules (kind, item, items, reason, author, valid_until) VALUES ('pin', 'a', ARRAY['b', 'c'], 'offer', 'tester', now() + interval '1 day')`,
 	`INSERT INTO installed_roles VALUES ('server', 'nobody_by_this_name')`,
 	`INSERT INTO api_keys (name, scopes, hint, sha256, expires_at, created_by) VALUES ('shop', '{read,write}', 'ab_1234', sha256('x'), now() + interval '1 day', 'tester')`,
+	`INSERT INTO dashboard_sessions (token_sha256, key_id, expires_at) VALUES (sha256('t'), 1, now() + interval '1 hour')`,
 }
 
 // Down takes tables that hold rows, too.

@@ -180,10 +180,15 @@ var violations = map[string][]string{
 		`UPDATE api_keys SET expires_at = created_at`, `UPDATE api_keys SET expires_at = 'infinity'`,
 	},
 	"api_keys_revoked_check": {`UPDATE api_keys SET revoked_at = now()`, `UPDATE api_keys SET revoked_by = 'me'`},
+
+	"dashboard_sessions_pkey":               {`INSERT INTO dashboard_sessions SELECT * FROM dashboard_sessions`},
+	"dashboard_sessions_key_id_fkey":        {`UPDATE dashboard_sessions SET key_id = 4711`},
+	"dashboard_sessions_token_sha256_check": {`UPDATE dashboard_sessions SET token_sha256 = '\x00'`},
+	"dashboard_sessions_expires_check":      {`UPDATE dashboard_sessions SET expires_at = created_at`},
 }
 
 // plain indexes refuse nothing.
-var plain = []string{"idempotency_keys_created_at_idx", "item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx", "shop_orders_external_id_idx"}
+var plain = []string{"dashboard_sessions_expires_at_idx", "idempotency_keys_created_at_idx", "item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx", "shop_orders_external_id_idx"}
 
 // Every constraint refuses what it is there for.
 func TestConstraintsHold(t *testing.T) {
@@ -234,6 +239,8 @@ func TestColumns(t *testing.T) {
 		"public.order_days":      "build_id day orders",
 		"public.rules":           "rule_id kind item items reason author valid_from valid_until created_at ended_at ended_by",
 		"public.api_keys":        "key_id name scopes hint sha256 created_at created_by expires_at revoked_at revoked_by last_used_at",
+
+		"public.dashboard_sessions": "token_sha256 key_id created_at expires_at",
 	} {
 		has := texts(t, pool, `SELECT c.column_name::text FROM information_schema.columns AS c WHERE c.table_schema || '.' || c.table_name = $1`, relation)
 		for column := range strings.FieldsSeq(columns) {

@@ -39,3 +39,21 @@ WHERE k.key_id = @key_id AND (k.last_used_at IS NULL OR k.last_used_at <= now() 
 
 -- name: APIKeyExistsUsable :one
 SELECT EXISTS (SELECT FROM api_keys AS k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))::boolean AS some;
+
+-- name: SessionInsert :exec
+INSERT INTO dashboard_sessions (token_sha256, key_id, expires_at)
+VALUES (@token_sha256, @key_id, now() + make_interval(secs => @seconds::float8));
+
+-- name: SessionKeyFind :one
+-- The key of a session that goes on: neither it nor the key has ended.
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+FROM dashboard_sessions AS s
+JOIN api_keys AS k ON k.key_id = s.key_id
+WHERE s.token_sha256 = @token_sha256 AND s.expires_at > now()
+  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
+
+-- name: SessionDelete :exec
+DELETE FROM dashboard_sessions AS s WHERE s.token_sha256 = @token_sha256;
+
+-- name: SessionDeleteExpired :exec
+DELETE FROM dashboard_sessions AS s WHERE s.expires_at <= now();

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
@@ -47,6 +48,9 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 		return err
 	}
 	fmt.Fprintf(term.stdout, "Ready after %.1f s.\n", time.Since(began).Seconds())
+	if isLocal(listener.Addr()) {
+		c.guest = apikey.Key{Name: "demo", Scopes: []apikey.Scope{apikey.Admin}}
+	}
 	return c.serve(ctx, term, listener, pool, pool, func() { c.invite(term, listener.Addr(), pool.Config().ConnString()) })
 }
 
@@ -88,7 +92,7 @@ The API answers on %[1]s. Try, in another terminal:
 
   psql '%[2]s' -c "SELECT item_name, orders_together, confidence FROM reporting.similar_items('PID', 5)"
 
-A page for people is at %[1]s/, the documentation of the API at %[1]s/docs.
+The dashboard is at %[1]s/, and you are signed in. The documentation of the API is at %[1]s/docs.
 Ctrl-C ends the demo and leaves nothing behind.
 
 `, base, databaseURL)

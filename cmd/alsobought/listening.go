@@ -18,6 +18,7 @@ import (
 
 	"github.com/alsobought/alsobought/internal/admin"
 	"github.com/alsobought/alsobought/internal/apikey"
+	"github.com/alsobought/alsobought/internal/dashboard"
 	"github.com/alsobought/alsobought/internal/httpapi"
 	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -34,6 +35,8 @@ type listening struct {
 	rebuilding
 	hooking
 	AdminAddr string `env:"ALSOBOUGHT_ADMIN_ADDR" placeholder:"HOST:PORT" help:"Address for /metrics and /debug/pprof/; keep it private (default: off)."`
+
+	guest apikey.Key // whom visitors of the dashboard are taken for; not a flag
 }
 
 // Validate is called when the flags are read.
@@ -225,6 +228,11 @@ func (l *listening) serve(
 		cfg.ShopifySecret, cfg.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
 		defer l.follow(ctx, loader, logger)()
 	}
+	screens := dashboard.New(dashboard.Config{
+		Pool: pool, Loader: loader, Version: version, Logger: logger, OpenReads: !cfg.KeyedReads, Guest: l.guest,
+	})
+	defer screens.Close()
+	cfg.Dashboard = screens
 	api := httpapi.New(cfg)
 	defer api.Close()
 	announce()

@@ -1,5 +1,6 @@
 // Package httpapi answers the questions of package recommend and manages rules over HTTP: routes, keys, what a request may say, errors as
-// RFC 9457 problems, health, the OpenAPI document made from the same definitions, and a page for people.
+// RFC 9457 problems, health, the OpenAPI document made from the same definitions, and
+// what people look at: the page of the documentation, and the dashboard, a handler that is handed in.
 //
 // It is the only package that knows statuses, and it never ranks: every answer is what package recommend returned, byte for byte what the
 // command line prints. It writes to the database by the packages whose subject that is, and only for requests with a key: see demand.
@@ -40,6 +41,8 @@ type Config struct {
 
 	// Files with the secrets of webhooks, one a line; read for each request, so that they may be replaced. "": they are not taken.
 	ShopifySecret, WooCommerceSecret string
+
+	Dashboard http.Handler // what people see at /dashboard/ and, in a browser, at /; nil: nothing
 
 	CacheBytes   int64  // finished answers to keep, about so many bytes; 0 keeps none
 	CacheControl string // what clients and proxies may do with an answer; "" is no-cache: keep it, and ask whether it still holds
@@ -98,6 +101,7 @@ type API struct {
 	probe       *probe
 	metrics     *metrics
 	crowd       *crowd
+	welcome     http.HandlerFunc // what browsers see at /; nil: JSON, as all others
 	draining    atomic.Bool
 	absent      atomic.Pointer[absence] // nil while the database can be asked
 	life        context.Context         //nolint:containedctx // of what outlives requests
@@ -153,6 +157,7 @@ func New(cfg Config) *API {
 	a.hooks()
 	a.tools()
 	a.health()
+	a.people()
 	a.pages()
 	return a
 }

@@ -34,6 +34,12 @@ func (a *API) clientOf(r *http.Request) netip.Addr {
 	return client
 }
 
+// fromTrusted reports whether a request comes by a proxy that is trusted.
+func (a *API) fromTrusted(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && a.trusts(peer.Addr().Unmap())
+}
+
 func (a *API) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(a.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr.WithZone("")) })
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed" // the pages
+	_ "embed" // the page
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
@@ -18,12 +18,6 @@ import (
 )
 
 var (
-	//go:embed page.html
-	pageHTML string
-	//go:embed page.css
-	pageCSS string
-	//go:embed page.js
-	pageJS string
 	//go:embed docs.html
 	docsHTML string
 	//go:embed docs.js
@@ -33,13 +27,9 @@ var (
 // docsFiles are what the page of the documentation asks for.
 var docsFiles = []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
 
-// What the pages may do. Swagger UI puts styles into its elements.
-const (
-	pagePolicy = "default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; img-src data:; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	docsPolicy = "default-src 'none'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+// docsPolicy is what the page of the documentation may do. Swagger UI puts styles into its elements.
+const docsPolicy = "default-src 'none'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; connect-src 'self'; " +
+	"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // page is one that needs nothing from anywhere else, and a policy under which nothing else would run.
 type page struct {
@@ -47,21 +37,17 @@ type page struct {
 	policy string
 }
 
-// newPage fills the page in. In policy, {script} and {style} stand for what is inside the page.
-func newPage(html, css, js, version, policy string) page {
+// newPage fills the page in. In policy, {script} stands for what is inside the page.
+func newPage(html, js, policy string) page {
 	var buffer bytes.Buffer
-	err := template.Must(template.New("page").Parse(html)).Execute(&buffer, map[string]any{
-		"Style":   template.CSS(css), //nolint:gosec // ours
-		"Script":  template.JS(js),   //nolint:gosec // ours
-		"Version": version,
-	})
-	if err != nil {
+	script := map[string]any{"Script": template.JS(js)} //nolint:gosec // ours
+	if err := template.Must(template.New("page").Parse(html)).Execute(&buffer, script); err != nil {
 		panic(err) // the files above are wrong
 	}
-	return page{buffer.Bytes(), strings.NewReplacer("{script}", digest(js), "{style}", digest(css)).Replace(policy)}
+	return page{buffer.Bytes(), strings.ReplaceAll(policy, "{script}", digest(js))}
 }
 
-// digest names an inline script or style to a content security policy.
+// digest names an inline script to a content security policy.
 func digest(source string) string {
 	sum := sha256.Sum256([]byte(source))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -108,7 +94,7 @@ func (a *API) pages() {
 		_, _ = w.Write(document) // a client that is gone
 	})
 
-	docs := newPage(docsHTML, "", docsJS, a.Version, docsPolicy)
+	docs := newPage(docsHTML, docsJS, docsPolicy)
 	a.router.Get("/docs", func(w http.ResponseWriter, _ *http.Request) { docs.write(w) })
 	files := v5emb.New("", "", "/docs")
 	for _, name := range docsFiles {
@@ -117,22 +103,22 @@ func (a *API) pages() {
 }
 
 func (a *API) front() {
-	front := newPage(pageHTML, pageCSS, pageJS, a.Version, pagePolicy)
 	page := func(ctx huma.Context, next func(huma.Context)) {
-		if negotiation.SelectQValue(ctx.Header("Accept"), []string{"application/json", "text/html"}) != "text/html" {
+		if a.welcome == nil ||
+			negotiation.SelectQValue(ctx.Header("Accept"), []string{"application/json", "text/html"}) != "text/html" {
 			next(ctx)
 			return
 		}
-		_, w := humachi.Unwrap(ctx)
+		r, w := humachi.Unwrap(ctx)
 		w.Header().Set("Vary", "Accept")
-		front.write(w)
+		a.welcome(w, r)
 	}
 	register(a, demand{}, huma.Operation{
 		OperationID: "root",
 		Method:      http.MethodGet,
 		Path:        "/",
 		Summary:     "What this is",
-		Description: "A page to try the API for browsers, JSON for others.",
+		Description: "The dashboard for browsers, JSON for others.",
 		Tags:        []string{"pages"},
 		Middlewares: huma.Middlewares{page},
 		Responses: map[string]*huma.Response{"200": {

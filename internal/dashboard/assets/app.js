@@ -1,0 +1,103 @@
+// What script adds to pages that work without it. See doc.go.
+
+const page = async (url) => {
+  const response = await fetch(url, { headers: { Accept: "text/html" } });
+  if (!response.ok) throw new Error(`${response.status} from ${url}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+};
+
+// replace puts what another page has in place of an element, and keeps the keyboard's focus where it was.
+const replace = (element, other) => {
+  const focused = document.activeElement?.id;
+  const fresh = document.adoptNode(other);
+  element.replaceWith(fresh);
+  if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+  enhance(fresh);
+};
+
+const live = (form) => {
+  let newest = 0;
+  let timer;
+  const send = async () => {
+    const mine = ++newest;
+    const url = new URL(form.action);
+    url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== "")).toString();
+    const target = document.querySelector(form.dataset.live);
+    target.setAttribute("aria-busy", "true");
+    try {
+      const other = await page(url);
+      const fresh = other.querySelector(form.dataset.live);
+      if (mine !== newest) return;
+      if (!fresh) {
+        location.assign(url);
+        return;
+      }
+      replace(document.querySelector(form.dataset.live), fresh);
+      history.replaceState(null, "", url);
+      document.title = other.title;
+    } catch {
+      if (mine === newest) location.assign(url); // the page itself says what is wrong
+    }
+  };
+  form.addEventListener("input", (event) => {
+    clearTimeout(timer);
+    const typing = event.target.matches("input:not([type=checkbox], [type=radio])");
+    timer = setTimeout(send, typing ? 120 : 0);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    send();
+  });
+};
+
+const part = async (element) => {
+  const response = await fetch(new URL(element.dataset.part, location), { headers: { Accept: "text/html" } });
+  if (!response.ok) return; // the link stays
+  const other = new DOMParser().parseFromString(await response.text(), "text/html");
+  element.replaceChildren(...other.body.childNodes);
+  enhance(element);
+  const again = element.querySelector("[data-again]");
+  if (again) setTimeout(() => part(element), 1000 * again.dataset.again);
+};
+
+const copy = (button) => {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+    const said = button.textContent;
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = said; }, 1500);
+  });
+};
+
+const enhance = (root) => {
+  const each = (selector, add) => {
+    if (root !== document && root.matches(selector)) add(root);
+    root.querySelectorAll(selector).forEach(add);
+  };
+  each("form[data-live]", live);
+  each("[data-part]", part);
+  each("button[data-copy]", copy);
+};
+
+document.documentElement.classList.add("scripted");
+enhance(document);
+
+// One menu at a time, closed by Escape and by a click elsewhere.
+const menus = () => document.querySelectorAll("details.menu[open]");
+document.addEventListener("click", (event) => {
+  menus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    menus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
+  }
+  if (event.key === "/" && !event.target.closest("input, textarea, select")) {
+    const search = document.getElementById("search");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  }
+});
