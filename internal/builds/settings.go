@@ -84,7 +84,7 @@ var SettingTable = []Setting{
 	},
 	{
 		Name: "window_days", Column: "window_days", Min: 1, Max: 36500, Off: "all orders", Unit: "DAYS",
-		Help:   "Count only orders of the last so many days, up to the newest order",
+		Help:   "Count only orders of the last N days, up to the newest order",
 		Field:  func(s *Settings) any { return &s.WindowDays },
 		stored: func(b *db.Build) any { return b.WindowDays },
 	},
