@@ -40,12 +40,12 @@ TEST_PG ?=
 TEST_PG_IMAGE ?= postgres:17
 ifeq ($(TEST_PG),docker)
 with_pg := $(CURDIR)/$(TESTPG) --image '$(TEST_PG_IMAGE)' --
-test_needs := postgres-programs faketime mariadb $(TESTPG)
+test_needs := postgres-programs faketime mariadb chromium $(TESTPG)
 test_tags := -tags docker
 export TEST_PG_IMAGE
 else ifeq ($(TEST_PG),)
 with_pg :=
-test_needs := postgres-programs faketime mariadb
+test_needs := postgres-programs faketime mariadb chromium
 test_tags :=
 else
 $(error TEST_PG is '$(TEST_PG)': leave it empty for the installed PostgreSQL, or say TEST_PG=docker)
@@ -233,8 +233,8 @@ faketime:
 cc:
 	@scripts/ensure cc
 
-.PHONY: systemd docker promtool mariadb
-systemd docker promtool mariadb:
+.PHONY: systemd docker promtool mariadb chromium
+systemd docker promtool mariadb chromium:
 	@scripts/ensure $@
 
 # Built without cgo: sqlc then reads SQL with PostgreSQL's parser as WebAssembly, which takes 1.5 s a run, and no C compiler.
