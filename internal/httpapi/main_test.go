@@ -41,6 +41,8 @@ type server struct {
 	pool *pg.Pool
 	log  *logbook
 	key  string // sent with get, if there is one
+
+	checked *checking // every answer is held against the OpenAPI document
 }
 
 // newServer serves the orders of testdata, loaded and built.
@@ -62,7 +64,9 @@ func serveAPI(t *testing.T, cfg Config) *server {
 	api := New(cfg)
 	ts := httptest.NewServer(api)
 	t.Cleanup(func() { ts.Close(); api.Close() })
-	return &server{ts, api, cfg.Pool, log, ""}
+	checked := newChecking(t, api, ts.Client().Transport)
+	ts.Client().Transport = checked
+	return &server{ts, api, cfg.Pool, log, "", checked}
 }
 
 // fill loads orders and makes a build of all there are.
