@@ -45,6 +45,7 @@ type program struct {
 	Serve    serveCommand    `cmd:"" help:"Serve the API."`
 	Health   healthCommand   `cmd:"" help:"Ask the API whether it is healthy, as container health checks do."`
 	MCP      mcpCommand      `cmd:"" name:"mcp" help:"Let language models ask: a server of the Model Context Protocol on stdin and stdout."`
+	Openapi  openapiCommand  `cmd:"" help:"Print the API's OpenAPI document, as GET /openapi.json answers it."`
 	Keys     keysCommand     `cmd:"" help:"Keys of the API: list, create, revoke."`
 	Generate generateCommand `cmd:"" help:"Write sample orders as CSV."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the schema up to date, or take it back."`

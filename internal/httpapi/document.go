@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -124,9 +125,9 @@ func describeProblem(response *huma.Response, content *huma.MediaType, status in
 
 // withHeaders adds headers of the document to those of a response, which may be another's too.
 func withHeaders(given map[string]*huma.Header, names map[string]string) map[string]*huma.Header {
-	all := make(map[string]*huma.Header, len(given)+len(names))
-	for name, header := range given {
-		all[name] = header
+	all := maps.Clone(given)
+	if all == nil {
+		all = map[string]*huma.Header{}
 	}
 	for name, header := range names {
 		all[name] = &huma.Header{Ref: "#/components/headers/" + header}

@@ -69,6 +69,7 @@ type problemWriter struct {
 	status int // of a problem whose detail comes next
 }
 
+// WriteHeader waits for the text, if it is an error's.
 func (w *problemWriter) WriteHeader(status int) {
 	if status >= http.StatusBadRequest && strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		w.status = status
