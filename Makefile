@@ -21,6 +21,7 @@ VERSION = $(shell scripts/version)
 SQLC := bin/tools/sqlc
 GOLANGCI := bin/tools/golangci-lint
 BENCHSTAT := bin/tools/benchstat
+OAPI_CODEGEN := bin/tools/oapi-codegen
 TESTPG := bin/tools/testpg
 NFPM := bin/tools/nfpm
 CYCLONEDX := bin/tools/cyclonedx-gomod
@@ -177,15 +178,17 @@ vet: go
 
 # The queries are compiled first, so that a mistake in one of them leaves db/ as it is. Emptied, because sqlc keeps files whose queries are gone.
 .PHONY: generate
-generate: go $(SQLC) ## write db/ from migrations/ and queries/
+generate: go $(SQLC) $(OAPI_CODEGEN) ## write db/ from migrations/ and queries/, client/ from the API's document
 	@$(SQLC) compile
 	@rm -f db/*.go
 	@$(SQLC) generate
+	@go run ./cmd/alsobought openapi >client/openapi.json
+	@$(OAPI_CODEGEN) -config client/oapi-codegen.yaml client/openapi.json | sed 1,2d >client/api.gen.go # doc.go has the package's comment
 
 .PHONY: check-generate
-check-generate: generate ## fail if db/ is not what migrations/ and queries/ make
-	@$(GIT) diff --exit-code --stat -- db || { echo 'make: db/ was not up to date, it is now: commit it' >&2; exit 1; }
-	@untracked=$$($(GIT) ls-files --others -- db); \
+check-generate: generate ## fail if what is generated is not up to date
+	@$(GIT) diff --exit-code --stat -- db client || { echo 'make: what is generated was not up to date, it is now: commit it' >&2; exit 1; }
+	@untracked=$$($(GIT) ls-files --others -- db client); \
 	[[ -z "$$untracked" ]] || { echo "make: generated and not in git, add it:" $$untracked >&2; exit 1; }
 
 .PHONY: check-tidy
@@ -203,7 +206,7 @@ check-alerts: promtool ## the alert rules of deploy/prometheus, checked and trie
 check: lint check-tidy check-generate check-alerts vet bench-once test ## all that CI runs
 
 .PHONY: tools
-tools: $(SQLC) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the other targets build on demand
+tools: $(SQLC) $(OAPI_CODEGEN) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the other targets build on demand
 
 .PHONY: clean
 clean: ## remove what make built
@@ -242,6 +245,9 @@ build_tool = @echo 'building $@ (once)' >&2; mkdir -p bin/tools; cd $(1) && CGO_
 
 $(SQLC): tools/go.mod tools/go.sum | go
 	$(call build_tool,tools,github.com/sqlc-dev/sqlc/cmd/sqlc)
+
+$(OAPI_CODEGEN): tools/go.mod tools/go.sum | go
+	$(call build_tool,tools,github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen)
 
 $(GOLANGCI): tools/go.mod tools/go.sum | go
 	$(call build_tool,tools,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/client"
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
@@ -157,5 +159,13 @@ func askThroughBuilds(t *testing.T, direct string, servers []string) {
 
 func sendOrder(t *testing.T, base, key, id string) (status int, body string) {
 	t.Helper()
-	return send(t, base+"/api/v1/orders", key, `{"order_id":"`+id+`","items":["cups","NA"]}`)
+	body = `{"order_id":"` + id + `","items":["cups","NA"]}`
+	response, err := apiAt(t, base, key).OrdersAddWithBodyWithResponse(t.Context(), nil, "application/json", strings.NewReader(body))
+	if refused, ok := errors.AsType[*client.Error](err); ok {
+		return refused.Status, refused.Detail
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode(), string(response.Body)
 }

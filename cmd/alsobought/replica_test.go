@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"io"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/alsobought/alsobought/client"
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
@@ -80,22 +80,13 @@ func wantReadOnly(t *testing.T, writable, readOnly string, caughtUp func()) (key
 	return key
 }
 
-// health is what /health says of the database.
-type health struct {
-	Connected bool `json:"database_connected"`
-	ReadOnly  bool `json:"read_only"`
-	Replica   *struct {
-		Streaming bool
-		Lag       *float64 `json:"lag_seconds"`
-	}
-}
-
-func healthOf(t *testing.T, base string) (h health) {
+func healthOf(t *testing.T, base string) client.HealthBody {
 	t.Helper()
-	if err := json.Unmarshal([]byte(asked(t, base+"/health", "")), &h); err != nil {
-		t.Fatal(err)
+	response, err := apiAt(t, base, "").HealthWithResponse(t.Context())
+	if err != nil || response.JSON200 == nil {
+		t.Fatalf("%+v, %v", response, err)
 	}
-	return h
+	return *response.JSON200
 }
 
 // wantRule sends a rule with the key and returns the body of the answer, whose status must be as given.
@@ -110,33 +101,20 @@ func wantRule(t *testing.T, base, key string, status int) string {
 
 func sendRule(t *testing.T, base, key string) (status int, body string) {
 	t.Helper()
-	return send(t, base+"/api/v1/rules", key, `{"kind":"hide","items":["saucers"],"reason":"why"}`)
-}
-
-// send posts JSON with a key.
-func send(t *testing.T, url, key, content string) (status int, body string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(content))
+	rule := client.RuleBody{Kind: client.RuleKindHide, Items: []string{"saucers"}, Reason: "why"}
+	response, err := apiAt(t, base, key).RulesAddWithResponse(t.Context(), rule)
+	if refused, ok := errors.AsType[*client.Error](err); ok {
+		return refused.Status, refused.Detail
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+key)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
+	return response.StatusCode(), string(response.Body)
 }
 
 func wantRefusedRule(t *testing.T, base, key string) {
 	t.Helper()
-	if body := wantRule(t, base, key, http.StatusServiceUnavailable); !strings.Contains(body, `"detail":"`+readOnlyDetail+`"`) {
+	if body := wantRule(t, base, key, http.StatusServiceUnavailable); !strings.Contains(body, readOnlyDetail) {
 		t.Errorf("a rule: %s", body)
 	}
 }
@@ -169,7 +147,9 @@ func TestReplica(t *testing.T) {
 		t.Fatal("saucers do not go with cups")
 	}
 	want(t, servers.Primary, nil, "rules", "add", "hide", "saucers", "--reason", "why")
-	awaitHealth(t, base, "lag", func(h health) bool { return h.Replica != nil && h.Replica.Lag != nil && *h.Replica.Lag > 0 })
+	awaitHealth(t, base, "lag", func(h client.HealthBody) bool {
+		return h.Replica != nil && h.Replica.LagSeconds != nil && *h.Replica.LagSeconds > 0
+	})
 	lagging := regexp.MustCompile(`^alsobought: the database is a replica, up to [0-9.]+m?s behind\n$`)
 	if e := alsobought(t, servers.Standby, nil, "loads"); !lagging.MatchString(e.stderr) {
 		t.Errorf("loads on a replica that lags: %q", e.stderr)
@@ -179,12 +159,14 @@ func TestReplica(t *testing.T) {
 	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
 		t.Error("a rule that was replayed is not in the next answer")
 	}
-	awaitHealth(t, base, "no lag", func(h health) bool { return h.Replica != nil && h.Replica.Lag != nil && *h.Replica.Lag == 0 })
+	awaitHealth(t, base, "no lag", func(h client.HealthBody) bool {
+		return h.Replica != nil && h.Replica.LagSeconds != nil && *h.Replica.LagSeconds == 0
+	})
 	want(t, servers.Primary, nil, "rules", "end", "2")
 	servers.CatchUp(t)
 
 	servers.Promote(t)
-	awaitHealth(t, base, "a primary", func(h health) bool { return !h.ReadOnly && h.Replica == nil })
+	awaitHealth(t, base, "a primary", func(h client.HealthBody) bool { return !h.ReadOnly && h.Replica == nil })
 	if n := dbtest.Value[int](t, servers.Standby, used); n != 0 {
 		t.Errorf("%d keys were used according to a replica", n)
 	}
@@ -206,7 +188,7 @@ func TestReplica(t *testing.T) {
 }
 
 // awaitHealth waits until /health is as wanted: it is looked at anew four times a second.
-func awaitHealth(t *testing.T, base, what string, is func(health) bool) {
+func awaitHealth(t *testing.T, base, what string, is func(client.HealthBody) bool) {
 	t.Helper()
 	dbtest.Eventually(t, "/health shows "+what, func(context.Context) bool { return is(healthOf(t, base)) })
 }

@@ -45,6 +45,7 @@ type program struct {
 	Serve    serveCommand    `cmd:"" help:"Serve the API."`
 	Health   healthCommand   `cmd:"" help:"Check whether the API is healthy; for container health checks."`
 	MCP      mcpCommand      `cmd:"" name:"mcp" help:"Run an MCP server on stdin and stdout, for language models."`
+	Openapi  openapiCommand  `cmd:"" help:"Print the API's OpenAPI document, as served at /openapi.json."`
 	Keys     keysCommand     `cmd:"" help:"Manage API keys."`
 	Generate generateCommand `cmd:"" help:"Write sample orders as CSV to stdout."`
 	Migrate  migrateCommand  `cmd:"" help:"Apply or roll back schema migrations."`

@@ -96,6 +96,7 @@ type API struct {
 	handler     http.Handler // router, traced if need be
 	router      *chi.Mux
 	routes      huma.API
+	document    []byte // what is served of it
 	answers     *recommend.Cache
 	recommender *recommend.Recommender // for what is not kept
 	probe       *probe
@@ -173,6 +174,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 type demand struct {
 	scope apikey.Scope // a key with it; "" is open to everybody
 	body  int64        // a JSON body of at most so many bytes; 0 is none
+	loose bool         // the body may be of any type, and is not looked at: its signature comes first
 	room  room         // a place among the requests under way; nil has no need of one
 }
 
@@ -208,7 +210,7 @@ func (a *API) impose(d demand, op *huma.Operation) {
 		op.BodyReadTimeout = -1
 		op.Errors = append(op.Errors,
 			http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-		first = append(first, a.readBody(d.body))
+		first = append(first, a.readBody(d.body, d.loose))
 	}
 	if d.room != nil {
 		op.Errors = append(op.Errors, http.StatusServiceUnavailable)

@@ -47,7 +47,7 @@ type (
 )
 
 func (a *API) hooks() {
-	register(a, demand{room: a.usual}, hook(huma.Operation{
+	register(a, demand{body: a.MaxBody, loose: true, room: a.usual}, hook(huma.Operation{
 		OperationID: "hooks-shopify",
 		Path:        shopifyPath,
 		Summary:     "A webhook of Shopify",
@@ -63,7 +63,7 @@ func (a *API) hooks() {
 			return webhook.Shopify(sender.Name, in.Topic, sentAt, in.RawBody)
 		})
 	})
-	register(a, demand{room: a.usual}, hook(huma.Operation{
+	register(a, demand{body: a.MaxBody, loose: true, room: a.usual}, hook(huma.Operation{
 		OperationID: "hooks-woocommerce",
 		Path:        wooPath,
 		Summary:     "A webhook of WooCommerce",
@@ -77,6 +77,14 @@ func (a *API) hooks() {
 			return webhook.WooCommerce(sender.Name, in.Topic, time.Now(), in.RawBody)
 		})
 	})
+	takesPings(a.routes.OpenAPI().Paths[wooPath].Post)
+}
+
+// takesPings adds the ping of a new webhook, which is a form, to what the document says of an operation.
+func takesPings(op *huma.Operation) {
+	op.RequestBody.Content["application/x-www-form-urlencoded"] = &huma.MediaType{
+		Schema: &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"webhook_id": {Type: huma.TypeString}}},
+	}
 }
 
 // signed is a body, its signature, and the file of the secrets under which it should be signed.
@@ -90,7 +98,7 @@ func hook(op huma.Operation) huma.Operation {
 	op.Method = http.MethodPost
 	op = managed(op, http.StatusOK, "webhooks")
 	op.SkipValidateBody = true // it is read when the signature is good
-	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusRequestEntityTooLarge)
+	op.Errors = append(op.Errors, http.StatusUnauthorized)
 	return op
 }
 

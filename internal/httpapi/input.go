@@ -93,11 +93,23 @@ func orOneOf(known map[string]*huma.Schema) string {
 	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
-// readBody reads a JSON body of at most so many bytes whole before huma sees it, so that what can go wrong on the way is told apart here.
-func (a *API) readBody(most int64) func(huma.Context, func(huma.Context)) {
+// readBody reads a body of at most so many bytes whole before huma sees it, so that what can go wrong on the way is told apart here. It has
+// to be JSON unless it is loose.
+func (a *API) readBody(most int64, loose bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humachi.Unwrap(ctx)
-		if p := a.receive(w, r, most); p != nil {
+		var p *huma.ErrorModel
+		if !loose {
+			p = checkType(r)
+		}
+		var body []byte
+		if p == nil {
+			body, p = a.receive(w, r, most)
+		}
+		if p == nil && !loose {
+			p = strict(body)
+		}
+		if p != nil {
 			a.writeErr(ctx, p)
 			return
 		}
@@ -105,18 +117,25 @@ func (a *API) readBody(most int64) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// receive replaces the body by what was read of it, or says which problem there was.
-func (a *API) receive(w http.ResponseWriter, r *http.Request, most int64) *huma.ErrorModel {
-	if given := r.Header.Get("Content-Type"); given != "" {
-		mediaType, parameters, err := mime.ParseMediaType(given)
-		charset := parameters["charset"]
-		if err != nil || mediaType != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
-			return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content type is %q: send application/json", given))
-		}
-		r.Header.Set("Content-Type", mediaType) // huma knows this spelling only
+// checkType refuses bodies that say they are something else than JSON.
+func checkType(r *http.Request) *huma.ErrorModel {
+	given := r.Header.Get("Content-Type")
+	if given == "" {
+		return nil
 	}
+	mediaType, parameters, err := mime.ParseMediaType(given)
+	charset := parameters["charset"]
+	if err != nil || mediaType != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+		return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content type is %q: send application/json", given))
+	}
+	r.Header.Set("Content-Type", mediaType) // huma knows this spelling only
+	return nil
+}
+
+// receive returns what it read of the body, which it replaces by that, or says which problem there was.
+func (a *API) receive(w http.ResponseWriter, r *http.Request, most int64) ([]byte, *huma.ErrorModel) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body uncompressed", encoding))
+		return nil, newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body uncompressed", encoding))
 	}
 	// A writer without deadlines is no connection. huma takes the deadline off again: see BodyReadTimeout.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(min(bodyTimeout, a.Timeout)))
@@ -127,12 +146,12 @@ func (a *API) receive(w http.ResponseWriter, r *http.Request, most int64) *huma.
 	switch {
 	case err == nil:
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		return strict(body)
+		return body, nil
 	case errors.As(err, &tooLarge):
-		return newProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", most))
+		return nil, newProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", most))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return newProblem(http.StatusRequestTimeout, "the body took too long to arrive")
+		return nil, newProblem(http.StatusRequestTimeout, "the body took too long to arrive")
 	default:
-		return newProblem(http.StatusBadRequest, "the body ended early")
+		return nil, newProblem(http.StatusBadRequest, "the body ended early")
 	}
 }

@@ -41,6 +41,8 @@ type server struct {
 	pool *pg.Pool
 	log  *logbook
 	key  string // sent with get, if there is one
+
+	checked *checking // every answer is held against the OpenAPI document
 }
 
 // newServer serves the orders of testdata, loaded and built.
@@ -66,7 +68,9 @@ func serveAPI(t *testing.T, cfg Config) *server {
 	if serving, is := cfg.Pool.(*pg.ServicePool); is {
 		pool = serving.Pool
 	}
-	return &server{ts, api, pool, log, ""}
+	checked := newChecking(t, api, ts.Client().Transport)
+	ts.Client().Transport = checked
+	return &server{ts, api, pool, log, "", checked}
 }
 
 // fill loads orders and makes a build of all there are.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -51,9 +52,38 @@ func (a *API) tools() {
 				// The call ends by its own patience, and says so; the request waits for that.
 				r = r.WithContext(context.WithoutCancel(r.Context()))
 				r.Body = io.NopCloser(bytes.NewReader(in.RawBody))
-				server.ServeHTTP(w, r)
+				server.ServeHTTP(&problemWriter{ResponseWriter: w}, r)
 			}}, nil
 		})
+	// Errors of the protocol, which has asked for these statuses since its version 2026-07-28.
+	responses := a.routes.OpenAPI().Paths[mcpPath].Post.Responses
+	responses["400"].Content["application/json"] = &huma.MediaType{Schema: &huma.Schema{}, Example: example("mcp-invalid")}
+	responses["404"] = jsonResponse("The method is not known.", "mcp-unknown")
+	responses["404"].Content["application/json"].Schema = &huma.Schema{}
+}
+
+// problemWriter makes problems of the errors that the protocol's handler writes as plain text.
+type problemWriter struct {
+	http.ResponseWriter
+
+	status int // of a problem whose detail comes next
+}
+
+// WriteHeader waits for the text, if it is an error's.
+func (w *problemWriter) WriteHeader(status int) {
+	if status >= http.StatusBadRequest && strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
+		w.status = status
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *problemWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		return w.ResponseWriter.Write(p)
+	}
+	writeProblem(w.ResponseWriter, newProblem(w.status, strings.TrimSpace(string(p))))
+	return len(p), nil
 }
 
 // aroundTool gives a call its time and words its errors, as the routes of the questions do. It runs beside the request, so that a panic in it

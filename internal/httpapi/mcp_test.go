@@ -14,12 +14,16 @@ import (
 )
 
 // keyed sends a key with each request, by another name of the server, as a proxy would.
-type keyed struct{ key string }
+type keyed struct {
+	http.RoundTripper
+
+	key string
+}
 
 func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+k.key)
 	r.Host = "shop.example"
-	return http.DefaultTransport.RoundTrip(r)
+	return k.RoundTripper.RoundTrip(r)
 }
 
 // TestTools: with a key that may read, the tools answer what the routes of the questions do.
@@ -31,13 +35,12 @@ func TestTools(t *testing.T) {
 		t.Fatal(err)
 	}
 	client, err := mcp.NewClient(&mcp.Implementation{Name: "test"}, nil).Connect(t.Context(), &mcp.StreamableClientTransport{
-		Endpoint: s.URL + mcpPath, HTTPClient: &http.Client{Transport: keyed{key}}, DisableStandaloneSSE: true,
+		Endpoint: s.URL + mcpPath, HTTPClient: &http.Client{Transport: keyed{s.Client().Transport, key}}, DisableStandaloneSSE: true,
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	for _, c := range []struct {
 		tool      string
 		arguments map[string]any

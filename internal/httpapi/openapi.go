@@ -124,9 +124,6 @@ func answers(routes huma.API, op huma.Operation) huma.Operation {
 	op = question(op)
 	schema := routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[recommend.Answer](), true, "")
 	op.Responses["200"].Content["application/json"].Schema = schema
-	if op.Method == http.MethodGet {
-		op.Responses["304"] = &huma.Response{Description: "The client has the answer: see If-None-Match."}
-	}
 	return op
 }
 

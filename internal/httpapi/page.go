@@ -85,13 +85,15 @@ func (a *API) pages() {
 			Responses:   map[string]*huma.Response{"200": {Description: what + ".", Content: map[string]*huma.MediaType{mediaType: {}}}},
 		})
 	}
+	a.finishDocument()
 	document, err := json.Marshal(a.routes.OpenAPI())
 	if err != nil {
 		panic(err) // an example or a default is wrong
 	}
+	a.document = document
 	a.router.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(document) // a client that is gone
+		_, _ = w.Write(a.document) // a client that is gone
 	})
 
 	docs := newPage(docsHTML, docsJS, docsPolicy)

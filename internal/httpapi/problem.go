@@ -184,7 +184,7 @@ func short(value any) any {
 
 // writeProblem writes a problem where huma has no part: no route, a panic.
 func writeProblem(w http.ResponseWriter, p *huma.ErrorModel) {
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	encode(w, p)
 }

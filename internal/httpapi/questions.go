@@ -97,11 +97,17 @@ type (
 	answerOutput struct {
 		Status int
 		//nolint:tagliatelle // its name
-		ETag         string `header:"ETag" doc:"Of the answer as it is now; for If-None-Match. Not for orders and older builds."`
-		CacheControl string `header:"Cache-Control"`
+		ETag         string `header:"ETag" doc:"Of the answer as it is now; for If-None-Match. Not of older builds."`
+		CacheControl string `header:"Cache-Control" doc:"What clients and proxies may do with the answer."`
 		Age          string `header:"Age" doc:"Of an answer that was kept, because the database does not answer: seconds since it was known to hold."`
 		Warning      string `header:"Warning" doc:"110 with such an answer."`
-		ContentType  string `header:"Content-Type"`
+		ContentType  string `header:"Content-Type" hidden:"true"`
+		Body         []byte
+	}
+	// orderOutput is of an answer that is not kept, because it holds only until the order changes.
+	orderOutput struct {
+		CacheControl string `header:"Cache-Control" doc:"What clients and proxies may do with the answer."`
+		ContentType  string `header:"Content-Type" hidden:"true"`
 		Body         []byte
 	}
 	batchOutput       struct{ Body recommend.Batch }
@@ -174,8 +180,12 @@ func (a *API) questions() {
 		Summary:     "What goes with an order",
 		Description: "The items that go with those of an order that was loaded, none of them in it.",
 		Errors:      []int{notThere, later},
-	}), func(ctx context.Context, in *orderInput) (*answerOutput, error) {
-		return a.answer(ctx, nil, recommend.Order(in.OrderID, in.with(in.Limit)))
+	}), func(ctx context.Context, in *orderInput) (*orderOutput, error) {
+		out, err := a.answer(ctx, nil, recommend.Order(in.OrderID, in.with(in.Limit)))
+		if err != nil {
+			return nil, err
+		}
+		return &orderOutput{out.CacheControl, out.ContentType, out.Body}, nil
 	})
 	register(a, questions, question(huma.Operation{
 		OperationID: "explain",

@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Document returns the OpenAPI document of a server whose questions are open, as JSON.
+func Document(version string) []byte {
+	a := New(Config{Version: version})
+	defer a.Close()
+	return a.document
+}
+
+const problemType = "application/problem+json"
+
+// headers are those that answers of many operations have, by what the document calls them.
+var headers = map[string]*huma.Header{
+	"RequestID":    {Required: true, Description: "The request in the log: your `X-Request-Id`, if you sent one.", Schema: text("")},
+	"CacheControl": {Required: true, Description: "What clients and proxies may do with the answer.", Schema: text("")},
+	"RateLimit": {
+		Description: "What is left of a rate: requests (`r`), and seconds until all of it is there again (`t`). Not if the server has no rate.",
+		Schema:      text(`^"(address|key)";r=\d+;t=\d+$`),
+	},
+	"RateLimitPolicy": {
+		Description: "The rate: so many requests (`q`) in so many seconds (`w`).", Schema: text(`^"(address|key)";q=\d+;w=\d+$`),
+	},
+	"RetryAfter":   {Required: true, Description: "Seconds to wait before the next try.", Schema: text(`^[1-9]\d*$`)},
+	"Authenticate": {Required: true, Description: "How a key is sent, and which scope it lacks.", Schema: text("^Bearer")},
+}
+
+// text is the schema of a string that matches the pattern, if there is one.
+func text(pattern string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Pattern: pattern} }
+
+// problems are what error statuses mean, with an example of the detail.
+var problems = map[int]struct{ description, detail string }{
+	http.StatusBadRequest:            {"The body is no JSON, ended early or is nested too deep.", "unexpected end of JSON input"},
+	http.StatusUnauthorized:          {"There is no good key.", "this needs a key: send it as Authorization: Bearer KEY"},
+	http.StatusForbidden:             {"The key lacks a scope.", "this needs a key with scope write, and this key's scope is read"},
+	http.StatusNotFound:              {"What was asked about is not known.", `unknown item: "Sextant" is in no order of build 1`},
+	http.StatusRequestTimeout:        {"The body took too long to arrive.", "the body took too long to arrive"},
+	http.StatusRequestEntityTooLarge: {"The body is too large.", "the body is larger than 1048576 bytes"},
+	http.StatusUnsupportedMediaType:  {"The body is not of application/json, or encoded.", `the content type is "text/csv": send application/json`},
+	http.StatusUnprocessableEntity:   {"A parameter or a field is wrong; `errors` has all of them.", "limit: expected number <= 100"},
+	http.StatusTooManyRequests:       {"There were too many requests of this key or address.", tooMany("this address")},
+	http.StatusInternalServerError:   {"Something went wrong; the log says what.", internalError("V5XJ2WQGZ3PNRKTH7MDC4A6BEY").Detail},
+	http.StatusServiceUnavailable:    {"It cannot be answered at the moment; the detail says why.", errAway.Error()},
+}
+
+// finishDocument says what answers have in common: headers, rates, and problems with an example. All operations must be there.
+func (a *API) finishDocument() {
+	document := a.routes.OpenAPI()
+	document.Components.Headers = headers
+	for path, item := range document.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
+			if op != nil {
+				a.finishOperation(op, probeRoutes[path])
+			}
+		}
+	}
+}
+
+func (a *API) finishOperation(op *huma.Operation, probe bool) {
+	// huma's word for operations that say nothing of errors.
+	delete(op.Responses, "default")
+	if !probe {
+		op.Responses[strconv.Itoa(http.StatusTooManyRequests)] = &huma.Response{Content: problemContent()}
+	}
+	if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "If-None-Match" }) {
+		op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{
+			Description: "The client has the answer: see If-None-Match.", Headers: op.Responses["200"].Headers,
+		}
+	}
+	if op.RequestBody != nil {
+		body := op.RequestBody.Content["application/json"]
+		body.Example = example(op.OperationID + "-body")
+		if op.SkipValidateBody {
+			body.Schema = &huma.Schema{Type: huma.TypeObject} // huma sees only bytes
+		}
+	}
+	for code, response := range op.Responses {
+		status, _ := strconv.Atoi(code) // we wrote it
+		of := map[string]string{requestIDHeader: "RequestID"}
+		if response.Headers["Cache-Control"] == nil {
+			of["Cache-Control"] = "CacheControl"
+		}
+		if !probe {
+			of["RateLimit"], of["RateLimit-Policy"] = "RateLimit", "RateLimitPolicy"
+		}
+		if content := response.Content[problemType]; content != nil {
+			describeProblem(response, content, status)
+			switch status {
+			case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+				of["Retry-After"] = "RetryAfter"
+			case http.StatusUnauthorized, http.StatusForbidden:
+				if op.Security != nil {
+					of["WWW-Authenticate"] = "Authenticate"
+				}
+			}
+		}
+		response.Headers = withHeaders(response.Headers, of)
+	}
+}
+
+func describeProblem(response *huma.Response, content *huma.MediaType, status int) {
+	what := problems[status]
+	if response.Description == "" || response.Description == http.StatusText(status) {
+		response.Description = what.description
+	}
+	p := newProblem(status, what.detail)
+	if status == http.StatusUnprocessableEntity {
+		p.Errors = []*huma.ErrorDetail{{Location: "query.limit", Message: "expected number <= 100", Value: 101}}
+	}
+	example, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a struct of ours
+	}
+	content.Example = json.RawMessage(example)
+}
+
+// withHeaders adds headers of the document to those of a response, which may be another's too.
+func withHeaders(given map[string]*huma.Header, names map[string]string) map[string]*huma.Header {
+	all := maps.Clone(given)
+	if all == nil {
+		all = map[string]*huma.Header{}
+	}
+	for name, header := range names {
+		all[name] = &huma.Header{Ref: "#/components/headers/" + header}
+	}
+	return all
+}
+
+func problemContent() map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{problemType: {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}
+}
