@@ -29,14 +29,32 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"started": func(t time.Time) string { return instant(&t) },
 	"percent": percent,
 	"hex":     func(sum []byte) string { return fmt.Sprintf("%x", sum) },
+	"doubts":  doubts,
 }).Parse(reportPage))
+
+// doubts are what looks wrong in files though it was loaded, one line each.
+func doubts(files []db.LoadFile) (lines []string, err error) {
+	for _, f := range files {
+		var m orderfile.Mapping
+		if err := json.Unmarshal(f.Mapping, &m); err != nil {
+			return nil, fmt.Errorf("mapping of %s: %w", f.Name, err)
+		}
+		for _, note := range notes(m) {
+			if len(files) > 1 {
+				note = f.Name + ": " + note
+			}
+			lines = append(lines, note)
+		}
+	}
+	return lines, nil
+}
 
 // quality is what a load brought, with the lists taken apart.
 type quality struct {
 	db.LoadQualityRow
 	Sizes   []basketSize
 	Largest []largeOrder
-	Names   [][]string // each group differs in case and blanks only
+	Names   [][]string // each group looks alike
 }
 
 type basketSize struct {
@@ -105,7 +123,7 @@ func printQuality(w io.Writer, row db.LoadQualityRow) error {
 	if q.NearDuplicates == 0 {
 		return nil
 	}
-	fmt.Fprintf(w, "\nnames that differ only in case and spacing: %s\n", counted(q.NearDuplicates, "group"))
+	fmt.Fprintf(w, "\nnames that look alike: %s\n", counted(q.NearDuplicates, "group"))
 	for _, names := range q.Names {
 		shown := make([]string, 0, len(names))
 		for _, name := range names {

@@ -36,6 +36,7 @@ func exampleReport() report {
 		},
 		files: []db.LoadFile{{
 			LoadID: 12, FileNumber: 1, Name: "orders <b>2026</b>.csv", Bytes: 734_003, SHA256: bytes.Repeat([]byte{0xab}, 32), RowsRead: 12_000, RowsRejected: 600,
+			Mapping: json.RawMessage(`{"notes":["item \"<i>nan</i>\" in 5 lines: a placeholder, or a sum"],"unknown_statuses":["odd"]}`),
 		}},
 		reasons: []db.LoadRejectCountByReasonRow{{Fate: "rejected", Reason: "bad_quantity", Rows: 480}, {Fate: "rejected", Reason: "missing_item", Rows: 119}, {Fate: "rejected", Reason: "nul_byte", Rows: 1}},
 		quality: db.LoadQualityRow{
@@ -78,7 +79,7 @@ largest orders
   <script>alert(1)</script>  103
   A-9                        3
 
-names that differ only in case and spacing: 21 groups
+names that look alike: 21 groups
   "Tamper 58 mm", "TAMPER 58  mm"
   "</q><img src=x onerror=alert(1)>", "</Q><IMG SRC=x onerror=alert(1)>"
   and 19 groups more
@@ -148,6 +149,7 @@ func TestWriteReport(t *testing.T) {
 		"sizes":   {"1 item 1,000 · 25.0 %", "2 items 2,000 · 50.0 %", "over 100 items 2 · under 0.1 %"},
 		"largest": {"A-7 412 items", "<script>alert(1)</script> 103 items"},
 		"names":   {"21 groups", "Tamper 58 mm TAMPER 58 mm", "</q><img src=x onerror=alert(1)>", "and 19 more"},
+		"doubts":  {`item "<i>nan</i>" in 5 lines: a placeholder, or a sum`, "unknown statuses count as bought: odd"},
 		"files":   {"orders <b>2026</b>.csv", "734,003 bytes, 12,000 rows, 600 rejected", strings.Repeat("ab", 32)},
 	} {
 		section := p.text(id)

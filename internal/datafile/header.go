@@ -56,6 +56,14 @@ func (r *Reader) header(found func(role int, column string)) error {
 	if r.more, err = r.kind.more(header); err != nil {
 		return r.opts.fail(nil, "%v", err)
 	}
+	for role, columns := range r.more {
+		if r.column[role] >= 0 {
+			r.played = append(r.played, role)
+		}
+		if len(columns) > 0 && r.column[role] >= 0 {
+			r.joined = append(r.joined, role)
+		}
+	}
 	if missing := words.missing(r.column, header); missing != "" {
 		if bytes.IndexByte(r.text.bytes(), 0) >= 0 {
 			return r.opts.fail(nil, binaryFile, r.kind.Thing)

@@ -38,8 +38,10 @@ const NoColumn = "-"
 
 func (r Role) flag() string { return "--" + strings.ReplaceAll(r.Name, "_", "-") + "-column" }
 
-// IsList reports whether a key of a JSON object, or a path that ends in it, is one of a list.
+// IsList reports whether a key of a JSON object, or a path that ends in it, is one of a list. In answers of GraphQL a list is called
+// edges, or nodes, below its name.
 func (k Kind) IsList(key string) bool {
+	key = strings.TrimSuffix(strings.TrimSuffix(key, ".edges"), ".nodes")
 	return slices.Contains(k.Lists, plain(key[strings.LastIndexByte(key, '.')+1:]))
 }
 

@@ -24,7 +24,9 @@ type Reader struct {
 	width    int      // how many fields its rows have: as many as names,
 	wider    bool     // or an empty one more
 	column   columns  // of its roles, the first of each
+	played   []int    // the roles that have one
 	more     [][]int  // those that follow it
+	joined   []int    // the roles that have such
 	cast     *cast    // of JSON lines
 	found    []string
 	start    []byte        // of the text of a basket list
@@ -188,16 +190,13 @@ func (r *Reader) Close() (err error) {
 
 // Values puts what a row of a table says into values, role by role, untrimmed.
 func (r *Reader) Values(row *Row, values [][]byte) {
-	for role, i := range r.column {
-		if i < 0 {
-			continue
-		}
-		values[role] = row.Text(i)
-		if more := r.more[role]; len(more) > 0 {
-			values[role] = bytes.Clone(spelling.Clean(values[role]))
-			for _, i := range more {
-				values[role] = append(append(values[role], r.kind.Roles[role].Join...), spelling.Clean(row.Text(i))...)
-			}
+	for _, role := range r.played {
+		values[role] = row.Text(r.column[role])
+	}
+	for _, role := range r.joined {
+		values[role] = bytes.Clone(spelling.Clean(values[role]))
+		for _, i := range r.more[role] {
+			values[role] = append(append(values[role], r.kind.Roles[role].Join...), spelling.Clean(row.Text(i))...)
 		}
 	}
 }

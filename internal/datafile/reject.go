@@ -2,6 +2,7 @@ package datafile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -46,9 +47,12 @@ func (r *Row) Reject(reason Reason, detail string, args ...any) *Reject {
 
 // check makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
 func (r *Row) check(encoding string) *Reject {
+	r.ascii = isPlainASCII(r.raw)
 	switch {
 	case r.bad == BadQuote:
 		return r.Reject(BadQuote, "text after a closing quote")
+	case r.ascii:
+		return nil
 	case bytes.IndexByte(r.raw, 0) >= 0:
 		return r.Reject(NULByte, "NUL byte at byte %d of the row", bytes.IndexByte(r.raw, 0)+1)
 	case !utf8.Valid(r.raw):
@@ -80,4 +84,20 @@ func invalidUTF8(b []byte) int {
 		i += n
 	}
 	return -1
+}
+
+// isPlainASCII reports whether a text is ASCII and holds no NUL.
+func isPlainASCII(b []byte) bool {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(b) >= 8; b = b[8:] {
+		if w := binary.NativeEndian.Uint64(b); (w|(w-low))&high != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c == 0 || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

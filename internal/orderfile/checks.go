@@ -19,9 +19,9 @@ type checks struct {
 	times   timeFormat
 	decimal decimal
 	fates   *fates
-	profile *profile    // of the source, nil if it is none that is known
-	without [roles]bool // what was found, but holds something else
-	before  *values     // the row before, where orders say things on their first row only
+	profile *profile // of the source, nil if it is none that is known
+	without []role   // what was found, but holds something else
+	before  *values  // the row before, where orders say things on their first row only
 
 	// What the rows before said: consecutive rows share order, customer and time, and items come again.
 	order, customer string
@@ -42,10 +42,13 @@ func newChecks(opts Options) (*checks, error) {
 // line makes the checks of what the row says. A row that does not count as bought has an order and need have nothing else.
 func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	l := Line{Number: r.Line}
-	for i := range v {
-		if v[i] = spelling.Clean(v[i]); c.without[i] {
-			v[i] = nil
+	for i, text := range v {
+		if len(text) > 0 && !r.Fits(text) {
+			v[i] = spelling.Clean(text)
 		}
+	}
+	for _, role := range c.without {
+		v[role] = nil
 	}
 	if c.before != nil {
 		c.carryDown(v)
@@ -57,7 +60,7 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	switch {
 	case len(v[orderRole]) == 0 && reason != NoSale:
 		return Line{}, v.reject(r, MissingOrder, "no order id")
-	case isDamaged(v[orderRole]):
+	case string(v[orderRole]) != c.order && isDamaged(v[orderRole]):
 		return Line{}, v.reject(r, DamagedOrder, "order %s: a spreadsheet cut the id, export it as text", datafile.Excerpt(v[orderRole]))
 	case len(v[itemRole]) == 0 && reason == "":
 		return Line{}, v.reject(r, MissingItem, "no item")
@@ -69,16 +72,13 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	}
 	c.name(&l, v)
 	if reason != "" {
-		l.Returned.All = true
-		if q, negative, problem := parseNumber(v[quantityRole], c.decimal); problem == "" && negative {
-			l.Returned = Return{Quantity: q} // what it names, and no more
-		}
+		c.takeBack(&l, v, reason)
 		return l, v.reject(r, reason, "%s", why)
 	}
 	if reject := c.quantities(r, v, &l); reject != nil {
 		return l, reject
 	}
-	if at := v[timeRole]; len(at) > 0 {
+	if at := v[timeRole]; len(at) > 0 && !isNull(at) {
 		var zone *time.Location
 		if name := v[zoneRole]; len(name) > 0 {
 			zone = zoneNamed(string(name))
@@ -93,6 +93,21 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 		l.OrderedAt = c.at
 	}
 	return l, nil
+}
+
+// takeBack says what a line takes back that is not bought. One that tells of no sale, as that an item was looked at, takes back
+// nothing: its order may well have been bought later. A negative quantity, and that of an event, as of a refund, is what was given
+// back, and no more; beside a status it is what had been bought.
+func (c *checks) takeBack(l *Line, v *values, reason datafile.Reason) {
+	l.Returned.All = true
+	if reason == NoSale {
+		l.Order, l.Item = "", ""
+		return
+	}
+	q, negative, problem := parseNumber(v[quantityRole], c.decimal)
+	if problem == "" && !q.IsZero() && (negative || reason == Refunded && c.fates.events) {
+		l.Returned = Return{Quantity: q}
+	}
 }
 
 // carryDown fills what an order says on its first row only into the others.
@@ -111,8 +126,8 @@ func (c *checks) carryDown(v *values) {
 
 // isDamaged knows ids that spreadsheets have made numbers of: 1.23E+12.
 func isDamaged(order []byte) bool {
-	at := bytes.Index(order, []byte("E+"))
-	if at < 1 || at+4 > len(order) || leadingDigits(order[at+2:]) != len(order)-at-2 {
+	at := bytes.IndexByte(order, '+') - 1
+	if at < 1 || order[at] != 'E' || at+4 > len(order) || leadingDigits(order[at+2:]) != len(order)-at-2 {
 		return false
 	}
 	digits := leadingDigits(order[:at])
@@ -165,7 +180,7 @@ func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
 		bought.Whole = 1
 	}
 	for _, role := range []role{returnedRole, keptRole} {
-		if len(v[role]) == 0 {
+		if len(v[role]) == 0 || isNull(v[role]) {
 			continue
 		}
 		q, negative, problem := parseNumber(v[role], c.decimal)

@@ -2,6 +2,7 @@ package orderfile
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func (d dateOrder) dayComesFirst() bool { return d.dayFirst && !d.monthFirst }
 // between them, names of months and days, clocks of twelve hours, seconds, milliseconds and microseconds since 1970, days of
 // spreadsheets, and dates without anything between their numbers. Dots put the day first.
 func (p *timeParser) common(order dateOrder) (seen dateOrder) {
-	p.rest = trimWeekday(bytes.Trim(p.rest, " "))
+	p.rest = yearLast(trimWeekday(bytes.Trim(p.rest, " ")))
 	if digits := leadingDigits(p.rest); digits >= 5 && (digits == len(p.rest) || p.rest[digits] == '.') {
 		p.instant(digits)
 		return seen
@@ -33,7 +34,7 @@ func (p *timeParser) common(order dateOrder) (seen dateOrder) {
 		return seen
 	}
 	p.skip(',')
-	if !p.skip('T') {
+	if !p.skip('T') && !p.skip(':') {
 		p.rest = bytes.TrimLeft(p.rest, " ")
 	}
 	if at, found := bytes.CutPrefix(p.rest, []byte("at ")); found {
@@ -187,21 +188,36 @@ func (p *timeParser) clock() {
 		}
 	}
 	p.rest = bytes.TrimLeft(p.rest, " \u00a0\u202f")
-	if len(p.rest) >= 2 && (p.rest[0]|0x20 == 'a' || p.rest[0]|0x20 == 'p') && (p.rest[1]|0x20 == 'm' || p.rest[1] == '.') {
-		dotted := bytes.ReplaceAll(p.rest[:min(4, len(p.rest))], []byte("."), nil) // a.m.
-		if len(p.rest) >= 4 && len(dotted) == 2 {
-			p.rest = append(dotted, p.rest[4:]...)
-		}
-		p.halfDay()
-	}
+	p.halfOfDay()
 	p.ok = p.ok && (minutes || p.half != 0)
 	if p.rest = bytes.TrimLeft(p.rest, " "); p.ok && len(p.rest) > 0 {
 		p.anyZone()
 	}
 }
 
+// halfOfDay takes AM or PM, also written a.m. or a. m., if one follows.
+func (p *timeParser) halfOfDay() {
+	if len(p.rest) < 2 || p.rest[0]|0x20 != 'a' && p.rest[0]|0x20 != 'p' {
+		return
+	}
+	half := p.rest[0]
+	switch rest := p.rest[1:]; {
+	case bytes.HasPrefix(rest, []byte(".")):
+		rest = bytes.TrimLeft(rest[1:], " \u00a0\u202f")
+		if rest = bytes.TrimPrefix(rest, []byte("m.")); len(rest) == len(p.rest)-1 {
+			return
+		}
+		p.half, p.rest = half|0x20, rest
+	case rest[0]|0x20 == 'm':
+		p.halfDay()
+	}
+}
+
 // anyZone takes an offset, or the name of a zone.
 func (p *timeParser) anyZone() {
+	if name := bytes.IndexByte(p.rest, '('); name > 0 && p.rest[len(p.rest)-1] == ')' { // GMT+0100 (Central European Standard Time)
+		p.rest = bytes.TrimRight(p.rest[:name], " ")
+	}
 	name := string(p.rest)
 	if location := zoneNamed(name); location != nil {
 		p.rest, p.location = nil, location
@@ -230,4 +246,17 @@ func trimWeekday(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+// yearLast puts the year where it is looked for in what C and Unix write: Jan 31 10:05:00 2026.
+func yearLast(b []byte) []byte {
+	year := len(b) - len(" 2026")
+	if year < 0 || !isLetter(b[0]) || b[year] != ' ' || leadingDigits(b[year+1:]) != 4 || bytes.IndexByte(b, ':') < 0 {
+		return b
+	}
+	parts := bytes.Fields(b[:year])
+	if len(parts) < 3 || bytes.IndexByte(parts[2], ':') < 0 {
+		return b
+	}
+	return bytes.Join(slices.Insert(parts, 2, b[year+1:]), []byte(" "))
 }

@@ -13,9 +13,17 @@ type doubts struct {
 	lines        int64
 	orders       map[string]*heldOrder
 	items        map[string]int64 // how many lines have it
+	settled      *tally           // of them, once enough lines were looked at: they are gone then
 	days, buyers examples         // orders with lines of several days, and of several customers
 	placeholders map[string]int64 // orders and items called so, by what they are
 	named        int64            // lines whose item has a letter
+}
+
+// tally is what is said of all orders and items.
+type tally struct {
+	orders, items int64
+	commonest     string // item
+	lines         int64  // that have it
 }
 
 // heldOrder is what the first line said that said anything.
@@ -36,7 +44,7 @@ func (e *examples) add(order string) {
 	}
 }
 
-// mostDoubted is how many lines are looked at.
+// mostDoubted is how many lines are d.lines at.
 const mostDoubted = 20_000
 
 // placeholders are what programs write where they have nothing to say, and what sums are called.
@@ -51,10 +59,8 @@ func newDoubts() *doubts {
 	return &doubts{orders: map[string]*heldOrder{}, items: map[string]int64{}, placeholders: map[string]int64{}}
 }
 
-func (d *doubts) take(l Line) {
-	if d.lines++; d.lines > mostDoubted {
-		return
-	}
+func (d *doubts) take(l *Line) {
+	d.lines++
 	d.items[l.Item]++
 	if strings.ContainsFunc(l.Item, func(r rune) bool { return r >= 'A' }) {
 		d.named++
@@ -81,6 +87,26 @@ func (d *doubts) take(l Line) {
 		held.doubted[1] = true
 		d.buyers.add(l.Order)
 	}
+	if d.lines == mostDoubted {
+		d.settle()
+	}
+}
+
+// settle forgets single orders and items: they are more than the rest of a long reading needs.
+func (d *doubts) settle() {
+	t := d.tally()
+	d.settled, d.orders, d.items = &t, nil, nil
+}
+
+func (d *doubts) tally() tally {
+	if d.settled != nil {
+		return *d.settled
+	}
+	t := tally{orders: int64(len(d.orders)), items: int64(len(d.items))}
+	if names := sorted(d.items); len(names) > 0 {
+		t.commonest, t.lines = strings.Clone(names[0]), d.items[names[0]]
+	}
+	return t
 }
 
 // hold counts a value that is a placeholder.
@@ -100,10 +126,10 @@ func (d *doubts) say(item string, columns []string) (notes []string) {
 		notes = append(notes, fmt.Sprintf("%s with lines of several customers, such as %q: %s",
 			plural(d.buyers.count, "order"), short(d.buyers.first), advice))
 	}
-	looked := min(d.lines, mostDoubted)
-	const few, many = 4, 50                                // lines
-	numbers := d.named == 0 && looked >= few && item != "" // a basket has no column to name
-	if different := int64(len(d.items)) == looked; different && item != "" && (numbers || looked >= many) {
+	const few, many = 4, 50                                 // lines
+	numbers := d.named == 0 && d.lines >= few && item != "" // a basket has no column to name
+	t := d.tally()
+	if different := t.items == d.lines; different && item != "" && (numbers || d.lines >= many) {
 		notes = append(notes, fmt.Sprintf("every line has another item (%s): nothing is bought together twice; "+
 			"if these are numbers of lines, name the column of items with --item-column", item))
 	}
@@ -113,13 +139,9 @@ func (d *doubts) say(item string, columns []string) (notes []string) {
 	for _, what := range sorted(d.placeholders) {
 		notes = append(notes, fmt.Sprintf("%s in %s: a placeholder, or a sum", what, plural(d.placeholders[what], "line")))
 	}
-	orders := int64(len(d.orders))
-	for _, name := range sorted(d.items) {
-		const most = 20 // orders at least, of which it is in nine of ten
-		if n := d.items[name]; orders >= most && 10*n >= 9*orders && len(d.items) > 1 {
-			notes = append(notes, fmt.Sprintf("item %q is in nearly every order (%d lines of %d orders)", short(name), n, orders))
-			break
-		}
+	const most = 20 // orders at least, of which it is in nine of ten
+	if t.orders >= most && 10*t.lines >= 9*t.orders && t.items > 1 {
+		notes = append(notes, fmt.Sprintf("item %q is in nearly every order (%d lines of %d orders)", short(t.commonest), t.lines, t.orders))
 	}
 	return notes
 }

@@ -33,10 +33,11 @@ func readStatuses() map[string]datafile.Reason {
 			erstattet retourniert rembourse remboursee reembolsado terugbetaald`,
 		NoSale: `view viewitem viewitemlist viewcart viewed detail click clicked impression pageview screenview sessionstart firstvisit
 			userengagement scroll search selectitem addtocart addedtocart cart removefromcart addtowishlist wishlist begincheckout
-			checkout addshippinginfo addpaymentinfo viewpromotion selectpromotion noshow payout cashdrawer opening closing quotation`,
+			checkout addshippinginfo addpaymentinfo viewpromotion selectpromotion noshow payout cashdrawer opening closing quotation
+			quotationsent quote`,
 		"": `paid partiallypaid partiallyrefunded partialrefund authorized captured settled complete completed completedorder
 			processing processed pending pendingpayment onhold open closed new placed confirmed approved accepted invoiced
-			payment sale sold transaction order purchase purchased charge shipped partiallyshipped unshipped awaitingfulfillment
+			payment sale saleline sold transaction order invoice purchase purchased charge shipped partiallyshipped unshipped awaitingfulfillment
 			awaitingshipment awaitingpayment awaitingpickup fulfilled unfulfilled partiallyfulfilled delivered received done
 			success successful succeeded ok active archived posted salesorder bezahlt abgeschlossen versendet`,
 	} {
@@ -49,12 +50,15 @@ func readStatuses() map[string]datafile.Reason {
 
 // plainStatus is what is left of a status when it is compared.
 func plainStatus(status string) string {
-	return strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(status))
+	status = strings.TrimPrefix(strings.ToLower(status), "wc-") // as WooCommerce stores them
+	return strings.NewReplacer(" ", "", "_", "", "-", "").Replace(status)
 }
 
 // fates decides which rows count as bought.
 type fates struct {
 	count, skip []string // statuses that the options decide, plain
+	events      bool     // the statuses are types of events, not what has become of an order
+	noSale      []string // those that are no sale in the export that is read, plain
 
 	known   map[string]datafile.Reason // what was decided of statuses, as written
 	unknown []string                   // as written, the first few
@@ -73,11 +77,20 @@ func newFates(opts Options) *fates {
 	return f
 }
 
+// know takes in which column the statuses are in, and of which export.
+func (f *fates) know(column string, p *profile) {
+	column = strings.ToLower(column)
+	f.events = strings.Contains(column, "event") || strings.Contains(column, "type")
+	if p == nil {
+		return
+	}
+	for word := range strings.SplitSeq(p.noSale, ", ") {
+		f.noSale = append(f.noSale, plainStatus(word))
+	}
+}
+
 // of returns why rows of a status are not bought, "" when they are.
 func (f *fates) of(status []byte) datafile.Reason {
-	if len(status) == 0 {
-		return ""
-	}
 	if reason, decided := f.known[string(status)]; decided {
 		return reason
 	}
@@ -98,6 +111,8 @@ func (f *fates) decide(plain string) (reason datafile.Reason, known bool) {
 		return "", true
 	case slices.Contains(f.skip, plain):
 		return Skipped, true
+	case slices.Contains(f.noSale, plain):
+		return NoSale, true
 	}
 	reason, known = statuses[plain]
 	return reason, known
@@ -105,13 +120,38 @@ func (f *fates) decide(plain string) (reason datafile.Reason, known bool) {
 
 // judge returns why a row is not bought, "" when it is.
 func (f *fates) judge(v *values) (reason datafile.Reason, detail string) {
-	for _, role := range []role{statusRole, lineStatusRole} {
+	for _, role := range [...]role{statusRole, lineStatusRole} {
+		if len(v[role]) == 0 {
+			continue
+		}
 		if reason := f.of(v[role]); reason != "" {
 			return reason, role.String() + " " + datafile.Excerpt(v[role])
 		}
 	}
-	if len(v[cancelledRole]) > 0 {
+	if at := v[cancelledRole]; len(at) > 0 && !isNever(at) {
 		return Cancelled, "cancelled at " + datafile.Excerpt(v[cancelledRole])
 	}
 	return "", ""
+}
+
+// isNever knows what stands for "not cancelled" where a time, or a yes, would stand.
+func isNever(at []byte) bool {
+	switch strings.ToLower(string(at)) {
+	case "0", "false", "no", "n", "f", "-":
+		return true
+	}
+	return isNull(at)
+}
+
+// isNull knows how databases and data frames write that a time or a number is not there.
+func isNull(b []byte) bool {
+	const longest = len("0000-00-00 00:00:00")
+	if len(b) > longest {
+		return false
+	}
+	switch string(b) {
+	case "NULL", "null", "Null", `\N`, "None", "NaT", "NaN", "nan", "0000-00-00", "0000-00-00 00:00:00":
+		return true
+	}
+	return false
 }

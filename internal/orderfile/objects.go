@@ -71,7 +71,7 @@ func (o *objectLines) open() *Reject {
 	}
 	list := o.list
 	reason, _ := o.checks.fates.judge(&o.head)
-	o.undone = reason != "" && list != nil
+	o.undone = reason != "" && list != nil && !o.checks.fates.events // an event names what it is about
 	if list == nil {
 		return nil
 	}
@@ -135,6 +135,9 @@ func (o *objectLines) item(entry any, v *values) (err error) {
 	var rank [roles]int
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		i, r, known := o.ofItem.Meaning(key)
+		if _, inner, found := strings.Cut(key, "."); found && !known && wraps(key) {
+			i, r, known = o.ofItem.Meaning(inner)
+		}
 		plays := role(i)
 		if !known || !slices.Contains(lineRoles, plays) || v[plays] != nil && r >= rank[plays] {
 			continue
@@ -145,6 +148,12 @@ func (o *objectLines) item(entry any, v *values) (err error) {
 		}
 	}
 	return nil
+}
+
+// wraps reports whether the value at a path is of an object in which an entry of a list keeps what it says of the item.
+func wraps(path string) bool {
+	outer, _, _ := strings.Cut(path, ".")
+	return slices.Contains([]string{"node", "item", "product"}, outer)
 }
 
 func (o *objectLines) reject(detail string, args ...any) *Reject {
@@ -170,9 +179,13 @@ func entryKind(opts Options, p *profile) datafile.Kind {
 		if p == nil || r.Column != "" {
 			continue
 		}
-		if _, inner, found := strings.Cut(p.column(role(i)), "[]."); found {
-			r.Aliases = append([]string{inner}, r.Aliases...)
+		var named []string
+		for choice := range strings.SplitSeq(p.column(role(i)), " | ") {
+			if _, inner, found := strings.Cut(choice, "[]."); found {
+				named = append(named, inner)
+			}
 		}
+		r.Aliases = append(named, r.Aliases...)
 	}
 	return kind
 }

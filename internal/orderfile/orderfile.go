@@ -71,7 +71,7 @@ type Return struct {
 func (r Return) Any() bool { return r != Return{} }
 
 // Line is one order line as understood. A line with a reject beside it is not bought: it takes back what Returned says, of
-// an order as a whole when it names no item.
+// an order as a whole when it names no item, and of nothing when it names no order.
 type Line struct {
 	Number    int64     // line of the text on which its row begins, from 1
 	Order     string    // never empty, at most MaxText bytes, as are Item and Customer

@@ -1,11 +1,5 @@
 package orderfile
 
-import (
-	"strings"
-
-	"github.com/alsobought/alsobought/internal/datafile"
-)
-
 // profile is what is known of an export before it is read. Columns are named as the export writes them; case, blanks and
 // '_', '-', '.', '#' make no difference, several joined by " + " make one value, and of several between " | " the first that
 // is there counts. In JSON a name is a path, and "list[].name" is one within a list.
@@ -20,20 +14,34 @@ type profile struct {
 	status, lineStatus   string
 	cancelled            string
 	returned, kept       string
-	down                 bool // order, customer, time and status stand on the first line of an order only
-	prefix               bool // items begin with their number, as in [SKU] name
-	monthFirst, dayFirst bool // how dates with slashes are meant when nothing else tells
+	down                 bool   // order, customer, time and status stand on the first line of an order only
+	prefix               bool   // items begin with their number, as in [SKU] name
+	noSale               string // words of its status columns, separated by ", ", that are no sale in this export
+	monthFirst, dayFirst bool   // how dates with slashes are meant when nothing else tells
 }
 
 // profiles are the exports that are known. To add one, say what tells it and what its columns are called, and put a few
-// lines as it writes them into testdata/profiles.
+// lines as it writes them into testdata/cases.
 var profiles = []profile{
 	{
 		name:  "Shopify orders",
-		known: "Lineitem name, Lineitem quantity, Financial Status",
+		known: "Name, Lineitem name, Lineitem quantity, Financial Status",
 		order: "Name", item: "Lineitem name", sku: "Lineitem sku", quantity: "Lineitem quantity",
 		time: "Created at", customer: "Email | Phone",
 		status: "Financial Status", cancelled: "Cancelled at", down: true,
+	},
+	{
+		name:  "Squarespace orders",
+		known: "Order ID, Lineitem name, Lineitem quantity, Financial Status",
+		order: "Order ID", item: "Lineitem name", sku: "Lineitem sku", quantity: "Lineitem quantity",
+		time: "Created at", customer: "Email", status: "Financial Status", cancelled: "Cancelled at", down: true,
+	},
+	{
+		name:  "Shopify GraphQL API",
+		known: "name, createdAt, displayFinancialStatus",
+		order: "name", item: "lineItems[].title | lineItems[].name", sku: "lineItems[].sku", quantity: "lineItems[].quantity",
+		time: "createdAt", customer: "customer.id | email",
+		status: "displayFinancialStatus", cancelled: "cancelledAt", kept: "lineItems[].currentQuantity",
 	},
 	{
 		name:  "Shopify API",
@@ -53,13 +61,14 @@ var profiles = []profile{
 		known: "order_id, item_name, item_quantity, status",
 		order: "order_id", item: "item_name", sku: "item_sku", quantity: "item_quantity",
 		time: "date | order_date | paid_date", customer: "customer_id | customer_user | billing_email", status: "status",
-		returned: "item_refunded_quantity",
+		returned: "item_refunded_quantity | item_refunded_qty", down: true,
 	},
 	{
 		name:  "WooCommerce orders",
 		known: "Order Number, Order Status, Item Name, Order Date",
 		order: "Order Number", item: "Item Name", sku: "SKU", quantity: "Quantity | Quantity (- Refund)",
 		time: "Order Date", customer: "Customer User ID | Email (Billing)", status: "Order Status",
+		down: true,
 	},
 	{
 		name:  "Square items",
@@ -74,6 +83,12 @@ var profiles = []profile{
 		time: "purchase-date", customer: "buyer-email", status: "order-status", lineStatus: "item-status",
 	},
 	{
+		name:  "Amazon order report",
+		known: "order-id, order-item-id, purchase-date, product-name",
+		order: "order-id", item: "product-name", sku: "sku | asin", quantity: "quantity-purchased | quantity",
+		time: "purchase-date", customer: "buyer-email", status: "order-status", lineStatus: "item-status",
+	},
+	{
 		name:  "Etsy items",
 		known: "Item Name, Transaction ID, Listing ID, Order ID",
 		order: "Order ID", item: "Item Name", sku: "SKU | Listing ID", quantity: "Quantity",
@@ -81,9 +96,16 @@ var profiles = []profile{
 	},
 	{
 		name:  "Magento items",
-		known: "increment_id, qty_ordered, name",
-		order: "increment_id", item: "name", sku: "sku", quantity: "qty_ordered",
+		known: "qty_ordered, name, sku",
+		order: "increment_id | order_id", item: "name", sku: "sku", quantity: "qty_ordered",
 		time: "created_at", customer: "customer_id | customer_email", status: "status | state", returned: "qty_refunded",
+	},
+	{
+		name:  "Magento API",
+		known: "increment_id, items, created_at",
+		order: "increment_id", item: "items[].name", sku: "items[].sku", quantity: "items[].qty_ordered",
+		time: "created_at", customer: "customer_id | customer_email", status: "status | state",
+		returned: "items[].qty_refunded",
 	},
 	{
 		name:  "PrestaShop items",
@@ -118,9 +140,10 @@ var profiles = []profile{
 	},
 	{
 		name:  "Lightspeed sales",
-		known: "Receipt Number, Line Type, Product, Quantity",
+		known: "Receipt Number, Line Type, Quantity, Register",
 		order: "Receipt Number", item: "Product | Details", sku: "Sku", quantity: "Quantity",
-		time: "Date", customer: "Customer Code | Customer Name", status: "Status", down: true,
+		time: "Date", customer: "Customer Code | Customer Name", status: "Status", lineStatus: "Line Type", down: true,
+		noSale: "Sale, Payment",
 	},
 	{
 		name:  "Lightspeed lines",
@@ -154,6 +177,12 @@ var profiles = []profile{
 		time: "event_timestamp", customer: "user_pseudo_id | user_id", status: "event_name",
 	},
 	{
+		name:  "eBay orders",
+		known: "Sales Record Number, Order Number, Item Title",
+		order: "Order Number", item: "Item Title", sku: "Custom Label | Item Number", quantity: "Quantity",
+		time: "Sale Date", customer: "Buyer Username", monthFirst: true,
+	},
+	{
 		name:  "UCI Online Retail",
 		known: "InvoiceNo, StockCode, Description, UnitPrice",
 		order: "InvoiceNo", item: "Description", sku: "StockCode", quantity: "Quantity", time: "InvoiceDate",
@@ -165,60 +194,4 @@ var profiles = []profile{
 		order: "Invoice", item: "Description", sku: "StockCode", quantity: "Quantity", time: "InvoiceDate",
 		customer: "Customer ID", monthFirst: true,
 	},
-}
-
-// column is what the profile says of a role.
-func (p *profile) column(r role) string {
-	return [roles]string{
-		orderRole: p.order, itemRole: p.item, quantityRole: p.quantity, timeRole: p.time, zoneRole: p.zone,
-		customerRole: p.customer, statusRole: p.status, lineStatusRole: p.lineStatus, cancelledRole: p.cancelled,
-		returnedRole: p.returned, keptRole: p.kept, codeRole: p.sku,
-	}[r]
-}
-
-// profileOf returns the profile of a source with such columns, nil if none is known.
-func profileOf(has func(string) bool) *profile {
-	for i := range profiles {
-		all := true
-		for name := range strings.SplitSeq(profiles[i].known, ", ") {
-			all = all && has(name)
-		}
-		if all {
-			return &profiles[i]
-		}
-	}
-	return nil
-}
-
-// recognise returns the roles as a source with such columns names them: what the options ask for; else what its profile
-// says; else what names are usual.
-func (o Options) recognise(kind datafile.Kind, p *profile, has func(string) bool) []datafile.Role {
-	played := make([]datafile.Role, len(kind.Roles))
-	for i, r := range kind.Roles {
-		switch {
-		case role(i) == itemRole && p != nil && strings.EqualFold(r.Column, "sku") && !has(r.Column) && p.sku != "":
-			r.Column, r.Aliases = "", strings.Split(p.sku, " | ")
-		case r.Column != "" && r.Column != datafile.NoColumn && !has(r.Column) && strings.Contains(r.Column, ","):
-			names := strings.Split(r.Column, ",")
-			r.Column, r.More = strings.TrimSpace(names[0]), trimmed(names[1:])
-		case r.Column == "" && p != nil:
-			r.Aliases = nil
-			for choice := range strings.SplitSeq(p.column(role(i)), " | ") {
-				names := strings.Split(choice, " + ")
-				if choice != "" && (has(names[0]) || strings.Contains(choice, "[]")) {
-					r.Aliases, r.More = []string{names[0]}, names[1:]
-					break
-				}
-			}
-		}
-		played[i] = r
-	}
-	return played
-}
-
-func trimmed(names []string) []string {
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
-	}
-	return names
 }

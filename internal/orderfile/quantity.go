@@ -1,6 +1,7 @@
 package orderfile
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode"
@@ -43,10 +44,10 @@ func (q Quantity) minus(less Quantity) Quantity {
 // parseNumber reads a number as people write it: with signs of currencies, brackets or a sign behind it for less than nothing,
 // separators of thousands, and whichever sign is decimal.
 func parseNumber(b []byte, d decimal) (q Quantity, negative bool, problem string) {
-	if q, negative, problem = parseQuantity(b); problem == "" || len(b) > 40 {
+	if q, negative, problem = parseQuantity(b); problem == "" && (d != decimalComma || !hasGroups(b)) || len(b) > 40 {
 		return q, negative, problem
 	}
-	text := string(b)
+	text := strings.Replace(string(b), "\u2212", "-", 1) // the sign for minus that is no hyphen
 	if inner, found := strings.CutPrefix(text, "("); found {
 		if text, found = strings.CutSuffix(inner, ")"); found {
 			text = "-" + text
@@ -61,7 +62,11 @@ func parseNumber(b []byte, d decimal) (q Quantity, negative bool, problem string
 		separators = append(separators, ".")
 	case decimalPoint:
 		separators = append(separators, ",")
-	case decimalUnknown:
+	case decimalUnknown, decimalMixed:
+		var c commas
+		if c.take(b); c.decimalComma && d == decimalUnknown {
+			return parseNumber(b, decimalComma)
+		}
 		d = decimalPoint
 		if strings.Contains(text, ",") {
 			problem = "a comma that may be decimal, or not: say --decimal , or --decimal ."
@@ -92,10 +97,15 @@ func parseNumber(b []byte, d decimal) (q Quantity, negative bool, problem string
 	return q, negative, problem
 }
 
+// hasGroups reports whether points stand in a number as they do between thousands: 1.000.
+func hasGroups(b []byte) bool {
+	return bytes.IndexByte(b, '.') >= 0 && grouped(strings.Split(strings.TrimLeft(string(b), "+-"), "."))
+}
+
 // grouped reports whether digits stand in groups of thousands.
 func grouped(groups []string) bool {
 	for i, g := range groups {
-		if i == 0 && (g == "" || len(g) > 3) || i > 0 && len(g) != 3 {
+		if i == 0 && (g == "" || g == "0" || len(g) > 3) || i > 0 && len(g) != 3 {
 			return false
 		}
 	}

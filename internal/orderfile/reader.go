@@ -97,6 +97,7 @@ func open(src io.Reader, opts Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	checks.fates.know(in.Found()[statusRole], checks.profile)
 	if checks.profile != nil && checks.profile.down {
 		checks.before = &values{}
 	}
@@ -125,8 +126,8 @@ func open(src io.Reader, opts Options) (*Reader, error) {
 // FileError when the rest of it cannot be read, or what the source failed with; all later calls return it too.
 func (r *Reader) Read() (Line, *Reject, error) {
 	line, reject, err := r.rows.next()
-	if reject == nil && err == nil {
-		r.doubts.take(line)
+	if reject == nil && err == nil && r.doubts.lines < mostDoubted {
+		r.doubts.take(&line)
 	}
 	return line, reject, err
 }
@@ -144,10 +145,8 @@ func (r *Reader) Mapping() Mapping {
 	if r.checks.profile != nil {
 		m.Profile = r.checks.profile.name
 	}
-	for i, without := range r.checks.without {
-		if without {
-			*[roles]*string{quantityRole: &m.Quantity, timeRole: &m.Time}[i] = ""
-		}
+	for _, role := range r.checks.without {
+		*[roles]*string{quantityRole: &m.Quantity, timeRole: &m.Time}[role] = ""
 	}
 	switch {
 	case m.Format != datafile.Baskets:

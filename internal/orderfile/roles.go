@@ -39,16 +39,21 @@ var aliases = [roles][]string{
 		"order_id", "order", "order_no", "order_number", "order_ref", "invoice_no", "invoice", "invoice_id", "invoice_number",
 		"transaction_id", "transaction", "transaction_no", "transaction_number", "basket_id", "basket", "receipt_id", "receipt",
 		"receipt_no", "receipt_number", "ticket_id", "ticket", "ticket_no", "ticket_number", "cart_id", "session_id",
+		"user_session",
 	},
 	itemRole: {
 		"item_name", "item", "sku", "product", "product_name", "product_id", "description", "item_description",
 		"product_description", "stock_code", "article", "article_name", "article_id", "article_no", "asin", "title", "item_id",
 		"item_no", "item_number", "item_code", "product_code", "product_sku",
 	},
-	quantityRole: {"quantity", "qty", "units", "count", "item_quantity", "order_quantity", "quantity_ordered"},
+	quantityRole: {
+		"quantity", "qty", "units", "count", "item_quantity", "item_qty", "order_quantity", "quantity_ordered", "qty_ordered",
+		"quantity_purchased", "qty_sold", "product_quantity", "product_qty",
+	},
 	timeRole: {
 		"ordered_at", "order_date", "order_time", "order_datetime", "order_timestamp", "date", "datetime", "timestamp",
 		"invoice_date", "transaction_date", "transaction_time", "purchase_date", "purchased_at", "created_at", "time",
+		"sale_date", "date_created", "date_added", "event_time",
 	},
 	customerRole: {
 		"customer_id", "customer", "customer_no", "customer_number", "client_id", "client", "user_id", "user", "member_id",
@@ -59,7 +64,10 @@ var aliases = [roles][]string{
 		"transaction_type",
 	},
 	lineStatusRole: {"item_status", "line_status", "lineitem_status"},
-	cancelledRole:  {"cancelled_at", "canceled_at", "cancelled_on", "canceled_on", "date_cancelled", "date_canceled"},
+	cancelledRole: {
+		"cancelled_at", "canceled_at", "cancelled_on", "canceled_on", "date_cancelled", "date_canceled", "cancelled", "canceled",
+		"is_cancelled", "is_canceled", "voided", "void", "is_void", "void?",
+	},
 	returnedRole: {
 		"qty_refunded", "quantity_refunded", "refunded_quantity", "refunded_qty", "qty_returned", "quantity_returned",
 		"returned_quantity", "returned_qty", "product_quantity_refunded", "product_quantity_return",

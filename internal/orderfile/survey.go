@@ -27,7 +27,7 @@ func (s *survey) take(c *checks, v *values) {
 	for i := range v {
 		v[i] = spelling.Clean(v[i])
 	}
-	if at := v[timeRole]; len(at) > 0 {
+	if at := v[timeRole]; len(at) > 0 && !isNull(at) {
 		s.times++
 		_, seen, ok := c.times.look(at, nil)
 		s.order.dayFirst = s.order.dayFirst || seen.dayFirst
@@ -71,7 +71,7 @@ func (s *survey) conclude(c *checks, opts Options) (notes []string, err error) {
 	switch {
 	case opts.TimeFormat != "" || s.times == 0:
 	case 2*s.badTimes > s.times && opts.TimeColumn == "":
-		c.without[timeRole] = true
+		c.without = append(c.without, timeRole)
 		notes = append(notes, fmt.Sprintf("times are left out, most cannot be read, like %s: say how they are written with --time-format",
 			s.badTime))
 	case s.order.unsure && !s.order.dayFirst && !s.order.monthFirst && c.profile != nil && (c.profile.monthFirst || c.profile.dayFirst):
@@ -81,12 +81,12 @@ func (s *survey) conclude(c *checks, opts Options) (notes []string, err error) {
 		if opts.TimeColumn != "" {
 			return nil, &datafile.FileError{Name: opts.Name, Problem: opts.Name + ": " + fmt.Sprintf(advice, s.unsure)}
 		}
-		c.without[timeRole] = true
+		c.without = append(c.without, timeRole)
 		notes = append(notes, fmt.Sprintf("times are left out, "+advice, s.unsure))
 	}
 	c.decimal = s.commas.decimal(opts.Decimal)
 	if s.quantities > 0 && 2*s.badQuantities > s.quantities && opts.QuantityColumn == "" {
-		c.without[quantityRole] = true
+		c.without = append(c.without, quantityRole)
 		notes = append(notes, fmt.Sprintf("quantities are left out, most cannot be read, like %s: name their column with --quantity-column",
 			s.badQuantity))
 	}
@@ -147,19 +147,21 @@ type commas struct{ decimalComma, decimalPoint bool }
 type decimal byte
 
 const (
-	decimalUnknown decimal = 0 // a point, but what has a comma may be either
+	decimalUnknown decimal = 0 // nothing told yet: each number may tell by itself
+	decimalMixed   decimal = 1 // some say a comma and some a point: one that has a comma may be either
 	decimalPoint   decimal = '.'
 	decimalComma   decimal = ','
 )
 
-// take looks at one number. A comma with three digits behind it may mean thousands.
+// take looks at one number. A comma with three digits behind it may mean thousands, if there are any.
 func (c *commas) take(b []byte) {
 	comma, point := bytes.LastIndexByte(b, ','), bytes.LastIndexByte(b, '.')
 	switch {
 	case comma < 0:
 	case point > comma:
 		c.decimalPoint = true
-	case point >= 0 || leadingDigits(b[comma+1:]) != 3:
+	case point >= 0 || leadingDigits(b[comma+1:]) != 3 || comma > 3 && isDigit(b[comma-4]) && bytes.IndexByte(b, ',') == comma,
+		comma == 1 && b[0] == '0':
 		c.decimalComma = true
 	}
 }
@@ -168,10 +170,12 @@ func (c *commas) decimal(asked string) decimal {
 	switch {
 	case asked != "":
 		return decimal(asked[0])
-	case c.decimalComma == c.decimalPoint:
-		return decimalUnknown
+	case c.decimalComma && c.decimalPoint:
+		return decimalMixed
 	case c.decimalComma:
 		return decimalComma
+	case c.decimalPoint:
+		return decimalPoint
 	}
-	return decimalPoint
+	return decimalUnknown
 }

@@ -48,7 +48,7 @@ func (f timeFormat) parse(b []byte) (at time.Time, ok bool) {
 }
 
 // look is parse in a zone of the row, if it names one, and says what the time tells of the others.
-func (f timeFormat) look(b []byte, zone *time.Location) (at time.Time, seen dateOrder, ok bool) {
+func (f *timeFormat) look(b []byte, zone *time.Location) (at time.Time, seen dateOrder, ok bool) {
 	p := newTimeParser(b)
 	if f.steps != "" {
 		p.follow(f.steps)

@@ -16,11 +16,14 @@ import (
 // Clean returns the text in NFC without what cannot be seen around it. It takes valid UTF-8, returns a part of b where
 // nothing within has to change, and keeps nil apart from an empty text.
 func Clean(b []byte) []byte {
-	if n := len(b); n > 0 && visible(b[0]) && visible(b[n-1]) {
+	switch {
+	case len(b) == 0:
+		return b
+	case Tight(b):
 		if isASCII(b) {
 			return b
 		}
-	} else {
+	default:
 		trimmed := bytes.TrimFunc(b, unseen)
 		if len(trimmed) == 0 {
 			return b[:0:0]
@@ -35,6 +38,10 @@ func Clean(b []byte) []byte {
 
 // CleanString is Clean for a string, which need not be valid UTF-8.
 func CleanString(s string) string { return string(Clean([]byte(s))) }
+
+// Tight reports whether a text that is not empty begins and ends with a visible ASCII character. If it is ASCII altogether, Clean
+// leaves it as it is.
+func Tight(b []byte) bool { return len(b) > 0 && visible(b[0]) && visible(b[len(b)-1]) }
 
 func visible(c byte) bool { return ' ' < c && c < 0x7f }
 
