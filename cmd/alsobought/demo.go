@@ -47,7 +47,7 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 		return err
 	}
 	fmt.Fprintf(term.stdout, "Ready after %.1f s.\n", time.Since(began).Seconds())
-	return c.serve(ctx, term, listener, pool, pool, func() { c.invite(term, listener.Addr(), pool.Config().ConnString()) })
+	return c.serve(ctx, term, listener, pools{primary: pool, loader: pool}, func() { c.invite(term, listener.Addr(), pool.Config().ConnString()) })
 }
 
 func (c *demoCommand) fill(ctx context.Context, term *terminal, pool *pgxpool.Pool) error {

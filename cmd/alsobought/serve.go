@@ -2,16 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
+//nolint:lll // tags cannot be broken
 type serveCommand struct {
 	listening
+	ReadURL          string `env:"ALSOBOUGHT_READ_URL" placeholder:"URL" help:"A replica of the database, for questions; all else goes to DATABASE_URL."`
+	ReadPasswordFile string `env:"ALSOBOUGHT_READ_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
 	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Database login that takes orders and rebuilds, where that of DATABASE_URL may not."`
 	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"Its password is in it."`
 }
 
 func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	if c.ReadURL != "" && d.DatabaseURL == "" {
+		return usageError{errors.New("--read-url is for the replica of a database: name that one in DATABASE_URL")}
+	}
 	listener, err := c.listen(ctx)
 	if err != nil {
 		return err
@@ -29,7 +36,14 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 	if loader != nil {
 		defer loader.Close()
 	}
-	return c.serve(ctx, term, listener, pool, loader, func() {
+	replica, err := openReplica(ctx, pool, c.ReadURL, c.ReadPasswordFile)
+	if err != nil {
+		return err
+	}
+	if replica != nil {
+		defer replica.Close()
+	}
+	return c.serve(ctx, term, listener, pools{pool, replica, loader}, func() {
 		fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
 	})
 }
