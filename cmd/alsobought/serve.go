@@ -6,7 +6,6 @@ import (
 	"fmt"
 )
 
-//nolint:lll // tags cannot be broken
 type serveCommand struct {
 	listening
 	ReadURL          string `env:"ALSOBOUGHT_READ_URL" placeholder:"URL" help:"A replica of the database, for questions; all else goes to DATABASE_URL."`

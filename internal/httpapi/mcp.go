@@ -14,6 +14,7 @@ import (
 
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/mcp"
+	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -26,7 +27,7 @@ type mcpInput struct {
 
 // tools mounts the tools for language models. They need a key even where questions are open, because loads and builds show who made them.
 func (a *API) tools() {
-	server := mcp.Handler(mcp.Config{Database: reading{a}, Version: a.Version, Around: a.aroundTool})
+	server := mcp.Handler(mcp.Config{Database: pg.Chosen(a.reading), Version: a.Version, Around: a.aroundTool})
 	op := huma.Operation{
 		OperationID: "mcp",
 		Method:      http.MethodPost,

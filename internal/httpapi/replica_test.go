@@ -66,6 +66,7 @@ func (r *replicated) addOrder(t *testing.T, id string) answer {
 func (r *replicated) pause(t *testing.T) {
 	dbtest.Value[string](t, r.servers.Standby, "SELECT pg_wal_replay_pause()::text")
 }
+
 func (r *replicated) resume(t *testing.T) {
 	dbtest.Value[string](t, r.servers.Standby, "SELECT pg_wal_replay_resume()::text")
 }
@@ -130,6 +131,16 @@ func (r *replicated) awaitHealth(t *testing.T, is func(healthBody) bool) {
 	})
 }
 
+// fresh is an answer that is not a kept one: a busy machine's database may be taken for one that is away.
+func (r *replicated) fresh(t *testing.T, path string) (a answer) {
+	t.Helper()
+	dbtest.Eventually(t, "the database answers "+path, func(context.Context) bool {
+		a = r.get(t, path)
+		return a.header.Get("Warning") == "" && a.status != http.StatusServiceUnavailable
+	})
+	return a
+}
+
 // Without its primary a replica answers questions, and says of an order that it does not know only that.
 func TestReplicaWithoutPrimary(t *testing.T) {
 	t.Parallel()
@@ -178,7 +189,7 @@ func TestPrimaryWithoutReplica(t *testing.T) {
 	kept := r.get(t, popularPath)
 	r.servers.StopStandby(t)
 	for _, path := range []string{popularPath, popularPath + "?limit=1", orderPath + "/1", explainPath + "?item=PID&other=Gloves"} {
-		if a := r.get(t, path); a.status != http.StatusOK || a.header.Get("Warning") != "" {
+		if a := r.fresh(t, path); a.status != http.StatusOK {
 			t.Errorf("%s: %d %v %s", path, a.status, a.header, a.body)
 		}
 	}
@@ -193,10 +204,10 @@ func TestPrimaryWithoutReplica(t *testing.T) {
 	if _, err := builds.Run(t.Context(), r.pool, builds.Options{Settings: builds.DefaultSettings(), Keep: 5, Full: true}); err != nil {
 		t.Fatal(err)
 	}
-	if a := r.get(t, popularPath); string(a.body) == string(kept.body) || a.status != http.StatusOK {
-		t.Errorf("after a build: %d %s", a.status, a.body)
+	latest := r.fresh(t, popularPath)
+	if string(latest.body) == string(kept.body) || latest.status != http.StatusOK {
+		t.Errorf("after a build: %d %s", latest.status, latest.body)
 	}
-	latest := r.get(t, popularPath)
 	r.servers.StopPrimary(t)
 	if a := r.get(t, popularPath); a.status != http.StatusOK || string(a.body) != string(latest.body) || a.header.Get("Warning") != staleWarning {
 		t.Errorf("both away: %d %v %s", a.status, a.header, a.body)

@@ -7,9 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -125,29 +122,9 @@ func read[T any](ctx context.Context, a *API, ask func(context.Context, *upstrea
 }
 
 // reading is the database that answers questions now.
-type reading struct{ a *API }
-
-func (r reading) pool() pg.Database {
-	if r.a.reads.isAway() {
-		return r.a.primary.pool
+func (a *API) reading() pg.Database {
+	if a.reads.isAway() {
+		return a.primary.pool
 	}
-	return r.a.reads.pool
+	return a.reads.pool
 }
-
-// Exec is pgx's.
-func (r reading) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	return r.pool().Exec(ctx, sql, args...)
-}
-
-// Query is pgx's.
-func (r reading) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return r.pool().Query(ctx, sql, args...)
-}
-
-// QueryRow is pgx's.
-func (r reading) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return r.pool().QueryRow(ctx, sql, args...)
-}
-
-// Reset is the pool's.
-func (r reading) Reset() { r.pool().Reset() }
