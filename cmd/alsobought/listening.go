@@ -187,11 +187,15 @@ func isLocal(addr net.Addr) bool {
 // gcPercent lets the heap grow to five times what is in use: a heap of a few MB would be collected a hundred times a second.
 const gcPercent = 400
 
-// serve answers on listener from the pool's database until ctx ends. loader may load and build; nil, if nobody may. announce is called when
-// it answers.
-func (l *listening) serve(
-	ctx context.Context, term *terminal, listener net.Listener, pool, loader *pgxpool.Pool, announce func(),
-) error {
+// pools are those of a server.
+type pools struct {
+	primary *pgxpool.Pool
+	replica *pgxpool.Pool // that questions go to; nil: they go to the primary
+	loader  *pgxpool.Pool // that may load and build; nil, if nobody may
+}
+
+// serve answers on listener until ctx ends. announce is called when it answers.
+func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, p pools, announce func()) error {
 	logger, err := l.logger(term)
 	if err != nil {
 		return err
@@ -204,7 +208,8 @@ func (l *listening) serve(
 		return err
 	}
 	defer tracing.stop()
-	serving, err := pg.Serving(ctx, pool, pg.Service{Timeout: l.Timeout, Warm: recommend.Warm, Tracer: tracing.queries})
+	service := pg.Service{Timeout: l.Timeout, Warm: recommend.Warm, Tracer: tracing.queries}
+	serving, err := pg.Serving(ctx, p.primary, service)
 	if err != nil {
 		return err
 	}
@@ -213,9 +218,17 @@ func (l *listening) serve(
 	if err != nil {
 		return err
 	}
+	if p.replica != nil {
+		replica, err := pg.Serving(ctx, p.replica, service)
+		if err != nil {
+			return err
+		}
+		defer replica.Close()
+		cfg.Replica = replica
+	}
 	cfg.Logger, cfg.Tracer = logger, tracing.provider
 	if l.AdminAddr != "" {
-		registry := admin.NewRegistry(serving, version, logger)
+		registry := admin.NewRegistry(serving, cfg.Replica, version, logger)
 		cfg.Metrics = registry
 		stop, err := l.administer(ctx, registry, logger)
 		if err != nil {
@@ -223,13 +236,13 @@ func (l *listening) serve(
 		}
 		defer stop()
 	}
-	if loader != nil {
-		cfg.Orders = orders.NewTaker(loader, version)
+	if p.loader != nil {
+		cfg.Orders = orders.NewTaker(p.loader, version)
 		cfg.ShopifySecret, cfg.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
-		defer l.follow(ctx, loader, logger)()
+		defer l.follow(ctx, p.loader, logger)()
 	}
 	screens := dashboard.New(dashboard.Config{
-		Pool: pool, Loader: loader, Version: version, Logger: logger, OpenReads: !cfg.KeyedReads, Guest: l.guest,
+		Pool: p.primary, Loader: p.loader, Version: version, Logger: logger, OpenReads: !cfg.KeyedReads, Guest: l.guest,
 	})
 	defer screens.Close()
 	cfg.Dashboard = screens

@@ -21,7 +21,8 @@ import (
 const pooledLine = "alsobought: the connection leads through a pooler in transaction mode, which keeps no locks of a session: " +
 	"name the direct URL of PostgreSQL, or one in session mode (DATABASE_URL; for serve, --load-url)\n"
 
-const heldLocks = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+const heldLocks = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database " +
+	"WHERE l.locktype = 'advisory' AND d.datname = current_database()"
 
 // needSessions are commands that work with locks, roles or snapshots of their sessions, beside those that write.
 func needSessions(t *testing.T) [][]string {

@@ -2,16 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
 type serveCommand struct {
 	listening
+	ReadURL          string `env:"ALSOBOUGHT_READ_URL" placeholder:"URL" help:"Replica that answers questions; everything else uses the primary, DATABASE_URL."`
+	ReadPasswordFile string `env:"ALSOBOUGHT_READ_PASSWORD_FILE" placeholder:"FILE" help:"File with the password."`
 	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Connection for taking orders and rebuilding, if the DATABASE_URL role lacks the rights."`
 	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"File with the password."`
 }
 
 func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) error {
+	if c.ReadURL != "" && d.DatabaseURL == "" {
+		return usageError{errors.New("--read-url is for the replica of a database: name that one in DATABASE_URL")}
+	}
 	listener, err := c.listen(ctx)
 	if err != nil {
 		return err
@@ -29,7 +35,14 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 	if loader != nil {
 		defer loader.Close()
 	}
-	return c.serve(ctx, term, listener, pool, loader, func() {
+	replica, err := openReplica(ctx, pool, c.ReadURL, c.ReadPasswordFile)
+	if err != nil {
+		return err
+	}
+	if replica != nil {
+		defer replica.Close()
+	}
+	return c.serve(ctx, term, listener, pools{pool, replica, loader}, func() {
 		fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
 	})
 }

@@ -26,9 +26,9 @@ const (
 	mostScrapes   = 4 // at a time
 )
 
-// NewRegistry returns a registry of what is known of this process, named version, of its pool, and of the database, which is asked at each
-// scrape. What else there is to measure is registered by whoever measures it.
-func NewRegistry(pool pg.Database, version string, logger *slog.Logger) *prometheus.Registry {
+// NewRegistry returns a registry of what is known of this process, named version, of its pools, and of the database, which is asked at each
+// scrape. replica is nil where there is none. What else there is to measure is registered by whoever measures it.
+func NewRegistry(pool, replica pg.Database, version string, logger *slog.Logger) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "alsobought_build_info", Help: "1, with the version of the program.", ConstLabels: prometheus.Labels{"version": version},
@@ -38,8 +38,9 @@ func NewRegistry(pool pg.Database, version string, logger *slog.Logger) *prometh
 		info,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		poolCollector{pool},
+		poolCollector{map[string]pg.Database{"primary": pool, "replica": replica}},
 		databaseCollector{pool, logger},
+		replicaCollector{pool, replica, logger},
 	)
 	return registry
 }

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/alsobought/alsobought/internal/admin"
 	"github.com/alsobought/alsobought/internal/builds"
 	"github.com/alsobought/alsobought/internal/dbtest"
@@ -30,7 +33,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // administered serves metrics and profiles, and returns how to get them.
 func administered(t *testing.T, pool *pg.Pool, configure func(*httpapi.Config)) (api *httpapi.API, get func(path string) string) {
 	t.Helper()
-	registry := admin.NewRegistry(pool, "1.2.3", quiet)
+	registry := admin.NewRegistry(pool, nil, "1.2.3", quiet)
 	cfg := httpapi.Config{Pool: pool, CacheBytes: 1 << 20, Metrics: registry}
 	if configure != nil {
 		configure(&cfg)
@@ -136,6 +139,18 @@ func TestMetrics(t *testing.T) {
 	if !regexp.MustCompile(`(?m)^alsobought_active_build_built_timestamp_seconds 1\.\d+e\+09$`).MatchString(metrics) {
 		t.Error("no moment of the build")
 	}
+	wantNamed(t, metrics, false)
+	if profile := get("/debug/pprof/goroutine?debug=1"); !strings.HasPrefix(profile, "200\ngoroutine profile:") {
+		t.Errorf("%.200s", profile)
+	}
+	if other := get("/api/v1/popular-items"); !strings.HasPrefix(other, "404") {
+		t.Errorf("it answers questions: %.200s", other)
+	}
+}
+
+// wantNamed wants the metrics that alerts and the dashboard name: those of a replica, or the others.
+func wantNamed(t *testing.T, metrics string, ofReplica bool) {
+	t.Helper()
 	for _, file := range []string{"../../deploy/prometheus/alerts.yml", "../../deploy/grafana/dashboard.json"} {
 		content, err := os.ReadFile(file)
 		if err != nil {
@@ -146,17 +161,57 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s names only %q", file, named)
 		}
 		for _, name := range named {
+			if strings.HasPrefix(name, "alsobought_replica_") != ofReplica {
+				continue
+			}
 			if !regexp.MustCompile(`(?m)^` + name + `[ {]`).MatchString(metrics) {
 				t.Errorf("%s names %s, which is not there", file, name)
 			}
 		}
 	}
-	if profile := get("/debug/pprof/goroutine?debug=1"); !strings.HasPrefix(profile, "200\ngoroutine profile:") {
-		t.Errorf("%.200s", profile)
+}
+
+// A replica's figures are there while it is, with a primary beside it or without.
+func TestMetricsOfReplica(t *testing.T) {
+	t.Parallel()
+	servers := dbtest.NewReplicated(t)
+	open := func(url string) *pg.Pool {
+		pool, err := pg.Open(t.Context(), url, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		return pool
 	}
-	if other := get("/api/v1/popular-items"); !strings.HasPrefix(other, "404") {
-		t.Errorf("it answers questions: %.200s", other)
+	primary, standby := open(servers.Primary), open(servers.Standby)
+	fill(t, primary, "order_id,item_name\n1,tea\n1,cups\n")
+	if _, err := builds.Run(t.Context(), primary, builds.Options{Settings: builds.DefaultSettings(), Keep: 2}); err != nil {
+		t.Fatal(err)
 	}
+	servers.CatchUp(t)
+	for name, registry := range map[string]*prometheus.Registry{
+		"beside its primary": admin.NewRegistry(primary, standby, "1", quiet), "alone": admin.NewRegistry(standby, nil, "1", quiet),
+	} {
+		metrics := gathered(t, registry)
+		wantNamed(t, metrics, true)
+		has(t, metrics, "alsobought_replica_up 1", "alsobought_replica_streaming 1", "alsobought_replica_active_build 1", "alsobought_active_build 1")
+		if beside := strings.Contains(metrics, `alsobought_pool_connections_max{server="replica"} 2`); beside != (name != "alone") {
+			t.Errorf("%s: a pool of the replica: %t", name, beside)
+		}
+	}
+	servers.StopStandby(t)
+	metrics := gathered(t, admin.NewRegistry(primary, standby, "1", quiet))
+	has(t, metrics, "alsobought_replica_up 0", "alsobought_database_up 1")
+	if metrics = gathered(t, admin.NewRegistry(primary, nil, "1", quiet)); strings.Contains(metrics, "alsobought_replica") {
+		t.Errorf("of a primary: %s", metrics)
+	}
+}
+
+func gathered(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	return w.Body.String()
 }
 
 // The server's own figures are there whatever becomes of the database.

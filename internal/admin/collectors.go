@@ -16,29 +16,34 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	poolConnections = describe("pool_connections", "Connections to the database, by state: in_use, idle, connecting.", "state")
-	poolMost        = describe("pool_connections_max", "How many there may be.")
-	poolWaits       = describe("pool_waits_total", "How often none was free.")
-	poolWaited      = describe("pool_wait_seconds_total", "How long that was waited for.")
-	poolGivenUp     = describe("pool_waits_given_up_total", "How often nobody waited for it to the end.")
+	poolConnections = describe("pool_connections", "Connections to the database, by server and state: in_use, idle, connecting.", "server", "state")
+	poolMost        = describe("pool_connections_max", "How many there may be.", "server")
+	poolWaits       = describe("pool_waits_total", "How often none was free.", "server")
+	poolWaited      = describe("pool_wait_seconds_total", "How long that was waited for.", "server")
+	poolGivenUp     = describe("pool_waits_given_up_total", "How often nobody waited for it to the end.", "server")
 )
 
-// poolCollector tells how busy the pool is.
-type poolCollector struct{ pool pg.Database }
+// poolCollector tells how busy the pools are. That of a server that there is not is nil.
+type poolCollector struct{ pools map[string]pg.Database }
 
 // Describe is Prometheus's.
 func (c poolCollector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, to) }
 
 // Collect is Prometheus's.
 func (c poolCollector) Collect(to chan<- prometheus.Metric) {
-	s := c.pool.Stat()
-	for state, n := range map[string]int32{"in_use": s.AcquiredConns(), "idle": s.IdleConns(), "connecting": s.ConstructingConns()} {
-		to <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(n), state)
+	for server, pool := range c.pools {
+		if pool == nil {
+			continue
+		}
+		s := pool.Stat()
+		for state, n := range map[string]int32{"in_use": s.AcquiredConns(), "idle": s.IdleConns(), "connecting": s.ConstructingConns()} {
+			to <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(n), server, state)
+		}
+		to <- prometheus.MustNewConstMetric(poolMost, prometheus.GaugeValue, float64(s.MaxConns()), server)
+		to <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(s.EmptyAcquireCount()), server)
+		to <- prometheus.MustNewConstMetric(poolWaited, prometheus.CounterValue, s.EmptyAcquireWaitTime().Seconds(), server)
+		to <- prometheus.MustNewConstMetric(poolGivenUp, prometheus.CounterValue, float64(s.CanceledAcquireCount()), server)
 	}
-	to <- prometheus.MustNewConstMetric(poolMost, prometheus.GaugeValue, float64(s.MaxConns()))
-	to <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(s.EmptyAcquireCount()))
-	to <- prometheus.MustNewConstMetric(poolWaited, prometheus.CounterValue, s.EmptyAcquireWaitTime().Seconds())
-	to <- prometheus.MustNewConstMetric(poolGivenUp, prometheus.CounterValue, float64(s.CanceledAcquireCount()))
 }
 
 var (

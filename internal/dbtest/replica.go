@@ -20,7 +20,7 @@ import (
 type Replicated struct {
 	Primary, Standby string // URLs of the same database
 
-	primary *localpg.Server
+	primary, standby *localpg.Server
 }
 
 // NewReplicated starts both, with a migrated, empty database.
@@ -48,7 +48,8 @@ func NewReplicated(t testing.TB) *Replicated {
 		t.Fatal(err)
 	}
 	r.copyTo(t, filepath.Join(standby, "pg"))
-	r.Standby = r.start(t, standby, false).URL()
+	r.standby = r.start(t, standby, false)
+	r.Standby = r.standby.URL()
 	return r
 }
 
@@ -112,12 +113,26 @@ func (r *Replicated) CatchUp(t testing.TB) {
 	r.wait(t, "the standby catches up", "SELECT pg_last_wal_replay_lsn() >= '"+written+"'")
 }
 
-// Promote stops the primary and makes the standby one.
-func (r *Replicated) Promote(t testing.TB) {
+// StopPrimary stops the primary for good.
+func (r *Replicated) StopPrimary(t testing.TB) {
 	t.Helper()
 	if err := r.primary.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// StopStandby stops the standby for good.
+func (r *Replicated) StopStandby(t testing.TB) {
+	t.Helper()
+	if err := r.standby.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Promote stops the primary and makes the standby one.
+func (r *Replicated) Promote(t testing.TB) {
+	t.Helper()
+	r.StopPrimary(t)
 	Value[bool](t, r.Standby, "SELECT pg_promote()")
 	r.wait(t, "the standby is promoted", "SELECT NOT pg_is_in_recovery()")
 }

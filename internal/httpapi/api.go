@@ -26,12 +26,12 @@ import (
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
-	"github.com/alsobought/alsobought/internal/recommend"
 )
 
 // Config of the API. Only Pool is needed.
 type Config struct {
-	Pool    pg.Database
+	Pool    pg.Database   // of the primary, or the only server there is
+	Replica pg.Database   // that questions go to; nil: they go where all goes
 	Version string        // of the program, as shown by / and /health
 	Logger  *slog.Logger  // nil discards
 	Timeout time.Duration // of one request, well under a minute; 0 is 10 s
@@ -93,20 +93,19 @@ func (c Config) withDefaults() Config {
 type API struct {
 	Config
 
-	handler     http.Handler // router, traced if need be
-	router      *chi.Mux
-	routes      huma.API
-	document    []byte // what is served of it
-	answers     *recommend.Cache
-	recommender *recommend.Recommender // for what is not kept
-	probe       *probe
-	metrics     *metrics
-	crowd       *crowd
-	welcome     http.HandlerFunc // what browsers see at /; nil: JSON, as all others
-	draining    atomic.Bool
-	absent      atomic.Pointer[absence] // nil while the database can be asked
-	life        context.Context         //nolint:containedctx // of what outlives requests
-	end         context.CancelFunc
+	handler   http.Handler // router, traced if need be
+	router    *chi.Mux
+	routes    huma.API
+	primary   *upstream   // takes what changes something
+	reads     *upstream   // answers questions; the primary, if there is no replica
+	upstreams []*upstream // reads first
+	document  []byte      // what is served of it
+	metrics   *metrics
+	crowd     *crowd
+	welcome   http.HandlerFunc // what browsers see at /; nil: JSON, as all others
+	draining  atomic.Bool
+	life      context.Context //nolint:containedctx // of what outlives requests
+	end       context.CancelFunc
 
 	keys        *apikey.Keyring
 	addressRate *limiter[netip.Addr]
@@ -125,9 +124,6 @@ func New(cfg Config) *API {
 	a := &API{
 		Config:      cfg,
 		router:      chi.NewRouter(),
-		answers:     recommend.NewCache(cfg.Pool, cfg.CacheBytes),
-		recommender: recommend.New(cfg.Pool),
-		probe:       &probe{pool: cfg.Pool},
 		crowd:       newCrowd(cfg.MaxConnections),
 		keys:        apikey.NewKeyring(cfg.Pool),
 		addressRate: newLimiter[netip.Addr]("address", cfg.AddressRate, int(max(1, 2*cfg.AddressRate))),
@@ -136,6 +132,7 @@ func New(cfg Config) *API {
 		usual:       make(room, cfg.MaxRequests),
 		large:       make(room, maxLarge),
 	}
+	a.connect()
 	a.handler = a.router
 	if cfg.Tracer != nil {
 		a.handler = otelhttp.NewHandler(a.router, "request", otelhttp.WithTracerProvider(cfg.Tracer),
@@ -176,6 +173,7 @@ type demand struct {
 	body  int64        // a JSON body of at most so many bytes; 0 is none
 	loose bool         // the body may be of any type, and is not looked at: its signature comes first
 	room  room         // a place among the requests under way; nil has no need of one
+	of    *upstream    // the only one that can do it; nil is any
 }
 
 // register adds an operation with what it demands. Its errors become problems, and the document says which ones.
@@ -189,6 +187,8 @@ func register[I, O any](a *API, d demand, op huma.Operation, handler func(contex
 	}
 	a.impose(d, &op)
 	huma.Register(a.routes, op, func(ctx context.Context, in *I) (*O, error) {
+		ctx, done := a.on(ctx, d.of)
+		defer done()
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, problem(ctx, err, where)

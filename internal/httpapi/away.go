@@ -3,7 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,58 +16,25 @@ const overdueAfter = 500 * time.Millisecond
 
 var errAway = errors.New("the database cannot be reached at the moment; try again later")
 
-// absence is the state of a database that was looked for and not found. While it lasts nobody is kept waiting: what is kept is answered, and
-// the rest refused, until somebody who looks all the time finds it again.
-type absence struct{ since time.Time }
+// isAway reports whether nobody can be asked.
+func (a *API) isAway() bool { return allAway(a.upstreams) }
 
-// away looks for the database and reports whether it is away.
-func (a *API) lookedAway(ctx context.Context) bool {
-	seen := a.probe.look(ctx)
-	if seen.connected {
-		return false
-	}
-	if a.absent.CompareAndSwap(nil, &absence{seen.at}) {
-		a.Logger.WarnContext(ctx, "database is away", slog.Any("error", seen.err))
-		a.answers.Interrupt()
-		go a.awaitDatabase()
-	}
-	return true
+func allAway(us []*upstream) bool {
+	return !slices.ContainsFunc(us, func(u *upstream) bool { return !u.isAway() })
 }
 
-func (a *API) isAway() bool { return a.absent.Load() != nil }
-
-// awaitDatabase looks until the database is back.
-func (a *API) awaitDatabase() {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-a.life.Done():
-			return
-		case <-ticker.C:
-		}
-		if !a.probe.look(a.life).connected {
-			continue
-		}
-		a.Pool.Reset() // of its connections, some may not know yet that they are none
-		was := a.absent.Swap(nil)
-		a.Logger.InfoContext(a.life, "database is back", slog.Duration("away", time.Since(was.since)))
-		return
-	}
-}
-
-// patience gives a request its time: none for a database that is known to be away, a moment while one looks, and Timeout if it is there.
-// The returned function ends it.
-func (a *API) patience(parent context.Context) (context.Context, func()) {
+// patience gives a request its time: none for a database that is known to be away, a moment while one looks, and Timeout if it is there; of
+// several, one that is there is enough. The returned function ends it.
+func (a *API) patience(parent context.Context, us ...*upstream) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	if a.isAway() {
+	if allAway(us) {
 		cancel(errAway)
 		return ctx, func() {}
 	}
 	first := min(overdueAfter, a.Timeout)
 	began := time.Now()
 	timer := time.AfterFunc(first, func() {
-		if a.lookedAway(ctx) {
+		if a.allLookedAway(ctx, us) {
 			cancel(errAway)
 			return
 		}
@@ -81,21 +48,23 @@ func (a *API) patience(parent context.Context) (context.Context, func()) {
 }
 
 // unanswered reports whether err says that the database did not answer, as opposed to what it answered.
-func (a *API) unanswered(ctx context.Context, err error) bool {
+func (a *API) unanswered(ctx context.Context, u *upstream, err error) bool {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errAway), errors.Is(cause, context.DeadlineExceeded):
 		return true
 	case cause != nil:
 		return false // the client went away
 	case pg.IsUnavailable(err):
-		a.lookedAway(ctx) // so that the next ones need not find out for themselves
+		a.lookedAway(ctx, u) // so that the next ones need not find out for themselves
 		return true
 	}
 	return pg.IsTimeout(err) || errors.Is(err, context.Canceled) // interrupted for everybody
 }
 
+const staleWarning = `110 alsobought "Response is Stale"`
+
 // staleHeaders say that an answer is of so long ago, and why. (Caches have not written a Warning since RFC 9111, but people read them.)
 func (out *answerOutput) stale(age time.Duration) {
 	out.Age = strconv.Itoa(int(age.Seconds()))
-	out.Warning = `110 alsobought "Response is Stale"`
+	out.Warning = staleWarning
 }

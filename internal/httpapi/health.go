@@ -121,7 +121,12 @@ type (
 		Freshness
 
 		ReadOnly bool         `json:"read_only,omitempty" doc:"Nothing can be changed: a replica, or default_transaction_read_only."`
-		Replica  *replicaBody `json:"replica,omitempty" doc:"Only of a hot standby."`
+		Replica  *replicaBody `json:"replica,omitempty" doc:"Only where a hot standby answers questions."`
+		Primary  *primaryBody `json:"primary,omitempty" doc:"Only where questions go to a replica, and the rest to the primary."`
+	}
+	primaryBody struct {
+		Connected bool `json:"connected" doc:"It can be asked: orders, rules and new keys need it."`
+		Answers   bool `json:"answers" doc:"It answers questions, too, because the replica is away."`
 	}
 	// Freshness is how far answers are behind the orders. (Exported for the same reason as Options.)
 	Freshness struct {
@@ -182,8 +187,8 @@ func (a *API) health() {
 }
 
 func (a *API) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
-	s := a.probe.look(ctx)
-	out := &healthOutput{http.StatusOK, healthBody{"healthy", s.connected, moment(s.at), a.Version, s.database()}}
+	s, database := a.look(ctx)
+	out := &healthOutput{http.StatusOK, healthBody{"healthy", s.connected, moment(s.at), a.Version, database}}
 	if !s.connected {
 		out.Status, out.Body.Status = http.StatusServiceUnavailable, "unhealthy"
 		exchangeOf(ctx).err = s.err
@@ -192,8 +197,8 @@ func (a *API) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
 }
 
 func (a *API) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
-	s := a.probe.look(ctx)
-	out := &readyOutput{http.StatusOK, readyBody{"ready", s.connected, s.buildID, s.missing, moment(s.at), s.database()}}
+	s, database := a.look(ctx)
+	out := &readyOutput{http.StatusOK, readyBody{"ready", s.connected, s.buildID, s.missing, moment(s.at), database}}
 	if !s.connected {
 		out.Body.Missing = "the database cannot be reached"
 	}
@@ -205,6 +210,27 @@ func (a *API) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 		exchangeOf(ctx).err = s.err
 	}
 	return out, nil
+}
+
+// look looks at whoever answers questions, and at the primary.
+func (a *API) look(ctx context.Context) (sight, DatabaseBody) {
+	if a.reads == a.primary {
+		s := a.primary.probe.look(ctx)
+		return s, s.database()
+	}
+	var primary sight
+	var looking sync.WaitGroup
+	looking.Go(func() { primary = a.primary.probe.look(ctx) })
+	s := a.reads.probe.look(ctx)
+	looking.Wait()
+	answers := !s.connected && primary.connected
+	if answers {
+		s = primary
+	}
+	body := s.database()
+	body.ReadOnly = primary.access.ReadOnly
+	body.Primary = &primaryBody{primary.connected, answers}
+	return s, body
 }
 
 func (s sight) database() DatabaseBody {

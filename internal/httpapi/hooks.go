@@ -47,7 +47,7 @@ type (
 )
 
 func (a *API) hooks() {
-	register(a, demand{body: a.MaxBody, loose: true, room: a.usual}, hook(huma.Operation{
+	register(a, demand{body: a.MaxBody, loose: true, room: a.usual, of: a.primary}, hook(huma.Operation{
 		OperationID: "hooks-shopify",
 		Path:        shopifyPath,
 		Summary:     "A webhook of Shopify",
@@ -63,7 +63,7 @@ func (a *API) hooks() {
 			return webhook.Shopify(sender.Name, in.Topic, sentAt, in.RawBody)
 		})
 	})
-	register(a, demand{body: a.MaxBody, loose: true, room: a.usual}, hook(huma.Operation{
+	register(a, demand{body: a.MaxBody, loose: true, room: a.usual, of: a.primary}, hook(huma.Operation{
 		OperationID: "hooks-woocommerce",
 		Path:        wooPath,
 		Summary:     "A webhook of WooCommerce",

@@ -36,7 +36,8 @@ func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)
 	}
 }
 
-// login checks a key. While the database does not answer, one that was good before may go on asking, but not change anything.
+// login checks a key with the primary. While that does not answer, one that the replica knows, or that was good before, may go on asking, but
+// not change anything.
 func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apikey.Key, error) {
 	client := exchangeOf(ctx).client
 	recalled, known := a.keys.Recall(sent)
@@ -46,11 +47,24 @@ func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apike
 			return apikey.Key{}, tooManyRequests("wrong keys from this address", wait)
 		}
 	}
-	key, err := a.keys.Check(ctx, sent)
+	first, done := a.on(ctx, a.primary)
+	defer done()
+	key, err := a.keys.Check(first, sent)
 	if sent != "" && errors.Is(err, apikey.ErrRefused) {
 		a.logins.take(client, nil)
 	}
-	if err != nil && known && scope == apikey.Read && a.unanswered(ctx, err) {
+	if err == nil || scope != apikey.Read || !a.unanswered(first, a.primary, err) {
+		return key, err
+	}
+	if a.reads != a.primary && !a.reads.isAway() {
+		// One that it does not know may be new, and one that it knows may have been revoked: as with what was known before.
+		second, done := a.on(ctx, a.reads)
+		defer done()
+		if key, replicaErr := apikey.Check(second, a.reads.pool, sent); replicaErr == nil {
+			return key, nil
+		}
+	}
+	if known {
 		return recalled, nil
 	}
 	return key, err

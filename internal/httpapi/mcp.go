@@ -15,6 +15,7 @@ import (
 
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/mcp"
+	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -27,7 +28,7 @@ type mcpInput struct {
 
 // tools mounts the tools for language models. They need a key even where questions are open, because loads and builds show who made them.
 func (a *API) tools() {
-	server := mcp.Handler(mcp.Config{Database: a.Pool, Version: a.Version, Around: a.aroundTool})
+	server := mcp.Handler(mcp.Config{Database: pg.Chosen(a.reading), Version: a.Version, Around: a.aroundTool})
 	op := huma.Operation{
 		OperationID: "mcp",
 		Method:      http.MethodPost,
@@ -96,7 +97,7 @@ func (a *API) aroundTool(ctx context.Context, call func(context.Context) error) 
 			err = internalError(x.id)
 		}
 	}()
-	ctx, done := a.patience(ctx)
+	ctx, done := a.patience(ctx, a.upstreams...)
 	defer done()
 	err = call(ctx)
 	if err == nil {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/alsobought/alsobought/internal/recommend"
 )
 
 // Why requests are refused: labels of alsobought_http_refused_total.
@@ -23,7 +25,14 @@ type metrics struct {
 	inFlight  prometheus.Gauge
 	refused   *prometheus.CounterVec
 	stale     prometheus.Counter
+	primary   *prometheus.CounterVec
 }
+
+// Why a question goes to the primary though there is a replica: labels of alsobought_http_questions_to_primary_total.
+const (
+	replicaAway  = "replica_away"
+	unknownOrder = "unknown_order"
+)
 
 // A kept answer takes a fraction of a millisecond, a question a few, and nothing longer than a request may.
 var durationBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
@@ -47,6 +56,15 @@ func (a *API) measure(registry prometheus.Registerer) {
 			Name: "alsobought_http_stale_answers_total", Help: "Kept answers given because the database did not answer.",
 		}),
 	}
+	if a.Replica != nil {
+		m.primary = prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "alsobought_http_questions_to_primary_total", Help: "Questions that the primary was asked though there is a replica.",
+		}, []string{"why"})
+		for _, why := range []string{replicaAway, unknownOrder} {
+			m.primary.WithLabelValues(why)
+		}
+		registry.MustRegister(m.primary)
+	}
 	for _, limit := range []string{refusedAddress, refusedKey, refusedLogins, refusedConcurrency} {
 		m.refused.WithLabelValues(limit)
 	}
@@ -60,9 +78,9 @@ func (a *API) measure(registry prometheus.Registerer) {
 	gauge("http_connections", "Connections of clients.", func() float64 { return float64(a.crowd.size()) })
 	gauge("http_connections_max", "How many there may be.", func() float64 { return float64(a.crowd.most) })
 	counter("http_connections_pushed_out_total", "Connections closed to make place for others.", func() float64 { return float64(a.crowd.pushedOut.Load()) })
-	counter("cache_hits_total", "Answers that were kept.", func() float64 { return float64(a.answers.Stats().Hits) })
-	counter("cache_misses_total", "Answers that had to be asked for.", func() float64 { return float64(a.answers.Stats().Misses) })
-	gauge("cache_bytes", "About what kept answers take.", func() float64 { return float64(a.answers.Stats().Bytes) })
+	counter("cache_hits_total", "Answers that were kept.", func() float64 { return float64(a.stats().Hits) })
+	counter("cache_misses_total", "Answers that had to be asked for.", func() float64 { return float64(a.stats().Misses) })
+	gauge("cache_bytes", "About what kept answers take.", func() float64 { return float64(a.stats().Bytes) })
 	gauge("cache_bytes_max", "About what they may take.", func() float64 { return float64(a.CacheBytes) })
 	gauge("database_away", "1 while the database does not answer, and kept answers are served as stale.", func() float64 {
 		if a.isAway() {
@@ -89,6 +107,23 @@ func (m *metrics) ended(method, route string, status int, x *exchange, took time
 	if x.stale {
 		m.stale.Inc()
 	}
+}
+
+// elsewhere counts a question that goes to the primary.
+func (m *metrics) elsewhere(why string) {
+	if m != nil && m.primary != nil {
+		m.primary.WithLabelValues(why).Inc()
+	}
+}
+
+// stats is how well answers are kept, of all upstreams: they keep them in one place.
+func (a *API) stats() recommend.Stats {
+	s := a.reads.answers.Stats()
+	if a.reads != a.primary {
+		other := a.primary.answers.Stats()
+		s.Hits, s.Misses = s.Hits+other.Hits, s.Misses+other.Misses
+	}
+	return s
 }
 
 func (m *metrics) refuse(limit string) {

@@ -183,7 +183,7 @@ func secure(next http.Handler) http.Handler {
 // limit gives the request its time.
 func (a *API) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, done := a.patience(r.Context())
+		ctx, done := a.patience(r.Context(), a.upstreams...)
 		defer done()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -85,7 +85,10 @@ type (
 		Status int
 		Body   orders.Receipt
 	}
-	storedOutput   struct{ Body orders.Stored }
+	storedOutput struct {
+		Warning string `header:"Warning" doc:"110 with an order of a replica, which may lag, because the primary does not answer."`
+		Body    orders.Stored
+	}
 	deletionOutput struct{ Body deletionBody }
 	deletionBody   struct {
 		DeletionID int64     `json:"deletion_id" doc:"Of the audit."`
@@ -138,9 +141,9 @@ func itemsOf(bodies []itemBody) []orders.Item {
 }
 
 func (a *API) orders() {
-	keyed := demand{scope: apikey.Write, room: a.usual}
+	keyed := demand{scope: apikey.Write, room: a.usual, of: a.primary}
 	reading := demand{scope: apikey.Read, room: a.usual}
-	sending := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual}
+	sending := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual, of: a.primary}
 	add := managed(huma.Operation{
 		OperationID: "orders-add",
 		Method:      http.MethodPost,
@@ -168,15 +171,9 @@ func (a *API) orders() {
 		Method:      http.MethodGet,
 		Path:        ordersPath + "/{order_id}",
 		Summary:     "One order",
-		Description: "As the database has it now.",
+		Description: "As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.",
 		Errors:      []int{http.StatusNotFound},
-	}, http.StatusOK, "orders"), func(ctx context.Context, in *storedInput) (*storedOutput, error) {
-		if a.Orders == nil {
-			return nil, errNoOrders
-		}
-		stored, err := a.Orders.Get(ctx, in.OrderID)
-		return &storedOutput{stored}, err
-	})
+	}, http.StatusOK, "orders"), a.storedOrder)
 	register(a, keyed, managed(huma.Operation{
 		OperationID: "orders-delete",
 		Method:      http.MethodDelete,
@@ -226,7 +223,7 @@ func (a *API) cancelOrder(ctx context.Context, in *cancelInput) (*storedOutput, 
 	if err != nil {
 		return nil, invalidOrders(err, false)
 	}
-	return &storedOutput{left}, nil
+	return &storedOutput{Body: left}, nil
 }
 
 // invalidOrders makes a problem of an InvalidError: it names what is wrong with orders as their request has them, one or many.

@@ -38,6 +38,8 @@ func problem(ctx context.Context, err error, where string) error {
 	switch {
 	case isProblem(err):
 		return err
+	case errors.Is(err, errMayLag):
+		return mayLag(err)
 	case errors.Is(err, errAway), errors.Is(context.Cause(ctx), errAway):
 		return unavailable(errAway.Error())
 	case errors.Is(context.Cause(ctx), context.Canceled):

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -161,7 +162,9 @@ func (a *API) questions() {
 		Description: "For each item what similar-items answers, all from one build and by one question to the database.",
 		Errors:      []int{notThere, later},
 	}), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
-		batch, err := a.recommender.AskEach(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
+		batch, _, err := read(ctx, a, func(ctx context.Context, u *upstream) (recommend.Batch, error) {
+			return u.recommender.AskEach(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
+		})
 		return &batchOutput{batch}, err
 	})
 	register(a, baskets, answers(a.routes, huma.Operation{
@@ -178,8 +181,9 @@ func (a *API) questions() {
 		OperationID: "order-recommendations",
 		Path:        orderPath + "/{order_id}",
 		Summary:     "What goes with an order",
-		Description: "The items that go with those of an order that was loaded, none of them in it.",
-		Errors:      []int{notThere, later},
+		Description: "The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is " +
+			"looked for on the primary; 503 of type `" + mayLagType + "` if that cannot be asked.",
+		Errors: []int{notThere, later},
 	}), func(ctx context.Context, in *orderInput) (*orderOutput, error) {
 		out, err := a.answer(ctx, nil, recommend.Order(in.OrderID, in.with(in.Limit)))
 		if err != nil {
@@ -194,7 +198,9 @@ func (a *API) questions() {
 		Description: "Every count and measure that the build has of two items, and the newest orders that hold both.",
 		Errors:      []int{notThere, later},
 	}), func(ctx context.Context, in *explainInput) (*explanationOutput, error) {
-		explanation, err := a.recommender.Explain(ctx, in.Item, in.Other, in.BuildID)
+		explanation, _, err := read(ctx, a, func(ctx context.Context, u *upstream) (recommend.Explanation, error) {
+			return u.recommender.Explain(ctx, in.Item, in.Other, in.BuildID)
+		})
 		return &explanationOutput{explanation}, err
 	})
 }
@@ -228,19 +234,36 @@ func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Qu
 
 // ask answers from the database or, if that does not answer, from what is kept, and says how old that is.
 func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag string) bool) (recommend.Served, time.Duration, error) {
-	err := errAway
-	if !a.isAway() {
-		var served recommend.Served
-		if served, err = a.answers.Ask(ctx, q, has); err == nil || !a.unanswered(ctx, err) {
-			return served, 0, err
+	asked := a.primary
+	served, unanswered, err := read(ctx, a, func(ctx context.Context, u *upstream) (recommend.Served, error) {
+		asked = u
+		return u.answers.Ask(ctx, q, has)
+	})
+	if errors.Is(err, recommend.ErrUnknownOrder) {
+		if asked != a.primary {
+			served, err = a.askPrimary(ctx, q)
 		}
+		err = a.denied(ctx, err)
 	}
-	served, age, found := a.answers.Stale(q, has)
+	if !unanswered {
+		return served, 0, err
+	}
+	served, age, found := a.stale(q, has)
 	if !found {
 		return served, 0, err
 	}
 	exchangeOf(ctx).stale = true
 	return served, age, nil
+}
+
+// stale returns what was kept under the version that was read last, whichever upstream it was read from.
+func (a *API) stale(q recommend.Question, has func(etag string) bool) (served recommend.Served, age time.Duration, found bool) {
+	for _, u := range a.upstreams {
+		if kept, since, is := u.answers.Stale(q, has); is && (!found || since < age) {
+			served, age, found = kept, since, true
+		}
+	}
+	return served, age, found
 }
 
 // has compares weakly, as RFC 9110 wants it for If-None-Match.

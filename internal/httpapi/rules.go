@@ -54,8 +54,8 @@ type (
 )
 
 func (a *API) rules() {
-	keyed := demand{scope: apikey.Write, room: a.usual}
-	adding := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual}
+	keyed := demand{scope: apikey.Write, room: a.usual, of: a.primary}
+	adding := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual, of: a.primary}
 	register(a, keyed, managed(huma.Operation{
 		OperationID: "rules-list",
 		Method:      http.MethodGet,
@@ -63,7 +63,7 @@ func (a *API) rules() {
 		Summary:     "The rules",
 		Description: "Those in force now, or all that ever were: rules are ended, never deleted.",
 	}, http.StatusOK, "rules"), func(ctx context.Context, in *rulesInput) (*rulesOutput, error) {
-		list, err := rules.List(ctx, a.Pool, rules.ListOptions{All: in.All, Limit: in.Limit, Before: in.Before})
+		list, err := rules.List(ctx, a.primary.pool, rules.ListOptions{All: in.All, Limit: in.Limit, Before: in.Before})
 		return &rulesOutput{rulesBody{list}}, err
 	})
 	register(a, adding, managed(huma.Operation{
@@ -73,7 +73,7 @@ func (a *API) rules() {
 		Summary:     "Add a rule",
 		Description: "Answers follow it as soon as it is valid. Names that no item has are taken and reported.",
 	}, http.StatusCreated, "rules"), func(ctx context.Context, in *ruleInput) (*addedOutput, error) {
-		added, err := rules.Add(ctx, a.Pool, rules.Draft{
+		added, err := rules.Add(ctx, a.primary.pool, rules.Draft{
 			Kind: in.Body.Kind, Item: in.Body.Item, Items: in.Body.Items, Reason: in.Body.Reason, Author: signer(ctx),
 			ValidFrom: in.Body.ValidFrom, ValidUntil: in.Body.ValidUntil,
 		})
@@ -87,7 +87,7 @@ func (a *API) rules() {
 		Description: "From now on answers do not follow it. It stays in the list of all rules, with who ended it.",
 		Errors:      []int{http.StatusNotFound},
 	}, http.StatusOK, "rules"), func(ctx context.Context, in *endInput) (*ruleOutput, error) {
-		ended, err := rules.End(ctx, a.Pool, in.RuleID, signer(ctx))
+		ended, err := rules.End(ctx, a.primary.pool, in.RuleID, signer(ctx))
 		return &ruleOutput{ended}, err
 	})
 }

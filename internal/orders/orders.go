@@ -169,8 +169,11 @@ type StoredItem struct {
 }
 
 // Get returns an order, or ErrNotFound.
-func (t *Taker) Get(ctx context.Context, id string) (Stored, error) {
-	row, err := db.New(t.pool).OrderGet(ctx, id)
+func (t *Taker) Get(ctx context.Context, id string) (Stored, error) { return Get(ctx, t.pool, id) }
+
+// Get returns an order as the database has it, or ErrNotFound.
+func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
+	row, err := db.New(database).OrderGet(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Stored{}, fmt.Errorf("order %s %w", strconv.Quote(id), ErrNotFound)
 	}

@@ -147,7 +147,7 @@ func TestServingThroughPooler(t *testing.T) {
 		t.Errorf("no row: %v", err)
 	}
 	for range 20 { // nothing of it keeps a connection
-		if _, err := serving.Query(t.Context(), "SELEKT"); err == nil {
+		if _, err := serving.Exec(t.Context(), "SELEKT"); err == nil {
 			t.Error("a wrong statement goes well")
 		}
 		if err := serving.QueryRow(t.Context(), "SELECT 1/0").Scan(new(int)); err == nil {

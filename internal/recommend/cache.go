@@ -103,6 +103,14 @@ func NewCache(database db.DBTX, maxBytes int64) *Cache {
 	return c
 }
 
+// Beside returns a Cache over another server of the same database, say its replica, that keeps its answers in the same place: equal versions,
+// equal answers. Which version holds, each reads from its own server.
+func (c *Cache) Beside(database db.DBTX) *Cache {
+	beside := NewCache(database, 0)
+	beside.kept = c.kept
+	return beside
+}
+
 // Ask answers like Recommender.Ask, in JSON. If ifNoneMatch names the answer's ETag, it says so instead, and ranks nothing.
 func (c *Cache) Ask(ctx context.Context, q Question, ifNoneMatch func(etag string) bool) (Served, error) {
 	q, err := q.normal()

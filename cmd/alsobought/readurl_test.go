@@ -1,0 +1,78 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
+)
+
+// One server sends questions to the replica and orders, rules and builds to the primary.
+func TestReadURL(t *testing.T) {
+	t.Parallel()
+	servers := dbtest.NewReplicated(t)
+	want(t, servers.Primary, strings.NewReader(smallShop), "load", "-")
+	key := strings.TrimSpace(want(t, servers.Primary, nil, "keys", "create", "shop"))
+	servers.CatchUp(t)
+	metrics := "127.0.0.1:" + freePort(t)
+	base := served(t, servers.Primary, "--read-url", servers.Standby, "--admin-addr", metrics, "--rebuild-after", "1", "--rebuild-every", "0s")
+
+	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_pause()::text")
+	if status, body := sendOrder(t, base, key, "11"); status != http.StatusCreated {
+		t.Fatalf("an order: %d %s", status, body)
+	}
+	if !strings.Contains(asked(t, base+"/api/v1/recommendations/11", ""), `"order_id":"11"`) {
+		t.Error("an order just written has no recommendations")
+	}
+	wantRule(t, base, key, http.StatusCreated)
+	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Error("an answer is not of the replica, or saucers do not go with cups")
+	}
+	awaitHealth(t, base, "lag", func(h health) bool { return h.Replica != nil && h.Replica.Lag != nil && *h.Replica.Lag > 0 })
+	text := asked(t, "http://"+metrics+"/metrics", "")
+	for _, line := range []string{
+		"alsobought_replica_up 1", "alsobought_replica_streaming 1", `alsobought_pool_connections{server="replica",state="idle"}`,
+		`alsobought_http_questions_to_primary_total{why="unknown_order"} 1`, "alsobought_rules_in_force 1", "alsobought_replica_active_build 1",
+	} {
+		if !strings.Contains(text, "\n"+line) {
+			t.Errorf("no %q in the metrics", line)
+		}
+	}
+	if strings.Contains(text, "\nalsobought_replica_lag_seconds 0\n") || !strings.Contains(text, "\nalsobought_replica_lag_seconds ") {
+		t.Error("no lag in the metrics")
+	}
+	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_resume()::text")
+	servers.CatchUp(t)
+	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+		t.Error("a rule that was replayed is not in the next answer")
+	}
+	awaitHealth(t, base, "no lag", func(h health) bool { return h.Replica != nil && h.Replica.Lag != nil && *h.Replica.Lag == 0 })
+}
+
+// What is no replica of the database is refused in one line.
+func TestReadURLRefused(t *testing.T) {
+	t.Parallel()
+	database, other := dbtest.NewURL(t), dbtest.NewURL(t)
+	dbtest.Value[int](t, other, "WITH moved AS (UPDATE goose_db_version SET tstamp = tstamp + interval '1 day' RETURNING 1) SELECT count(*)::integer FROM moved")
+	for name, c := range map[string]struct {
+		database, replica, want string
+		status                  int
+	}{
+		"another database": {database, other, "--read-url: that is no replica of the database of DATABASE_URL: name one of its hot standbys", exitFailed},
+		"empty":            {database, dbtest.NewEmptyURL(t), "--read-url: that is no replica of the database of DATABASE_URL: name one of its hot standbys", exitFailed},
+		"nobody there":     {database, "postgres://u@127.0.0.1:1/db", "--read-url: ", exitFailed},
+		"no database":      {"", database, "--read-url is for the replica of a database: name that one in DATABASE_URL", exitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := alsobought(t, c.database, nil, "serve", "--addr", "127.0.0.1:0", "--read-url", c.replica)
+			if got.status != c.status || !strings.HasPrefix(got.stderr, "alsobought: "+c.want) || strings.Count(got.stderr, "\n") != 1 {
+				t.Errorf("exit status %d: %s", got.status, got.stderr)
+			}
+			if name == "nobody there" && !strings.HasSuffix(got.stderr, "see that the replica runs, or start without it\n") {
+				t.Errorf("%s", got.stderr)
+			}
+		})
+	}
+}

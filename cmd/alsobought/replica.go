@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/alsobought/alsobought/internal/pg"
+)
+
+// openReplica returns a pool of the url, nil without one. It has to be of the same database as the primary, and as far as its migrations.
+func openReplica(ctx context.Context, primary *pgxpool.Pool, url, passwordFile string) (*pgxpool.Pool, error) {
+	if url == "" {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	var options []pg.Option
+	if passwordFile != "" {
+		options = append(options, pg.PasswordFile(passwordFile))
+	}
+	replica, err := pg.Open(ctx, url, 0, options...)
+	if pg.IsUnreachable(err) {
+		return nil, fmt.Errorf("--read-url: %v: see that the replica runs, or start without it", err) //nolint:errorlint // it is not DATABASE_URL's
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--read-url: %w", err)
+	}
+	if err := isReplica(ctx, primary, replica); err != nil {
+		replica.Close()
+		return nil, fmt.Errorf("--read-url: %w", err)
+	}
+	return replica, nil
+}
+
+func isReplica(ctx context.Context, primary, replica *pgxpool.Pool) error {
+	version, since, err := pg.SchemaVersion(ctx, primary)
+	if err != nil {
+		return err
+	}
+	replayed, replicaSince, err := pg.SchemaVersion(ctx, replica)
+	switch {
+	case err != nil:
+		return err
+	case !since.Equal(replicaSince):
+		return errors.New("that is no replica of the database of DATABASE_URL: name one of its hot standbys")
+	case replayed != version:
+		return errors.New("the replica has not replayed the migrations of its primary yet: start again when it has")
+	}
+	return pg.CheckSchema(ctx, replica)
+}
