@@ -22,6 +22,7 @@ SQLC := bin/tools/sqlc
 GOLANGCI := bin/tools/golangci-lint
 BENCHSTAT := bin/tools/benchstat
 OAPI_CODEGEN := bin/tools/oapi-codegen
+ESBUILD := bin/tools/esbuild
 TESTPG := bin/tools/testpg
 NFPM := bin/tools/nfpm
 CYCLONEDX := bin/tools/cyclonedx-gomod
@@ -178,16 +179,17 @@ vet: go
 
 # The queries are compiled first, so that a mistake in one of them leaves db/ as it is. Emptied, because sqlc keeps files whose queries are gone.
 .PHONY: generate
-generate: go $(SQLC) $(OAPI_CODEGEN) ## write db/ from migrations/ and queries/, client/ from the API's document
+generate: go $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) ## write db/ from migrations/ and queries/, client/ from the API's document, the widget
 	@$(SQLC) compile
 	@rm -f db/*.go
 	@$(SQLC) generate
+	@$(ESBUILD) internal/httpapi/widget.js --minify --target=es2022 --charset=utf8 --log-level=warning --outfile=internal/httpapi/widget.min.js --allow-overwrite
 	@go run ./cmd/alsobought openapi >client/openapi.json
 	@$(OAPI_CODEGEN) -config client/oapi-codegen.yaml client/openapi.json | sed 1,2d >client/api.gen.go # doc.go has the package's comment
 
 .PHONY: check-generate
 check-generate: generate ## fail if what is generated is not up to date
-	@$(GIT) diff --exit-code --stat -- db client || { echo 'make: what is generated was not up to date, it is now: commit it' >&2; exit 1; }
+	@$(GIT) diff --exit-code --stat -- db client internal/httpapi/widget.min.js || { echo 'make: what is generated was not up to date, it is now: commit it' >&2; exit 1; }
 	@untracked=$$($(GIT) ls-files --others -- db client); \
 	[[ -z "$$untracked" ]] || { echo "make: generated and not in git, add it:" $$untracked >&2; exit 1; }
 
@@ -206,7 +208,7 @@ check-alerts: promtool ## the alert rules of deploy/prometheus, checked and trie
 check: lint check-tidy check-generate check-alerts vet bench-once test ## all that CI runs
 
 .PHONY: tools
-tools: $(SQLC) $(OAPI_CODEGEN) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the other targets build on demand
+tools: $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the other targets build on demand
 
 .PHONY: clean
 clean: ## remove what make built
@@ -248,6 +250,9 @@ $(SQLC): tools/go.mod tools/go.sum | go
 
 $(OAPI_CODEGEN): tools/go.mod tools/go.sum | go
 	$(call build_tool,tools,github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen)
+
+$(ESBUILD): tools/go.mod tools/go.sum | go
+	$(call build_tool,tools,github.com/evanw/esbuild/cmd/esbuild)
 
 $(GOLANGCI): tools/go.mod tools/go.sum | go
 	$(call build_tool,tools,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)

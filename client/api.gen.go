@@ -351,7 +351,8 @@ type HealthBody struct {
 	DatabaseConnected bool `json:"database_connected"`
 
 	// PendingOrders Orders added, changed or deleted since it looked, at most; 0 only if there are none.
-	PendingOrders *int64 `json:"pending_orders,omitempty"`
+	PendingOrders *int64       `json:"pending_orders,omitempty"`
+	Primary       *PrimaryBody `json:"primary,omitempty"`
 
 	// ReadOnly Nothing can be changed: a replica, or default_transaction_read_only.
 	ReadOnly bool             `json:"read_only,omitempty"`
@@ -472,6 +473,15 @@ type OrdersBody struct {
 	Orders []OrderBody `json:"orders,omitempty"`
 }
 
+// PrimaryBody defines model for PrimaryBody.
+type PrimaryBody struct {
+	// Answers It answers questions, too, because the replica is away.
+	Answers bool `json:"answers"`
+
+	// Connected It can be asked: orders, rules and new keys need it.
+	Connected bool `json:"connected"`
+}
+
 // ReadyBody defines model for ReadyBody.
 type ReadyBody struct {
 	// BuildID The active build.
@@ -485,7 +495,8 @@ type ReadyBody struct {
 	Missing string `json:"missing,omitempty"`
 
 	// PendingOrders Orders added, changed or deleted since it looked, at most; 0 only if there are none.
-	PendingOrders *int64 `json:"pending_orders,omitempty"`
+	PendingOrders *int64       `json:"pending_orders,omitempty"`
+	Primary       *PrimaryBody `json:"primary,omitempty"`
 
 	// ReadOnly Nothing can be changed: a replica, or default_transaction_read_only.
 	ReadOnly  bool            `json:"read_only,omitempty"`
@@ -939,7 +950,7 @@ type ClientInterface interface {
 
 	// OrdersGet One order
 	//
-	// As the database has it now.
+	// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
 	//
 	// Corresponds with GET /api/v1/orders/{order_id} (the `OrdersGet` operationId).
 	OrdersGet(ctx context.Context, orderID string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -953,7 +964,7 @@ type ClientInterface interface {
 
 	// OrderRecommendations What goes with an order
 	//
-	// The items that go with those of an order that was loaded, none of them in it.
+	// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
 	//
 	// Corresponds with GET /api/v1/recommendations/{order_id} (the `OrderRecommendations` operationId).
 	OrderRecommendations(ctx context.Context, orderID string, params *OrderRecommendationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1194,7 +1205,7 @@ func (c *Client) OrdersDelete(ctx context.Context, orderID string, params *Order
 
 // OrdersGet One order
 //
-// As the database has it now.
+// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
 //
 // Corresponds with GET /api/v1/orders/{order_id} (the `OrdersGet` operationId).
 func (c *Client) OrdersGet(ctx context.Context, orderID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1228,7 +1239,7 @@ func (c *Client) PopularItems(ctx context.Context, params *PopularItemsParams, r
 
 // OrderRecommendations What goes with an order
 //
-// The items that go with those of an order that was loaded, none of them in it.
+// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
 //
 // Corresponds with GET /api/v1/recommendations/{order_id} (the `OrderRecommendations` operationId).
 func (c *Client) OrderRecommendations(ctx context.Context, orderID string, params *OrderRecommendationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2712,7 +2723,7 @@ type ClientWithResponsesInterface interface {
 
 	// OrdersGetWithResponse One order
 	//
-	// As the database has it now.
+	// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2730,7 +2741,7 @@ type ClientWithResponsesInterface interface {
 
 	// OrderRecommendationsWithResponse What goes with an order
 	//
-	// The items that go with those of an order that was loaded, none of them in it.
+	// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2887,11 +2898,18 @@ func (r BasketRecommendationsResponse) ContentType() string {
 	return ""
 }
 
+// OrdersCancelResponse200Headers the declared response headers of an HTTP 200 response for OrdersCancel
+type OrdersCancelResponse200Headers struct {
+	Warning *string
+}
+
 type OrdersCancelResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Stored
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *OrdersCancelResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3058,11 +3076,18 @@ func (r OrdersDeleteResponse) ContentType() string {
 	return ""
 }
 
+// OrdersGetResponse200Headers the declared response headers of an HTTP 200 response for OrdersGet
+type OrdersGetResponse200Headers struct {
+	Warning *string
+}
+
 type OrdersGetResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Stored
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *OrdersGetResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -3740,7 +3765,7 @@ func (c *ClientWithResponses) OrdersDeleteWithResponse(ctx context.Context, orde
 
 // OrdersGetWithResponse One order
 //
-// As the database has it now.
+// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3770,7 +3795,7 @@ func (c *ClientWithResponses) PopularItemsWithResponse(ctx context.Context, para
 
 // OrderRecommendationsWithResponse What goes with an order
 //
-// The items that go with those of an order that was loaded, none of them in it.
+// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4024,6 +4049,19 @@ func ParseOrdersCancelResponse(rsp *http.Response) (*OrdersCancelResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers OrdersCancelResponse200Headers
+		if values := rsp.Header.Values("Warning"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Warning", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Warning = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -4133,6 +4171,19 @@ func ParseOrdersGetResponse(rsp *http.Response) (*OrdersGetResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers OrdersGetResponse200Headers
+		if values := rsp.Header.Values("Warning"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Warning", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Warning = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -44,6 +44,7 @@ func wellAnswered() []request {
 		{"root", get, "/", "", map[string]string{"Accept": "text/html"}},
 		{"docs", get, "/docs", "", nil},
 		{"openapi", get, "/openapi.json", "", nil},
+		{"widget", get, widgetPath, "", nil},
 		{"health", get, "/health", "", nil},
 		{"health-slash", get, "/health/", "", nil},
 		{"readyz", get, "/readyz", "", nil},

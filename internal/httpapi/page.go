@@ -74,6 +74,7 @@ type (
 // pages adds what people look at, and the document, for which all other operations must be there.
 func (a *API) pages() {
 	a.front()
+	a.widget()
 	for path, what := range map[string]string{"/docs": "The documentation as a page", "/openapi.json": "The OpenAPI document"} {
 		mediaType := map[string]string{"/docs": "text/html", "/openapi.json": "application/json"}[path]
 		a.routes.OpenAPI().AddOperation(&huma.Operation{

@@ -1,0 +1,58 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	_ "embed" // the widget
+	"encoding/hex"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const widgetPath = "/widget.js"
+
+// widgetJS is made of widget.js by `make generate`.
+//
+//go:embed widget.min.js
+var widgetJS []byte
+
+// widgetCache lets browsers keep the widget for an hour, and ask whether it is still the same after that.
+const widgetCache = "public, max-age=3600"
+
+// widget serves the web component that shows recommendations in other people's pages.
+func (a *API) widget() {
+	sum := sha256.Sum256(widgetJS)
+	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	a.routes.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: "widget",
+		Method:      http.MethodGet,
+		Path:        widgetPath,
+		Summary:     "The web component for pages of shops",
+		Description: "Defines `<also-bought item=\"...\">`, which asks this server what customers also bought.",
+		Tags:        []string{"pages"},
+		Parameters: []*huma.Param{{
+			Name: "If-None-Match", In: "header", Description: "The ETags that the client has: 304 if one of them is right.", Schema: text(""),
+		}},
+		Responses: map[string]*huma.Response{"200": {
+			Description: "A script.",
+			Content:     map[string]*huma.MediaType{"text/javascript": {}},
+			Headers: map[string]*huma.Header{
+				"ETag":                         {Required: true, Description: "Of the script.", Schema: text("")},
+				"Cache-Control":                {Required: true, Description: "Keep it for an hour.", Schema: text("")},
+				"Cross-Origin-Resource-Policy": {Required: true, Description: "Pages of any origin may load it.", Schema: text("^cross-origin$")},
+			},
+		}},
+	})
+	a.router.Get(widgetPath, func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("ETag", etag)
+		h.Set("Cache-Control", widgetCache)
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		if condition := (Conditional{r.Header.Get("If-None-Match")}); condition.has(etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		h.Set("Content-Type", "text/javascript; charset=utf-8")
+		_, _ = w.Write(widgetJS) // a client that is gone
+	})
+}
