@@ -105,7 +105,7 @@ func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) e
 }
 
 func answersCompared(m backup.Manifest, c backup.Comparison) string {
-	if c.Asked {
+	if c.AnswersCompared {
 		return fmt.Sprintf("to %s questions, the same as then", grouped(int64(m.Answers.Questions)))
 	}
 	return fmt.Sprintf("not compared: the schema is of alsobought %s; run alsobought migrate up", printable(m.Version))

@@ -80,7 +80,7 @@ func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Ba
 	fmt.Fprintf(term.stdout, "  rows      %s in %d tables, as many as then\n",
 		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
 	answers := fmt.Sprintf("not compared: the schema was not that of this alsobought (%s)", version)
-	if compared.Asked {
+	if compared.AnswersCompared {
 		answers = fmt.Sprintf("to %s questions, the same as then", grouped(int64(b.Manifest.Answers.Questions)))
 	}
 	fmt.Fprintf(term.stdout, "  answers   %s\n", answers)

@@ -154,7 +154,7 @@ func differences(t *testing.T, pool *pg.Pool, m backup.Manifest) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !compared.Asked {
+	if !compared.AnswersCompared {
 		t.Error("answers were not compared")
 	}
 	return compared.Differences
