@@ -318,7 +318,7 @@ func refusals(t *testing.T, s server) {
 	newer := b
 	newer.Manifest.Server = 99
 	_, err = backup.Restore(t.Context(), s.empty(t, "old_server", "alsobought"), newer, "")
-	refused(t, err, "the backup is of PostgreSQL 99, this server is")
+	refused(t, err, "the backup is from PostgreSQL 99, but this server is version")
 	newer = b
 	newer.Manifest.PgDump = 99
 	_, err = backup.Restore(t.Context(), s.empty(t, "old_programs", "alsobought"), newer, "")

@@ -40,7 +40,7 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 	}
 	server := number / 10000
 	if server < b.Manifest.Server {
-		return nil, fmt.Errorf("the backup is of PostgreSQL %d, this server is %d: restore into %d or newer",
+		return nil, fmt.Errorf("the backup is from PostgreSQL %d, but this server is version %d: restore into %d or newer",
 			b.Manifest.Server, server, b.Manifest.Server)
 	}
 	obstacle, err := db.New(pool).RestoreObstacle(ctx)

@@ -362,7 +362,7 @@ func TestProgram(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "pg_dump"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for atLeast, want := range map[int]string{14: "", 16: "", 17: "pg_dump is of PostgreSQL 16, 17 or newer is needed"} {
+	for atLeast, want := range map[int]string{14: "", 16: "", 17: "pg_dump is version 16, but 17 or newer is needed"} {
 		path, major, err := Program(t.Context(), dir, "pg_dump", atLeast)
 		if want == "" && (err != nil || major != 16 || path != filepath.Join(dir, "pg_dump")) {
 			t.Errorf("at least %d: %s of %d, error %v", atLeast, path, major, err)
