@@ -86,9 +86,9 @@ func TestCreateRefuses(t *testing.T) {
 		"escape":        {"a\x1b[31mb", nil, "name has characters"},
 		"no UTF-8":      {"a\xffb", nil, "name has characters"},
 		"taken":         {"taken ", nil, `name "taken" is taken by another key`},
-		"expired":       {"a", at(time.Now().Add(-time.Second)), "expiry is over already"},
-		"zero time":     {"a", &time.Time{}, "expiry is over already"},
-		"beyond a year": {"a", at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), "expiry is beyond"},
+		"expired":       {"a", at(time.Now().Add(-time.Second)), "expiry is in the past"},
+		"zero time":     {"a", &time.Time{}, "expiry is in the past"},
+		"beyond a year": {"a", at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), "expiry is after the year"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

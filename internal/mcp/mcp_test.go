@@ -195,7 +195,7 @@ func TestWrongCalls(t *testing.T) {
 		{"similar", `{"item":"bread","limt":5}`, `unknown argument "limt": see the input schema`},
 		{"similar", `{"item":"bread","measure":"pmi"}`, `measure is "pmi": choose one of affinity, count, confidence, cosine, jaccard, lift`},
 		{"similar", `{"item":"bread","min_confidence":2}`, `min_confidence is 2: choose 0 to 1`},
-		{"similar", `{"item":"bread","item":"tea"}`, `the arguments cannot be read: jsontext: duplicate object member name "item"`},
+		{"similar", `{"item":"bread","item":"tea"}`, `invalid arguments: jsontext: duplicate object member name "item"`},
 		{"similar", `["bread"]`, `the arguments are not a JSON object: see the input schema`},
 		{"popular", `{"days":366}`, `days is 366: choose 1 to 365`},
 		{"basket", `{"items":[]}`, `items has 0 names: choose 1 to 100`},

@@ -149,7 +149,7 @@ func TestAddRefuses(t *testing.T) {
 	}{
 		"nothing at all": {
 			func(d *rules.Draft) { *d = rules.Draft{} },
-			[]string{`kind is ""`, "items has 0 different names: choose 1 to 1000", "reason is empty", "author is empty"},
+			[]string{`kind is ""`, "items has 0 distinct names: choose 1 to 1000", "reason is empty", "author is empty"},
 		},
 		"all at once": {
 			func(d *rules.Draft) {
@@ -159,24 +159,24 @@ func TestAddRefuses(t *testing.T) {
 				}
 			},
 			[]string{
-				`kind is "HIDE"`, "item is empty", "items[1] is empty", "items[2] is no text", "items[3] is no text", "items[4] has 2001 bytes",
-				"reason is empty", "author is no text", "valid_from is of the year 1", "valid_until is not after",
+				`kind is "HIDE"`, "item is empty", "items[1] is empty", "items[2] is not valid UTF-8", "items[3] is not valid UTF-8", "items[4] has 2001 bytes",
+				"reason is empty", "author is not valid UTF-8", "valid_from is in the year 1", "valid_until is not after",
 			},
 		},
 		"too many items":    {func(d *rules.Draft) { d.Items = names(1001) }, []string{"items has 1001 different names"}},
-		"one apart":         {func(d *rules.Draft) { d.Kind, d.Items = rules.Apart, []string{"a", " a"} }, []string{"items has 1 different names: choose 2"}},
-		"apart for an item": {func(d *rules.Draft) { d.Kind, d.Items, d.Item = rules.Apart, names(2), text("a") }, []string{"item is given"}},
+		"one apart":         {func(d *rules.Draft) { d.Kind, d.Items = rules.Apart, []string{"a", " a"} }, []string{"items has 1 distinct names: choose 2"}},
+		"apart for an item": {func(d *rules.Draft) { d.Kind, d.Items, d.Item = rules.Apart, names(2), text("a") }, []string{"item is not allowed"}},
 		"item too long":     {func(d *rules.Draft) { d.Item = text(strings.Repeat("é", 1001)) }, []string{"item has 2002 bytes"}},
 		"reason too long":   {func(d *rules.Draft) { d.Reason = strings.Repeat("x", 2001) }, []string{"reason has 2001 bytes"}},
 		"over already":      {func(d *rules.Draft) { d.ValidUntil = at(now.Add(-time.Second)) }, []string{"valid_until is not after"}},
 		"long over":         {func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(-2*time.Hour)), at(now.Add(-time.Hour)) }, []string{"valid_until is not"}},
 		"ends at its start": {func(d *rules.Draft) { d.ValidFrom = at(now.Add(time.Hour)); d.ValidUntil = d.ValidFrom }, []string{"valid_until is not after"}},
 		"ends before":       {func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(2*time.Hour)), at(now.Add(time.Hour)) }, []string{"valid_until is not after"}},
-		"begins far away":   {func(d *rules.Draft) { d.ValidFrom = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_from is of the year 10000"}},
-		"ends far away":     {func(d *rules.Draft) { d.ValidUntil = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_until is beyond"}},
+		"begins far away":   {func(d *rules.Draft) { d.ValidFrom = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_from is in the year 10000"}},
+		"ends far away":     {func(d *rules.Draft) { d.ValidUntil = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_until is after the year"}},
 		"far away elsewhere": {func(d *rules.Draft) {
 			d.ValidUntil = at(time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200)))
-		}, []string{"valid_until is beyond"}},
+		}, []string{"valid_until is after the year"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
