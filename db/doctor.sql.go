@@ -403,7 +403,7 @@ WITH said AS (
 )
 SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::text AS problem
 FROM (
-    (SELECT 'every load''s counts are those of its rows' AS check_name, s.load_id,
+    (SELECT 'every load''s counts match its rows' AS check_name, s.load_id,
             'load ' || s.load_id AS subject,
             'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects, ' ||
             s.not_bought || ' not bought; there are ' || coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) ||
@@ -598,14 +598,14 @@ FROM (
      ORDER BY w.order_id
      LIMIT 20)
     UNION ALL
-    (SELECT 'every order knows the items of its lines', w.order_id, NULL, 'order ' || w.external_id,
+    (SELECT 'every order lists the items of its lines', w.order_id, NULL, 'order ' || w.external_id,
             'does not know the items of its lines'
      FROM wrong AS w
      WHERE w.items <> coalesce(w.of_lines, '{}')
      ORDER BY w.order_id
      LIMIT 20)
     UNION ALL
-    (SELECT 'every line has its order and its item', w.order_id, i.item_id,
+    (SELECT 'every line has an order and an item', w.order_id, i.item_id,
             'line of order ' || w.order_id || ' and item ' || i.item_id, 'its order or its item is missing'
      FROM wrong AS w
      CROSS JOIN LATERAL unnest(w.of_lines) AS i(item_id)

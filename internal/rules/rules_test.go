@@ -163,7 +163,7 @@ func TestAddRefuses(t *testing.T) {
 				"reason is empty", "author is not valid UTF-8", "valid_from is in the year 1", "valid_until is not after",
 			},
 		},
-		"too many items":    {func(d *rules.Draft) { d.Items = names(1001) }, []string{"items has 1001 different names"}},
+		"too many items":    {func(d *rules.Draft) { d.Items = names(1001) }, []string{"items has 1001 distinct names"}},
 		"one apart":         {func(d *rules.Draft) { d.Kind, d.Items = rules.Apart, []string{"a", " a"} }, []string{"items has 1 distinct names: choose 2"}},
 		"apart for an item": {func(d *rules.Draft) { d.Kind, d.Items, d.Item = rules.Apart, names(2), text("a") }, []string{"item is not allowed"}},
 		"item too long":     {func(d *rules.Draft) { d.Item = text(strings.Repeat("é", 1001)) }, []string{"item has 2002 bytes"}},
