@@ -525,14 +525,14 @@ func TestMissingRoles(t *testing.T) {
 		}
 		return list
 	}
-	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "is not on this server: run alsobought migrate up") {
+	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "does not exist on this server: run alsobought migrate up") {
 		t.Errorf("doctor says %q", list)
 	}
 	if applied, err := pg.MigrateUp(t.Context(), target); err != nil || len(applied) > 0 {
 		t.Errorf("without the role, migrate applied %v, error %v", applied, err)
 	}
 	exec(t, to.Pool, "CREATE ROLE alsobought_reporting NOLOGIN")
-	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "may not read all of the reports") {
+	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "may not read all reports") {
 		t.Errorf("doctor says %q", list)
 	}
 	if _, err := pg.MigrateUp(t.Context(), target); err != nil {

@@ -123,7 +123,7 @@ func breakages() []breakage {
 		},
 		{
 			"every row known from an earlier load exists", "an order",
-			`UPDATE known_orders SET order_id = 1000`, "load 2, order 1000", "is known from an earlier load",
+			`UPDATE known_orders SET order_id = 1000`, "load 2, order 1000", "should be known from an earlier load",
 		},
 		{
 			"every row known from an earlier load exists", "a line of the same load",
@@ -195,39 +195,39 @@ func breakages() []breakage {
 		},
 		{
 			"every pair is possible", "with a weight that is not exact",
-			`UPDATE item_pairs SET weight_units = weight_units + 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET weight_units = weight_units + 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "without orders",
-			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "in more baskets than its items",
-			`UPDATE item_pairs SET orders_together = 4, weight = 4 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET orders_together = 4, weight = 4 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too heavy",
-			`UPDATE item_pairs SET weight = orders_together + 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET weight = orders_together + 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too light",
-			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too light for its age",
 			`UPDATE builds SET half_life_days = 1 WHERE build_id = 4;
-			 UPDATE item_pairs SET weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			 UPDATE item_pairs SET weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "the wrong way round",
 			`DELETE FROM item_neighbours WHERE build_id = 4 AND least(item_id, other_id) = 1 AND greatest(item_id, other_id) = 2;
 			 UPDATE builds SET neighbours = neighbours - 2 WHERE active;
 			 UPDATE item_pairs SET item_a = 2, item_b = 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`,
-			"build 4, pair of items 2 and 1", "is not possible",
+			"build 4, pair of items 2 and 1", "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "of an item without baskets",
-			`UPDATE item_stats SET baskets = 0 WHERE build_id = 4 AND item_id = 4`, "build 4, pair of items 1 and 4", "is not possible",
+			`UPDATE item_stats SET baskets = 0 WHERE build_id = 4 AND item_id = 4`, "build 4, pair of items 1 and 4", "contradicts the statistics",
 		},
 		{
 			"every neighbour is a pair", "a stranger",
@@ -237,17 +237,17 @@ func breakages() []breakage {
 		{
 			"every overlap is a share", "more than all",
 			`UPDATE item_neighbours SET overlap = 1.001 WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
-			"build 4, neighbour 1 of item 4", "is no share",
+			"build 4, neighbour 1 of item 4", "outside 0 to 1",
 		},
 		{
 			"every overlap is a share", "less than nothing",
 			`UPDATE item_neighbours SET step = -0.001 WHERE build_id = 3 AND item_id = 4 AND neighbour_rank = 1`,
-			"build 3, neighbour 1 of item 4", "is no share",
+			"build 3, neighbour 1 of item 4", "outside 0 to 1",
 		},
 		{
 			"every overlap is a share", "no number",
 			`UPDATE item_neighbours SET overlap = 'NaN' WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
-			"build 4, neighbour 1 of item 4", "is no share",
+			"build 4, neighbour 1 of item 4", "outside 0 to 1",
 		},
 		{
 			"no item is in more orders of a day than that day has", "more",
@@ -320,28 +320,28 @@ func breakages() []breakage {
 		},
 		{
 			"no tables are left over", "days of a pruned build", `CREATE TABLE item_days_1 (LIKE item_days)`,
-			"table item_days_1", "alsobought builds prune removes it",
+			"table item_days_1", "run alsobought builds prune",
 		},
 		{
 			"no tables are left over", "of a build that never was", `CREATE TABLE item_pairs_1000 (LIKE item_pairs)`,
-			"table item_pairs_1000", "alsobought builds prune removes it",
+			"table item_pairs_1000", "run alsobought builds prune",
 		},
 		{
 			"no tables are left over", "of a pruned build", `CREATE TABLE item_stats_1 (LIKE item_stats)`,
-			"table item_stats_1", "alsobought builds prune removes it",
+			"table item_stats_1", "run alsobought builds prune",
 		},
 		{
 			"the reporting role may read all reports", "a view withheld", `REVOKE SELECT ON reporting.loads FROM alsobought_reporting`,
-			"role alsobought_reporting", "may not read all of the reports: run alsobought migrate up",
+			"role alsobought_reporting", "may not read all reports: run alsobought migrate up",
 		},
 		{
 			"the reporting role may read all reports", "the schema withheld", `REVOKE USAGE ON SCHEMA reporting FROM alsobought_reporting`,
-			"role alsobought_reporting", "may not read all of the reports",
+			"role alsobought_reporting", "may not read all reports",
 		},
 		{
 			"the reporting role may read all reports", "a function withheld",
 			`REVOKE EXECUTE ON FUNCTION reporting.load_quality FROM alsobought_reporting`,
-			"role alsobought_reporting", "may not read all of the reports",
+			"role alsobought_reporting", "may not read all reports",
 		},
 	}
 }
