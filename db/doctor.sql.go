@@ -256,7 +256,7 @@ func (q *Queries) DoctorItemDays(ctx context.Context) ([]DoctorItemDaysRow, erro
 
 const doctorKnownRows = `-- name: DoctorKnownRows :many
 SELECT ('load ' || x.load_id || ', order ' || x.order_id)::text AS subject,
-       'should be known from an earlier load, but there is none'::text AS problem
+       'should be known from an earlier load, but that load is missing or this one'::text AS problem
 FROM (
     SELECT k.load_id, k.order_id FROM known_orders AS k
     WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = k.order_id AND o.load_id <> k.load_id)

@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// healthy is a database with a bit of everything that is as it should be: two loads, rejects, repeats, an order that was cancelled, two
-// builds kept, one pruned.
+// healthy returns a consistent database with a bit of everything: two loads, rejects, repeats, a cancelled
+// order, two kept builds and a pruned one.
 func healthy(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -52,7 +52,7 @@ func mustBuild(t *testing.T, pool *pg.Pool) {
 	}
 }
 
-// breakage is one invariant broken by hand, and no other.
+// breakage breaks exactly one invariant by hand.
 type breakage struct {
 	check   string
 	name    string
@@ -71,7 +71,7 @@ func breakages() []breakage {
 		{
 			"every order lists the items of its lines", "an order that knows of one more",
 			`UPDATE orders SET items = items || 1000::bigint WHERE external_id = 'o1'`,
-			"order o1", "does not know",
+			"order o1", "does not list",
 		},
 		{
 			"every line has an order and an item", "a line without order",
@@ -128,7 +128,7 @@ func breakages() []breakage {
 		{
 			"every row known from an earlier load exists", "a line of the same load",
 			`UPDATE known_lines SET load_id = 1; UPDATE loads SET lines_deleted = 1 WHERE load_id = 2;
-			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "it is the same",
+			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "or this one",
 		},
 		{
 			"every item of a build has a name", "an item that is gone",
@@ -138,17 +138,17 @@ func breakages() []breakage {
 		{
 			"every row belongs to a load", "an order",
 			`UPDATE orders SET load_id = 1000 WHERE external_id = 'o7'; UPDATE loads SET orders_added = 0 WHERE load_id = 2`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{
 			"every row belongs to a load", "lines",
 			`UPDATE order_lines SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_loaded = 0, rows_read = rows_read - 2 WHERE load_id = 2`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{
 			"every row belongs to a load", "rejects",
 			`UPDATE load_rejects SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_rejected = 0, rows_read = rows_read - 1 WHERE load_id = 2`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{
 			"every line with returns is settled", "a line that is still there",
@@ -159,7 +159,7 @@ func breakages() []breakage {
 			"every row belongs to a load", "returns",
 			`INSERT INTO known_lines VALUES (1, 1, 1, 1); INSERT INTO returned_lines VALUES (1, 1, 1000, 0.5);
 			 UPDATE order_lines SET quantity = 0.5 WHERE order_id = 1 AND item_id = 1`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{"one build is active", "none", `UPDATE builds SET active = false`, "builds", "none is active"},
 		{
@@ -261,11 +261,11 @@ func breakages() []breakage {
 		},
 		{
 			"every day belongs to a kept build", "of a pruned one", `INSERT INTO order_days VALUES (1, '2024-02-29', 2)`,
-			"build 1, 2024-02-29", "is a day of no build that is kept",
+			"build 1, 2024-02-29", "belongs to no kept build",
 		},
 		{
 			"every day belongs to a kept build", "of a build that never was", `INSERT INTO order_days VALUES (1000, '2024-02-29', 2)`,
-			"build 1000, 2024-02-29", "is a day of no build that is kept",
+			"build 1000, 2024-02-29", "belongs to no kept build",
 		},
 		{
 			"every build has its partitions", "one is detached", `ALTER TABLE item_days DETACH PARTITION item_days_3`,
@@ -288,12 +288,12 @@ func breakages() []breakage {
 		},
 		{
 			"every build has its partitions", "one too many", `CREATE TABLE more PARTITION OF item_pairs FOR VALUES IN (1000)`,
-			"table more", "is a partition of item_pairs, but of no build",
+			"table more", "is a partition of item_pairs, but of no kept build",
 		},
 		{
 			"every function, view and trigger is as installed", "another body",
 			`CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 21`,
-			"function closest_neighbours()", "was changed by hand: alsobought migrate up",
+			"function closest_neighbours()", "was changed by hand: run alsobought migrate up",
 		},
 		{
 			"every function, view and trigger is as installed", "a PL/pgSQL function of a migration, and what it returns",
@@ -312,7 +312,7 @@ func breakages() []breakage {
 		},
 		{
 			"every function, view and trigger is as installed", "one that is gone", `DROP VIEW reporting.order_deletions`,
-			"view reporting.order_deletions", "is missing: alsobought migrate up",
+			"view reporting.order_deletions", "is missing: run alsobought migrate up",
 		},
 		{
 			"every function, view and trigger is as installed", "a trigger that is off", `ALTER TABLE orders DISABLE TRIGGER orders_deleted`,
@@ -405,7 +405,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// Each invariant, broken by hand, is the one that is named.
+// Each invariant that is broken by hand is reported.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	for _, b := range breakages() {
@@ -426,7 +426,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// No check without a test that breaks what it checks, and no query of doctor.sql that is not asked.
+// Every check has a test that breaks its invariant, and every query of doctor.sql is used.
 func TestEveryCheckIsTested(t *testing.T) {
 	t.Parallel()
 	var checks, broken []string
@@ -450,7 +450,7 @@ func TestEveryCheckIsTested(t *testing.T) {
 	}
 }
 
-// There may be millions of bad rows; 20 of them say enough.
+// There may be millions of bad rows; 20 are enough.
 func TestAtMostTwenty(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -471,7 +471,7 @@ func TestAtMostTwenty(t *testing.T) {
 	}
 }
 
-// A database without our tables is an error that says which check it was, not a healthy one.
+// A database without our tables is an error that names the check, not a healthy database.
 func TestNoSchema(t *testing.T) {
 	t.Parallel()
 	pool, err := pg.Open(t.Context(), dbtest.NewEmptyURL(t), 1)

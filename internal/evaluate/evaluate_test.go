@@ -17,7 +17,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestEqualReports: the same again, and the same from orders that were loaded in another order; another seed draws others.
+// TestEqualReports: repeated evaluations give the same report, even if the orders were loaded in another order;
+// another seed draws other orders.
 func TestEqualReports(t *testing.T) {
 	t.Parallel()
 	orders := drawOrders(1, oracle.Shapes()[2])
@@ -39,7 +40,7 @@ func TestEqualReports(t *testing.T) {
 	}
 }
 
-// TestMeasures: affinity and count unless others are named, each once, in their order.
+// TestMeasures: the default is affinity and count; named measures are graded once each, in order.
 func TestMeasures(t *testing.T) {
 	t.Parallel()
 	pool := loaded(t, drawOrders(1, oracle.Shapes()[1]), 1)
@@ -72,7 +73,7 @@ func TestMeasures(t *testing.T) {
 	}
 }
 
-// TestUnknownHidden: an item that only held-out orders have is a miss, and the last of all.
+// TestUnknownHidden: an item that occurs only in held-out orders is a miss, ranked last.
 func TestUnknownHidden(t *testing.T) {
 	t.Parallel()
 	orders := dated{oracle.Orders{}, nil}
@@ -88,7 +89,7 @@ func TestUnknownHidden(t *testing.T) {
 	}
 }
 
-// TestLargeBaskets: an order may have more items than a basket that is asked about over HTTP.
+// TestLargeBaskets: an order may have more items than a basket in a request.
 func TestLargeBaskets(t *testing.T) {
 	t.Parallel()
 	orders := drawOrders(1, oracle.Shape{Orders: 30, Items: 400, MaxSize: 250})
@@ -128,7 +129,7 @@ func TestNothingToGrade(t *testing.T) {
 	}
 }
 
-// state is all that an evaluation could leave behind.
+// state lists everything that an evaluation could leave behind.
 func state(t *testing.T, pool *pgxpool.Pool) (left struct{ Tables, Builds, Sequence, Days string }) {
 	t.Helper()
 	err := pool.QueryRow(t.Context(), `SELECT
@@ -142,7 +143,7 @@ func state(t *testing.T, pool *pgxpool.Pool) (left struct{ Tables, Builds, Seque
 	return left
 }
 
-// TestNothingIsLeft evaluates other settings, and asks the active build in the midst of it.
+// TestNothingIsLeft evaluates other settings and queries the active build meanwhile.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	pool := loaded(t, drawOrders(1, oracle.Shapes()[2]), 1)

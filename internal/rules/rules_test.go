@@ -39,7 +39,7 @@ func hiding(items ...string) rules.Draft {
 	return rules.Draft{Kind: rules.Hide, Items: items, Reason: "recalled", Author: "tester"}
 }
 
-// ids of the rules listed, all of them or those in force.
+// ids returns the IDs of the listed rules, all of them or those in force.
 func ids(t *testing.T, pool *pg.Pool, opts rules.ListOptions) []int64 {
 	t.Helper()
 	list, err := rules.List(t.Context(), pool, opts)
@@ -63,7 +63,7 @@ func TestAdd(t *testing.T) {
 	text := func(s string) *string { return &s }
 	for name, c := range map[string]struct {
 		draft   rules.Draft
-		want    rules.Rule // but for what the database says
+		want    rules.Rule // except columns set by the database
 		unknown []string
 	}{
 		"hide": {
@@ -130,7 +130,7 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is said at once, by field, and nothing is added.
+// All problems are reported at once, by field, and nothing is added.
 func TestAddRefuses(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -202,7 +202,7 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// What Add takes, the constraints of the table take, and what it refuses is said in words: never by PostgreSQL.
+// Add accepts exactly what the constraints of the table accept, so its refusals never come from PostgreSQL.
 func FuzzAdd(f *testing.F) {
 	f.Add("hide", "", false, "a", "b", "why", int64(0), int64(0))
 	f.Add("apart", "", false, "a", "a", "why", int64(-1), int64(1))
@@ -240,7 +240,7 @@ func FuzzAdd(f *testing.F) {
 	})
 }
 
-// In force are those that have begun and not ended; all is all, page by page.
+// Rules in force have begun and not ended; lists are complete across pages.
 func TestList(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -302,7 +302,7 @@ func TestEnd(t *testing.T) {
 	if ended, err := rules.End(t.Context(), pool, early.RuleID, "undoer"); err != nil || !ended.ValidUntil.Before(later) {
 		t.Errorf("early: %+v, error %v", ended, err)
 	}
-	// What was to come never comes.
+	// A future rule never comes into force.
 	if ended, err := rules.End(t.Context(), pool, future.RuleID, "undoer"); err != nil || !ended.ValidUntil.Equal(ended.ValidFrom) {
 		t.Errorf("to come: %+v, error %v", ended, err)
 	}
@@ -319,7 +319,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// Of many who end a rule, one has ended it.
+// Of concurrent attempts to end a rule, one succeeds.
 func TestEndAtOnce(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -342,7 +342,7 @@ func TestEndAtOnce(t *testing.T) {
 	}
 }
 
-// Rules are rows like any other: what SQL inserts is listed and ended the same.
+// Rules inserted by SQL are listed and ended like any other.
 func TestInsertedBySQL(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
