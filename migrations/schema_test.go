@@ -54,6 +54,7 @@ const (
 )
 
 // violations are statements that the constraints refuse, run after the fixtures.
+//
 //nolint:dupword // SQL may say NULL, NULL
 var violations = map[string][]string{
 	"loads_pkey":            {`INSERT INTO loads (load_id, source, loaded_by, version) OVERRIDING SYSTEM VALUE VALUES (1, '', '', '')`},
