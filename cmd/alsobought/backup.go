@@ -98,7 +98,8 @@ func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) e
 		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
 	fmt.Fprintf(term.stdout, "  answers  %s\n", answersCompared(b.Manifest, compared))
 	if len(missing) > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: privileges of roles that do not exist on this server were skipped: %s; see docs/backups.md\n",
+		fmt.Fprintf(term.stderr, "alsobought: privileges of roles that do not exist on this server were skipped: %s; "+
+			"see docs/backups.md\n",
 			printable(strings.Join(missing, ", ")))
 	}
 	return nil

@@ -224,7 +224,9 @@ type buildsActivateCommand struct {
 }
 
 func (c *buildsActivateCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return builds.Activate(ctx, pool, c.ID) })
+	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) {
+		return builds.Activate(ctx, pool, c.ID)
+	})
 }
 
 type buildsRollbackCommand struct{}
@@ -271,7 +273,8 @@ func (c *buildsPruneCommand) Run(ctx context.Context, term *terminal, d *databas
 func printBuild(w io.Writer, b db.Build) {
 	fmt.Fprintf(w, "build %d answers now\n", b.BuildID)
 	t := newTable(w)
-	t.row("  orders", grouped(b.Orders), grouped(b.Baskets)+" of them counted baskets of 2 to "+strconv.Itoa(int(b.MaxBasket))+" items")
+	t.row("  orders", grouped(b.Orders),
+		grouped(b.Baskets)+" of them counted baskets of 2 to "+strconv.Itoa(int(b.MaxBasket))+" items")
 	if b.BaseBuild != nil {
 		t.row("  counted", grouped(*b.ChangedOrders), "orders that changed since build "+strconv.FormatInt(*b.BaseBuild, 10))
 	}
@@ -279,5 +282,6 @@ func printBuild(w io.Writer, b db.Build) {
 	t.row("  pairs", grouped(b.Pairs))
 	t.row("  neighbours", grouped(b.Neighbours))
 	t.flush()
-	fmt.Fprintf(w, "  statistics in %.2f s, pairs in %.2f s, neighbours in %.2f s\n", b.StatsSeconds, b.PairsSeconds, b.NeighboursSeconds)
+	fmt.Fprintf(w, "  statistics in %.2f s, pairs in %.2f s, neighbours in %.2f s\n",
+		b.StatsSeconds, b.PairsSeconds, b.NeighboursSeconds)
 }

@@ -47,20 +47,23 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 	now, err := g.grade(ctx, term, pool, built, c.JSON)
 	// The first build is activated even if it cannot be graded: there is nothing to compare it with.
 	if err != nil && (active.BuildID != 0 || !errors.Is(err, evaluate.ErrNoCases)) {
-		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w", built.BuildID, err)
+		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w",
+			built.BuildID, err)
 	}
 	if active.BuildID != 0 {
 		before, err := g.grade(ctx, term, pool, active, c.JSON)
 		if err != nil {
-			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w", built.BuildID, err)
+			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w",
+				built.BuildID, err)
 		}
 		if now < before-g.margin {
 			// The refused build is kept, so that it can still be activated; earlier refused builds are pruned.
 			if _, err := builds.Prune(ctx, pool, c.kept()); err != nil {
 				return db.Build{}, err
 			}
-			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+
-				"alsobought builds activate %d does it anyway", built.BuildID, active.BuildID, now, before, g.margin, built.BuildID)
+			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, "+
+				"HR@10 %.4f after %.4f, by more than %g: it is not active; "+
+				"to activate it anyway, run alsobought builds activate %d", built.BuildID, active.BuildID, now, before, g.margin, built.BuildID)
 		}
 	}
 	switched, err := builds.Activate(ctx, pool, built.BuildID)
@@ -84,7 +87,8 @@ func (g guard) grade(ctx context.Context, term *terminal, pool *pgxpool.Pool, b 
 	if report.Protocol != evaluate.DefaultProtocol() {
 		var err error
 		report, err = runEvaluation(ctx, term, pool, evaluate.Options{
-			Protocol: evaluate.DefaultProtocol(), Settings: builds.SettingsOf(b), Measures: []recommend.Measure{recommend.Affinity},
+			Protocol: evaluate.DefaultProtocol(), Settings: builds.SettingsOf(b),
+			Measures: []recommend.Measure{recommend.Affinity},
 		}, quiet)
 		if err != nil {
 			return 0, err

@@ -56,7 +56,9 @@ const prepareSession = `SET synchronous_commit = off; SET work_mem = '256MB';
 // are dropped when the build is attached.
 var (
 	newPartitions = []string{"item_stats", "item_pairs", "item_neighbours", "item_days"}
-	newOthers     = []string{"new_item_counts", "new_kept_neighbours", "new_similar", "new_item_overlaps", "new_order_days"}
+	newOthers     = []string{
+		"new_item_counts", "new_kept_neighbours", "new_similar", "new_item_overlaps", "new_order_days",
+	}
 )
 
 // The two sources of a build, each a file of migrations/counting: all orders, or those that changed since the
@@ -83,7 +85,8 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 	// The workers share this transaction's snapshot: orders loaded meanwhile are left to the next build.
 	err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 		var snapshot string
-		err := tx.QueryRow(ctx, "SELECT pg_export_snapshot() FROM set_config('idle_in_transaction_session_timeout', '0', true)").Scan(&snapshot)
+		err := tx.QueryRow(ctx, "SELECT pg_export_snapshot() "+
+			"FROM set_config('idle_in_transaction_session_timeout', '0', true)").Scan(&snapshot)
 		if err != nil {
 			return fmt.Errorf("export snapshot: %w", err)
 		}
@@ -94,7 +97,9 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 		group, ctx := errgroup.WithContext(ctx)
 		for worker := range workers {
 			group.Go(func() error {
-				return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error { return work(ctx, conn, worker, counts, snapshot, done, seconds) })
+				return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
+					return work(ctx, conn, worker, counts, snapshot, done, seconds)
+				})
 			})
 		}
 		return group.Wait()
@@ -110,7 +115,10 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 }
 
 // work runs the steps of one worker.
-func work(ctx context.Context, conn *pgx.Conn, worker int, counts, snapshot string, done map[string]chan struct{}, seconds []float64) error {
+func work(
+	ctx context.Context, conn *pgx.Conn, worker int, counts, snapshot string,
+	done map[string]chan struct{}, seconds []float64,
+) error {
 	if err := pg.LockShared(ctx, conn, pg.BuildLock, workerLock); err != nil {
 		return err
 	}
@@ -176,7 +184,8 @@ func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Bui
 	began := time.Now()
 	build := strconv.FormatInt(id, 10)
 	var statement strings.Builder
-	statement.WriteString("INSERT INTO order_days (build_id, day, orders) SELECT d.build_id, d.day, d.orders FROM new_order_days AS d;")
+	statement.WriteString("INSERT INTO order_days (build_id, day, orders) " +
+		"SELECT d.build_id, d.day, d.orders FROM new_order_days AS d;")
 	for _, parent := range newPartitions {
 		statement.WriteString(strings.ReplaceAll(`
 			ALTER TABLE new_PARENT RENAME TO PARENTSUFFIX;
@@ -186,7 +195,8 @@ func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Bui
 			ALTER TABLE PARENTSUFFIX DROP CONSTRAINT PARENTSUFFIX_build_check;`, "PARENT", parent))
 	}
 	statement.WriteString(`
-		ALTER TABLE item_statsSUFFIX RENAME CONSTRAINT new_item_stats_popularity_rank_key TO item_statsSUFFIX_popularity_rank_key;
+		ALTER TABLE item_statsSUFFIX
+			RENAME CONSTRAINT new_item_stats_popularity_rank_key TO item_statsSUFFIX_popularity_rank_key;
 		ALTER INDEX new_item_pairs_item_b_idx RENAME TO item_pairsSUFFIX_item_b_idx;
 		DROP TABLE ` + strings.Join(newOthers, ", "))
 	fillIn := strings.NewReplacer("SUFFIX", "_"+build, "BUILD", build)
@@ -202,10 +212,11 @@ func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Bui
 		return sum
 	}
 	built, err := db.New(tx).BuildFinish(ctx, db.BuildFinishParams{
-		BuildID:           id,
-		StatsSeconds:      took("stats", "days"),
-		PairsSeconds:      took("pairs", "pair_keys"),
-		NeighboursSeconds: took("chance", "kept_neighbours", "overlaps", "similar", "neighbours") + time.Since(began).Seconds(),
+		BuildID:      id,
+		StatsSeconds: took("stats", "days"),
+		PairsSeconds: took("pairs", "pair_keys"),
+		NeighboursSeconds: took("chance", "kept_neighbours", "overlaps", "similar", "neighbours") +
+			time.Since(began).Seconds(),
 	})
 	if err != nil {
 		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)

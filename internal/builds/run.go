@@ -88,7 +88,10 @@ func run(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, opts Options) 
 // Trial makes a temporary build and calls judge with it, all in one transaction that is always rolled back, so
 // nobody else ever sees the build. Other builds wait meanwhile. prepare must create the temporary table
 // held_out (order_id bigint); the orders in it are not counted.
-func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(pgx.Tx) error, judge func(pgx.Tx, db.Build) error) error {
+func Trial(
+	ctx context.Context, pool *pgxpool.Pool, opts Options,
+	prepare func(pgx.Tx) error, judge func(pgx.Tx, db.Build) error,
+) error {
 	if err := opts.Settings.Validate(); err != nil {
 		return err
 	}
@@ -230,14 +233,17 @@ func locked(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) e
 // cleanUp recovers interrupted builds. The caller holds the build lock.
 func cleanUp(ctx context.Context, conn *pgx.Conn) error {
 	// The workers of a killed build may outlive the session that held its lock.
-	if err := cmp.Or(pg.Lock(ctx, conn, pg.BuildLock, workerLock), pg.Unlock(ctx, conn, pg.BuildLock, workerLock)); err != nil {
+	err := cmp.Or(pg.Lock(ctx, conn, pg.BuildLock, workerLock), pg.Unlock(ctx, conn, pg.BuildLock, workerLock))
+	if err != nil {
 		return err
 	}
-	_, err := recoverInterrupted(ctx, conn)
+	_, err = recoverInterrupted(ctx, conn)
 	return err
 }
 
-func change(ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Build, error)) (build db.Build, err error) {
+func change(
+	ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Build, error),
+) (build db.Build, err error) {
 	err = locked(ctx, pool, func(conn *pgx.Conn) error {
 		return pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 			build, err = do(db.New(tx))

@@ -140,7 +140,9 @@ func one[R row](name, settings string, query func(*db.Queries, context.Context) 
 	}}
 }
 
-func several[R namedRow](settings string, query func(*db.Queries, context.Context) ([]R, error), names ...string) check {
+func several[R namedRow](
+	settings string, query func(*db.Queries, context.Context) ([]R, error), names ...string,
+) check {
 	return check{names, settings, func(ctx context.Context, on db.DBTX) ([]Finding, error) {
 		rows, err := query(db.New(on), ctx)
 		findings := make([]Finding, 0, len(rows))

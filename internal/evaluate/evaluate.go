@@ -213,8 +213,9 @@ func grade(ctx context.Context, tx pgx.Tx, opts Options, report *Report) error {
 	}
 	for _, r := range rows {
 		report.Grades = append(report.Grades, Grade{
-			Method: r.Method, Cases: r.Cases, HR5: r.Hr5, HR10: r.Hr10, HR10Error: math.Sqrt(r.Hr10 * (1 - r.Hr10) / float64(r.Cases)),
-			MRR10: r.Mrr10, NDCG10: r.Ndcg10, MPR: r.Mpr, Coverage: r.Coverage, PopularityShare: r.PopularityShare,
+			Method: r.Method, Cases: r.Cases, HR5: r.Hr5, HR10: r.Hr10,
+			HR10Error: math.Sqrt(r.Hr10 * (1 - r.Hr10) / float64(r.Cases)),
+			MRR10:     r.Mrr10, NDCG10: r.Ndcg10, MPR: r.Mpr, Coverage: r.Coverage, PopularityShare: r.PopularityShare,
 		})
 	}
 	place := func(g Grade) int {

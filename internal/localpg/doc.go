@@ -21,9 +21,10 @@
 //   - users.lock: held shared by every Server from Start to Close, and exclusively by whoever stops the server.
 //   - start.lock: held exclusively by whoever starts the server (until it is ready) or leaves. Only a holder of
 //     users.lock takes it.
-//   - server.lock: held exclusively by the server itself. The starter opens the file; initdb, the postmaster and all its
-//     children inherit it. So it is free if and only if no process of the server is left. This needs no process IDs,
-//     which are reused, and is not misled by zombies or by backends that outlive their postmaster.
+//   - server.lock: held exclusively by the server itself. The starter opens the file; initdb, the postmaster
+//     and all its children inherit it. So it is free if and only if no process of the server is left. This
+//     needs no process IDs, which are reused, and is not misled by zombies or by backends that outlive their
+//     postmaster.
 //   - guardian.lock: held by the guardian, inherited likewise, so that there is only one.
 //
 // The guardian is a shell script that waits for exclusive users.lock and then stops the server as Close would.

@@ -71,7 +71,8 @@ func (l *serverLog) reason() string {
 			last = line
 		}
 		// Other clients may have tried to connect during the start.
-		if match := fatalLine.FindStringSubmatch(line); match != nil && !strings.HasPrefix(match[1], "the database system is") {
+		match := fatalLine.FindStringSubmatch(line)
+		if match != nil && !strings.HasPrefix(match[1], "the database system is") {
 			reason = match[1]
 		}
 	}

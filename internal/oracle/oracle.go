@@ -95,7 +95,8 @@ func Count(orders Orders, settings Settings) *Counts { return CountTimed(orders,
 func CountTimed(orders Orders, times Times, settings Settings) *Counts {
 	c := &Counts{
 		Settings: settings, Items: map[string]Item{}, holding: map[string][]int{}, days: map[int64][][]string{},
-		neighbours: map[string][]Candidate{}, stepsOf: map[string]map[string]overlap{}, overlaps: map[string]map[string]overlap{},
+		neighbours: map[string][]Candidate{},
+		stepsOf:    map[string]map[string]overlap{}, overlaps: map[string]map[string]overlap{},
 	}
 	for id := range orders {
 		if at, known := times[id]; known && at.After(c.Newest) {
