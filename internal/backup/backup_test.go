@@ -376,7 +376,7 @@ func interrupted(t *testing.T, s server) {
 		t.Error("an unfinished backup has its name already")
 	}
 	_, _, err := backup.Make(t.Context(), source, backup.Options{Dir: dir})
-	refused(t, err, "another backup is being made")
+	refused(t, err, "another backup is running")
 	cancel()
 	if err := <-end; err == nil {
 		t.Error("it was not interrupted")

@@ -218,14 +218,14 @@ func TestRefused(t *testing.T) {
 		"share 0":    {func(o *evaluate.Options) { o.Protocol.Share = 0 }, []string{"share is 0: choose 0.01 to 0.9"}},
 		"share 1":    {func(o *evaluate.Options) { o.Protocol.Share = 1 }, []string{"share is 1:"}},
 		"share NaN":  {func(o *evaluate.Options) { o.Protocol.Share = math.NaN() }, []string{"share is NaN:"}},
-		"cases":      {func(o *evaluate.Options) { o.Protocol.Cases = -1 }, []string{"cases are -1:"}},
+		"cases":      {func(o *evaluate.Options) { o.Protocol.Cases = -1 }, []string{"cases is -1:"}},
 		"seed":       {func(o *evaluate.Options) { o.Protocol.Seed = "a\x00" }, []string{"seed is"}},
 		"no UTF-8":   {func(o *evaluate.Options) { o.Protocol.Seed = "\xff" }, []string{"seed is"}},
 		"measure":    {func(o *evaluate.Options) { o.Measures = []recommend.Measure{"moo"} }, []string{"measure"}},
 		"popularity": {func(o *evaluate.Options) { o.Measures = []recommend.Measure{evaluate.Popularity} }, []string{"measure"}},
 		"settings":   {func(o *evaluate.Options) { o.Settings.MaxBasket = 1 }, []string{"max_basket is 1"}},
 		"all at once": {
-			func(o *evaluate.Options) { o.Protocol = evaluate.Protocol{Cases: -1} }, []string{`split is ""`, "share is 0", "cases are -1"},
+			func(o *evaluate.Options) { o.Protocol = evaluate.Protocol{Cases: -1} }, []string{`split is ""`, "share is 0", "cases is -1"},
 		},
 	} {
 		_, err := evaluate.Run(t.Context(), pool, options(c.change))
