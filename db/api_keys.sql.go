@@ -45,8 +45,8 @@ type APIKeyFindRow struct {
 	UseNoted   bool       `json:"use_noted"`
 }
 
-// The key of a hash, and what the database's clock says of it. use_noted: last_used_at
-// need not be written again, or, on a standby, cannot be.
+// The key with a hash, and whether it has expired by the database's clock. use_noted: last_used_at need
+// not be written again, or cannot be, on a standby.
 func (q *Queries) APIKeyFind(ctx context.Context, resolution float64, sHA256 []byte) (APIKeyFindRow, error) {
 	row := q.db.QueryRow(ctx, aPIKeyFind, resolution, sHA256)
 	var i APIKeyFindRow
@@ -177,7 +177,7 @@ type APIKeyListRow struct {
 	LastUsedAt *time.Time `json:"last_used_at"`
 }
 
-// All but the hashes, which are nobody's business.
+// All columns except the hashes.
 func (q *Queries) APIKeyList(ctx context.Context, lim int32) ([]APIKeyListRow, error) {
 	rows, err := q.db.Query(ctx, aPIKeyList, lim)
 	if err != nil {
@@ -253,7 +253,7 @@ SET last_used_at = now()
 WHERE k.key_id = $1 AND (k.last_used_at IS NULL OR k.last_used_at <= now() - make_interval(secs => $2::float8))
 `
 
-// Of many requests at once, the first writes.
+// Of concurrent requests, only the first writes.
 func (q *Queries) APIKeyUse(ctx context.Context, keyID int64, resolution float64) error {
 	_, err := q.db.Exec(ctx, aPIKeyUse, keyID, resolution)
 	return err

@@ -25,7 +25,7 @@ ORDER BY p.popularity_rank
 LIMIT $1
 `
 
-// Items of the active build, evenly spread from the most popular to the least.
+// Items of the active build, evenly spaced from the most to the least popular.
 func (q *Queries) BackupItemSample(ctx context.Context, lim int32) ([]string, error) {
 	rows, err := q.db.Query(ctx, backupItemSample, lim)
 	if err != nil {
@@ -58,7 +58,7 @@ ORDER BY p.order_id
 LIMIT $1
 `
 
-// Orders, evenly spread over their numbers.
+// Orders, evenly spaced by ID.
 func (q *Queries) BackupOrderSample(ctx context.Context, lim int32) ([]string, error) {
 	rows, err := q.db.Query(ctx, backupOrderSample, lim)
 	if err != nil {
@@ -84,7 +84,7 @@ DELETE FROM rules AS r
 WHERE NOT (r.valid_from <= $1 AND $1 < coalesce(r.valid_until, 'infinity'))
 `
 
-// The rules that were not in force at that time.
+// Deletes the rules that were not in force at that time.
 func (q *Queries) BackupRulesDropOthers(ctx context.Context, at time.Time) error {
 	_, err := q.db.Exec(ctx, backupRulesDropOthers, at)
 	return err
@@ -96,7 +96,7 @@ SET valid_until = NULL, ended_at = NULL, ended_by = NULL
 WHERE r.valid_until IS NOT NULL
 `
 
-// No rule ends any more.
+// Removes the end of all rules.
 func (q *Queries) BackupRulesHold(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, backupRulesHold)
 	return err
@@ -156,8 +156,8 @@ type BackupTableListRow struct {
 	TableName  string `json:"table_name"`
 }
 
-// What a backup notes of the database, and what a restored one is compared by.
-// Every table that has rows of its own, but those in which a build is being counted: no backup has them.
+// The description of a database in the manifest of its backup, which a restored database is compared with.
+// Every table with rows of its own, except the working tables of a running build, which no backup includes.
 func (q *Queries) BackupTableList(ctx context.Context) ([]BackupTableListRow, error) {
 	rows, err := q.db.Query(ctx, backupTableList)
 	if err != nil {
@@ -202,7 +202,7 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   )
 `
 
-// A table, type or function that stands in the way of a restore, as it is called; ” in an empty database.
+// Names a table, type or function that prevents a restore; ” in an empty database.
 func (q *Queries) RestoreObstacle(ctx context.Context) (string, error) {
 	row := q.db.QueryRow(ctx, restoreObstacle)
 	var name string

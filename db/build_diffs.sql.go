@@ -37,7 +37,8 @@ type BuildDiffCountRow struct {
 	PairsVanished int64 `json:"pairs_vanished"`
 }
 
-// What one build has and another has not. What is in both is counted, and what is in one only is the rest of it: one join instead of three.
+// Counts the items and pairs that only one of two builds has, by subtracting those that both have from
+// the totals: one join instead of three.
 func (q *Queries) BuildDiffCount(ctx context.Context, afterID int64, beforeID int64) (BuildDiffCountRow, error) {
 	row := q.db.QueryRow(ctx, buildDiffCount, afterID, beforeID)
 	var i BuildDiffCountRow
@@ -99,7 +100,8 @@ type BuildDiffMoveListRow struct {
 	OrdersAfter    int64   `json:"orders_after"`
 }
 
-// Of the pairs in both, what an item says of another where that changed most. A rank is 0 where the pair is not among the kept neighbours.
+// Pairs in both builds whose affinity changed most, in one direction each. A rank is 0 if the other item
+// is not among the kept neighbours.
 func (q *Queries) BuildDiffMoveList(ctx context.Context, beforeID int64, afterID int64, lim int32) ([]BuildDiffMoveListRow, error) {
 	rows, err := q.db.Query(ctx, buildDiffMoveList, beforeID, afterID, lim)
 	if err != nil {
@@ -146,7 +148,7 @@ type BuildDiffPairListRow struct {
 	OrdersTogether int64  `json:"orders_together"`
 }
 
-// The pairs that one build has and another has not, those in the most orders first. item_a is the first by name.
+// Pairs that build has and another does not, those in the most orders first. item_a is the first by name.
 func (q *Queries) BuildDiffPairList(ctx context.Context, inID int64, notInID int64, lim int32) ([]BuildDiffPairListRow, error) {
 	rows, err := q.db.Query(ctx, buildDiffPairList, inID, notInID, lim)
 	if err != nil {

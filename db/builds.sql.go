@@ -65,7 +65,7 @@ SET active = true, activated_at = now()
 WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active)
 `
 
-// Where none is active, the newest that is whole: its builder was killed before it could activate it.
+// If no build is active, activates the newest complete one, whose process was killed before it could.
 func (q *Queries) BuildActivateNewest(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, buildActivateNewest)
 	if err != nil {
@@ -130,7 +130,8 @@ ORDER BY b.build_id DESC
 LIMIT 1
 `
 
-// The newest build before the active one that has been active and is still kept: where a rollback leads. One that never was may have been refused.
+// The target of a rollback: the newest kept build before the active one that has been active. A build that
+// never was active may have been refused.
 func (q *Queries) BuildBefore(ctx context.Context) (Build, error) {
 	row := q.db.QueryRow(ctx, buildBefore)
 	var i Build
@@ -194,8 +195,9 @@ WHERE t.build_id = $1
       <= b.orders / 4
 `
 
-// Has a build start from the counts of the newest one that counted orders the same way, unless too much
-// changed since. Windows and half-lives move with the newest order: their counts are no base, nor need one.
+// Makes a build start from the counts of the newest build that counted orders the same way, unless too
+// much has changed since. Counts with a window or half-life move with the newest order and cannot be a
+// base.
 func (q *Queries) BuildChooseBase(ctx context.Context, buildID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, buildChooseBase, buildID)
 	if err != nil {
@@ -210,7 +212,7 @@ USING builds AS b
 WHERE b.build_id = d.build_id AND b.status = 'pruned'
 `
 
-// The days of pruned builds, also those of a prune that was killed.
+// Deletes the days of all pruned builds, including those left by interrupted prunes.
 func (q *Queries) BuildDayDelete(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, buildDayDelete)
 	return err
@@ -257,7 +259,7 @@ type BuildFinishParams struct {
 	NeighboursSeconds float64 `json:"neighbours_seconds"`
 }
 
-// Closes a build that is whole: its tables are partitions by now.
+// Finishes a complete build, whose tables are already attached.
 func (q *Queries) BuildFinish(ctx context.Context, arg BuildFinishParams) (Build, error) {
 	row := q.db.QueryRow(ctx, buildFinish,
 		arg.BuildID,
@@ -333,8 +335,8 @@ type BuildFreshnessRow struct {
 	Pending int64      `json:"pending"`
 }
 
-// The active build (0: none), and how many orders were added, changed or deleted since it looked: an upper
-// bound, and 0 only if nothing changed. -1: unknown, because the build is an older program's, or orders were
+// The active build (0: none), and how many orders were added, changed or deleted since its snapshot: an upper
+// bound, but 0 only if nothing changed; -1 if unknown, because an older version made the build or orders was
 // truncated. newest: no build was finished after it; if one was, somebody chose the older one.
 func (q *Queries) BuildFreshness(ctx context.Context) (BuildFreshnessRow, error) {
 	row := q.db.QueryRow(ctx, buildFreshness)
@@ -423,7 +425,7 @@ SELECT (EXISTS (
 ))::boolean AS is_left
 `
 
-// Whether there are tables or days of pruned builds.
+// Reports whether tables or days of pruned builds remain.
 func (q *Queries) BuildIsLeft(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, buildIsLeft)
 	var is_left bool
@@ -497,7 +499,7 @@ SELECT (EXISTS (SELECT FROM builds AS r WHERE r.status = 'ready')
         AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active))::boolean AS none_active
 `
 
-// Whether some build is ready, and none is active.
+// Reports whether a build is ready and none is active.
 func (q *Queries) BuildNoneActive(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, buildNoneActive)
 	var none_active bool
@@ -518,7 +520,8 @@ ORDER BY r.build_id DESC
 LIMIT 1000
 `
 
-// Ready builds other than the active one, the newest @keep beside it that have been active, and the newest that never was.
+// Ready builds, except the active one, the newest @keep others that have been active, and the newest that
+// never was.
 func (q *Queries) BuildPrunable(ctx context.Context, keep int32) ([]int64, error) {
 	rows, err := q.db.Query(ctx, buildPrunable, keep)
 	if err != nil {
@@ -552,7 +555,7 @@ const buildReady = `-- name: BuildReady :one
 SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id FROM builds AS b WHERE b.build_id = $1 AND b.status = 'ready'
 `
 
-// A build that can be asked: it is whole, and kept.
+// A build that is complete and kept.
 func (q *Queries) BuildReady(ctx context.Context, buildID int64) (Build, error) {
 	row := q.db.QueryRow(ctx, buildReady, buildID)
 	var i Build
@@ -604,7 +607,7 @@ SET status = 'failed', error = 'interrupted: the builder or its database ended b
 WHERE b.status = 'running'
 `
 
-// Called by whoever holds the build lock: no build can be running then.
+// Marks interrupted builds as failed. The caller holds the build lock, so no build can be running.
 func (q *Queries) BuildRecover(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, buildRecover)
 	if err != nil {
@@ -635,8 +638,7 @@ type BuildTableDroppableRow struct {
 	DetachPending bool   `json:"detach_pending"`
 }
 
-// The tables of pruned builds that are still there, and whether they are attached to their parent: what a prune has to remove, or one that
-// was killed has left. A detach that was killed is pending.
+// The remaining tables of pruned builds, and their parents if attached. An interrupted DETACH is pending.
 func (q *Queries) BuildTableDroppable(ctx context.Context) ([]BuildTableDroppableRow, error) {
 	rows, err := q.db.Query(ctx, buildTableDroppable)
 	if err != nil {
@@ -662,7 +664,7 @@ DELETE FROM order_changes AS c
 WHERE NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND b.last_change_id < c.change_id)
 `
 
-// The changes that every build has seen that could still be a base.
+// Deletes the changes that every possible base has counted.
 func (q *Queries) OrderChangeForget(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, orderChangeForget)
 	return err
@@ -677,7 +679,7 @@ ORDER BY k.virtualxid
 LIMIT 10000
 `
 
-// The other transactions of this database that run now, by the ids that PostgreSQL gives them.
+// The other running transactions of this database, by virtual transaction ID.
 func (q *Queries) TransactionList(ctx context.Context) ([]string, error) {
 	rows, err := q.db.Query(ctx, transactionList)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 const doctorActiveBuild = `-- name: DoctorActiveBuild :many
-SELECT 'builds'::text AS subject, 'some are ready, but none is active: alsobought builds activate ID'::text AS problem
+SELECT 'builds'::text AS subject, 'some are ready, but none is active: run alsobought builds activate ID'::text AS problem
 WHERE EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active)
 `
 
@@ -158,7 +158,7 @@ type DoctorBuildSumsRow struct {
 	Problem string `json:"problem"`
 }
 
-// Every line counts for one item, and the statistics of a build add up to its lines.
+// Each line counts for one item, so the statistics of a build add up to its lines.
 func (q *Queries) DoctorBuildSums(ctx context.Context) ([]DoctorBuildSumsRow, error) {
 	rows, err := q.db.Query(ctx, doctorBuildSums)
 	if err != nil {
@@ -183,7 +183,7 @@ const doctorFunctions = `-- name: DoctorFunctions :many
 SELECT (i.kind || ' ' || i.name)::text AS subject,
        (CASE WHEN d.name IS NULL THEN 'is missing' ELSE 'was changed by hand' END
         || CASE WHEN i.migrated THEN ': a migration made it, put it back as it was'
-                ELSE ': alsobought migrate up puts it right' END)::text AS problem
+                ELSE ': run alsobought migrate up' END)::text AS problem
 FROM installed_definitions AS i
 LEFT JOIN current_definitions() AS d ON d.kind = i.kind AND d.name = i.name
 WHERE i.server_major = current_setting('server_version_num')::integer / 10000
@@ -197,8 +197,8 @@ type DoctorFunctionsRow struct {
 	Problem string `json:"problem"`
 }
 
-// What migrate installed, and what is there. Another major version of PostgreSQL may write the same
-// definition otherwise.
+// Compares definitions with those that migrate installed. Another major version of PostgreSQL may format
+// the same definition differently.
 func (q *Queries) DoctorFunctions(ctx context.Context) ([]DoctorFunctionsRow, error) {
 	rows, err := q.db.Query(ctx, doctorFunctions)
 	if err != nil {
@@ -256,7 +256,7 @@ func (q *Queries) DoctorItemDays(ctx context.Context) ([]DoctorItemDaysRow, erro
 
 const doctorKnownRows = `-- name: DoctorKnownRows :many
 SELECT ('load ' || x.load_id || ', order ' || x.order_id)::text AS subject,
-       'is known from an earlier load, but there is none, or it is the same'::text AS problem
+       'should be known from an earlier load, but that load is missing or this one'::text AS problem
 FROM (
     SELECT k.load_id, k.order_id FROM known_orders AS k
     WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = k.order_id AND o.load_id <> k.load_id)
@@ -295,7 +295,7 @@ func (q *Queries) DoctorKnownRows(ctx context.Context) ([]DoctorKnownRowsRow, er
 }
 
 const doctorLeftoverTables = `-- name: DoctorLeftoverTables :many
-SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
+SELECT ('table ' || c.relname)::text AS subject, 'belongs to no kept build: run alsobought builds prune'::text AS problem
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
   AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'
@@ -349,7 +349,7 @@ type DoctorLineItemsRow struct {
 	Problem string `json:"problem"`
 }
 
-// Lines without order are DoctorOrders' business.
+// DoctorOrders checks for lines without an order.
 func (q *Queries) DoctorLineItems(ctx context.Context) ([]DoctorLineItemsRow, error) {
 	rows, err := q.db.Query(ctx, doctorLineItems)
 	if err != nil {
@@ -385,7 +385,7 @@ WITH said AS (
         FROM order_lines AS l
         GROUP BY l.load_id
         UNION ALL SELECT k.load_id, count(*), 0, 0, 0 FROM known_lines AS k GROUP BY k.load_id
-        -- what was returned stands in both, as its first claim
+        -- a line with returns is in both, by its first load
         UNION ALL
         SELECT l.load_id, -count(*), 0, 0, 0
         FROM (SELECT DISTINCT r.order_id, r.item_id FROM returned_lines AS r) AS d
@@ -403,7 +403,7 @@ WITH said AS (
 )
 SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::text AS problem
 FROM (
-    (SELECT 'every load''s counts are those of its rows' AS check_name, s.load_id,
+    (SELECT 'every load''s counts match its rows' AS check_name, s.load_id,
             'load ' || s.load_id AS subject,
             'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects, ' ||
             s.not_bought || ' not bought; there are ' || coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) ||
@@ -416,7 +416,7 @@ FROM (
      LIMIT 20)
     UNION ALL
     (SELECT 'every row belongs to a load', t.load_id, 'load ' || t.load_id,
-            'is not in loads, but orders, lines, rejects or returns name it'
+            'does not exist, but orders, lines, rejects or returns refer to it'
      FROM there AS t
      WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = t.load_id)
      ORDER BY t.load_id
@@ -432,7 +432,7 @@ type DoctorLoadsRow struct {
 	Problem   string `json:"problem"`
 }
 
-// Lines and orders in force or known from earlier loads; none of a load that was reverted.
+// Counts lines and orders that are in force or known from earlier loads. A reverted load has none.
 func (q *Queries) DoctorLoads(ctx context.Context) ([]DoctorLoadsRow, error) {
 	rows, err := q.db.Query(ctx, doctorLoads)
 	if err != nil {
@@ -519,7 +519,7 @@ type DoctorOrderChangesRow struct {
 	Problem string `json:"problem"`
 }
 
-// The next build may start from the counts of this one.
+// The next build may start from these counts.
 func (q *Queries) DoctorOrderChanges(ctx context.Context) ([]DoctorOrderChangesRow, error) {
 	rows, err := q.db.Query(ctx, doctorOrderChanges)
 	if err != nil {
@@ -541,7 +541,7 @@ func (q *Queries) DoctorOrderChanges(ctx context.Context) ([]DoctorOrderChangesR
 }
 
 const doctorOrderDays = `-- name: DoctorOrderDays :many
-SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'is a day of no build that is kept: alsobought builds prune removes it'::text AS problem
+SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'belongs to no kept build: run alsobought builds prune'::text AS problem
 FROM order_days AS o
 WHERE NOT EXISTS (
     SELECT FROM builds AS b
@@ -556,7 +556,7 @@ type DoctorOrderDaysRow struct {
 	Problem string `json:"problem"`
 }
 
-// Whoever holds the lock of builds may be removing them.
+// The holder of the build lock may be deleting them.
 func (q *Queries) DoctorOrderDays(ctx context.Context) ([]DoctorOrderDaysRow, error) {
 	rows, err := q.db.Query(ctx, doctorOrderDays)
 	if err != nil {
@@ -598,14 +598,14 @@ FROM (
      ORDER BY w.order_id
      LIMIT 20)
     UNION ALL
-    (SELECT 'every order knows the items of its lines', w.order_id, NULL, 'order ' || w.external_id,
-            'does not know the items of its lines'
+    (SELECT 'every order lists the items of its lines', w.order_id, NULL, 'order ' || w.external_id,
+            'does not list the items of its lines'
      FROM wrong AS w
      WHERE w.items <> coalesce(w.of_lines, '{}')
      ORDER BY w.order_id
      LIMIT 20)
     UNION ALL
-    (SELECT 'every line has its order and its item', w.order_id, i.item_id,
+    (SELECT 'every line has an order and an item', w.order_id, i.item_id,
             'line of order ' || w.order_id || ' and item ' || i.item_id, 'its order or its item is missing'
      FROM wrong AS w
      CROSS JOIN LATERAL unnest(w.of_lines) AS i(item_id)
@@ -623,10 +623,10 @@ type DoctorOrdersRow struct {
 	Problem   string `json:"problem"`
 }
 
-// The invariants that no constraint can hold: what is wrong, at most 20 rows a check, none when all is well.
-// Most queries are one check, and say subject and problem. Those that read all orders, or all lines, make
-// several checks in one pass, and name the check of each row.
-// Lines are walked order by order along their key, beside orders: no sort and no hash table.
+// The invariants that constraints cannot enforce. Each query returns violations, at most 20 rows per
+// check. Most queries are one check and return subject and problem. Those that read all orders or all
+// lines make several checks in one pass and also return the name of the check.
+// Merges lines with orders in key order, without a sort or a hash table.
 func (q *Queries) DoctorOrders(ctx context.Context) ([]DoctorOrdersRow, error) {
 	rows, err := q.db.Query(ctx, doctorOrders)
 	if err != nil {
@@ -649,7 +649,7 @@ func (q *Queries) DoctorOrders(ctx context.Context) ([]DoctorOrdersRow, error) {
 
 const doctorOverlaps = `-- name: DoctorOverlaps :many
 SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text AS subject,
-       'has a step or an overlap that is no share'::text AS problem
+       'has a step or an overlap outside 0 to 1'::text AS problem
 FROM item_neighbours AS n
 WHERE NOT (n.step BETWEEN 0 AND 1 AND n.overlap BETWEEN 0 AND 1)
 ORDER BY n.build_id, n.item_id, n.neighbour_rank
@@ -683,7 +683,7 @@ func (q *Queries) DoctorOverlaps(ctx context.Context) ([]DoctorOverlapsRow, erro
 
 const doctorPairs = `-- name: DoctorPairs :many
 SELECT ('build ' || p.build_id || ', pair of items ' || p.item_a || ' and ' || p.item_b)::text AS subject,
-       'is not possible by the statistics of its items'::text AS problem
+       'contradicts the statistics of its items'::text AS problem
 FROM item_pairs AS p
 LEFT JOIN item_stats AS a ON a.build_id = p.build_id AND a.item_id = p.item_a
 LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
@@ -703,7 +703,7 @@ type DoctorPairsRow struct {
 	Problem string `json:"problem"`
 }
 
-// A basket of 1000 gives a pair a weight of 1/999; where old baskets weigh less, at least a part of 2^38 that is not nothing.
+// A basket of 1000 items gives a pair a weight of 1/999; decayed, at least one unit of 2^-38.
 func (q *Queries) DoctorPairs(ctx context.Context) ([]DoctorPairsRow, error) {
 	rows, err := q.db.Query(ctx, doctorPairs)
 	if err != nil {
@@ -746,20 +746,20 @@ SELECT f.subject::text AS subject, f.problem::text AS problem
 FROM (
     SELECT 'build ' || t.build_id AS subject,
            CASE WHEN a.name IS NULL
-                    THEN 'has no partition of ' || t.parent || ': alsobought build makes a new build'
+                    THEN 'has no partition of ' || t.parent || ': run alsobought build'
                 WHEN a.detaching
-                    THEN 'its partition of ' || t.parent || ' is half detached: alsobought build makes a new build'
+                    THEN 'its partition of ' || t.parent || ' is half detached: run alsobought build'
                 ELSE 'its partition of ' || t.parent || ' is one ' || a.bound END AS problem
     FROM tables AS t
     LEFT JOIN attached AS a ON a.parent = t.parent AND a.name = t.name
     WHERE CASE
-        -- Builds from before there were days have none.
+        -- builds of old versions had no days
         WHEN a.name IS NULL AND t.parent = 'item_days'
             THEN EXISTS (SELECT FROM order_days AS d WHERE d.build_id = t.build_id)
         ELSE a.name IS NULL OR a.detaching OR a.bound <> format('FOR VALUES IN (''%s'')', t.build_id)
     END
     UNION ALL
-    SELECT 'table ' || a.name, 'is a partition of ' || a.parent || ', but of no build that is kept'
+    SELECT 'table ' || a.name, 'is a partition of ' || a.parent || ', but of no kept build'
     FROM attached AS a
     WHERE a.name !~ '^item_(stats|pairs|neighbours|days)_[0-9]+$' OR a.name NOT LIKE a.parent || '\_%'
 ) AS f
@@ -772,9 +772,8 @@ type DoctorPartitionsRow struct {
 	Problem string `json:"problem"`
 }
 
-// Every build that is kept has its partition of each table, under its name, for its id; and nobody else has
-// one.
-// Builds of old versions had no days.
+// Each kept build has its partition of each table, with the right name and bounds, and there are no
+// others. Builds of old versions had no days.
 func (q *Queries) DoctorPartitions(ctx context.Context) ([]DoctorPartitionsRow, error) {
 	rows, err := q.db.Query(ctx, doctorPartitions)
 	if err != nil {
@@ -849,8 +848,8 @@ type DoctorReturnedLinesRow struct {
 	Problem string `json:"problem"`
 }
 
-// Every claim of a line of which something was returned stands in known_lines, and what comes of it in
-// order_lines.
+// For a line with returns, known_lines has every load that contains it, and order_lines the remaining
+// quantity.
 func (q *Queries) DoctorReturnedLines(ctx context.Context) ([]DoctorReturnedLinesRow, error) {
 	rows, err := q.db.Query(ctx, doctorReturnedLines)
 	if err != nil {

@@ -35,7 +35,7 @@ ORDER BY 1
 LIMIT $2
 `
 
-// Held-out orders of two items and more, at most @most of them.
+// Draws at most @most held-out orders with two or more items.
 func (q *Queries) CaseDraw(ctx context.Context, seed string, most int32) (int64, error) {
 	result, err := q.db.Exec(ctx, caseDraw, seed, most)
 	if err != nil {
@@ -60,8 +60,8 @@ CROSS JOIN LATERAL (
 ) AS served
 `
 
-// The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have
-// no prior, so that what is popular comes behind all of that.
+// Ranks a range of cases: the ten items that would be served, followed by all others that share orders
+// with the basket. Measures other than affinity have no prior, so popular items come after all of these.
 func (q *Queries) CaseRank(ctx context.Context, measure string, first int64, last int64) (int64, error) {
 	result, err := q.db.Exec(ctx, caseRank, measure, first, last)
 	if err != nil {
@@ -75,7 +75,7 @@ INSERT INTO case_rankings (method, case_id, items)
 SELECT 'popularity', c.case_id, '{}' FROM cases AS c
 `
 
-// Nothing goes with anything: all is filled.
+// The baseline: empty rankings, filled with popular items.
 func (q *Queries) CaseRankByPopularity(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, caseRankByPopularity)
 	if err != nil {
@@ -146,9 +146,9 @@ type GradeListRow struct {
 	PopularityShare float64 `json:"popularity_share"`
 }
 
-// Sums of floats depend on their order: it is that of the cases.
-// place is where the hidden item stands: in the ranking, or behind it among all others by popularity, as places are filled. NULL when the build
-// does not know it.
+// place is the rank of the hidden item: in the ranking, or after it among all other items by popularity,
+// as places are filled; NULL if the build does not know it. Sums of floats depend on their order, which
+// is that of the cases.
 func (q *Queries) GradeList(ctx context.Context) ([]GradeListRow, error) {
 	rows, err := q.db.Query(ctx, gradeList)
 	if err != nil {
@@ -187,7 +187,7 @@ WHERE left(md5(concat_ws('/', $1::text, o.external_id)), 8) COLLATE "C" < $2::te
 ORDER BY o.order_id
 `
 
-// below is eight hexadecimal digits: the share as a fraction of 2^32.
+// Holds out random orders. below: the share as eight hexadecimal digits, a fraction of 2^32.
 func (q *Queries) HeldOutDraw(ctx context.Context, seed string, below string) (int64, error) {
 	result, err := q.db.Exec(ctx, heldOutDraw, seed, below)
 	if err != nil {
@@ -208,7 +208,7 @@ WHERE n.place <= round(n.orders * $1::float8)
 ORDER BY n.order_id
 `
 
-// The newest orders. Those without a time are never held out.
+// Holds out the newest orders. Orders without a time are never held out.
 func (q *Queries) HeldOutTakeNewest(ctx context.Context, share float64) (int64, error) {
 	result, err := q.db.Exec(ctx, heldOutTakeNewest, share)
 	if err != nil {

@@ -46,7 +46,7 @@ type MetricsGetRow struct {
 	Neighbours    int64 `json:"neighbours"`
 }
 
-// What monitoring wants to know beside BuildFreshness. Rows of loads that were reverted are counted no more.
+// Metrics in addition to BuildFreshness. Rows of reverted loads do not count.
 func (q *Queries) MetricsGet(ctx context.Context) (MetricsGetRow, error) {
 	row := q.db.QueryRow(ctx, metricsGet)
 	var i MetricsGetRow

@@ -24,7 +24,7 @@ const roleMayCloseBooks = `-- name: RoleMayCloseBooks :one
 SELECT (has_table_privilege('loads', 'UPDATE') AND has_table_privilege('builds', 'UPDATE'))::boolean AS may
 `
 
-// Whether this role may mark loads and builds as failed that a kill left running. A server's may not.
+// Reports whether this role may mark interrupted loads and builds as failed. The server role may not.
 func (q *Queries) RoleMayCloseBooks(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, roleMayCloseBooks)
 	var may bool

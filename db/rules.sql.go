@@ -14,7 +14,7 @@ const itemListNamed = `-- name: ItemListNamed :many
 SELECT i.name FROM items AS i WHERE i.name = ANY ($1::text[]) ORDER BY i.name
 `
 
-// Which of the names are those of items, whether or not a build knows them.
+// Returns the names that belong to items, whether or not a build knows them.
 func (q *Queries) ItemListNamed(ctx context.Context, names []string) ([]string, error) {
 	rows, err := q.db.Query(ctx, itemListNamed, names)
 	if err != nil {
@@ -42,7 +42,8 @@ WHERE r.rule_id = $2 AND r.ended_at IS NULL AND (r.valid_until IS NULL OR r.vali
 RETURNING rule_id, kind, item, items, reason, author, valid_from, valid_until, created_at, ended_at, ended_by
 `
 
-// From now on the rule is not in force; one that was to come never is. No row: there is no such rule, or it has ended.
+// Ends a rule now; a future rule never comes into force. No row if there is no such rule or it has
+// already ended.
 func (q *Queries) RuleEnd(ctx context.Context, endedBy string, ruleID int64) (Rule, error) {
 	row := q.db.QueryRow(ctx, ruleEnd, endedBy, ruleID)
 	var i Rule
@@ -113,7 +114,7 @@ ORDER BY r.rule_id DESC
 LIMIT $3
 `
 
-// Those in force now, or all; newest first, those before a rule.
+// Rules in force, or all, newest first, from before a given rule.
 func (q *Queries) RuleList(ctx context.Context, endedToo bool, before int64, lim int32) ([]Rule, error) {
 	rows, err := q.db.Query(ctx, ruleList, endedToo, before, lim)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the contract of schema reporting into testdata")
 
-// contractQuery is a line for every column of every view, and for every parameter and column of every function, in their order.
+// contractQuery lists every column of every view, and every parameter and column of every function, in order.
 const contractQuery = `
 SELECT concat_ws(' ', x.object, x.name, x.type) FROM (
 	SELECT 'view ' || c.relname || ':' AS object, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnum::bigint AS place
@@ -29,8 +29,9 @@ SELECT concat_ws(' ', x.object, x.name, x.type) FROM (
 	WHERE p.pronamespace = 'reporting'::regnamespace
 ) AS x ORDER BY x.object COLLATE "C", x.place`
 
-// TestReportingContract: what others have built on schema reporting goes on working. Columns may come at the end of a view, of a function's
-// rows and of its parameters, the latter with a default; whatever is in the contract stays as it is. New views and functions belong into it.
+// TestReportingContract: whatever users have built on schema reporting keeps working. Columns may be added at
+// the end of a view, of a function's rows and of its parameters, the latter with a default; everything in the
+// contract stays. New views and functions must be added to it.
 func TestReportingContract(t *testing.T) {
 	t.Parallel()
 	const file = "testdata/reporting-contract.txt"
@@ -49,7 +50,7 @@ func TestReportingContract(t *testing.T) {
 	}
 }
 
-// breaches says where got does not keep what the contract promises.
+// breaches lists where got breaks the contract.
 func breaches(contract, got []string) []string {
 	promised, there := byObject(contract), byObject(got)
 	var broken []string

@@ -1,6 +1,6 @@
-// Package migrations holds the database schema: goose SQL files for tables, types and constraints, the functions and views over them, and the
-// statements of builds.
-// It never touches a database itself; package pg applies it.
+// Package migrations holds the database schema: goose migrations for tables, types and constraints, the SQL
+// functions and views on top of them, and the statements of builds. It never touches a database itself; package
+// pg applies it.
 package migrations
 
 import (
@@ -10,7 +10,7 @@ import (
 	"fmt"
 )
 
-// FS holds the migrations by file name, in the order of their numbers.
+// FS holds the numbered migrations.
 //
 //go:embed *.sql
 var FS embed.FS
@@ -21,42 +21,43 @@ var functions embed.FS
 //go:embed counting/*.sql
 var counting embed.FS
 
-// Counting returns the statements of a step of a build. Package builds says which there are and when each runs.
+// Counting returns the statements of a build step. Package builds defines the steps and when each runs.
 func Counting(step string) string {
 	text, err := counting.ReadFile("counting/" + step + ".sql")
 	if err != nil {
-		panic(fmt.Sprintf("migrations: %v", err)) // embedded: it is there, or the step is spelt wrong
+		panic(fmt.Sprintf("migrations: %v", err)) // embedded, so the name of the step is wrong
 	}
 	return string(text)
 }
 
-// Functions are replaced as a whole when their hash changes, so that each is read in one place as it is now. What a view
-// or a function with a SQL body calls comes first. Views, what they call, directly or not, and the functions of the
-// reporting schema, which others may depend on or have been granted, are replaced in place: a change of their parameters
-// or columns needs a migration that drops them. The last file grants, and so comes behind all that can be granted.
+// The files of functions, in the order in which they run: whatever a view or a function with an SQL body calls
+// comes first. All of them are replaced whenever the hash of any changes, so that each file shows the current
+// definition. Views, the functions they depend on, and the functions of schema reporting are replaced in place,
+// because others may depend on them or have been granted them; changing their parameters or columns needs a
+// migration that drops them. The last file grants privileges, so it comes after everything that can be granted.
 var functionFiles = []string{
 	"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain", "trial", "baskets",
 	"installed", "returns", "reporting", "reporting_orders", "reporting_baskets", "roles",
 }
 
-// FunctionFile is one file of functions and views.
+// FunctionFile is a file of functions and views.
 type FunctionFile struct{ Name, SQL string }
 
-// Functions returns the files of all functions and views, in the order in which they can be run.
+// Functions returns all files of functions and views, in the order in which they must run.
 func Functions() []FunctionFile {
 	files := make([]FunctionFile, len(functionFiles))
 	for i, subject := range functionFiles {
 		name := "functions/" + subject + ".sql"
 		text, err := functions.ReadFile(name)
 		if err != nil {
-			panic(fmt.Sprintf("migrations: %v", err)) // embedded: it is there, or the list is wrong
+			panic(fmt.Sprintf("migrations: %v", err)) // embedded, so the list is wrong
 		}
 		files[i] = FunctionFile{name, string(text)}
 	}
 	return files
 }
 
-// FunctionsHash tells one set of functions from another.
+// FunctionsHash returns a hash of all functions and views.
 func FunctionsHash() string {
 	sum := sha256.New()
 	for _, f := range Functions() {

@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// Every file of functions/ is installed, once.
+// Every file of functions/ is installed exactly once.
 func TestFunctionsAreAllThere(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("functions/*.sql")
@@ -32,14 +32,15 @@ func TestFunctionsAreAllThere(t *testing.T) {
 	}
 }
 
-// older makes the functions of a database those of another program: another hash, another body of a function, and one that is needed no more.
+// older makes the functions of a database those of another version: another hash, another body of a function,
+// and one that is no longer needed.
 var older = []string{
 	`UPDATE installed_functions SET hash = repeat('0', 64), signatures = signatures || '{obsolete()}'`,
 	`CREATE OR REPLACE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE RETURN 'many'`,
 	`CREATE FUNCTION obsolete() RETURNS integer LANGUAGE sql RETURN 1`,
 }
 
-// Functions of another program are refused, and replaced by the next migrate; two of them at once replace them once.
+// Functions of another version are refused and replaced by the next migrate; concurrent ones replace them once.
 func TestFunctionsAreReplaced(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -81,14 +82,14 @@ func TestFunctionsAreReplaced(t *testing.T) {
 	}
 }
 
-// When one statement fails, the functions stay as they were, all of them.
+// If one statement fails, all functions stay as they were.
 func TestFunctionsAreReplacedAsAWhole(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	for _, statement := range older {
 		exec(t, pool, statement)
 	}
-	// The last file wants to replace this view, and cannot take a column away.
+	// The last file replaces this view, which cannot lose a column.
 	exec(t, pool, `DROP VIEW reporting.rules`)
 	exec(t, pool, `CREATE VIEW reporting.rules AS SELECT r.*, 1 AS one_more FROM rules r`) //nolint:unqueryvet // and one more
 	before := schema(t, pool)
@@ -107,7 +108,7 @@ func TestFunctionsAreReplacedAsAWhole(t *testing.T) {
 	}
 }
 
-// A database that a newer program has migrated keeps its functions.
+// A database migrated by a newer version keeps its functions.
 func TestOlderProgramReplacesNothing(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -118,7 +119,8 @@ func TestOlderProgramReplacesNothing(t *testing.T) {
 	}
 }
 
-// Every function, view and trigger is noted as it was made, and those that are replaced as a whole are put right when somebody changed one.
+// The definitions of every function, view and trigger are recorded; migrate restores those that were changed by
+// hand.
 func TestFunctionsAreMended(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -144,7 +146,7 @@ func TestFunctionsAreMended(t *testing.T) {
 		t.Errorf("schema (-before +mended):\n%s", diff)
 	}
 
-	// What a migration made is not taken for good because functions are made anew.
+	// Definitions that a migration created survive the replacement of functions.
 	exec(t, pool, `ALTER TABLE orders DISABLE TRIGGER orders_deleted`)
 	exec(t, pool, `DROP VIEW reporting.order_deletions`)
 	mend(true)

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// empty is a pool on a database without anything.
+// empty returns a pool on an empty database.
 func empty(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pg.Open(t.Context(), dbtest.NewEmptyURL(t), 4)
@@ -43,10 +43,10 @@ func texts(t *testing.T, pool *pgxpool.Pool, query string, args ...any) []string
 	return list
 }
 
-// ours tells the schemas of the project from those of PostgreSQL; the table of goose is not ours.
+// ours selects the project's schemas; PostgreSQL's and goose's table are not ours.
 const ours = `n.nspname IN ('public', 'reporting')`
 
-// schema is everything that the migrations make in a database, as PostgreSQL would write it down.
+// schema returns everything that the migrations create in a database, in PostgreSQL's own words.
 func schema(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	return texts(t, pool, `

@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// names are the files of the migrations, in their order.
+// names returns the files of the migrations, in order.
 func names(t *testing.T) []string {
 	t.Helper()
 	list, err := fs.Glob(migrations.FS, "*.sql")
@@ -34,10 +34,10 @@ func namesOf(list []pg.Migration) []string {
 	return names
 }
 
-// retired are numbers of earlier migrations that are none any more, in order: no other may take them.
+// retired lists the numbers of removed migrations, in order: they must not be reused.
 var retired = []int64{3, 4, 9, 10}
 
-// version is the number of the migration at a place, which is the next one that is not retired.
+// version returns the number of the migration at a position, skipping retired ones.
 func version(place int) int64 {
 	v := int64(place + 1)
 	for _, r := range retired {
@@ -48,7 +48,7 @@ func version(place int) int64 {
 	return v
 }
 
-// Files are numbered without a gap, so that two that were written at once cannot both be the next.
+// Files are numbered without gaps, so that two written at the same time collide.
 func TestNumbers(t *testing.T) {
 	t.Parallel()
 	for i, name := range names(t) {
@@ -58,11 +58,11 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// Every migration takes back exactly what it made, and makes it again just so.
+// Every migration rolls back exactly what it created and creates exactly the same again.
 func TestUpDownUp(t *testing.T) {
 	t.Parallel()
 	pool := empty(t)
-	// schemas are those after so many migrations, kept while they are taken back one by one.
+	// schemas by number of migrations, compared while rolling back one by one.
 	schemas := [][]string{schema(t, pool)}
 	applied, err := pg.MigrateUp(t.Context(), pool)
 	if err != nil {
@@ -89,7 +89,7 @@ func TestUpDownUp(t *testing.T) {
 	slices.Reverse(down)
 	schemas = append(schemas, down...)
 	if diff := cmp.Diff(schemas[0], schema(t, pool)); diff != "" {
-		t.Errorf("left when all is taken back (-want +got):\n%s", diff)
+		t.Errorf("left after rolling back everything (-want +got):\n%s", diff)
 	}
 	for i := 1; i < len(schemas); i++ {
 		if cmp.Equal(schemas[i-1], schemas[i]) {
@@ -110,7 +110,7 @@ func TestUpDownUp(t *testing.T) {
 	}
 }
 
-// fixtures put a row into every table.
+// fixtures insert a row into every table.
 var fixtures = []string{
 	`INSERT INTO loads (source, loaded_by, version) VALUES ('orders.csv', 'tester', 'test')`,
 	`INSERT INTO load_files VALUES (1, 1, 'orders.csv', 10, sha256('x'), '{}', 3, 1, 1)`,
@@ -119,7 +119,7 @@ var fixtures = []string{
 	`INSERT INTO item_attributes (item_id, category, source, changed_by) VALUES (1, 'c', 'items.csv', 'tester')`,
 	`INSERT INTO orders (external_id, ordered_at, customer_id, load_id) VALUES ('o1', now(), 'c', 1)`,
 	`INSERT INTO order_lines VALUES (1, 1, 1, 1), (1, 2, 0.5, 1)`,
-	`UPDATE orders SET items = '{1, 2}'`, // changed, and so kept in order_changes
+	`UPDATE orders SET items = '{1, 2}'`, // recorded in order_changes
 	`INSERT INTO known_orders VALUES (1, 2)`,
 	`INSERT INTO known_lines VALUES (1, 1, 2, 3)`,
 	`INSERT INTO returned_lines VALUES (1, 1, 2, 1)`,
@@ -129,7 +129,7 @@ var fixtures = []string{
 	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, baskets, built_by, version)
 		VALUES ('ready', true, now(), 100, 50, 20, 0.3, 0.1, 1, 1, 'tester', 'test')`,
 	`CREATE TABLE item_stats_1 PARTITION OF item_stats FOR VALUES IN (1)`,
-	`ALTER INDEX item_stats_1_popularity_rank_build_id_key RENAME TO item_stats_1_popularity_rank_key`, // as a build calls it
+	`ALTER INDEX item_stats_1_popularity_rank_build_id_key RENAME TO item_stats_1_popularity_rank_key`, // the name that a build gives it
 	`CREATE TABLE item_pairs_1 PARTITION OF item_pairs FOR VALUES IN (1)`,
 	`CREATE TABLE item_neighbours_1 PARTITION OF item_neighbours FOR VALUES IN (1)`,
 	`CREATE TABLE item_days_1 PARTITION OF item_days FOR VALUES IN (1)`,
@@ -144,7 +144,7 @@ var fixtures = []string{
 	`INSERT INTO dashboard_sessions (token_sha256, key_id, expires_at) VALUES (sha256('t'), 1, now() + interval '1 hour')`,
 }
 
-// Down takes tables that hold rows, too.
+// Down also drops tables with rows.
 func TestDownOverRows(t *testing.T) {
 	t.Parallel()
 	for name, all := range map[string]bool{"all at once": true, "one by one": false} {
@@ -192,7 +192,8 @@ func TestDownOverRows(t *testing.T) {
 	}
 }
 
-// Any number of programs may find an empty database at once: each migration is applied by one of them, and all are content.
+// Any number of processes may find an empty database at once: each migration is applied by one of them, and all
+// succeed.
 func TestUpAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{2, 4} {
@@ -201,7 +202,7 @@ func TestUpAtOnce(t *testing.T) {
 			databaseURL := dbtest.NewEmptyURL(t)
 			var pools []*pgxpool.Pool
 			for range n {
-				pool, err := pg.Open(t.Context(), databaseURL, 1) // one connection has to be enough
+				pool, err := pg.Open(t.Context(), databaseURL, 1) // one connection must be enough
 				if err != nil {
 					t.Fatal(err)
 				}

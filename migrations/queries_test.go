@@ -15,7 +15,7 @@ var (
 	quoted    = regexp.MustCompile(`'[^']*'`)
 )
 
-// shortLists are the queries of many rows that need no LIMIT, and why.
+// shortLists are the :many queries that need no LIMIT, with the reason.
 var shortLists = map[string]string{
 	"ItemListNamed":   "as many as names were asked for",
 	"KeptSimilarList": "as many as the limits of a batch",
@@ -30,7 +30,7 @@ var shortLists = map[string]string{
 	"BackupSequenceList": "all sequences, on purpose",
 }
 
-// Every list is in an order down to the last row, and is bounded.
+// Every list is fully ordered and bounded.
 func TestQueriesAreOrderedAndBounded(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("..", "queries", "*.sql"))
@@ -73,7 +73,7 @@ func TestQueriesAreOrderedAndBounded(t *testing.T) {
 	}
 }
 
-// outermost is a statement without comments, strings and all that stands in parentheses.
+// outermost returns a statement without comments, strings and parenthesized parts.
 func outermost(statement string) string {
 	statement = quoted.ReplaceAllString(comment.ReplaceAllString(statement, ""), "")
 	for inner.MatchString(statement) {

@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// constraints are the names of all constraints and indexes.
+// constraints returns the names of all constraints and indexes.
 func constraints(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	return texts(t, pool, `
@@ -27,7 +27,7 @@ func constraints(t *testing.T, pool *pgxpool.Pool) []string {
 		ORDER BY 1`)
 }
 
-// Code decides by the name of a constraint, so each is written down and none is PostgreSQL's invention.
+// Code identifies constraints by name, so each name is given explicitly, never by PostgreSQL.
 func TestConstraintsAreNamed(t *testing.T) {
 	t.Parallel()
 	var source strings.Builder
@@ -53,7 +53,7 @@ const (
 	newKey   = `INSERT INTO api_keys (name, scopes, hint, sha256, created_by) VALUES (`
 )
 
-// violations are the statements that the constraints refuse, after the fixtures.
+// violations are statements that the constraints refuse, run after the fixtures.
 //
 //nolint:dupword // SQL may say NULL, NULL
 var violations = map[string][]string{
@@ -190,7 +190,7 @@ var violations = map[string][]string{
 // plain indexes refuse nothing.
 var plain = []string{"dashboard_sessions_expires_at_idx", "idempotency_keys_created_at_idx", "item_attributes_category_idx", "item_attributes_inactive_idx", "item_pairs_item_b_idx", "load_files_sha256_idx", "order_lines_item_id_idx", "rules_valid_from_idx", "rules_valid_until_idx", "shop_orders_external_id_idx"}
 
-// Every constraint refuses what it is there for.
+// Every constraint refuses what it should.
 func TestConstraintsHold(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -206,7 +206,7 @@ func TestConstraintsHold(t *testing.T) {
 		for _, statement := range statements {
 			_, err := pool.Exec(t.Context(), statement)
 			refused := new(pgconn.PgError)
-			// A partition calls its constraint by the name of its own.
+			// A partition has its own name for the constraint.
 			if !errors.As(err, &refused) || refused.ConstraintName != name && strings.Replace(refused.ConstraintName, "_1_", "_", 1) != name {
 				t.Errorf("%s: error is %v, want %s", statement, err, name)
 			}
@@ -214,7 +214,7 @@ func TestConstraintsHold(t *testing.T) {
 	}
 }
 
-// What the design promises of tables, and no column less. More may come. TestReportingContract has the views.
+// The tables have at least the columns of the design. TestReportingContract covers the views.
 func TestColumns(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -251,7 +251,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// The load path has no triggers that run once per row, and so no foreign key on what a load fills by the million.
+// The load path has no row-level triggers, and so no foreign keys on the large tables that loads fill.
 func TestNoRowTriggersInLoadPath(t *testing.T) {
 	t.Parallel()
 	const eachRow = 1 // of pg_trigger.tgtype
@@ -262,7 +262,7 @@ func TestNoRowTriggersInLoadPath(t *testing.T) {
 	}
 }
 
-// alsobought_reporting reads all of reporting, calls its functions, and can do nothing else.
+// alsobought_reporting can read all of reporting and call its functions, and nothing else.
 func TestReportingRole(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -336,7 +336,7 @@ func denied(err error) bool {
 	return errors.As(err, &refused) && refused.Code == "42501"
 }
 
-// Nobody else may call the functions that run with their owner's rights.
+// Nobody else may call the SECURITY DEFINER functions.
 func TestReportingFunctionsAreNotPublic(t *testing.T) {
 	t.Parallel()
 	got := texts(t, dbtest.New(t), `SELECT p.oid::regprocedure::text FROM pg_proc AS p CROSS JOIN aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a

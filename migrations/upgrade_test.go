@@ -23,7 +23,7 @@ import (
 func upTo(t *testing.T, pool *pgxpool.Pool, version int64) {
 	t.Helper()
 	database := stdlib.OpenDBFromPool(pool)
-	defer func(d *sql.DB) { _ = d.Close() }(database) // the pool is closed by who opened it
+	defer func(d *sql.DB) { _ = d.Close() }(database) // the caller closes the pool
 	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func upTo(t *testing.T, pool *pgxpool.Pool, version int64) {
 	}
 }
 
-// retiredSchema is what the versions 2 to 4 made that are none any more, as far as names and parameters go.
+// retiredSchema is what the retired versions 2 to 4 created, as far as names and parameters go.
 var retiredSchema = []string{
 	`CREATE FUNCTION affinity(
 		orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, shrinkage float8, popularity_exponent float8
@@ -58,7 +58,7 @@ var retiredSchema = []string{
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 	AS $$ SELECT r.* FROM builds b JOIN items i ON i.name = item CROSS JOIN LATERAL recommend(b.build_id, ARRAY[i.item_id], true, 'affinity', 1, 0, '{}', true, lim) r $$`,
 	`INSERT INTO goose_db_version (version_id, is_applied) VALUES (3, true), (4, true)`,
-	// Two orders, and a build of them as that program made it.
+	// Two orders, and a build of them as that version made it.
 	`INSERT INTO loads (source, status, finished_at, rows_read, rows_loaded, orders_added, items_added, loaded_by, version)
 		VALUES ('orders.csv', 'loaded', now(), 4, 4, 2, 3, 'tester', 'old')`,
 	`INSERT INTO items (name) VALUES ('bread'), ('butter'), ('jam')`,
@@ -75,7 +75,7 @@ var retiredSchema = []string{
 	`INSERT INTO item_neighbours VALUES (1, 1, 1, 2, 0.25, 1, 2), (1, 1, 2, 3, 0.25, 1, 3), (1, 2, 1, 1, 0.5, 2, 1), (1, 3, 1, 1, 0.5, 2, 1)`,
 }
 
-// A database that has the versions 3 and 4, which are none any more, comes up to date with its orders and its builds, and looks like one that
+// A database with the retired versions 3 and 4 is upgraded with its orders and builds, and looks like one that
 // never had them.
 func TestRetiredVersions(t *testing.T) {
 	t.Parallel()
@@ -105,7 +105,7 @@ func TestRetiredVersions(t *testing.T) {
 	}
 	wantUpgraded(t, pool)
 
-	// What is left when its build is gone is what a fresh database has.
+	// Once its build is gone, the rest equals a fresh database.
 	if _, err := builds.Prune(t.Context(), pool, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -123,12 +123,12 @@ func TestRetiredVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(nothing, schema(t, pool)); diff != "" {
-		t.Errorf("left when all is taken back (-want +got):\n%s", diff)
+		t.Errorf("left after rolling back everything (-want +got):\n%s", diff)
 	}
 }
 
-// TestUpgradeFrom369ba3d: a database of that version, whose functions were migrations 9 and 10, comes up to date with its orders, builds and
-// rules, and looks like one that never had them.
+// TestUpgradeFrom369ba3d: a database of that version, whose functions were migrations 9 and 10, is upgraded
+// with its orders, builds and rules, and looks like one that never had them.
 func TestUpgradeFrom369ba3d(t *testing.T) {
 	t.Parallel()
 	fresh, pool := empty(t), empty(t)
@@ -144,7 +144,7 @@ func TestUpgradeFrom369ba3d(t *testing.T) {
 	exec(t, pool, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true), (10, true)")
 	first := slices.IndexFunc(retiredSchema, func(s string) bool { return strings.HasPrefix(s, "INSERT INTO loads") })
 	for _, statement := range retiredSchema[first:] {
-		// its tables have columns that those of version 2 had not
+		// its tables have columns that version 2 did not have
 		statement = strings.NewReplacer(
 			"(1, 1, 2, 2, 1, 1), (1, 2, 1, 1, 2, 2), (1, 3, 1, 1, 3, 3)", "(1, 1, 2, 2, 1, 1, 2), (1, 2, 1, 1, 2, 2, 1), (1, 3, 1, 1, 3, 3, 1)",
 			"0.25, 1, 2)", "0.25, 1, 2, 0, 0)", "0.25, 1, 3)", "0.25, 1, 3, 0, 0)", "0.5, 2, 1)", "0.5, 2, 1, 0, 0)",
@@ -170,7 +170,7 @@ func TestUpgradeFrom369ba3d(t *testing.T) {
 	}
 }
 
-// wantUpgraded asks the build that was there before, and makes another.
+// wantUpgraded queries the existing build and makes another.
 func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	if diff := cmp.Diff([]string{"(1,1,2,2,1,1,2,)", "(1,2,1,1,2,2,1,)", "(1,3,1,1,3,3,1,)"}, texts(t, pool, "SELECT s::text FROM item_stats AS s ORDER BY s.item_id")); diff != "" {
@@ -228,7 +228,8 @@ func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// TestItemSpelling brings names into NFC that were stored before loads did, unless the spelling is an item of its own already.
+// TestItemSpelling converts names that were stored before loads normalized them to NFC, unless the result is
+// another item.
 func TestItemSpelling(t *testing.T) {
 	t.Parallel()
 	pool := empty(t)

@@ -4,7 +4,7 @@ VALUES (@name, @scopes, @hint, @sha256, sqlc.narg(expires_at), @created_by)
 RETURNING key_id, name, scopes, hint, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at;
 
 -- name: APIKeyList :many
--- All but the hashes, which are nobody's business.
+-- All columns except the hashes.
 SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
 FROM api_keys AS k
 ORDER BY k.key_id DESC
@@ -22,8 +22,8 @@ FROM api_keys AS k
 WHERE k.key_id = @key_id;
 
 -- name: APIKeyFind :one
--- The key of a hash, and what the database's clock says of it. use_noted: last_used_at
--- need not be written again, or, on a standby, cannot be.
+-- The key with a hash, and whether it has expired by the database's clock. use_noted: last_used_at need
+-- not be written again, or cannot be, on a standby.
 SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
        coalesce(k.expires_at <= now(), false)::boolean AS expired,
        (current_setting('transaction_read_only')::boolean
@@ -32,7 +32,7 @@ FROM api_keys AS k
 WHERE k.sha256 = @sha256;
 
 -- name: APIKeyUse :exec
--- Of many requests at once, the first writes.
+-- Of concurrent requests, only the first writes.
 UPDATE api_keys AS k
 SET last_used_at = now()
 WHERE k.key_id = @key_id AND (k.last_used_at IS NULL OR k.last_used_at <= now() - make_interval(secs => @resolution::float8));

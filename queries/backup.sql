@@ -1,7 +1,7 @@
--- What a backup notes of the database, and what a restored one is compared by.
+-- The description of a database in the manifest of its backup, which a restored database is compared with.
 
 -- name: BackupTableList :many
--- Every table that has rows of its own, but those in which a build is being counted: no backup has them.
+-- Every table with rows of its own, except the working tables of a running build, which no backup includes.
 SELECT n.nspname::text AS schema_name, c.relname::text AS table_name
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -22,7 +22,7 @@ FROM pg_catalog.pg_sequences AS s
 ORDER BY s.schemaname, s.sequencename;
 
 -- name: BackupItemSample :many
--- Items of the active build, evenly spread from the most popular to the least.
+-- Items of the active build, evenly spaced from the most to the least popular.
 SELECT p.name
 FROM (
     SELECT i.name, s.popularity_rank, row_number() OVER (ORDER BY s.popularity_rank) - 1 AS place,
@@ -37,7 +37,7 @@ ORDER BY p.popularity_rank
 LIMIT @lim;
 
 -- name: BackupOrderSample :many
--- Orders, evenly spread over their numbers.
+-- Orders, evenly spaced by ID.
 SELECT p.external_id
 FROM (
     SELECT o.order_id, o.external_id, row_number() OVER (ORDER BY o.order_id) - 1 AS place,
@@ -49,18 +49,18 @@ ORDER BY p.order_id
 LIMIT @lim;
 
 -- name: BackupRulesDropOthers :exec
--- The rules that were not in force at that time.
+-- Deletes the rules that were not in force at that time.
 DELETE FROM rules AS r
 WHERE NOT (r.valid_from <= @at AND @at < coalesce(r.valid_until, 'infinity'));
 
 -- name: BackupRulesHold :exec
--- No rule ends any more.
+-- Removes the end of all rules.
 UPDATE rules AS r
 SET valid_until = NULL, ended_at = NULL, ended_by = NULL
 WHERE r.valid_until IS NOT NULL;
 
 -- name: RestoreObstacle :one
--- A table, type or function that stands in the way of a restore, as it is called; '' in an empty database.
+-- Names a table, type or function that prevents a restore; '' in an empty database.
 SELECT coalesce(min(o.name) FILTER (WHERE o.class = 'pg_class'::regclass), min(o.name), '')::text AS name
 FROM (
     SELECT 'pg_class'::regclass AS class, c.oid, c.relnamespace AS schema, c.relname::text AS name

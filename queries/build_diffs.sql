@@ -1,5 +1,6 @@
 -- name: BuildDiffCount :one
--- What one build has and another has not. What is in both is counted, and what is in one only is the rest of it: one join instead of three.
+-- Counts the items and pairs that only one of two builds has, by subtracting those that both have from
+-- the totals: one join instead of three.
 WITH items AS (
     SELECT count(*) AS in_both
     FROM item_stats AS n
@@ -20,7 +21,7 @@ CROSS JOIN pairs AS p
 WHERE o.build_id = @before_id;
 
 -- name: BuildDiffPairList :many
--- The pairs that one build has and another has not, those in the most orders first. item_a is the first by name.
+-- Pairs that build has and another does not, those in the most orders first. item_a is the first by name.
 SELECT least(a.name, b.name)::text AS item_a, greatest(a.name, b.name)::text AS item_b, p.orders_together
 FROM item_pairs AS p
 JOIN items AS a ON a.item_id = p.item_a
@@ -31,7 +32,8 @@ ORDER BY p.orders_together DESC, least(a.name, b.name), greatest(a.name, b.name)
 LIMIT @lim;
 
 -- name: BuildDiffMoveList :many
--- Of the pairs in both, what an item says of another where that changed most. A rank is 0 where the pair is not among the kept neighbours.
+-- Pairs in both builds whose affinity changed most, in one direction each. A rank is 0 if the other item
+-- is not among the kept neighbours.
 WITH known AS NOT MATERIALIZED (
     SELECT i.item_id, i.name, o.mass AS mass_before, n.mass AS mass_after
     FROM items AS i

@@ -1,6 +1,7 @@
 -- name: BuildChooseBase :execrows
--- Has a build start from the counts of the newest one that counted orders the same way, unless too much
--- changed since. Windows and half-lives move with the newest order: their counts are no base, nor need one.
+-- Makes a build start from the counts of the newest build that counted orders the same way, unless too
+-- much has changed since. Counts with a window or half-life move with the newest order and cannot be a
+-- base.
 UPDATE builds AS t
 SET base_build = b.build_id
 FROM (
@@ -19,12 +20,12 @@ WHERE t.build_id = @build_id
       <= b.orders / 4;
 
 -- name: OrderChangeForget :exec
--- The changes that every build has seen that could still be a base.
+-- Deletes the changes that every possible base has counted.
 DELETE FROM order_changes AS c
 WHERE NOT EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready' AND b.last_change_id < c.change_id);
 
 -- name: BuildFinish :one
--- Closes a build that is whole: its tables are partitions by now.
+-- Finishes a complete build, whose tables are already attached.
 UPDATE builds AS b
 SET status             = 'ready',
     built_at           = clock_timestamp(),
@@ -43,7 +44,7 @@ SET status = 'failed', error = @reason::text, orders = 0, order_lines = 0, baske
 WHERE b.build_id = @build_id AND b.status = 'running';
 
 -- name: BuildRecover :execrows
--- Called by whoever holds the build lock: no build can be running then.
+-- Marks interrupted builds as failed. The caller holds the build lock, so no build can be running.
 UPDATE builds AS b
 SET status = 'failed', error = 'interrupted: the builder or its database ended before the build did',
     orders = 0, order_lines = 0, baskets = 0, large_orders = 0
@@ -56,12 +57,12 @@ UPDATE builds AS b SET active = false WHERE b.active;
 UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = @build_id AND b.status = 'ready' RETURNING *;
 
 -- name: BuildNoneActive :one
--- Whether some build is ready, and none is active.
+-- Reports whether a build is ready and none is active.
 SELECT (EXISTS (SELECT FROM builds AS r WHERE r.status = 'ready')
         AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active))::boolean AS none_active;
 
 -- name: BuildActivateNewest :execrows
--- Where none is active, the newest that is whole: its builder was killed before it could activate it.
+-- If no build is active, activates the newest complete one, whose process was killed before it could.
 UPDATE builds AS b
 SET active = true, activated_at = now()
 WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active);
@@ -70,8 +71,8 @@ WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 're
 SELECT b.* FROM builds AS b WHERE b.active;
 
 -- name: BuildFreshness :one
--- The active build (0: none), and how many orders were added, changed or deleted since it looked: an upper
--- bound, and 0 only if nothing changed. -1: unknown, because the build is an older program's, or orders were
+-- The active build (0: none), and how many orders were added, changed or deleted since its snapshot: an upper
+-- bound, but 0 only if nothing changed; -1 if unknown, because an older version made the build or orders was
 -- truncated. newest: no build was finished after it; if one was, somebody chose the older one.
 SELECT coalesce(a.build_id, 0)::bigint AS build_id,
        a.built_at,
@@ -89,7 +90,7 @@ CROSS JOIN (SELECT max(b.build_id) AS build_id FROM builds AS b WHERE b.status =
 LEFT JOIN builds AS a ON a.active;
 
 -- name: BuildReady :one
--- A build that can be asked: it is whole, and kept.
+-- A build that is complete and kept.
 SELECT b.* FROM builds AS b WHERE b.build_id = @build_id AND b.status = 'ready';
 
 -- name: BuildGet :one
@@ -99,7 +100,8 @@ SELECT b.* FROM builds AS b WHERE b.build_id = @build_id;
 SELECT b.* FROM builds AS b ORDER BY b.build_id DESC LIMIT @lim;
 
 -- name: BuildBefore :one
--- The newest build before the active one that has been active and is still kept: where a rollback leads. One that never was may have been refused.
+-- The target of a rollback: the newest kept build before the active one that has been active. A build that
+-- never was active may have been refused.
 SELECT b.*
 FROM builds AS b
 WHERE b.status = 'ready' AND b.activated_at IS NOT NULL AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
@@ -107,7 +109,8 @@ ORDER BY b.build_id DESC
 LIMIT 1;
 
 -- name: BuildPrunable :many
--- Ready builds other than the active one, the newest @keep beside it that have been active, and the newest that never was.
+-- Ready builds, except the active one, the newest @keep others that have been active, and the newest that
+-- never was.
 SELECT r.build_id
 FROM (
     SELECT b.build_id, b.activated_at IS NULL AS never_active,
@@ -120,7 +123,7 @@ ORDER BY r.build_id DESC
 LIMIT 1000;
 
 -- name: BuildDayDelete :exec
--- The days of pruned builds, also those of a prune that was killed.
+-- Deletes the days of all pruned builds, including those left by interrupted prunes.
 DELETE FROM order_days AS d
 USING builds AS b
 WHERE b.build_id = d.build_id AND b.status = 'pruned';
@@ -132,8 +135,7 @@ UPDATE builds AS b SET grades = @grades::jsonb WHERE b.build_id = @build_id;
 UPDATE builds AS b SET status = 'pruned' WHERE b.build_id = @build_id AND NOT b.active;
 
 -- name: BuildTableDroppable :many
--- The tables of pruned builds that are still there, and whether they are attached to their parent: what a prune has to remove, or one that
--- was killed has left. A detach that was killed is pending.
+-- The remaining tables of pruned builds, and their parents if attached. An interrupted DETACH is pending.
 SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesce(n.inhdetachpending, false)::boolean AS detach_pending
 FROM builds AS b
 JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id,
@@ -149,7 +151,7 @@ ORDER BY b.build_id, c.relname
 LIMIT 10000;
 
 -- name: BuildIsLeft :one
--- Whether there are tables or days of pruned builds.
+-- Reports whether tables or days of pruned builds remain.
 SELECT (EXISTS (
     SELECT FROM pg_catalog.pg_class AS c
     JOIN builds AS b ON b.build_id = CASE
@@ -165,7 +167,7 @@ SELECT (EXISTS (
 ))::boolean AS is_left;
 
 -- name: TransactionList :many
--- The other transactions of this database that run now, by the ids that PostgreSQL gives them.
+-- The other running transactions of this database, by virtual transaction ID.
 SELECT k.virtualxid::text AS transaction
 FROM pg_catalog.pg_locks AS k
 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = k.pid

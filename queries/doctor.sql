@@ -1,9 +1,9 @@
--- The invariants that no constraint can hold: what is wrong, at most 20 rows a check, none when all is well.
--- Most queries are one check, and say subject and problem. Those that read all orders, or all lines, make
--- several checks in one pass, and name the check of each row.
+-- The invariants that constraints cannot enforce. Each query returns violations, at most 20 rows per
+-- check. Most queries are one check and return subject and problem. Those that read all orders or all
+-- lines make several checks in one pass and also return the name of the check.
 
 -- name: DoctorOrders :many
--- Lines are walked order by order along their key, beside orders: no sort and no hash table.
+-- Merges lines with orders in key order, without a sort or a hash table.
 WITH wrong AS MATERIALIZED (
     SELECT o.external_id, coalesce(o.order_id, l.order_id) AS order_id, o.items, l.items AS of_lines
     FROM orders AS o
@@ -23,14 +23,14 @@ FROM (
      ORDER BY w.order_id
      LIMIT 20)
     UNION ALL
-    (SELECT 'every order knows the items of its lines', w.order_id, NULL, 'order ' || w.external_id,
-            'does not know the items of its lines'
+    (SELECT 'every order lists the items of its lines', w.order_id, NULL, 'order ' || w.external_id,
+            'does not list the items of its lines'
      FROM wrong AS w
      WHERE w.items <> coalesce(w.of_lines, '{}')
      ORDER BY w.order_id
      LIMIT 20)
     UNION ALL
-    (SELECT 'every line has its order and its item', w.order_id, i.item_id,
+    (SELECT 'every line has an order and an item', w.order_id, i.item_id,
             'line of order ' || w.order_id || ' and item ' || i.item_id, 'its order or its item is missing'
      FROM wrong AS w
      CROSS JOIN LATERAL unnest(w.of_lines) AS i(item_id)
@@ -42,7 +42,7 @@ ORDER BY f.check_name, f.order_id, f.item_id
 LIMIT 60;
 
 -- name: DoctorLineItems :many
--- Lines without order are DoctorOrders' business.
+-- DoctorOrders checks for lines without an order.
 SELECT ('line of order ' || l.order_id || ' and item ' || l.item_id)::text AS subject,
        'its order or its item is missing'::text AS problem
 FROM order_lines AS l
@@ -59,7 +59,7 @@ ORDER BY a.item_id
 LIMIT 20;
 
 -- name: DoctorLoads :many
--- Lines and orders in force or known from earlier loads; none of a load that was reverted.
+-- Counts lines and orders that are in force or known from earlier loads. A reverted load has none.
 WITH said AS (
     SELECT l.load_id,
            CASE l.status WHEN 'reverted' THEN 0 ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
@@ -74,7 +74,7 @@ WITH said AS (
         FROM order_lines AS l
         GROUP BY l.load_id
         UNION ALL SELECT k.load_id, count(*), 0, 0, 0 FROM known_lines AS k GROUP BY k.load_id
-        -- what was returned stands in both, as its first claim
+        -- a line with returns is in both, by its first load
         UNION ALL
         SELECT l.load_id, -count(*), 0, 0, 0
         FROM (SELECT DISTINCT r.order_id, r.item_id FROM returned_lines AS r) AS d
@@ -92,7 +92,7 @@ WITH said AS (
 )
 SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::text AS problem
 FROM (
-    (SELECT 'every load''s counts are those of its rows' AS check_name, s.load_id,
+    (SELECT 'every load''s counts match its rows' AS check_name, s.load_id,
             'load ' || s.load_id AS subject,
             'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects, ' ||
             s.not_bought || ' not bought; there are ' || coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) ||
@@ -105,7 +105,7 @@ FROM (
      LIMIT 20)
     UNION ALL
     (SELECT 'every row belongs to a load', t.load_id, 'load ' || t.load_id,
-            'is not in loads, but orders, lines, rejects or returns name it'
+            'does not exist, but orders, lines, rejects or returns refer to it'
      FROM there AS t
      WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.load_id = t.load_id)
      ORDER BY t.load_id
@@ -116,7 +116,7 @@ LIMIT 40;
 
 -- name: DoctorKnownRows :many
 SELECT ('load ' || x.load_id || ', order ' || x.order_id)::text AS subject,
-       'is known from an earlier load, but there is none, or it is the same'::text AS problem
+       'should be known from an earlier load, but that load is missing or this one'::text AS problem
 FROM (
     SELECT k.load_id, k.order_id FROM known_orders AS k
     WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = k.order_id AND o.load_id <> k.load_id)
@@ -129,8 +129,8 @@ ORDER BY x.load_id, x.order_id
 LIMIT 20;
 
 -- name: DoctorReturnedLines :many
--- Every claim of a line of which something was returned stands in known_lines, and what comes of it in
--- order_lines.
+-- For a line with returns, known_lines has every load that contains it, and order_lines the remaining
+-- quantity.
 SELECT ('line of order ' || d.order_id || ' and item ' || d.item_id)::text AS subject,
        ('should be ' || coalesce(s.quantity || ' of load ' || s.load_id, 'out') || ' by what was returned; it is '
         || coalesce(l.quantity || ' of load ' || l.load_id, 'out'))::text AS problem
@@ -143,7 +143,7 @@ ORDER BY d.order_id, d.item_id
 LIMIT 20;
 
 -- name: DoctorActiveBuild :many
-SELECT 'builds'::text AS subject, 'some are ready, but none is active: alsobought builds activate ID'::text AS problem
+SELECT 'builds'::text AS subject, 'some are ready, but none is active: run alsobought builds activate ID'::text AS problem
 WHERE EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active);
 
 -- name: DoctorBuildCounts :many
@@ -159,7 +159,7 @@ ORDER BY b.build_id
 LIMIT 20;
 
 -- name: DoctorBuildSums :many
--- Every line counts for one item, and the statistics of a build add up to its lines.
+-- Each line counts for one item, so the statistics of a build add up to its lines.
 SELECT ('build ' || b.build_id)::text AS subject,
        ('counted ' || b.order_lines || ' lines, but its items have ' || coalesce(s.orders, 0))::text AS problem
 FROM builds AS b
@@ -169,7 +169,7 @@ ORDER BY b.build_id
 LIMIT 20;
 
 -- name: DoctorOrderChanges :many
--- The next build may start from the counts of this one.
+-- The next build may start from these counts.
 SELECT ('build ' || b.build_id)::text AS subject,
        ('counted ' || b.orders || ' orders, which the changes since make ' || b.orders + d.added - d.removed
         || '; there are ' || c.orders)::text AS problem
@@ -199,9 +199,9 @@ WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.item_id = s.item_id)
 ORDER BY s.build_id, s.item_id
 LIMIT 20;
 -- name: DoctorPairs :many
--- A basket of 1000 gives a pair a weight of 1/999; where old baskets weigh less, at least a part of 2^38 that is not nothing.
+-- A basket of 1000 items gives a pair a weight of 1/999; decayed, at least one unit of 2^-38.
 SELECT ('build ' || p.build_id || ', pair of items ' || p.item_a || ' and ' || p.item_b)::text AS subject,
-       'is not possible by the statistics of its items'::text AS problem
+       'contradicts the statistics of its items'::text AS problem
 FROM item_pairs AS p
 LEFT JOIN item_stats AS a ON a.build_id = p.build_id AND a.item_id = p.item_a
 LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
@@ -228,7 +228,7 @@ LIMIT 20;
 
 -- name: DoctorOverlaps :many
 SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text AS subject,
-       'has a step or an overlap that is no share'::text AS problem
+       'has a step or an overlap outside 0 to 1'::text AS problem
 FROM item_neighbours AS n
 WHERE NOT (n.step BETWEEN 0 AND 1 AND n.overlap BETWEEN 0 AND 1)
 ORDER BY n.build_id, n.item_id, n.neighbour_rank
@@ -244,8 +244,8 @@ ORDER BY d.build_id, d.day
 LIMIT 20;
 
 -- name: DoctorOrderDays :many
--- Whoever holds the lock of builds may be removing them.
-SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'is a day of no build that is kept: alsobought builds prune removes it'::text AS problem
+-- The holder of the build lock may be deleting them.
+SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'belongs to no kept build: run alsobought builds prune'::text AS problem
 FROM order_days AS o
 WHERE NOT EXISTS (
     SELECT FROM builds AS b
@@ -255,9 +255,8 @@ ORDER BY o.build_id, o.day
 LIMIT 20;
 
 -- name: DoctorPartitions :many
--- Every build that is kept has its partition of each table, under its name, for its id; and nobody else has
--- one.
--- Builds of old versions had no days.
+-- Each kept build has its partition of each table, with the right name and bounds, and there are no
+-- others. Builds of old versions had no days.
 WITH tables AS (
     SELECT t.parent, b.build_id, t.parent || '_' || b.build_id AS name
     FROM builds AS b
@@ -279,20 +278,20 @@ SELECT f.subject::text AS subject, f.problem::text AS problem
 FROM (
     SELECT 'build ' || t.build_id AS subject,
            CASE WHEN a.name IS NULL
-                    THEN 'has no partition of ' || t.parent || ': alsobought build makes a new build'
+                    THEN 'has no partition of ' || t.parent || ': run alsobought build'
                 WHEN a.detaching
-                    THEN 'its partition of ' || t.parent || ' is half detached: alsobought build makes a new build'
+                    THEN 'its partition of ' || t.parent || ' is half detached: run alsobought build'
                 ELSE 'its partition of ' || t.parent || ' is one ' || a.bound END AS problem
     FROM tables AS t
     LEFT JOIN attached AS a ON a.parent = t.parent AND a.name = t.name
     WHERE CASE
-        -- Builds from before there were days have none.
+        -- builds of old versions had no days
         WHEN a.name IS NULL AND t.parent = 'item_days'
             THEN EXISTS (SELECT FROM order_days AS d WHERE d.build_id = t.build_id)
         ELSE a.name IS NULL OR a.detaching OR a.bound <> format('FOR VALUES IN (''%s'')', t.build_id)
     END
     UNION ALL
-    SELECT 'table ' || a.name, 'is a partition of ' || a.parent || ', but of no build that is kept'
+    SELECT 'table ' || a.name, 'is a partition of ' || a.parent || ', but of no kept build'
     FROM attached AS a
     WHERE a.name !~ '^item_(stats|pairs|neighbours|days)_[0-9]+$' OR a.name NOT LIKE a.parent || '\_%'
 ) AS f
@@ -300,12 +299,12 @@ ORDER BY f.subject, f.problem
 LIMIT 20;
 
 -- name: DoctorFunctions :many
--- What migrate installed, and what is there. Another major version of PostgreSQL may write the same
--- definition otherwise.
+-- Compares definitions with those that migrate installed. Another major version of PostgreSQL may format
+-- the same definition differently.
 SELECT (i.kind || ' ' || i.name)::text AS subject,
        (CASE WHEN d.name IS NULL THEN 'is missing' ELSE 'was changed by hand' END
         || CASE WHEN i.migrated THEN ': a migration made it, put it back as it was'
-                ELSE ': alsobought migrate up puts it right' END)::text AS problem
+                ELSE ': run alsobought migrate up' END)::text AS problem
 FROM installed_definitions AS i
 LEFT JOIN current_definitions() AS d ON d.kind = i.kind AND d.name = i.name
 WHERE i.server_major = current_setting('server_version_num')::integer / 10000
@@ -314,7 +313,7 @@ ORDER BY i.kind, i.name
 LIMIT 20;
 
 -- name: DoctorLeftoverTables :many
-SELECT ('table ' || c.relname)::text AS subject, 'belongs to no build that is kept: alsobought builds prune removes it'::text AS problem
+SELECT ('table ' || c.relname)::text AS subject, 'belongs to no kept build: run alsobought builds prune'::text AS problem
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
   AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'

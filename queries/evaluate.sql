@@ -1,5 +1,5 @@
 -- name: HeldOutDraw :execrows
--- below is eight hexadecimal digits: the share as a fraction of 2^32.
+-- Holds out random orders. below: the share as eight hexadecimal digits, a fraction of 2^32.
 INSERT INTO held_out (order_id)
 SELECT o.order_id
 FROM orders AS o
@@ -7,7 +7,7 @@ WHERE left(md5(concat_ws('/', @seed::text, o.external_id)), 8) COLLATE "C" < @be
 ORDER BY o.order_id;
 
 -- name: HeldOutTakeNewest :execrows
--- The newest orders. Those without a time are never held out.
+-- Holds out the newest orders. Orders without a time are never held out.
 INSERT INTO held_out (order_id)
 SELECT n.order_id
 FROM (
@@ -19,7 +19,7 @@ WHERE n.place <= round(n.orders * @share::float8)
 ORDER BY n.order_id;
 
 -- name: CaseDraw :execrows
--- Held-out orders of two items and more, at most @most of them.
+-- Draws at most @most held-out orders with two or more items.
 WITH lines AS (
     SELECT o.external_id, i.item_id, count(*) OVER (PARTITION BY l.order_id) AS size,
            row_number() OVER (
@@ -45,8 +45,8 @@ ORDER BY 1
 LIMIT @most;
 
 -- name: CaseRank :execrows
--- The ten that are served for some of the cases, and behind them what else shares orders with the basket. Measures other than affinity have
--- no prior, so that what is popular comes behind all of that.
+-- Ranks a range of cases: the ten items that would be served, followed by all others that share orders
+-- with the basket. Measures other than affinity have no prior, so popular items come after all of these.
 INSERT INTO case_rankings (method, case_id, items)
 SELECT @measure::text, c.case_id, served.items || ARRAY(
     SELECT r.item_id
@@ -62,14 +62,14 @@ CROSS JOIN LATERAL (
 ) AS served;
 
 -- name: CaseRankByPopularity :execrows
--- Nothing goes with anything: all is filled.
+-- The baseline: empty rankings, filled with popular items.
 INSERT INTO case_rankings (method, case_id, items)
 SELECT 'popularity', c.case_id, '{}' FROM cases AS c;
 
 -- name: GradeList :many
--- Sums of floats depend on their order: it is that of the cases.
--- place is where the hidden item stands: in the ranking, or behind it among all others by popularity, as places are filled. NULL when the build
--- does not know it.
+-- place is the rank of the hidden item: in the ranking, or after it among all other items by popularity,
+-- as places are filled; NULL if the build does not know it. Sums of floats depend on their order, which
+-- is that of the cases.
 WITH catalogue AS (
     SELECT count(*) AS items, greatest(10, ceil(count(*) / 100.0)) AS head FROM item_stats AS s WHERE s.build_id = 0
 ), placed AS (

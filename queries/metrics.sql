@@ -1,5 +1,5 @@
 -- name: MetricsGet :one
--- What monitoring wants to know beside BuildFreshness. Rows of loads that were reverted are counted no more.
+-- Metrics in addition to BuildFreshness. Rows of reverted loads do not count.
 SELECT l.rows_loaded, l.rows_duplicate, l.rows_not_bought, l.rows_rejected, l.failed,
        r.changes AS rule_changes, r.in_force AS rules_in_force,
        coalesce(b.orders, 0)::bigint AS orders, coalesce(b.items, 0)::bigint AS items,

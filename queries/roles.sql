@@ -2,5 +2,5 @@
 SELECT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = reporting_role())::boolean AS some;
 
 -- name: RoleMayCloseBooks :one
--- Whether this role may mark loads and builds as failed that a kill left running. A server's may not.
+-- Reports whether this role may mark interrupted loads and builds as failed. The server role may not.
 SELECT (has_table_privilege('loads', 'UPDATE') AND has_table_privilege('builds', 'UPDATE'))::boolean AS may;

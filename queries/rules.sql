@@ -4,7 +4,7 @@ VALUES (@kind, sqlc.narg(item), @items, @reason, @author, coalesce(sqlc.narg(val
 RETURNING *;
 
 -- name: RuleList :many
--- Those in force now, or all; newest first, those before a rule.
+-- Rules in force, or all, newest first, from before a given rule.
 SELECT r.* FROM rules AS r
 WHERE (@ended_too::boolean OR (r.valid_from <= now() AND (r.valid_until IS NULL OR r.valid_until > now())))
   AND r.rule_id < @before
@@ -12,12 +12,13 @@ ORDER BY r.rule_id DESC
 LIMIT @lim;
 
 -- name: RuleEnd :one
--- From now on the rule is not in force; one that was to come never is. No row: there is no such rule, or it has ended.
+-- Ends a rule now; a future rule never comes into force. No row if there is no such rule or it has
+-- already ended.
 UPDATE rules AS r
 SET valid_until = greatest(now(), r.valid_from), ended_at = now(), ended_by = @ended_by::text
 WHERE r.rule_id = @rule_id AND r.ended_at IS NULL AND (r.valid_until IS NULL OR r.valid_until > now())
 RETURNING *;
 
 -- name: ItemListNamed :many
--- Which of the names are those of items, whether or not a build knows them.
+-- Returns the names that belong to items, whether or not a build knows them.
 SELECT i.name FROM items AS i WHERE i.name = ANY (@names::text[]) ORDER BY i.name;

@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/backup"
 )
 
-// backupDir is where backups are.
+// backupDir is the flag for the directory of the backups.
 type backupDir struct {
 	BackupDir string `env:"ALSOBOUGHT_BACKUP_DIR" default:"backups" placeholder:"DIR" help:"Directory of the backups (default ${default})."`
 }
@@ -21,7 +21,7 @@ type backupCommand struct {
 	Jobs int `placeholder:"N" help:"Tables to dump in parallel (default: one per CPU, at most 4)."`
 }
 
-// Validate is called when the flags are read.
+// Validate is called by kong after parsing.
 func (c *backupCommand) Validate() error {
 	const most = 100
 	switch {
@@ -33,7 +33,7 @@ func (c *backupCommand) Validate() error {
 	return nil
 }
 
-// Run asks for no schema of this program's: before a migration is the time for a backup.
+// Run does not require the current schema: a backup should be made before a migration.
 func (c *backupCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	pool, closeAll, err := d.connect(ctx, term)
 	if err != nil {
@@ -47,7 +47,7 @@ func (c *backupCommand) Run(ctx context.Context, term *terminal, d *database) er
 	made, pruned, err := backup.Make(ctx, pool, backup.Options{
 		Dir: c.BackupDir, Keep: c.Keep, Jobs: jobs, BinDir: d.PgBin, Version: version,
 	})
-	if made.Manifest.Files > 0 { // it is whole, whatever became of older ones
+	if made.Manifest.Files > 0 { // complete, even if older ones could not be removed
 		printBackup(term, made)
 	}
 	for _, name := range pruned {
@@ -98,15 +98,16 @@ func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) e
 		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
 	fmt.Fprintf(term.stdout, "  answers  %s\n", answersCompared(b.Manifest, compared))
 	if len(missing) > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: privileges of roles that do not exist on this server were skipped: %s; see docs/backups.md\n",
+		fmt.Fprintf(term.stderr, "alsobought: privileges of roles that do not exist on this server were skipped: %s; "+
+			"see docs/backups.md\n",
 			printable(strings.Join(missing, ", ")))
 	}
 	return nil
 }
 
 func answersCompared(m backup.Manifest, c backup.Comparison) string {
-	if c.Asked {
-		return fmt.Sprintf("to %s questions, the same as then", grouped(int64(m.Answers.Questions)))
+	if c.AnswersCompared {
+		return fmt.Sprintf("to %s questions, as in the backup", grouped(int64(m.Answers.Questions)))
 	}
-	return fmt.Sprintf("not compared: the schema is of alsobought %s; run alsobought migrate up", printable(m.Version))
+	return fmt.Sprintf("not compared: the backup is from alsobought %s; run alsobought migrate up", printable(m.Version))
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// settingsFlags has a flag for every setting. Those not given stay as the active build has them, so that a load does
-// not forget them.
+// settingsFlags has a flag for every setting. By default a setting stays as in the active build, so that an
+// automatic build after a load does not reset it.
 type settingsFlags struct {
 	kong.Plugins // a struct of one pointer per setting
 
@@ -41,7 +41,7 @@ func newSettingsFlags() settingsFlags {
 	return settingsFlags{Plugins: kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}}
 }
 
-// settings changes base by what is given.
+// settings returns base with the given flags applied.
 func (f *settingsFlags) settings(base builds.Settings) (builds.Settings, error) {
 	for _, flags := range f.Plugins {
 		for i, s := range builds.SettingTable {
@@ -89,7 +89,7 @@ func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) err
 	return nil
 }
 
-// build makes a build, and switches to it unless it is to stay inactive.
+// build makes a build and activates it unless inactive is set.
 func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive bool) (db.Build, error) {
 	base := builds.DefaultSettings()
 	if !c.Defaults {
@@ -111,14 +111,14 @@ func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive b
 	})
 }
 
-// kept is how many builds stay beside the new one.
+// kept returns how many earlier builds to keep.
 func (c *buildCommand) kept() int32 {
 	keep := int32(builds.DefaultKeep)
 	set(&keep, c.Keep)
 	return keep
 }
 
-// activeBuild returns the zero value when there is none yet.
+// activeBuild returns the active build, or the zero value if there is none.
 func activeBuild(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	active, err := db.New(pool).BuildActive(ctx)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -161,7 +161,8 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 	}
 	graded := slices.ContainsFunc(builds, func(b db.Build) bool { return b.Grades != nil })
 	t := newTable(term.stdout)
-	t.row(append([]string{"", "BUILD", "STATUS", "BUILT (UTC)", "COUNTED", "ORDERS", "ITEMS", "PAIRS", "SECONDS"}, columns(graded, "HR@10", "SPLIT")...)...)
+	header := []string{"", "BUILD", "STATUS", "BUILT (UTC)", "COUNTED", "ORDERS", "ITEMS", "PAIRS", "SECONDS"}
+	t.row(append(header, columns(graded, "HR@10", "SPLIT")...)...)
 	for _, b := range builds {
 		mark := ""
 		if b.Active {
@@ -172,7 +173,8 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 			status = "ready, never active"
 		}
 		cells := []string{
-			mark, strconv.FormatInt(b.BuildID, 10), status, instant(b.BuiltAt), countedBy(b), grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
+			mark, strconv.FormatInt(b.BuildID, 10), status, instant(b.BuiltAt), countedBy(b),
+			grouped(b.Orders), grouped(b.Items), grouped(b.Pairs),
 			fmt.Sprintf("%.2f", b.StatsSeconds+b.PairsSeconds+b.NeighboursSeconds),
 		}
 		grade, split := gradeOf(b)
@@ -182,7 +184,7 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 	return nil
 }
 
-// countedBy is which orders the build counted: all of them, or the changes since an earlier build.
+// countedBy describes which orders the build counted: all of them, or the changes since an earlier build.
 func countedBy(b db.Build) string {
 	if b.BaseBuild == nil {
 		return "all orders"
@@ -190,7 +192,7 @@ func countedBy(b db.Build) string {
 	return fmt.Sprintf("%s changed since %d", grouped(*b.ChangedOrders), *b.BaseBuild)
 }
 
-// columns are cells that are there only if any row has something to say in them.
+// columns returns cells, or nothing for columns that are not shown.
 func columns(wanted bool, cells ...string) []string {
 	if !wanted {
 		return nil
@@ -198,8 +200,8 @@ func columns(wanted bool, cells ...string) []string {
 	return cells
 }
 
-// gradeOf is the HR@10 kept with a build, by the measure that serves, and the protocol it is of, since grades of unlike ones cannot be compared:
-// the split, with a * where anything else is not the default.
+// gradeOf returns the stored HR@10 of a build by the serving measure, and the split of its protocol, marked
+// with * if anything else differs from the default protocol: grades of different protocols cannot be compared.
 func gradeOf(b db.Build) (grade, split string) {
 	var report evaluate.Report
 	if b.Grades == nil || json.Unmarshal(b.Grades, &report) != nil {
@@ -222,7 +224,9 @@ type buildsActivateCommand struct {
 }
 
 func (c *buildsActivateCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) { return builds.Activate(ctx, pool, c.ID) })
+	return switchBuild(ctx, term, d, func(pool *pgxpool.Pool) (db.Build, error) {
+		return builds.Activate(ctx, pool, c.ID)
+	})
 }
 
 type buildsRollbackCommand struct{}
@@ -269,7 +273,8 @@ func (c *buildsPruneCommand) Run(ctx context.Context, term *terminal, d *databas
 func printBuild(w io.Writer, b db.Build) {
 	fmt.Fprintf(w, "build %d answers now\n", b.BuildID)
 	t := newTable(w)
-	t.row("  orders", grouped(b.Orders), grouped(b.Baskets)+" of them counted baskets of 2 to "+strconv.Itoa(int(b.MaxBasket))+" items")
+	t.row("  orders", grouped(b.Orders),
+		grouped(b.Baskets)+" of them counted baskets of 2 to "+strconv.Itoa(int(b.MaxBasket))+" items")
 	if b.BaseBuild != nil {
 		t.row("  counted", grouped(*b.ChangedOrders), "orders that changed since build "+strconv.FormatInt(*b.BaseBuild, 10))
 	}
@@ -277,5 +282,6 @@ func printBuild(w io.Writer, b db.Build) {
 	t.row("  pairs", grouped(b.Pairs))
 	t.row("  neighbours", grouped(b.Neighbours))
 	t.flush()
-	fmt.Fprintf(w, "  statistics in %.2f s, pairs in %.2f s, neighbours in %.2f s\n", b.StatsSeconds, b.PairsSeconds, b.NeighboursSeconds)
+	fmt.Fprintf(w, "  statistics in %.2f s, pairs in %.2f s, neighbours in %.2f s\n",
+		b.StatsSeconds, b.PairsSeconds, b.NeighboursSeconds)
 }

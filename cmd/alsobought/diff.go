@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/internal/builds"
 )
 
-// maxDiffLimit is the most rows of each list of a diff.
+// maxDiffLimit is the maximum number of rows per list of a diff.
 const maxDiffLimit = 1000
 
 type buildsDiffCommand struct {
@@ -21,7 +21,7 @@ type buildsDiffCommand struct {
 
 func (c *buildsDiffCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	if c.Before == c.After {
-		return usageError{fmt.Errorf("both are build %d: choose two of alsobought builds list", c.Before)}
+		return usageError{fmt.Errorf("both builds are %d: choose two different ones, see alsobought builds list", c.Before)}
 	}
 	if c.Limit < 1 || c.Limit > maxDiffLimit {
 		return usageError{fmt.Errorf("limit is %d: choose 1 to %d", c.Limit, maxDiffLimit)}
@@ -59,14 +59,15 @@ func printDiff(w io.Writer, d builds.Diff) {
 	printPairs(w, "appeared", d.Appeared, d.PairsAppeared)
 	printPairs(w, "vanished", d.Vanished, d.PairsVanished)
 	if len(d.Moved) == 0 {
-		fmt.Fprintln(w, "\nno pair of both has another affinity")
+		fmt.Fprintln(w, "\nno pair in both builds changed its affinity")
 		return
 	}
 	fmt.Fprintln(w, "\npairs whose affinity changed most")
 	t = newTable(w)
 	t.row("ITEM", "OTHER", "AFFINITY", "RANK", "TOGETHER")
 	for _, m := range d.Moved {
-		t.row(m.Item, m.Other, fmt.Sprintf("%.6f -> %.6f", m.AffinityBefore, m.AffinityAfter), rank(m.RankBefore)+" -> "+rank(m.RankAfter),
+		t.row(m.Item, m.Other, fmt.Sprintf("%.6f -> %.6f", m.AffinityBefore, m.AffinityAfter),
+			rank(m.RankBefore)+" -> "+rank(m.RankAfter),
 			grouped(m.OrdersBefore)+" -> "+grouped(m.OrdersAfter))
 	}
 	t.flush()
@@ -85,7 +86,7 @@ func printPairs(w io.Writer, what string, pairs []builds.PairOfOneBuild, all int
 	t.flush()
 }
 
-// rank is the place among the kept neighbours.
+// rank formats a rank among the kept neighbours.
 func rank(place int64) string {
 	if place == 0 {
 		return "-"

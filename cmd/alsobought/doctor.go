@@ -30,7 +30,7 @@ func (c *doctorCommand) Run(ctx context.Context, term *terminal, d *database) er
 		}
 	} else {
 		for _, f := range findings {
-			fmt.Fprintf(term.stdout, "%s: %s (it should be that %s)\n", printable(f.Subject), printable(f.Problem), f.Check)
+			fmt.Fprintf(term.stdout, "%s: %s (expected: %s)\n", printable(f.Subject), printable(f.Problem), f.Check)
 		}
 		fmt.Fprintf(term.stdout, "%d checks, %d findings\n", checks, len(findings))
 	}

@@ -22,8 +22,8 @@ type drillCommand struct {
 	backupDir
 }
 
-// Run prints a line for each thing that turned out well and ends with the first that did not. The backup's own
-// notes are what a restored database is compared with; the database that it is of need not be there any more.
+// Run prints a line for each step that succeeds and stops at the first that fails. The restored database is
+// compared with the manifest of the backup; the original database need not exist any more.
 func (c *drillCommand) Run(ctx context.Context, term *terminal, d *database) (err error) {
 	began := time.Now()
 	path := c.Backup
@@ -39,7 +39,7 @@ func (c *drillCommand) Run(ctx context.Context, term *terminal, d *database) (er
 	m := b.Manifest
 	fmt.Fprintf(term.stdout, "drill of %s, which alsobought %s made %s ago\n",
 		b.Path, printable(m.Version), age(time.Since(m.MadeAt)))
-	fmt.Fprintf(term.stdout, "  read      %s in %d files, as they were written, in %.2f s\n",
+	fmt.Fprintf(term.stdout, "  read      %s in %d files, all checksums match, in %.2f s\n",
 		megabytes(m.Bytes), m.Files, time.Since(began).Seconds())
 	if err := drillRestore(ctx, term, d.PgBin, b); err != nil {
 		return fmt.Errorf("drill failed: %w", err)
@@ -67,7 +67,7 @@ func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Ba
 	}
 	fmt.Fprintf(term.stdout, "  restored  into a throw-away PostgreSQL in %.2f s\n", time.Since(began).Seconds())
 	if len(missing) > 0 {
-		fmt.Fprintf(term.stdout, "  rights    all but those of roles that only the source has: %s\n",
+		fmt.Fprintf(term.stdout, "  rights    restored, except those of roles that do not exist here: %s\n",
 			printable(strings.Join(missing, ", ")))
 	}
 	compared, err := backup.Compare(ctx, pool, b.Manifest)
@@ -77,17 +77,18 @@ func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Ba
 	if len(compared.Differences) > 0 {
 		return errors.New(strings.Join(compared.Differences, "; "))
 	}
-	fmt.Fprintf(term.stdout, "  rows      %s in %d tables, as many as then\n",
+	fmt.Fprintf(term.stdout, "  rows      %s in %d tables, as in the backup\n",
 		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
-	answers := fmt.Sprintf("not compared: the schema was not that of this alsobought (%s)", version)
-	if compared.Asked {
-		answers = fmt.Sprintf("to %s questions, the same as then", grouped(int64(b.Manifest.Answers.Questions)))
+	answers := fmt.Sprintf("not compared: the backup has another schema than this alsobought (%s)", version)
+	if compared.AnswersCompared {
+		answers = fmt.Sprintf("to %s questions, as in the backup", grouped(int64(b.Manifest.Answers.Questions)))
 	}
 	fmt.Fprintf(term.stdout, "  answers   %s\n", answers)
 	return drillDoctor(ctx, term, pool)
 }
 
-// drillDoctor sees the restored database as the next command would: migrated, and with the books closed on what ran during the backup.
+// drillDoctor checks the restored database as the next command would find it: migrated, and with the loads and
+// builds that ran during the backup marked as failed.
 func drillDoctor(ctx context.Context, term *terminal, pool *pgxpool.Pool) error {
 	if _, err := pg.MigrateUp(ctx, pool); err != nil {
 		return err
@@ -107,14 +108,14 @@ func drillDoctor(ctx context.Context, term *terminal, pool *pgxpool.Pool) error 
 	return nil
 }
 
-// sourcePatience is for a source that does not answer: the drill does not need it.
+// sourcePatience is how long the original database may take to answer: the drill does not need it.
 const sourcePatience = 10 * time.Second
 
-// sourceSince says how far the database has moved on since it was backed up.
+// sourceSince describes how the original database has changed since its backup.
 func sourceSince(ctx context.Context, term *terminal, d *database, m backup.Manifest) string {
 	if d.DatabaseURL == "" {
 		if _, err := os.Stat(d.DataDir); err != nil {
-			return "not compared: there is no database here"
+			return "not compared: there is no database in the data directory"
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, sourcePatience)
@@ -126,7 +127,7 @@ func sourceSince(ctx context.Context, term *terminal, d *database, m backup.Mani
 	defer closeAll()
 	_, since, err := pg.SchemaVersion(ctx, pool)
 	if err == nil && !since.Equal(m.DatabaseSince) {
-		return "not compared: the database here is another one"
+		return "not compared: this is not the database of the backup"
 	}
 	counts, err := backup.CountRows(ctx, pool)
 	if err != nil {
@@ -135,21 +136,21 @@ func sourceSince(ctx context.Context, term *terminal, d *database, m backup.Mani
 	return movedOn(m.Tables, counts)
 }
 
-// movedOn is short: builds come and go, and with them their tables.
-func movedOn(were, are map[string]int64) string {
-	if maps.Equal(were, are) {
-		return "has as many rows in every table as then"
+// movedOn lists the tables whose row counts changed, except those that came and went with builds.
+func movedOn(before, after map[string]int64) string {
+	if maps.Equal(before, after) {
+		return "unchanged: every table has as many rows as in the backup"
 	}
 	var changes []string
-	for _, table := range slices.Sorted(maps.Keys(are)) {
-		if before, there := were[table]; there && are[table] != before {
-			changes = append(changes, fmt.Sprintf("%s %+d", strings.TrimPrefix(table, "public."), are[table]-before))
+	for _, table := range slices.Sorted(maps.Keys(after)) {
+		if rows, found := before[table]; found && after[table] != rows {
+			changes = append(changes, fmt.Sprintf("%s %+d", strings.TrimPrefix(table, "public."), after[table]-rows))
 		}
 	}
 	if len(changes) == 0 {
 		changes = []string{"other builds are kept"}
 	}
-	return "has moved on: " + printable(strings.Join(changes, ", "))
+	return "changed since: " + printable(strings.Join(changes, ", "))
 }
 
 func age(d time.Duration) string {

@@ -17,7 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// protocolFlags say how orders are held out.
+// protocolFlags define which orders are held out.
 type protocolFlags struct {
 	Split string  `default:"random" enum:"random,time" help:"Hold out random orders or the newest: ${enum}."`
 	Share float64 `default:"0.2" placeholder:"0..1" help:"Share of orders to hold out (default ${default})."`
@@ -71,11 +71,12 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 	if err != nil {
 		return err
 	}
-	report, err := runEvaluation(ctx, term, pool, evaluate.Options{Protocol: protocol, Settings: settings, Measures: measures}, c.JSON)
+	opts := evaluate.Options{Protocol: protocol, Settings: settings, Measures: measures}
+	report, err := runEvaluation(ctx, term, pool, opts, c.JSON)
 	if err != nil {
 		return err
 	}
-	// Grades of other settings, or by other measures, are not the build's.
+	// Grades of other settings or measures do not belong to the build.
 	stored := graded.BuildID != 0 && settings == builds.SettingsOf(graded) && len(measures) == 0
 	if stored {
 		if err := storeGrades(ctx, pool, graded.BuildID, report); err != nil {
@@ -92,7 +93,7 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 	return nil
 }
 
-// graded is the build whose settings are graded, the zero value when there is none yet.
+// graded returns the build whose settings are graded, or the zero value if there is none.
 func (c *evaluateCommand) graded(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	if c.Build == 0 {
 		return activeBuild(ctx, pool)
@@ -107,7 +108,9 @@ func (c *evaluateCommand) graded(ctx context.Context, pool *pgxpool.Pool) (db.Bu
 	return b, nil
 }
 
-func runEvaluation(ctx context.Context, term *terminal, pool *pgxpool.Pool, opts evaluate.Options, quiet bool) (evaluate.Report, error) {
+func runEvaluation(
+	ctx context.Context, term *terminal, pool *pgxpool.Pool, opts evaluate.Options, quiet bool,
+) (evaluate.Report, error) {
 	shown := watch(term, quiet, "evaluating", 0)
 	defer shown.stop()
 	return evaluate.Run(ctx, pool, opts)
@@ -116,10 +119,10 @@ func runEvaluation(ctx context.Context, term *terminal, pool *pgxpool.Pool, opts
 func storeGrades(ctx context.Context, pool *pgxpool.Pool, buildID int64, report evaluate.Report) error {
 	grades, err := json.Marshal(report)
 	if err != nil {
-		return fmt.Errorf("keep grades: %w", err)
+		return fmt.Errorf("store grades: %w", err)
 	}
 	if err := db.New(pool).BuildGrade(ctx, grades, buildID); err != nil {
-		return fmt.Errorf("keep grades: %w", err)
+		return fmt.Errorf("store grades: %w", err)
 	}
 	return nil
 }
@@ -134,8 +137,8 @@ func printReport(w io.Writer, r evaluate.Report) {
 	t := newTable(w)
 	t.row("METHOD", "CASES", "HR@5", "HR@10", "+-", "MRR@10", "NDCG@10", "MPR", "COVERAGE", "POPULARITY SHARE")
 	for _, g := range r.Grades {
-		t.row(g.Method, grouped(g.Cases), number(g.HR5), number(g.HR10), number(g.HR10Error), number(g.MRR10), number(g.NDCG10), number(g.MPR), number(g.Coverage),
-			number(g.PopularityShare))
+		t.row(g.Method, grouped(g.Cases), number(g.HR5), number(g.HR10), number(g.HR10Error),
+			number(g.MRR10), number(g.NDCG10), number(g.MPR), number(g.Coverage), number(g.PopularityShare))
 	}
 	t.flush()
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/alsobought/alsobought/internal/sample"
 )
 
-// scaleFlag is how many sample orders to make.
+// scaleFlag is the size of the sample.
 type scaleFlag struct {
 	Scale int `default:"1" help:"Size of the sample: 1 is 154,167 orders (default ${default})."`
 }
 
-// Validate is called when the flags are read.
+// Validate is called by kong after parsing.
 func (f *scaleFlag) Validate() error {
 	if f.Scale < 1 || f.Scale > sample.MaxScale {
 		return fmt.Errorf("scale is %d: choose 1 to %d", f.Scale, sample.MaxScale)
@@ -27,19 +27,19 @@ type generateCommand struct {
 }
 
 func (c *generateCommand) Run(ctx context.Context, term *terminal) error {
-	_, err := sample.Write(writerUntil{ctx, term.stdout}, sample.Config{Scale: c.Scale, Seed: c.Seed})
+	_, err := sample.Write(contextWriter{ctx, term.stdout}, sample.Config{Scale: c.Scale, Seed: c.Seed})
 	return err
 }
 
-// writerUntil writes until ctx ends.
-type writerUntil struct {
-	ctx context.Context //nolint:containedctx // that is what it is for
+// contextWriter writes until ctx ends.
+type contextWriter struct {
+	ctx context.Context //nolint:containedctx // an io.Writer has no other way to get it
 	w   io.Writer
 }
 
-func (u writerUntil) Write(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return u.w.Write(p)
+	return c.w.Write(p)
 }

@@ -14,26 +14,27 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// guard switches to a new build only if it is not worse than the active one.
+// guard activates a new build only if it is not worse than the active one.
 type guard struct {
-	margin float64 // of HR@10
+	margin float64 // tolerated drop in HR@10
 }
 
-// guard checks its flags.
+// guard validates the flags of the guard.
 func (c *buildCommand) guard() (guard, error) {
 	g := guard{margin: 0.01}
 	set(&g.margin, c.Margin)
 	switch {
 	case !c.Guard && c.Margin != nil:
-		return g, usageError{errors.New("--margin is for --guard: name both")}
+		return g, usageError{errors.New("--margin requires --guard")}
 	case !(g.margin >= 0 && g.margin <= 1):
 		return g, usageError{fmt.Errorf("--margin is %v: choose 0 to 1", g.margin)}
 	}
 	return g, nil
 }
 
-// build makes the build beside the active one, grades it, and compares its grade with that kept with the active one: other orders or other
-// settings, either may have made it worse. An active build without a grade of the same protocol is graded by today's orders.
+// build makes an inactive build, grades it, and compares its grade with the one stored with the active build:
+// new orders or new settings may have made it worse. If the active build has no grade of the same protocol, it
+// is graded on today's orders.
 func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c *buildCommand) (db.Build, error) {
 	active, err := activeBuild(ctx, pool)
 	if err != nil {
@@ -44,21 +45,25 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 		return db.Build{}, err
 	}
 	now, err := g.grade(ctx, term, pool, built, c.JSON)
-	if err != nil && (active.BuildID != 0 || !errors.Is(err, evaluate.ErrNoCases)) { // the first build has nothing to be worse than
-		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w", built.BuildID, err)
+	// The first build is activated even if it cannot be graded: there is nothing to compare it with.
+	if err != nil && (active.BuildID != 0 || !errors.Is(err, evaluate.ErrNoCases)) {
+		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w",
+			built.BuildID, err)
 	}
 	if active.BuildID != 0 {
 		before, err := g.grade(ctx, term, pool, active, c.JSON)
 		if err != nil {
-			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w", built.BuildID, err)
+			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w",
+				built.BuildID, err)
 		}
 		if now < before-g.margin {
-			// The refused one stays, for whoever wants it all the same; those refused before it go.
+			// The refused build is kept, so that it can still be activated; earlier refused builds are pruned.
 			if _, err := builds.Prune(ctx, pool, c.kept()); err != nil {
 				return db.Build{}, err
 			}
-			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+
-				"alsobought builds activate %d does it anyway", built.BuildID, active.BuildID, now, before, g.margin, built.BuildID)
+			return db.Build{}, fmt.Errorf("build %d grades worse than the active build %d, "+
+				"HR@10 %.4f after %.4f, by more than %g: it is not active; "+
+				"to activate it anyway, run alsobought builds activate %d", built.BuildID, active.BuildID, now, before, g.margin, built.BuildID)
 		}
 	}
 	switched, err := builds.Activate(ctx, pool, built.BuildID)
@@ -71,7 +76,7 @@ func (g guard) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, c 
 	return switched, nil
 }
 
-// grade returns the HR@10 of a build by affinity, that kept with it if there is one.
+// grade returns the HR@10 of a build by affinity, using the stored grade if there is one.
 func (g guard) grade(ctx context.Context, term *terminal, pool *pgxpool.Pool, b db.Build, quiet bool) (float64, error) {
 	var report evaluate.Report
 	if b.Grades != nil {
@@ -82,7 +87,8 @@ func (g guard) grade(ctx context.Context, term *terminal, pool *pgxpool.Pool, b 
 	if report.Protocol != evaluate.DefaultProtocol() {
 		var err error
 		report, err = runEvaluation(ctx, term, pool, evaluate.Options{
-			Protocol: evaluate.DefaultProtocol(), Settings: builds.SettingsOf(b), Measures: []recommend.Measure{recommend.Affinity},
+			Protocol: evaluate.DefaultProtocol(), Settings: builds.SettingsOf(b),
+			Measures: []recommend.Measure{recommend.Affinity},
 		}, quiet)
 		if err != nil {
 			return 0, err

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// healthCommand is the health check of the container image, which has no curl beside this program.
+// healthCommand is the health check of the container image, which has no curl.
 type healthCommand struct {
 	Addr string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address of the API (default ${default})."`
 }
 
-// Run asks once, and waits longer than the API does for its database.
+// Run asks once. Its timeout is longer than the API's timeout for its database.
 func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -24,7 +24,7 @@ func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
 	if err != nil {
 		return usageError{err}
 	}
-	// Not the default client: a proxy of the environment is no way to ourselves.
+	// Not the default client: a proxy from the environment must not be used to reach ourselves.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
@@ -33,16 +33,16 @@ func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
 		}
 		return fmt.Errorf("no API on %s: %w", c.Addr, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // what was to be read was read
-	const enough = 4096
-	body, err := io.ReadAll(io.LimitReader(response.Body, enough))
+	defer response.Body.Close() //nolint:errcheck // best-effort close
+	const maxBody = 4096
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil {
 		return fmt.Errorf("no API on %s: %w", c.Addr, err)
 	}
-	said := strings.TrimSpace(string(body))
+	status := strings.TrimSpace(string(body))
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the API on %s says %s: %s", c.Addr, response.Status, said)
+		return fmt.Errorf("the API on %s answered %s: %s", c.Addr, response.Status, status)
 	}
-	fmt.Fprintln(term.stdout, said)
+	fmt.Fprintln(term.stdout, status)
 	return nil
 }

@@ -53,7 +53,7 @@ type keysCreateCommand struct {
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 
-// createdKey is what keys create --json prints: the only place where a key stands.
+// createdKey is the output of keys create --json, the only place where the key itself appears.
 type createdKey struct {
 	apikey.Key
 
@@ -82,7 +82,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, term *terminal, d *database
 	if err != nil {
 		return fmt.Errorf("key %d was created but could not be printed (%w): revoke it and create another", key.KeyID, err)
 	}
-	fmt.Fprintf(term.stderr, "alsobought: this is key %d, %s (%s): store it now; it is not shown again\n",
+	fmt.Fprintf(term.stderr, "alsobought: this is key %d, %s (%s): store it now; it will not be shown again\n",
 		key.KeyID, printable(key.Name), strings.Join(key.Scopes, " "))
 	return nil
 }
@@ -105,10 +105,10 @@ func (c *keysRevokeCommand) Run(ctx context.Context, term *terminal, d *database
 	return nil
 }
 
-// moment is a time on the command line: in full as RFC 3339 says, a day, which begins at midnight UTC, or how long from now.
+// moment is a time on the command line: RFC 3339, a date (midnight UTC), or a duration from now.
 type moment time.Time
 
-// UnmarshalText is called when the flags are read.
+// UnmarshalText is called by kong while parsing.
 func (m *moment) UnmarshalText(text []byte) error {
 	t, err := parseMoment(string(text), time.Now())
 	*m = moment(t)
@@ -131,5 +131,6 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(d), nil
 	}
-	return time.Time{}, errors.New("choose a time like 2027-01-31T12:00:00Z, a day like 2027-01-31, or how long from now like 12h or 90d")
+	return time.Time{}, errors.New("use a time like 2027-01-31T12:00:00Z, a date like 2027-01-31, " +
+		"or a duration from now like 12h or 90d")
 }

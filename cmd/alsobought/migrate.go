@@ -29,7 +29,7 @@ type migrateUpCommand struct {
 
 func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	if c.RolePrefix != "" && !c.WithRoles {
-		return usageError{errors.New("--role-prefix is for --with-roles: name both")}
+		return usageError{errors.New("--role-prefix requires --with-roles")}
 	}
 	pool, closeAll, err := d.connect(ctx, term)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database)
 		fmt.Fprintln(term.stdout, "the schema is up to date")
 	}
 	if c.WithRoles {
-		fmt.Fprintf(term.stdout, "the roles %s have their rights\n", strings.Join(pg.RoleNames(prefix), ", "))
+		fmt.Fprintf(term.stdout, "granted privileges to the roles %s\n", strings.Join(pg.RoleNames(prefix), ", "))
 		return nil
 	}
 	some, err := db.New(pool).ReportingRoleExists(ctx)
@@ -59,7 +59,8 @@ func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database)
 		return fmt.Errorf("look for the reporting role: %w", err)
 	}
 	if !some {
-		fmt.Fprintln(term.stderr, "alsobought: the role alsobought_reporting is not there, and this user may not make it: see docs/sql.md")
+		fmt.Fprintln(term.stderr, "alsobought: the role alsobought_reporting does not exist "+
+			"and this user may not create it: see docs/sql.md")
 	}
 	return nil
 }
@@ -70,8 +71,8 @@ type migrateDownCommand struct {
 }
 
 func (c *migrateDownCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	if !c.Yes && !agreed(term, "This drops tables and all that they hold. Go on? [y/N] ") {
-		return errors.New("nothing was taken back")
+	if !c.Yes && !confirmed(term, "This drops tables and all data in them. Continue? [y/N] ") {
+		return errors.New("cancelled; nothing was rolled back")
 	}
 	pool, closeAll, err := d.connect(ctx, term)
 	if err != nil {
@@ -79,9 +80,9 @@ func (c *migrateDownCommand) Run(ctx context.Context, term *terminal, d *databas
 	}
 	defer closeAll()
 	reverted, err := pg.MigrateDown(ctx, pool, c.All, notices(term))
-	printMigrations(term, "taken back", reverted)
+	printMigrations(term, "rolled back", reverted)
 	if err == nil && len(reverted) == 0 {
-		fmt.Fprintln(term.stdout, "nothing to take back")
+		fmt.Fprintln(term.stdout, "nothing to roll back")
 	}
 	return err
 }
@@ -112,7 +113,7 @@ func (c *migrateStatusCommand) Run(ctx context.Context, term *terminal, d *datab
 	return nil
 }
 
-// notices are told on stderr.
+// notices prints notices on stderr.
 func notices(term *terminal) func(string) {
 	return func(text string) { fmt.Fprintln(term.stderr, "alsobought: "+text) }
 }
@@ -123,14 +124,14 @@ func printMigrations(term *terminal, what string, list []pg.Migration) {
 	}
 }
 
-// agreed asks a person; where there is no terminal nobody can be asked, and who wrote the script meant it.
-func agreed(term *terminal, question string) bool {
+// confirmed asks for confirmation. Without a terminal it assumes yes: a script means what it says.
+func confirmed(term *terminal, question string) bool {
 	input, ok := term.stdin.(*os.File)
 	if !ok || !xterm.IsTerminal(int(input.Fd())) {
 		return true
 	}
 	fmt.Fprint(term.stderr, question)
-	answer, _ := bufio.NewReader(input).ReadString('\n') // an end without a line is a no
+	answer, _ := bufio.NewReader(input).ReadString('\n') // end of input means no
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return answer == "y" || answer == "yes"
 }

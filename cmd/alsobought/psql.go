@@ -17,7 +17,7 @@ type psqlCommand struct {
 	Args []string `arg:"" optional:"" passthrough:"" help:"Arguments for psql, such as -c \"SELECT ...\" or -f FILE."`
 }
 
-// Run holds the private PostgreSQL up for as long as psql runs.
+// Run keeps the private PostgreSQL running while psql runs.
 func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	program, err := exec.LookPath("psql")
 	if err != nil {
@@ -33,7 +33,7 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	if len(c.Args) > 0 && c.Args[0] == "--" {
 		args = append(args[:2], c.Args[1:]...)
 	}
-	// Ctrl-C is psql's own to deal with, as often as it comes: it ends a query there, not the session.
+	// Ctrl-C is left to psql, which ends the current query and not the session.
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
@@ -53,7 +53,7 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	return nil
 }
 
-// forPsql puts -- before the arguments that are psql's: the parser would take -At apart into -A and t.
+// forPsql inserts -- before the arguments for psql: the parser would otherwise split -At into -A and -t.
 func forPsql(args []string) []string {
 	if len(args) < 2 || args[0] != "psql" {
 		return args

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// administered serves metrics and profiles, and returns how to get them.
+// administered serves metrics and profiles and returns a function that gets them.
 func administered(t *testing.T, pool *pg.Pool, configure func(*httpapi.Config)) (api *httpapi.API, get func(path string) string) {
 	t.Helper()
 	registry := admin.NewRegistry(pool, nil, "1.2.3", quiet)
@@ -87,7 +87,7 @@ func ask(api *httpapi.API, method, path string) int {
 	return w.Code
 }
 
-// has wants a line of the metrics.
+// has wants a line in the metrics.
 func has(t *testing.T, metrics string, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
@@ -97,7 +97,7 @@ func has(t *testing.T, metrics string, lines ...string) {
 	}
 }
 
-// Every figure is what it should be, and every metric that an alert or the dashboard names is there.
+// Every metric has the right value, and every metric in an alert or the dashboard exists.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -214,7 +214,7 @@ func gathered(t *testing.T, registry *prometheus.Registry) string {
 	return w.Body.String()
 }
 
-// The server's own figures are there whatever becomes of the database.
+// The server's own metrics are available without the database.
 func TestMetricsWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -227,7 +227,7 @@ func TestMetricsWithoutDatabase(t *testing.T) {
 	}
 }
 
-// Limits that refuse are counted.
+// Requests refused by limits are counted.
 func TestRefusalsAreCounted(t *testing.T) {
 	t.Parallel()
 	api, get := administered(t, dbtest.New(t), func(c *httpapi.Config) { c.AddressRate = 1.0 / 3600 })
@@ -238,7 +238,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	has(t, get("/metrics"), `alsobought_http_refused_total{limit="address_rate"} 1`)
 }
 
-// The dashboard is one that Grafana can read: JSON, with panels that ask something.
+// The dashboard is valid for Grafana: JSON, with panels that have queries.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../../deploy/grafana/dashboard.json")

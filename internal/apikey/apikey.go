@@ -1,5 +1,5 @@
-// Package apikey makes, lists, revokes and checks the keys of the API. A key is shown once, when it is made; the database has its SHA-256
-// only. It knows nothing of HTTP, and no error of it ever shows a key.
+// Package apikey creates, lists, revokes and checks API keys. A key is shown once, when it is created; the
+// database stores only its SHA-256. The package knows nothing of HTTP, and its errors never contain a key.
 package apikey
 
 import (
@@ -20,49 +20,51 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Scope is something that a key may do.
+// Scope is a permission of a key.
 type Scope = string
 
 // The scopes.
 const (
 	Read  Scope = "read"  // ask questions
 	Write Scope = "write" // change orders and rules
-	Admin Scope = "admin" // all of it, and whatever else needs a key
+	Admin Scope = "admin" // everything that needs a key
 )
 
-// Scopes are all there are, and Usual those of a key that is made without a word about it.
+// Scopes lists all scopes; Usual lists those of a key that is created without any.
 var (
 	Scopes = []Scope{Read, Write, Admin}
 	Usual  = []Scope{Read, Write}
 )
 
-// MaxName is how many bytes a key's name may have.
+// MaxName is the maximum length of a key's name in bytes.
 const MaxName = 200
 
 const (
-	prefix   = "ab_"
-	hintText = 4 // characters of the key that are kept to recognise it; the random text behind them is secret
+	prefix = "ab_"
+	// hintText is how many characters of the key are stored to recognize it. The random text after them is secret.
+	hintText = 4
 )
 
-// resolution of LastUsedAt: a key in use costs one write a minute, not one a request.
+// resolution of LastUsedAt: a busy key costs one write per minute, not one per request.
 const resolution = time.Minute
 
-// ErrNotFound says that there is no such key.
+// ErrNotFound is returned if a key does not exist.
 var ErrNotFound = errors.New("not found")
 
-// Check's refusals. All are ErrRefused, which is as much as whoever sent the key should be told; which one it was is for the log.
+// Check refuses a key with one of these errors. All wrap ErrRefused, which is all that the client should learn;
+// the exact reason is for the log.
 var (
 	ErrRefused = errors.New("no valid key")
 	ErrMissing = fmt.Errorf("%w: none was sent", ErrRefused)
-	ErrUnknown = fmt.Errorf("%w: nobody made it", ErrRefused)
+	ErrUnknown = fmt.Errorf("%w: unknown key", ErrRefused)
 	ErrExpired = fmt.Errorf("%w: it has expired", ErrRefused)
 	ErrRevoked = fmt.Errorf("%w: it was revoked", ErrRefused)
 
-	// ErrNoKeys comes together with one of those when there is no key that could be sent.
+	// ErrNoKeys accompanies any of these if there is no usable key at all.
 	ErrNoKeys = errors.New("there is no usable key: create one with alsobought keys create NAME")
 )
 
-// InvalidError says which field of a new key is wrong and what it may be.
+// InvalidError says which field of a new key is invalid and what is allowed.
 type InvalidError struct {
 	Field   string
 	Problem string
@@ -70,7 +72,7 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
 
-// Key is what is known of a key: everything but the key itself.
+// Key is the stored row of a key: everything but the key itself.
 type Key struct {
 	KeyID      int64      `json:"key_id"`
 	Name       string     `json:"name"`
@@ -81,10 +83,10 @@ type Key struct {
 	ExpiresAt  *time.Time `json:"expires_at"`
 	RevokedAt  *time.Time `json:"revoked_at"`
 	RevokedBy  *string    `json:"revoked_by"`
-	LastUsedAt *time.Time `json:"last_used_at"` // to a minute
+	LastUsedAt *time.Time `json:"last_used_at"` // accurate to a minute
 }
 
-// State is "usable", "expired" or "revoked" at a moment.
+// State returns "usable", "expired" or "revoked", as of now.
 func (k *Key) State(now time.Time) string {
 	switch {
 	case k.RevokedAt != nil:
@@ -95,13 +97,14 @@ func (k *Key) State(now time.Time) string {
 	return "usable"
 }
 
-// May reports whether the key may do what needs the scope.
+// May reports whether the key has the scope, or Admin.
 func (k *Key) May(scope Scope) bool {
 	return slices.Contains(k.Scopes, scope) || slices.Contains(k.Scopes, Admin)
 }
 
-// Create makes a key with the scopes, at least one, that works until expiresAt, or until it is revoked if that is nil. It returns the key, which cannot
-// be had again, and its row. The name signs what is changed with the key, so no two keys that are not revoked share one.
+// Create creates a key with at least one scope, valid until expiresAt or, if that is nil, until it is revoked.
+// It returns the key, which cannot be retrieved again, and its row. Changes made with the key carry its name,
+// so names of keys that are not revoked are unique.
 //
 // Errors: *InvalidError; database errors.
 func Create(
@@ -117,13 +120,15 @@ func Create(
 		Name: name, Scopes: inOrder(scopes), Hint: hint, SHA256: hash(key), ExpiresAt: expiresAt, CreatedBy: createdBy,
 	})
 	if pg.Violates(err, "api_keys_name_idx") {
-		return "", Key{}, &InvalidError{"name", fmt.Sprintf("%q is taken by another key: revoke that key first, or choose another name", name)}
+		return "", Key{}, &InvalidError{
+			"name", fmt.Sprintf("%q is taken by another key: revoke that key first, or choose another name", name),
+		}
 	}
-	if pg.Violates(err, "api_keys_expires_check") { // the database's clock is the one that counts
-		return "", Key{}, &InvalidError{"expiry", "is over already: choose a later one"}
+	if pg.Violates(err, "api_keys_expires_check") { // the database's clock decides
+		return "", Key{}, &InvalidError{"expiry", "is in the past: choose a later time"}
 	}
 	if err != nil {
-		return "", Key{}, fmt.Errorf("make a key: %w", err)
+		return "", Key{}, fmt.Errorf("create key: %w", err)
 	}
 	return key, inUTC(Key(inserted)), nil
 }
@@ -135,18 +140,18 @@ func validate(name string, scopes []Scope, expiresAt *time.Time) error {
 	case len(name) > MaxName:
 		return &InvalidError{"name", fmt.Sprintf("has %d bytes: the maximum is %d", len(name), MaxName)}
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return &InvalidError{"name", "has characters that cannot be printed: leave them out"}
+		return &InvalidError{"name", "has control characters or is not valid UTF-8: remove them"}
 	case len(scopes) == 0 || slices.ContainsFunc(scopes, func(s Scope) bool { return !slices.Contains(Scopes, s) }):
-		return &InvalidError{"scope", fmt.Sprintf("is one of %q: choose from %s", scopes, strings.Join(Scopes, ", "))}
+		return &InvalidError{"scope", fmt.Sprintf("is %q: choose one or more of %s", scopes, strings.Join(Scopes, ", "))}
 	case expiresAt != nil && !expiresAt.After(time.Now()):
-		return &InvalidError{"expiry", "is over already: choose a later one"}
+		return &InvalidError{"expiry", "is in the past: choose a later time"}
 	case expiresAt != nil && expiresAt.UTC().Year() > 9999:
-		return &InvalidError{"expiry", "is beyond the year 9999: leave it out for a key that does not expire"}
+		return &InvalidError{"expiry", "is after the year 9999: leave it out for a key that does not expire"}
 	}
 	return nil
 }
 
-// List returns the newest keys, at most limit, the revoked ones too.
+// List returns the newest keys, at most limit, including revoked ones.
 func List(ctx context.Context, database db.DBTX, limit int32) ([]Key, error) {
 	rows, err := db.New(database).APIKeyList(ctx, limit)
 	if err != nil {
@@ -159,9 +164,9 @@ func List(ctx context.Context, database db.DBTX, limit int32) ([]Key, error) {
 	return keys, nil
 }
 
-// Revoke ends a key for good and returns its row. The next request with it is refused.
+// Revoke revokes a key permanently and returns its row. The next request with it is refused.
 //
-// Errors: ErrNotFound; one that says so if it was revoked before; database errors.
+// Errors: ErrNotFound; an error if it was already revoked; database errors.
 func Revoke(ctx context.Context, database db.DBTX, keyID int64, revokedBy string) (Key, error) {
 	q := db.New(database)
 	revoked, err := q.APIKeyRevoke(ctx, revokedBy, keyID)
@@ -181,16 +186,19 @@ func Revoke(ctx context.Context, database db.DBTX, keyID int64, revokedBy string
 	return Key{}, fmt.Errorf("key %d was already revoked, by %s", keyID, *before.RevokedBy)
 }
 
-// Check returns the row of a key that may be used, and notes that it was, to a minute, unless the database is read only.
+// Check returns the row of a usable key and records its use, to a minute, unless the database is read-only.
 //
-// Errors: ErrMissing, ErrUnknown, ErrExpired, ErrRevoked, all of them ErrRefused, with ErrNoKeys if no key at all could be used; database errors. Keys are
-// found by their hash: how long that takes says nothing about any other key, and all refusals do the same work.
+// Errors: ErrMissing, ErrUnknown, ErrExpired, ErrRevoked, all wrapping ErrRefused, joined with ErrNoKeys if
+// there is no usable key at all; database errors. Keys are looked up by hash, so timing reveals nothing about
+// other keys, and all refusals do the same work.
 func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 	q := db.New(database)
-	found, err := pg.Retried(ctx, database, func() (db.APIKeyFindRow, error) { return q.APIKeyFind(ctx, resolution.Seconds(), hash(key)) })
+	found, err := pg.Retried(ctx, database, func() (db.APIKeyFindRow, error) {
+		return q.APIKeyFind(ctx, resolution.Seconds(), hash(key))
+	})
 	row := Key{
-		found.KeyID, found.Name, found.Scopes, found.Hint, found.CreatedAt, found.CreatedBy, found.ExpiresAt, found.RevokedAt, found.RevokedBy,
-		found.LastUsedAt,
+		found.KeyID, found.Name, found.Scopes, found.Hint, found.CreatedAt, found.CreatedBy,
+		found.ExpiresAt, found.RevokedAt, found.RevokedBy, found.LastUsedAt,
 	}
 	switch {
 	case key == "":
@@ -207,12 +215,12 @@ func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 		return inUTC(row), nil
 	}
 	if err := q.APIKeyUse(ctx, found.KeyID, resolution.Seconds()); err != nil {
-		return Key{}, fmt.Errorf("note the use of key %d: %w", found.KeyID, err)
+		return Key{}, fmt.Errorf("record the use of key %d: %w", found.KeyID, err)
 	}
 	return inUTC(row), nil
 }
 
-// Usable reports whether there is a key that could be used.
+// Usable reports whether there is a usable key.
 func Usable(ctx context.Context, database db.DBTX) (bool, error) {
 	some, err := db.New(database).APIKeyExistsUsable(ctx)
 	if err != nil {
@@ -237,7 +245,7 @@ func hash(key string) []byte {
 	return sum[:]
 }
 
-// inOrder has each scope once, in the order of Scopes.
+// inOrder returns each scope once, in the order of Scopes.
 func inOrder(scopes []Scope) []Scope {
 	return slices.DeleteFunc(slices.Clone(Scopes), func(s Scope) bool { return !slices.Contains(scopes, s) })
 }

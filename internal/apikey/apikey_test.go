@@ -34,7 +34,7 @@ func mustExec(t *testing.T, pool *pg.Pool, statement string) {
 	}
 }
 
-// A key is random text of 128 bits and more behind what is kept of it, and the database has nothing but its hash.
+// A key has at least 128 random bits after its stored hint, and the database has only its hash.
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -81,14 +81,14 @@ func TestCreateRefuses(t *testing.T) {
 		"empty":         {"", nil, "name is empty"},
 		"blank":         {" \t ", nil, "name is empty"},
 		"long":          {strings.Repeat("é", 101), nil, "name has 202 bytes: the maximum is 200"},
-		"NUL":           {"a\x00b", nil, "name has characters"},
-		"two lines":     {"a\nb", nil, "name has characters"},
-		"escape":        {"a\x1b[31mb", nil, "name has characters"},
-		"no UTF-8":      {"a\xffb", nil, "name has characters"},
+		"NUL":           {"a\x00b", nil, "name has control characters"},
+		"two lines":     {"a\nb", nil, "name has control characters"},
+		"escape":        {"a\x1b[31mb", nil, "name has control characters"},
+		"no UTF-8":      {"a\xffb", nil, "name has control characters"},
 		"taken":         {"taken ", nil, `name "taken" is taken by another key`},
-		"expired":       {"a", at(time.Now().Add(-time.Second)), "expiry is over already"},
-		"zero time":     {"a", &time.Time{}, "expiry is over already"},
-		"beyond a year": {"a", at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), "expiry is beyond"},
+		"expired":       {"a", at(time.Now().Add(-time.Second)), "expiry is in the past"},
+		"zero time":     {"a", &time.Time{}, "expiry is in the past"},
+		"beyond a year": {"a", at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), "expiry is after the year"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +154,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Whoever has no key that works is told how to make one, whatever was sent.
+// If there is no usable key at all, the error says how to create one.
 func TestCheckWithoutKeys(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -175,7 +175,7 @@ func TestCheckWithoutKeys(t *testing.T) {
 	}
 }
 
-// The use of a key is written down once a minute, however often and by how many at once it is used.
+// The use of a key is recorded once a minute, however often and concurrently it is used.
 func TestLastUsed(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -183,7 +183,7 @@ func TestLastUsed(t *testing.T) {
 	if key.LastUsedAt != nil {
 		t.Errorf("new, but used at %s", key.LastUsedAt)
 	}
-	// xmin is the transaction that wrote the row last.
+	// xmin is the transaction that last wrote the row.
 	row := func() (version string, used *time.Time) {
 		t.Helper()
 		if err := pool.QueryRow(t.Context(), "SELECT k.xmin::text, k.last_used_at FROM api_keys AS k").Scan(&version, &used); err != nil {
@@ -287,7 +287,7 @@ func TestState(t *testing.T) {
 	}
 }
 
-// A database that was never migrated is told apart from a wrong key.
+// A database without the schema is a different error from a wrong key.
 func TestNoSchema(t *testing.T) {
 	t.Parallel()
 	pool, err := pg.Open(t.Context(), dbtest.NewEmptyURL(t), 2)

@@ -11,49 +11,49 @@ import (
 )
 
 const (
-	rememberedKeys = 10_000
-	remembered     = time.Hour // since it was last good
+	cacheSize = 10_000
+	cacheTTL  = time.Hour // since the last successful check
 )
 
-// Keyring checks keys like Check, and remembers the hashes of those that were good. What it remembers decides nothing while the database can
-// be asked.
+// Keyring checks keys like Check and remembers the hashes of valid ones. While the database is reachable, what
+// it remembers decides nothing.
 type Keyring struct {
 	database db.DBTX
-	good     *otter.Cache[string, sighting] // by hash
+	valid    *otter.Cache[string, validKey] // by hash
 }
 
-// sighting is a key that was good.
-type sighting struct {
+// validKey is a key that passed a check.
+type validKey struct {
 	key Key
 	at  time.Time
 }
 
 // NewKeyring returns a Keyring over database.
 func NewKeyring(database db.DBTX) *Keyring {
-	return &Keyring{database, otter.Must(&otter.Options[string, sighting]{MaximumSize: rememberedKeys})}
+	return &Keyring{database, otter.Must(&otter.Options[string, validKey]{MaximumSize: cacheSize})}
 }
 
-// Check is the package's.
+// Check is like the function Check, and remembers the result.
 func (r *Keyring) Check(ctx context.Context, key string) (Key, error) {
 	row, err := Check(ctx, r.database, key)
 	switch {
 	case err == nil:
-		r.good.Set(string(hash(key)), sighting{row, time.Now()})
+		r.valid.Set(string(hash(key)), validKey{row, time.Now()})
 	case errors.Is(err, ErrRefused):
-		r.good.Invalidate(string(hash(key)))
+		r.valid.Invalidate(string(hash(key)))
 	}
 	return row, err
 }
 
-// Recall returns the row of a key that was good within the last hour and has not expired since: whoever sends it is no stranger, though it
-// may have been revoked meanwhile.
+// Recall returns the row of a key that passed a check within the last hour and has not expired since. It may
+// have been revoked meanwhile.
 func (r *Keyring) Recall(key string) (Key, bool) {
 	if key == "" {
 		return Key{}, false
 	}
-	seen, found := r.good.GetIfPresent(string(hash(key)))
+	seen, found := r.valid.GetIfPresent(string(hash(key)))
 	now := time.Now()
-	if !found || now.Sub(seen.at) > remembered || seen.key.State(now) != "usable" {
+	if !found || now.Sub(seen.at) > cacheTTL || seen.key.State(now) != "usable" {
 		return Key{}, false
 	}
 	return seen.key, true

@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// A keyring recalls the keys that were good when it last saw them, and no others.
+// A keyring recalls only the keys that passed their last check.
 func TestKeyring(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -1,8 +1,8 @@
-// Package backup makes backups, checks them, and restores them into empty databases.
+// Package backup makes backups, verifies them, and restores them into empty databases.
 //
-// A backup is a directory: dump, which pg_dump wrote; manifest.json, what the database was like at that moment,
-// with nothing personal in it; and SHA256SUMS over both. Dump and manifest are of one snapshot, so that years
-// later a restored database can be compared with what was, not with what has become of it. The package never
+// A backup is a directory with the output of pg_dump (dump), a description of the database at that moment
+// without personal data (manifest.json), and the checksums of both (SHA256SUMS). Dump and manifest are of the
+// same snapshot, so a restored database can be compared with the original even years later. The package never
 // changes a database that is not empty.
 package backup
 
@@ -25,7 +25,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// DefaultKeep is how many backups of a database are kept.
+// DefaultKeep is how many backups of a database are kept by default.
 const DefaultKeep = 7
 
 const (
@@ -37,28 +37,28 @@ const (
 
 // Options say where a backup goes and how it is made.
 type Options struct {
-	Dir     string // where backups are; made if missing
-	Keep    int    // how many of this database to keep, the new one included; 0 is all
-	Jobs    int    // tables dumped at once
-	BinDir  string // where pg_dump is; "" searches the usual places
+	Dir     string // directory of the backups; created if missing
+	Keep    int    // backups of this database to keep, including the new one; 0 is all
+	Jobs    int    // tables to dump in parallel
+	BinDir  string // directory of pg_dump; "" searches PATH and standard locations
 	Version string // of this program
 }
 
-// Backup is a finished one.
+// Backup is a finished backup.
 type Backup struct {
 	Path     string
 	Manifest Manifest
 }
 
-// Name is the last part of the path.
+// Name returns the last element of the path.
 func (b Backup) Name() string { return filepath.Base(b.Path) }
 
-// Make makes a backup, in a directory of another name until it is whole and on disk, and then removes what Keep
-// does not keep. If only that fails, the backup is returned with the error.
+// Make makes a backup and then removes old ones beyond opts.Keep. The backup gets its final name only once it
+// is complete and on disk. If only the removal fails, Make returns the backup along with the error.
 func Make(ctx context.Context, pool *pg.Pool, opts Options) (made Backup, pruned []string, err error) {
 	schema, since, err := pg.SchemaVersion(ctx, pool)
 	if err != nil {
-		return made, nil, fmt.Errorf("look at the database: %w", err)
+		return made, nil, fmt.Errorf("read the schema version: %w", err)
 	}
 	if schema == 0 {
 		return made, nil, errors.New("the database has no alsobought tables: there is nothing to back up")
@@ -71,7 +71,7 @@ func Make(ctx context.Context, pool *pg.Pool, opts Options) (made Backup, pruned
 	if err != nil {
 		return made, nil, err
 	}
-	defer func() { _ = lock.Close() }() // which gives it back
+	defer func() { _ = lock.Close() }() // closing releases the lock
 	if err := removeUnfinished(opts.Dir); err != nil {
 		return made, nil, err
 	}
@@ -94,8 +94,8 @@ func Make(ctx context.Context, pool *pg.Pool, opts Options) (made Backup, pruned
 	return made, pruned, err
 }
 
-// lockDir makes the caller the only one who makes or removes backups there. pg_dump inherits the lock, so that
-// one whose parent was killed still has its place to itself.
+// lockDir makes the caller the only one that creates or removes backups in dir. pg_dump inherits the lock, so
+// it stays locked if the parent is killed.
 func lockDir(dir string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -111,7 +111,8 @@ func lockDir(dir string) (*os.File, error) {
 	return file, nil
 }
 
-// freePath is a backup's path that nothing has. Names have seconds, so that of two in one second the other has to wait.
+// freePath returns an unused path for a backup. Names have a resolution of seconds, so a second backup within
+// the same second has to wait.
 func freePath(ctx context.Context, dir string) (string, error) {
 	for {
 		path := filepath.Join(dir, time.Now().UTC().Format(nameLayout))
@@ -126,18 +127,18 @@ func freePath(ctx context.Context, dir string) (string, error) {
 	}
 }
 
-// dump writes the dump into work and what the manifest says of the database, in one snapshot.
+// dump writes the dump into work and describes the database in m, both from one snapshot.
 func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *os.File, m *Manifest) error {
 	current := pg.CheckSchema(ctx, pool)
 	if current != nil && !errors.Is(current, pg.ErrSchema) {
-		return fmt.Errorf("look at the database: %w", current)
+		return fmt.Errorf("read the schema version: %w", current)
 	}
 	var number int
 	err := pool.QueryRow(ctx, `
 		SELECT current_setting('server_version_num')::int, c.relnamespace::regnamespace::text
 		FROM pg_class AS c WHERE c.oid = 'goose_db_version'::regclass`).Scan(&number, &m.TablesIn)
 	if err != nil {
-		return fmt.Errorf("look at the server: %w", err)
+		return fmt.Errorf("read the server version: %w", err)
 	}
 	m.Server = number / 10000
 	program, major, err := localpg.Program(ctx, opts.BinDir, "pg_dump", m.Server)
@@ -146,8 +147,8 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 	}
 	m.PgDump = major
 	return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
-		// A load into empty tables freezes its rows, which older snapshots then see, too: none begins before an
-		// empty database is dumped.
+		// A load into empty tables freezes its rows, which makes them visible even to older snapshots. So no
+		// load may begin before an empty database is dumped.
 		if err := pg.LockShared(ctx, conn, pg.MergeLock, 0); err != nil {
 			return err
 		}
@@ -166,7 +167,8 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 					return fmt.Errorf("unlock: %w", err)
 				}
 			}
-			// First the dump: whoever holds a lock on a table while pg_dump waits for one may wait for ever.
+			// The dump comes first: if we held a lock on a table that pg_dump waits for, both could wait
+			// forever.
 			cmd := dumpCommand(ctx, program, pool, opts.Jobs, snapshot, m.TablesIn, filepath.Join(work, dumpName))
 			cmd.ExtraFiles = []*os.File{lock}
 			if err := run(ctx, cmd); err != nil {
@@ -180,9 +182,9 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 func dumpCommand(ctx context.Context, program string, pool *pg.Pool, jobs int, snapshot, schema, to string) *exec.Cmd {
 	return command(ctx, pool, program,
 		"--format=directory", "--jobs="+strconv.Itoa(max(jobs, 1)), "--file="+to, "--snapshot="+snapshot,
-		// Twice as fast as the default, and a sixth larger.
+		// Twice as fast as the default, and the result is a sixth larger.
 		"--compress=1",
-		// A build makes, renames and drops them while we read.
+		// A running build creates, renames and drops these tables.
 		"--exclude-table="+schema+".new_*")
 }
 

@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// server is a PostgreSQL of the installed programs: pg_dump is never older than that.
+// server returns a PostgreSQL of the installed programs, so that pg_dump is never older than it.
 type server struct{ *pg.Pool }
 
 func newServer(t *testing.T) server {
@@ -58,7 +58,7 @@ func open(t *testing.T, databaseURL string) *pg.Pool {
 	return pool
 }
 
-// empty makes a database that has nothing in it.
+// empty creates an empty database.
 func (s server) empty(t *testing.T, name, owner string) *pg.Pool {
 	t.Helper()
 	exec(t, s.Pool, "CREATE DATABASE "+name+" OWNER "+owner)
@@ -78,7 +78,7 @@ func (s server) url(t *testing.T, name, user string) string {
 	return u.String()
 }
 
-// shop makes a database with orders and a build, a copy of the model.
+// shop creates a database with orders and a build by copying a template.
 func (s server) shop(t *testing.T, name string) *pg.Pool {
 	t.Helper()
 	exec(t, s.Pool, "CREATE DATABASE "+name+" TEMPLATE model")
@@ -147,20 +147,20 @@ func mustRestore(t *testing.T, pool *pg.Pool, b backup.Backup) (missing []string
 	return missing
 }
 
-// differences are those of a restored database, whose answers must have been asked for.
+// differences returns the differences of a restored database, whose answers must have been compared.
 func differences(t *testing.T, pool *pg.Pool, m backup.Manifest) []string {
 	t.Helper()
 	compared, err := backup.Compare(t.Context(), pool, m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !compared.Asked {
+	if !compared.AnswersCompared {
 		t.Error("answers were not compared")
 	}
 	return compared.Differences
 }
 
-// refused wants an error of one line that says so.
+// refused wants a one-line error with this text.
 func refused(t *testing.T, err error, says string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
@@ -195,7 +195,7 @@ func TestBackups(t *testing.T) {
 	}
 }
 
-// One byte changed anywhere, or bytes missing: nothing is restored.
+// If any byte is changed or missing, nothing is restored.
 func tampered(t *testing.T, s server) {
 	b, _ := mustMake(t, s.shop(t, "tampered"), t.TempDir(), 0)
 	target := s.empty(t, "untouched", "alsobought")
@@ -251,7 +251,7 @@ func tampered(t *testing.T, s server) {
 	if b, err = backup.Open(t.Context(), b.Path); err != nil {
 		t.Fatal(err)
 	}
-	// Damaged after it was read: all or nothing all the same.
+	// Damaged after verification: still all or nothing.
 	data := files[slices.IndexFunc(files, func(f string) bool { return strings.HasSuffix(f, ".dat.gz") })]
 	if err := os.Truncate(data, 12); err != nil {
 		t.Fatal(err)
@@ -264,7 +264,7 @@ func tampered(t *testing.T, s server) {
 	}
 }
 
-// A restored database that is not what was backed up is found out, whatever the change is.
+// Every change to a restored database is detected.
 func changed(t *testing.T, s server) {
 	b, _ := mustMake(t, s.shop(t, "changed"), t.TempDir(), 0)
 	target := s.empty(t, "changed_restored", "alsobought")
@@ -318,14 +318,14 @@ func refusals(t *testing.T, s server) {
 	newer := b
 	newer.Manifest.Server = 99
 	_, err = backup.Restore(t.Context(), s.empty(t, "old_server", "alsobought"), newer, "")
-	refused(t, err, "the backup is of PostgreSQL 99, this server is")
+	refused(t, err, "the backup is from PostgreSQL 99, but this server is version")
 	newer = b
 	newer.Manifest.PgDump = 99
 	_, err = backup.Restore(t.Context(), s.empty(t, "old_programs", "alsobought"), newer, "")
 	refused(t, err, "99 or newer is needed")
 }
 
-// held begins a backup that cannot go on, because somebody has locked a table, and returns when pg_dump waits for it.
+// held starts a backup that blocks on a locked table, and returns when pg_dump waits for it.
 func held(ctx context.Context, t *testing.T, pool *pg.Pool, opts backup.Options) (release func(), end <-chan error) {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
@@ -363,10 +363,10 @@ func held(ctx context.Context, t *testing.T, pool *pg.Pool, opts backup.Options)
 	}, ended
 }
 
-// Of a backup that is interrupted nothing is left; beside one that runs no other begins.
+// An interrupted backup leaves nothing; only one backup runs at a time.
 func interrupted(t *testing.T, s server) {
 	source, dir := s.shop(t, "interrupted"), t.TempDir()
-	left := filepath.Join(dir, "alsobought-20200101T000000Z.unfinished") // by a kill
+	left := filepath.Join(dir, "alsobought-20200101T000000Z.unfinished") // left by a kill
 	if err := os.MkdirAll(filepath.Join(left, "dump"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +376,7 @@ func interrupted(t *testing.T, s server) {
 		t.Error("an unfinished backup has its name already")
 	}
 	_, _, err := backup.Make(t.Context(), source, backup.Options{Dir: dir})
-	refused(t, err, "another backup is being made")
+	refused(t, err, "another backup is running")
 	cancel()
 	if err := <-end; err == nil {
 		t.Error("it was not interrupted")
@@ -388,7 +388,7 @@ func interrupted(t *testing.T, s server) {
 	mustMake(t, source, dir, 0)
 }
 
-// What is committed while a backup is made is not in it, nor in what it says of itself.
+// Whatever is committed during a backup is neither in the dump nor in the manifest.
 func moved(t *testing.T, s server) {
 	source, dir := s.shop(t, "moved"), t.TempDir()
 	release, end := held(t.Context(), t, source, backup.Options{Dir: dir})
@@ -436,7 +436,7 @@ func pruned(t *testing.T, s server) {
 	exec(t, foreign, "UPDATE goose_db_version SET tstamp = tstamp - interval '1 s'")
 	stranger, _ := mustMake(t, foreign, dir, 1)
 	first, _ := mustMake(t, source, dir, 1)
-	// One from before the clock was set back is newer by name, and must not be kept in place of the one just made.
+	// A backup from before the clock was set back is newer by name, but must not displace the one just made.
 	future := filepath.Join(dir, "alsobought-20980101T000000Z")
 	if err := os.Rename(first.Path, future); err != nil {
 		t.Fatal(err)
@@ -455,7 +455,7 @@ func pruned(t *testing.T, s server) {
 	}
 }
 
-// A rule that has ended since does not make the answers differ.
+// A rule that has ended since does not change the compared answers.
 func ruled(t *testing.T, s server) {
 	source := s.shop(t, "ruled")
 	exec(t, source, `INSERT INTO rules (kind, items, reason, author, valid_until) VALUES ('hide', '{item 1}', 'r', 'a', now() + '3 s')`)
@@ -465,7 +465,7 @@ func ruled(t *testing.T, s server) {
 	target := s.empty(t, "ruled_restored", "alsobought")
 	mustRestore(t, target, b)
 	exec(t, target, "SELECT pg_sleep_until(max(greatest(valid_from, valid_until))) FROM rules")
-	for range 2 { // it leaves nothing behind
+	for range 2 { // Compare leaves the database unchanged
 		if diff := differences(t, target, b.Manifest); len(diff) > 0 {
 			t.Errorf("differences are %q", diff)
 		}
@@ -478,7 +478,7 @@ func ruled(t *testing.T, s server) {
 	}
 }
 
-// Before a migration is the time for a backup: it needs no schema of this program's.
+// A backup does not require the current schema, because it should be made before a migration.
 func olderSchema(t *testing.T, s server) {
 	source := s.shop(t, "older")
 	exec(t, source, "UPDATE installed_functions SET hash = 'other'")
@@ -494,8 +494,8 @@ func olderSchema(t *testing.T, s server) {
 	}
 }
 
-// Restored by somebody who may not make roles, on a server that has none of them: all is there but the rights, doctor says so, and migrate
-// mends it.
+// Restored by a user who may not create roles, on a server without them: everything is restored except
+// privileges, doctor reports it, and migrate fixes it.
 func TestMissingRoles(t *testing.T) {
 	t.Parallel()
 	from := newServer(t)
@@ -525,14 +525,14 @@ func TestMissingRoles(t *testing.T) {
 		}
 		return list
 	}
-	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "is not on this server: run alsobought migrate up") {
+	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "does not exist on this server: run alsobought migrate up") {
 		t.Errorf("doctor says %q", list)
 	}
 	if applied, err := pg.MigrateUp(t.Context(), target); err != nil || len(applied) > 0 {
 		t.Errorf("without the role, migrate applied %v, error %v", applied, err)
 	}
 	exec(t, to.Pool, "CREATE ROLE alsobought_reporting NOLOGIN")
-	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "may not read all of the reports") {
+	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "may not read all reports") {
 		t.Errorf("doctor says %q", list)
 	}
 	if _, err := pg.MigrateUp(t.Context(), target); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// How many of each are asked about.
+// Sample sizes.
 const (
 	sampledItems   = 500
 	sampledOrders  = 100
@@ -22,9 +22,9 @@ const (
 	sampledPairs   = 50
 )
 
-// fingerprint asks questions of every kind, the same of equal data, and hashes the answers as the API would give
-// them. Those that are answered from kept neighbours and those that read pairs are among them. Without a build
-// there is nothing to ask.
+// fingerprint asks a fixed set of questions of every kind and hashes the answers as the API would return them.
+// Equal data give equal hashes. The set covers answers from kept neighbours and answers from pairs. Without a
+// build no questions are asked.
 func fingerprint(ctx context.Context, tx pgx.Tx) (Answers, error) {
 	q, sum := db.New(tx), sha256.New()
 	items, err := q.BackupItemSample(ctx, sampledItems)
@@ -35,12 +35,12 @@ func fingerprint(ctx context.Context, tx pgx.Tx) (Answers, error) {
 	if err != nil {
 		return Answers{}, fmt.Errorf("choose orders: %w", err)
 	}
-	recommender, encoder, asked := recommend.New(tx), json.NewEncoder(sum), 0
-	note := func(answer any, err error) error {
+	recommender, encoder, count := recommend.New(tx), json.NewEncoder(sum), 0
+	add := func(answer any, err error) error {
 		if err != nil {
 			return err
 		}
-		asked++
+		count++
 		return encoder.Encode(answer)
 	}
 	for _, question := range questions(items, orders) {
@@ -48,17 +48,17 @@ func fingerprint(ctx context.Context, tx pgx.Tx) (Answers, error) {
 		if errors.Is(err, recommend.ErrNoBuild) {
 			return Answers{SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 		}
-		if err := note(answer, err); err != nil {
+		if err := add(answer, err); err != nil {
 			return Answers{}, err
 		}
 	}
 	for i := 1; i < min(len(items), sampledPairs+1); i++ {
 		explanation, err := recommender.Explain(ctx, items[0], items[i], 0)
-		if err := note(explanation, err); err != nil {
+		if err := add(explanation, err); err != nil {
 			return Answers{}, err
 		}
 	}
-	return Answers{Questions: asked, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+	return Answers{Questions: count, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
 func questions(items, orders []string) []recommend.Question {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// names lists the finished backups of a directory by their names, newest first. All else there is somebody else's.
+// names returns the names of the finished backups in a directory, newest first. Other entries are ignored.
 func names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +33,7 @@ func isName(name string) bool {
 	return err == nil
 }
 
-// Newest is the path of the newest backup of a directory.
+// Newest returns the path of the newest backup in a directory.
 func Newest(dir string) (string, error) {
 	list, err := names(dir)
 	if err != nil {
@@ -45,8 +45,8 @@ func Newest(dir string) (string, error) {
 	return filepath.Join(dir, list[0]), nil
 }
 
-// prune removes the oldest backups of the same database until keep are left, and never the one just made, whatever
-// the clock says. It returns the names of those removed.
+// prune removes the oldest backups of the same database until keep are left. It never removes the one just
+// made, even if the clock was set back. It returns the names of the removed backups.
 func prune(dir string, made Backup, keep int) (removed []string, err error) {
 	if keep < 1 {
 		return nil, nil
@@ -72,16 +72,17 @@ func prune(dir string, made Backup, keep int) (removed []string, err error) {
 	return removed, nil
 }
 
-// remove takes the name away first, so that half of a backup is never found under it.
+// remove renames the backup first, so that half a backup is never found under its name.
 func remove(dir, name string) error {
-	doomed := filepath.Join(dir, name+unfinished)
-	if err := os.Rename(filepath.Join(dir, name), doomed); err != nil {
+	trash := filepath.Join(dir, name+unfinished)
+	if err := os.Rename(filepath.Join(dir, name), trash); err != nil {
 		return err
 	}
-	return os.RemoveAll(doomed)
+	return os.RemoveAll(trash)
 }
 
-// removeUnfinished removes what a kill left. The caller holds the lock: nobody writes it.
+// removeUnfinished removes what a killed process left. The caller holds the lock, so no backup is being
+// written.
 func removeUnfinished(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -14,34 +14,34 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// format is the version of the layout of backups.
+// format is the version of the backup layout.
 const format = 1
 
-// Manifest is what the database was like when it was backed up.
+// Manifest describes a database at the moment of its backup.
 type Manifest struct {
 	Format        int              `json:"format"`
-	Version       string           `json:"version"`            // the alsobought that made it
-	MadeAt        time.Time        `json:"made_at"`            // the moment of the snapshot, by the server's clock
-	Seconds       float64          `json:"seconds"`            // what it took
-	Server        int              `json:"postgresql_version"` // major versions
+	Version       string           `json:"version"`            // of alsobought
+	MadeAt        time.Time        `json:"made_at"`            // time of the snapshot, by the server's clock
+	Seconds       float64          `json:"seconds"`            // duration of the backup
+	Server        int              `json:"postgresql_version"` // major version
 	PgDump        int              `json:"pg_dump_version"`
 	Schema        int64            `json:"schema_version"`
-	TablesIn      string           `json:"tables_in"`      // the name of their schema
-	DatabaseSince time.Time        `json:"database_since"` // of the first migration: tells this database from others
+	TablesIn      string           `json:"tables_in"`      // the schema of the tables
+	DatabaseSince time.Time        `json:"database_since"` // time of the first migration, which identifies the database
 	Files         int              `json:"dump_files"`
 	Bytes         int64            `json:"dump_bytes"`
-	Tables        map[string]int64 `json:"tables"`    // rows
-	Sequences     map[string]int64 `json:"sequences"` // at least their last values
-	Answers       *Answers         `json:"answers"`   // null: the schema was of another alsobought
+	Tables        map[string]int64 `json:"tables"`    // rows per table
+	Sequences     map[string]int64 `json:"sequences"` // lower bounds of their last values
+	Answers       *Answers         `json:"answers"`   // null if the schema was of another version of alsobought
 }
 
-// Answers are what questions of every kind were answered.
+// Answers is a fingerprint of the answers to questions of every kind.
 type Answers struct {
 	Questions int    `json:"questions"`
 	SHA256    string `json:"sha256"`
 }
 
-// Rows are those of all tables.
+// Rows returns the number of rows of all tables.
 func (m *Manifest) Rows() (rows int64) {
 	for _, n := range m.Tables {
 		rows += n
@@ -49,7 +49,7 @@ func (m *Manifest) Rows() (rows int64) {
 	return rows
 }
 
-// describe fills in what tx sees. Answers are asked for if the schema is this program's.
+// describe fills in what tx sees. It includes answers if ask is set; the schema must be this program's then.
 func (m *Manifest) describe(ctx context.Context, tx pgx.Tx, ask bool) (err error) {
 	if m.Tables, err = countRows(ctx, tx); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (m *Manifest) describe(ctx context.Context, tx pgx.Tx, ask bool) (err error
 	if ask {
 		answers, err := fingerprint(ctx, tx)
 		if err != nil {
-			return fmt.Errorf("ask for answers: %w", err)
+			return fmt.Errorf("fingerprint the answers: %w", err)
 		}
 		m.Answers = &answers
 	}
@@ -89,29 +89,30 @@ func countRows(ctx context.Context, tx pgx.Tx) (map[string]int64, error) {
 	return counts, nil
 }
 
-// Comparison is what a restored database has in common with the one that was backed up.
+// Comparison is the result of comparing a restored database with its backup.
 type Comparison struct {
-	Differences []string
-	Asked       bool // whether answers were compared: both have to be of this program's schema
+	Differences     []string
+	AnswersCompared bool // false if the schema of either is not this program's
 }
 
-// Compare compares a database that was restored, and not used since, with what was backed up. It leaves nothing
-// behind.
+// Compare compares a freshly restored database with the manifest of its backup. It leaves the database
+// unchanged.
 func Compare(ctx context.Context, pool *pg.Pool, m Manifest) (c Comparison, err error) {
 	current := pg.CheckSchema(ctx, pool)
 	if current != nil && !errors.Is(current, pg.ErrSchema) {
-		return c, fmt.Errorf("look at the database: %w", current)
+		return c, fmt.Errorf("read the database: %w", current)
 	}
-	c.Asked = current == nil && m.Answers != nil
+	c.AnswersCompared = current == nil && m.Answers != nil
 	is := Manifest{}
 	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
 		tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 		if err != nil {
-			return fmt.Errorf("look at the database: %w", err)
+			return fmt.Errorf("read the database: %w", err)
 		}
-		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // the session ends, too
-		// Rules may have begun or ended since. The counts are taken before.
-		if err := is.describe(ctx, tx, false); err != nil || !c.Asked {
+		defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // best effort: the session ends anyway
+		// Rules may have begun or ended since, so they are set back to the time of the backup. Rows are counted
+		// first.
+		if err := is.describe(ctx, tx, false); err != nil || !c.AnswersCompared {
 			return err
 		}
 		q := db.New(tx)
@@ -135,7 +136,7 @@ func Compare(ctx context.Context, pool *pg.Pool, m Manifest) (c Comparison, err 
 				fmt.Sprintf("sequence %s was at %d and is at %d", name, m.Sequences[name], now))
 		}
 	}
-	if c.Asked && *is.Answers != *m.Answers {
+	if c.AnswersCompared && *is.Answers != *m.Answers {
 		c.Differences = append(c.Differences,
 			fmt.Sprintf("the answers to %d questions differ from those to %d when the backup was made",
 				is.Answers.Questions, m.Answers.Questions))
@@ -143,7 +144,7 @@ func Compare(ctx context.Context, pool *pg.Pool, m Manifest) (c Comparison, err 
 	return c, nil
 }
 
-// CountRows counts the rows of each table that a backup would have.
+// CountRows counts the rows of every table that a backup includes.
 func CountRows(ctx context.Context, pool *pg.Pool) (counts map[string]int64, err error) {
 	err = pgx.BeginTxFunc(ctx, pool, snapshotOnly, func(tx pgx.Tx) error {
 		counts, err = countRows(ctx, tx)
@@ -152,20 +153,20 @@ func CountRows(ctx context.Context, pool *pg.Pool) (counts map[string]int64, err
 	return counts, err
 }
 
-// Moved says, table by table, how rows were and are.
-func Moved(were, are map[string]int64) (list []string) {
-	all := maps.Clone(are)
-	maps.Copy(all, were)
+// Moved describes how the row counts of tables differ, in order of table name.
+func Moved(before, after map[string]int64) (list []string) {
+	all := maps.Clone(after)
+	maps.Copy(all, before)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		before, had := were[name]
-		now, has := are[name]
+		was, had := before[name]
+		is, has := after[name]
 		switch {
 		case !has:
-			list = append(list, fmt.Sprintf("table %s, which had %d rows, is gone", name, before))
+			list = append(list, fmt.Sprintf("table %s, which had %d rows, is gone", name, was))
 		case !had:
-			list = append(list, fmt.Sprintf("table %s, with %d rows, is new", name, now))
-		case before != now:
-			list = append(list, fmt.Sprintf("table %s had %d rows and has %d", name, before, now))
+			list = append(list, fmt.Sprintf("table %s, with %d rows, is new", name, is))
+		case was != is:
+			list = append(list, fmt.Sprintf("table %s had %d rows and has %d", name, was, is))
 		}
 	}
 	return list

@@ -19,36 +19,36 @@ import (
 )
 
 var (
-	// grant is a line of pg_restore --list that is about rights.
+	// grant matches the privilege entries of pg_restore --list.
 	grant       = regexp.MustCompile(`(?m)^\d+; \d+ \d+ (DEFAULT )?ACL .*$`)
 	missingRole = regexp.MustCompile(`ERROR:  role "(.+)" does not exist`)
 )
 
-// makeRole makes the role of reports as a migration would: roles belong to servers, and no dump has them.
+// makeRole creates the reporting role as the migrations do. Roles belong to the server and are not in a dump.
 const makeRole = `DO $$ BEGIN
 	CREATE ROLE alsobought_reporting NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
 END $$`
 
-// Restore brings a backup that was opened into the pool's database, which must be empty: whole, or not at all.
-// Objects belong to the user who restores. It returns the roles that have rights in the backup and are not on this
-// server: what they were granted is left out.
+// Restore restores a backup into the pool's database, which must be empty, in one transaction. The current user
+// owns the restored objects. Restore returns the roles that have privileges in the backup but do not exist on
+// this server; their privileges are skipped.
 func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missing []string, err error) {
 	if err := pg.RequireSessions(ctx, pool); err != nil {
 		return nil, err
 	}
 	var number int
 	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
-		return nil, fmt.Errorf("look at the server: %w", err)
+		return nil, fmt.Errorf("read the server version: %w", err)
 	}
 	server := number / 10000
 	if server < b.Manifest.Server {
-		return nil, fmt.Errorf("the backup is of PostgreSQL %d, this server is %d: restore into %d or newer",
+		return nil, fmt.Errorf("the backup is from PostgreSQL %d, but this server is version %d: restore into %d or newer",
 			b.Manifest.Server, server, b.Manifest.Server)
 	}
 	obstacle, err := db.New(pool).RestoreObstacle(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look at the database: %w", err)
+		return nil, fmt.Errorf("read the database: %w", err)
 	}
 	if obstacle != "" {
 		return nil, fmt.Errorf("the database is not empty (it has %s): restore into a new one", obstacle)
@@ -72,15 +72,15 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 	if missing, err = restoreGrants(ctx, pool, program, dump); err != nil {
 		return nil, fmt.Errorf("everything was restored except privileges: %w", err)
 	}
-	// A dump has no statistics.
+	// Dumps contain no statistics.
 	if _, err := pool.Exec(ctx, "VACUUM (ANALYZE)"); err != nil {
 		return missing, fmt.Errorf("everything was restored, but not analyzed: %w", err)
 	}
 	return missing, nil
 }
 
-// findTables has the database look for tables in the schema where they are, if it does not yet: a dump of a database
-// has no settings of it.
+// findTables sets the database's search_path to schema if the tables are not found otherwise: the dump of a
+// database does not include its settings.
 func findTables(ctx context.Context, pool *pg.Pool, schema string) error {
 	var found bool
 	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&found); err != nil || found {
@@ -95,8 +95,8 @@ func findTables(ctx context.Context, pool *pg.Pool, schema string) error {
 	return err
 }
 
-// restoreGrants restores the rights, statement by statement, which only psql does: that of a role that is not here
-// must not take others with it.
+// restoreGrants restores the privileges statement by statement, which only psql can do, so that a missing role
+// does not prevent the privileges of others.
 func restoreGrants(ctx context.Context, pool *pg.Pool, program, dump string) (missing []string, err error) {
 	contents, err := output(ctx, exec.CommandContext(ctx, program, "--list", dump))
 	if err != nil {
@@ -106,7 +106,7 @@ func restoreGrants(ctx context.Context, pool *pg.Pool, program, dump string) (mi
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary file: %w", err)
 	}
-	defer func() { _ = os.Remove(list.Name()) }() // of no more use
+	defer func() { _ = os.Remove(list.Name()) }() // best-effort cleanup
 	_, err = list.Write(bytes.Join(grant.FindAll(contents, -1), []byte("\n")))
 	if err := errors.Join(err, list.Close()); err != nil {
 		return nil, fmt.Errorf("write a temporary file: %w", err)
@@ -119,14 +119,14 @@ func restoreGrants(ctx context.Context, pool *pg.Pool, program, dump string) (mi
 	psql := command(ctx, pool, filepath.Join(filepath.Dir(program), "psql"),
 		"--no-psqlrc", "--quiet", "--output=/dev/null")
 	psql.Stdin = bytes.NewReader(script)
-	var said strings.Builder
-	psql.Stderr = &said
+	var stderr strings.Builder
+	psql.Stderr = &stderr
 	if err := psql.Run(); err != nil {
-		return nil, cmp.Or(ctx.Err(), error(&programError{"psql", said.String(), err}))
+		return nil, cmp.Or(ctx.Err(), error(&programError{"psql", stderr.String(), err}))
 	}
-	found := missingRole.FindAllStringSubmatch(said.String(), -1)
-	if len(found) != strings.Count(said.String(), "ERROR:") {
-		return nil, &programError{"psql", said.String(), errors.New("failed")}
+	found := missingRole.FindAllStringSubmatch(stderr.String(), -1)
+	if len(found) != strings.Count(stderr.String(), "ERROR:") {
+		return nil, &programError{"psql", stderr.String(), errors.New("failed")}
 	}
 	for _, match := range found {
 		if !slices.Contains(missing, match[1]) {

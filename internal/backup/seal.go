@@ -23,10 +23,11 @@ const (
 	sumsName     = "SHA256SUMS" // as sha256sum writes and checks it
 )
 
-// sumLine is a line of SHA256SUMS. What pg_dump writes has plain names.
+// sumLine matches a line of SHA256SUMS. pg_dump writes only plain file names.
 var sumLine = regexp.MustCompile(`^([0-9a-f]{64})  (manifest\.json|dump/[A-Za-z0-9._-]+)$`)
 
-// seal writes manifest and checksums beside the dump in work, has all of it on disk, and gives it its name.
+// seal writes the manifest and the checksums beside the dump in work, syncs everything to disk, and renames
+// work to the backup's path.
 func seal(work string, b *Backup) error {
 	files, err := filepath.Glob(filepath.Join(work, dumpName, "*"))
 	if err != nil {
@@ -54,14 +55,15 @@ func seal(work string, b *Backup) error {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
-	files = append(files, filepath.Join(work, manifestName), filepath.Join(work, sumsName), filepath.Join(work, dumpName), work)
+	files = append(files, filepath.Join(work, manifestName), filepath.Join(work, sumsName),
+		filepath.Join(work, dumpName), work)
 	for _, file := range files {
 		if err := syncFile(file); err != nil {
 			return err
 		}
 	}
 	if err := os.Rename(work, b.Path); err != nil {
-		return fmt.Errorf("name the backup: %w", err)
+		return fmt.Errorf("rename the backup: %w", err)
 	}
 	return syncFile(filepath.Dir(b.Path))
 }
@@ -69,10 +71,10 @@ func seal(work string, b *Backup) error {
 func syncFile(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("open what was written: %w", err)
+		return fmt.Errorf("sync to disk: %w", err)
 	}
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("write to disk: %w", err)
+		return fmt.Errorf("sync to disk: %w", err)
 	}
 	return nil
 }
@@ -88,7 +90,7 @@ func hashFile(ctx context.Context, path string) (sum string, size int64, err err
 	return hex.EncodeToString(hash.Sum(nil)), size, err
 }
 
-// readerOf ends with ctx: a large file takes minutes.
+// readerOf returns a reader that fails once ctx ends: hashing a large file takes minutes.
 func readerOf(ctx context.Context, r io.Reader) io.Reader {
 	return readFunc(func(p []byte) (int, error) {
 		if err := ctx.Err(); err != nil {
@@ -102,12 +104,12 @@ type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// damage is the error of a backup that is not as it was written.
+// damage returns the error for a backup that differs from what was written.
 func damage(path, problem string) error {
-	return fmt.Errorf("backup %s is damaged: %s; take another one", path, problem)
+	return fmt.Errorf("backup %s is damaged: %s; use another backup", path, problem)
 }
 
-// Open checks every byte of a backup and returns it.
+// Open verifies every byte of a backup and returns it.
 func Open(ctx context.Context, path string) (Backup, error) {
 	path = filepath.Clean(path)
 	text, err := os.ReadFile(filepath.Join(path, sumsName))
@@ -115,7 +117,7 @@ func Open(ctx context.Context, path string) (Backup, error) {
 	case errors.Is(err, fs.ErrNotExist) && !exists(path):
 		return Backup{}, fmt.Errorf("there is no backup %s", path)
 	case err != nil:
-		return Backup{}, fmt.Errorf("%s is not a backup: it has no %s that can be read", path, sumsName)
+		return Backup{}, fmt.Errorf("%s is not a backup: its %s cannot be read", path, sumsName)
 	}
 	sums, err := parseSums(text)
 	if err != nil {
@@ -132,7 +134,7 @@ func Open(ctx context.Context, path string) (Backup, error) {
 		case err != nil:
 			return Backup{}, fmt.Errorf("read backup %s: %w", path, err)
 		case sum != sums[name]:
-			return Backup{}, damage(path, name+" is not what was written")
+			return Backup{}, damage(path, name+" does not match its checksum")
 		case name != manifestName:
 			read += size
 		}
@@ -142,7 +144,7 @@ func Open(ctx context.Context, path string) (Backup, error) {
 		return Backup{}, err
 	}
 	if len(sums) != b.Manifest.Files+1 || read != b.Manifest.Bytes {
-		return Backup{}, damage(path, "the list of its files is not what was written")
+		return Backup{}, damage(path, "its files are not those of the manifest")
 	}
 	return b, nil
 }
@@ -157,12 +159,12 @@ func parseSums(text []byte) (map[string]string, error) {
 	for line := range strings.Lines(string(text)) {
 		match := sumLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 		if match == nil || !strings.HasSuffix(line, "\n") || sums[match[2]] != "" {
-			return nil, errors.New(sumsName + " is not what was written")
+			return nil, errors.New(sumsName + " is malformed")
 		}
 		sums[match[2]] = match[1]
 	}
 	if sums[manifestName] == "" {
-		return nil, errors.New(sumsName + " is not what was written")
+		return nil, errors.New(sumsName + " is malformed")
 	}
 	return sums, nil
 }
@@ -179,7 +181,8 @@ func readManifest(path string) (m Manifest, err error) {
 		return m, fmt.Errorf("%s is not a backup: its %s cannot be read", path, manifestName)
 	}
 	if kind.Format > format {
-		return m, fmt.Errorf("backup %s was made by a newer alsobought (format %d; this one knows %d): use that version", path, kind.Format, format)
+		return m, fmt.Errorf("backup %s was made by a newer alsobought (format %d, this version reads %d): use that version",
+			path, kind.Format, format)
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, fmt.Errorf("backup %s: read manifest: %w", path, err)

@@ -1,4 +1,5 @@
-// Package batch does together what is asked at the same time.
+// Package batch combines concurrent requests into batches, so that they share the cost of a statement or a
+// commit.
 package batch
 
 import (
@@ -7,13 +8,13 @@ import (
 	"time"
 )
 
-// Batcher answers questions in batches: while its workers are busy, questions gather, and the next free one takes all of them. A question
-// that finds a free worker does not wait. So the cost of a statement, or of a commit, is shared exactly when there is load. Its fields must
-// not change after the first Ask.
+// Batcher answers questions in batches: while all workers are busy, questions queue up, and the next free
+// worker takes all of them. A question that finds a free worker does not wait, so batches form only under load.
+// The fields must not be changed after the first Ask.
 type Batcher[Q, A any] struct {
-	Workers int           // at most so many batches at a time
-	Most    int           // questions in a batch
-	Timeout time.Duration // of a batch: several callers wait for it, so it must not end with the first of them
+	Workers int           // maximum number of concurrent batches
+	Most    int           // maximum number of questions per batch
+	Timeout time.Duration // per batch; a batch serves several callers, so no caller's context ends it
 
 	// Do returns an answer for each question, or one error for all of them.
 	Do func(context.Context, []Q) ([]A, error)
@@ -30,7 +31,7 @@ type pending[Q, A any] struct {
 	done     chan struct{}
 }
 
-// Ask returns the answer to q by a batch that begins after the call. When ctx ends first, the batch goes on.
+// Ask returns the answer to q from a batch that starts after the call. If ctx ends first, the batch continues.
 func (b *Batcher[Q, A]) Ask(ctx context.Context, q Q) (A, error) {
 	p := &pending[Q, A]{question: q, done: make(chan struct{})}
 	b.mu.Lock()
@@ -49,7 +50,7 @@ func (b *Batcher[Q, A]) Ask(ctx context.Context, q Q) (A, error) {
 	}
 }
 
-// work runs batches until nobody waits any more.
+// work runs batches until no questions are waiting.
 func (b *Batcher[Q, A]) work(ctx context.Context) {
 	for {
 		b.mu.Lock()

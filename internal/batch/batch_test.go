@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestBatcher: a question alone is asked at once; those that come while the workers are busy are asked together, and each gets its answer.
+// TestBatcher: a single question runs at once; those that arrive while the workers are busy run together, and
+// each gets its answer.
 func TestBatcher(t *testing.T) {
 	t.Parallel()
 	began, goOn := make(chan []int), make(chan error)
@@ -47,7 +48,7 @@ func TestBatcher(t *testing.T) {
 		ask(ctx, 3+i)
 		waiting(1 + i)
 	}
-	leave() // who leaves takes nothing from the others
+	leave() // leaving does not affect the others
 	if r := <-results; r.question != 4 || !errors.Is(r.err.(error), context.Canceled) {
 		t.Errorf("%+v", r)
 	}

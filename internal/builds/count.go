@@ -18,12 +18,13 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// A step of a build is a file of migrations/counting. In this order each step finds what it reads; the two workers run theirs side by side.
+// A step is one file of migrations/counting. Each worker runs its own steps in this order, so that every step
+// finds the tables it reads; the two workers run side by side.
 type step struct {
 	name       string
 	worker     int
-	after      string // the other worker's step that has to be done
-	readOrders bool   // and so must see the snapshot of the build
+	after      string // the other worker's step that must finish first
+	readOrders bool   // runs in the build's snapshot
 }
 
 var steps = []step{
@@ -35,38 +36,44 @@ var steps = []step{
 	{name: "kept_neighbours", worker: 0, after: "stats"},
 	{name: "overlaps", worker: 0},
 	{name: "similar", worker: 1, after: "kept_neighbours"},
-	{name: "pair_keys", worker: 1}, // locks the pairs, which kept_neighbours reads
+	{name: "pair_keys", worker: 1}, // locks new_item_pairs, which kept_neighbours reads
 	{name: "neighbours", worker: 0, after: "similar"},
 }
 
 const workers = 2
 
-// workerLock is the id of the build lock that workers share.
+// workerLock is the object ID of the advisory lock that all workers of a build share.
 const workerLock = 1
 
-// prepareSession gives sorts, joins and aggregates their memory. Two workers leave no processors for parallel plans. Only the commit that
-// attaches the tables has to wait until it is on disk, and then all before it is, too.
-const prepareSession = `SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '128MB'; SET max_parallel_workers_per_gather = 0;
+// prepareSession raises the memory limits for sorts, joins and aggregates and turns off parallel plans: two
+// workers already occupy the processors. With synchronous_commit off, only the commit that attaches the tables
+// waits for the disk, and it flushes everything before it.
+const prepareSession = `SET synchronous_commit = off; SET work_mem = '256MB';
+	SET maintenance_work_mem = '128MB'; SET max_parallel_workers_per_gather = 0;
 	SET max_parallel_maintenance_workers = 0; SET jit = off`
 
-// newTables are what the steps fill: those that become partitions of the table of that name, and others.
+// The tables that the steps fill: newPartitions become partitions of the table they are named after, newOthers
+// are dropped when the build is attached.
 var (
 	newPartitions = []string{"item_stats", "item_pairs", "item_neighbours", "item_days"}
-	newOthers     = []string{"new_item_counts", "new_kept_neighbours", "new_similar", "new_item_overlaps", "new_order_days"}
+	newOthers     = []string{
+		"new_item_counts", "new_kept_neighbours", "new_similar", "new_item_overlaps", "new_order_days",
+	}
 )
 
-// What a build counts, as a file of migrations/counting: all orders, or those that changed since its base.
+// The two sources of a build, each a file of migrations/counting: all orders, or those that changed since the
+// base build.
 const (
 	allOrders     = "orders"
 	changedOrders = "changes"
 )
 
-// count fills and attaches the tables of build id, on conn and two more connections.
+// count fills the tables of build id and attaches them, using conn and two more connections.
 func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, full bool) (built db.Build, err error) {
 	seconds := make([]float64, len(steps))
 	counts := allOrders
 	if !full {
-		// Before the snapshot, which then shows the base to the workers.
+		// Before the snapshot is taken, so that the workers see the base.
 		bases, err := db.New(conn).BuildChooseBase(ctx, id)
 		if err != nil {
 			return db.Build{}, fmt.Errorf("build %d: choose base: %w", id, err)
@@ -75,10 +82,11 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 			counts = changedOrders
 		}
 	}
-	// Orders that are loaded meanwhile are in the next build, whole: the workers see the snapshot of this transaction.
+	// The workers share this transaction's snapshot: orders loaded meanwhile are left to the next build.
 	err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 		var snapshot string
-		err := tx.QueryRow(ctx, "SELECT pg_export_snapshot() FROM set_config('idle_in_transaction_session_timeout', '0', true)").Scan(&snapshot)
+		err := tx.QueryRow(ctx, "SELECT pg_export_snapshot() "+
+			"FROM set_config('idle_in_transaction_session_timeout', '0', true)").Scan(&snapshot)
 		if err != nil {
 			return fmt.Errorf("export snapshot: %w", err)
 		}
@@ -89,7 +97,9 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 		group, ctx := errgroup.WithContext(ctx)
 		for worker := range workers {
 			group.Go(func() error {
-				return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error { return work(ctx, conn, worker, counts, snapshot, done, seconds) })
+				return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
+					return work(ctx, conn, worker, counts, snapshot, done, seconds)
+				})
 			})
 		}
 		return group.Wait()
@@ -105,7 +115,10 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 }
 
 // work runs the steps of one worker.
-func work(ctx context.Context, conn *pgx.Conn, worker int, counts, snapshot string, done map[string]chan struct{}, seconds []float64) error {
+func work(
+	ctx context.Context, conn *pgx.Conn, worker int, counts, snapshot string,
+	done map[string]chan struct{}, seconds []float64,
+) error {
 	if err := pg.LockShared(ctx, conn, pg.BuildLock, workerLock); err != nil {
 		return err
 	}
@@ -148,7 +161,7 @@ func work(ctx context.Context, conn *pgx.Conn, worker int, counts, snapshot stri
 	return nil
 }
 
-// countInTx fills and attaches the tables of build id, all in tx, whose table held_out has the orders that do not count.
+// countInTx fills and attaches the tables of build id within tx. The orders in tx's table held_out are ignored.
 func countInTx(ctx context.Context, tx pgx.Tx, id int64) (db.Build, error) {
 	local := strings.ReplaceAll(prepareSession, "SET ", "SET LOCAL ") + ";"
 	if _, err := tx.Exec(ctx, local+migrations.Counting(allOrders)+migrations.Counting("counted")); err != nil {
@@ -165,13 +178,14 @@ func countInTx(ctx context.Context, tx pgx.Tx, id int64) (db.Build, error) {
 	return attach(ctx, tx, id, seconds)
 }
 
-// attach makes the new tables partitions of build id. The CHECK spares ATTACH the scan for rows of other builds; it takes SHARE UPDATE
-// EXCLUSIVE on the parents, which no reader feels.
+// attach makes the new tables partitions of build id. The CHECK constraint saves ATTACH a scan of the rows.
+// ATTACH takes SHARE UPDATE EXCLUSIVE on the parents, which does not block readers.
 func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Build, error) {
 	began := time.Now()
 	build := strconv.FormatInt(id, 10)
 	var statement strings.Builder
-	statement.WriteString("INSERT INTO order_days (build_id, day, orders) SELECT d.build_id, d.day, d.orders FROM new_order_days AS d;")
+	statement.WriteString("INSERT INTO order_days (build_id, day, orders) " +
+		"SELECT d.build_id, d.day, d.orders FROM new_order_days AS d;")
 	for _, parent := range newPartitions {
 		statement.WriteString(strings.ReplaceAll(`
 			ALTER TABLE new_PARENT RENAME TO PARENTSUFFIX;
@@ -181,7 +195,8 @@ func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Bui
 			ALTER TABLE PARENTSUFFIX DROP CONSTRAINT PARENTSUFFIX_build_check;`, "PARENT", parent))
 	}
 	statement.WriteString(`
-		ALTER TABLE item_statsSUFFIX RENAME CONSTRAINT new_item_stats_popularity_rank_key TO item_statsSUFFIX_popularity_rank_key;
+		ALTER TABLE item_statsSUFFIX
+			RENAME CONSTRAINT new_item_stats_popularity_rank_key TO item_statsSUFFIX_popularity_rank_key;
 		ALTER INDEX new_item_pairs_item_b_idx RENAME TO item_pairsSUFFIX_item_b_idx;
 		DROP TABLE ` + strings.Join(newOthers, ", "))
 	fillIn := strings.NewReplacer("SUFFIX", "_"+build, "BUILD", build)
@@ -197,10 +212,11 @@ func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Bui
 		return sum
 	}
 	built, err := db.New(tx).BuildFinish(ctx, db.BuildFinishParams{
-		BuildID:           id,
-		StatsSeconds:      took("stats", "days"),
-		PairsSeconds:      took("pairs", "pair_keys"),
-		NeighboursSeconds: took("chance", "kept_neighbours", "overlaps", "similar", "neighbours") + time.Since(began).Seconds(),
+		BuildID:      id,
+		StatsSeconds: took("stats", "days"),
+		PairsSeconds: took("pairs", "pair_keys"),
+		NeighboursSeconds: took("chance", "kept_neighbours", "overlaps", "similar", "neighbours") +
+			time.Since(began).Seconds(),
 	})
 	if err != nil {
 		return db.Build{}, fmt.Errorf("finish build %d: %w", id, err)
@@ -208,7 +224,7 @@ func attach(ctx context.Context, tx pgx.Tx, id int64, seconds []float64) (db.Bui
 	return built, nil
 }
 
-// dropNew drops what an interrupted build left.
+// dropNew drops the tables of an interrupted build.
 func dropNew(ctx context.Context, on db.DBTX) error {
 	names := slices.Clone(newOthers)
 	for _, parent := range newPartitions {

@@ -18,7 +18,7 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// shop is a database that changes at random, and what it knows of itself.
+// shop is a database with random changes, and the state it should have.
 type shop struct {
 	t      *testing.T
 	pool   *pgxpool.Pool
@@ -37,7 +37,7 @@ func newShop(t *testing.T, seed uint64) *shop {
 	return s
 }
 
-// id is one of the orders there are.
+// id returns the ID of an existing order.
 func (s *shop) id() string {
 	s.t.Helper()
 	var id string
@@ -49,7 +49,7 @@ func (s *shop) id() string {
 	return id
 }
 
-// load loads a few orders: new ones, and known ones that get more lines or an earlier time.
+// load loads a few orders: new ones, and existing ones with more lines or an earlier time.
 func (s *shop) load() {
 	s.t.Helper()
 	random := oracle.Random(s.rnd, oracle.Shapes()[1])
@@ -100,7 +100,7 @@ func (s *shop) deleteNewest() {
 	}
 }
 
-// refund takes back all of an order. Orders that load names again come back.
+// refund returns all of an order. Orders come back if load names them again.
 func (s *shop) refund() {
 	s.t.Helper()
 	loadText(s.t, s.pool, fmt.Sprintf("order_id,item_name,status\n%q,,refunded\nnobody's %d,,cancelled\n", s.id(), s.rnd.Uint64()))
@@ -109,7 +109,7 @@ func (s *shop) refund() {
 	s.loads = append(s.loads, id)
 }
 
-// byHand changes orders as somebody with psql would.
+// byHand changes orders as a user with psql would.
 func (s *shop) byHand() {
 	s.t.Helper()
 	_, err := s.pool.Exec(s.t.Context(), "UPDATE orders SET ordered_at = ordered_at - interval '100 days', customer_id = 'c' WHERE external_id = $1", s.id())
@@ -118,8 +118,8 @@ func (s *shop) byHand() {
 	}
 }
 
-// TestDeltaEqualsFull changes orders in every way there is, in random order. Every build that starts from the counts of an earlier one has the
-// rows of a full build, to the last bit.
+// TestDeltaEqualsFull changes orders in every possible way, in random order. Each delta build has the same rows
+// as a full build, to the last bit.
 func TestDeltaEqualsFull(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {

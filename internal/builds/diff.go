@@ -12,7 +12,8 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Diff is what changed from one build to another. Lists hold the first of what there is; builds of equal orders and settings differ in nothing.
+// Diff is what changed from one build to another. Its lists are cut off at a limit. Builds of equal orders and
+// settings have no differences.
 type Diff struct {
 	Before        Counted          `json:"before"`
 	After         Counted          `json:"after"`
@@ -26,7 +27,7 @@ type Diff struct {
 	Moved         []Move           `json:"moved"`    // largest change of affinity first, then by name
 }
 
-// Counted says what one build of a Diff counted.
+// Counted holds the totals of one build of a Diff.
 type Counted struct {
 	BuildID int64 `json:"build_id"`
 	Orders  int64 `json:"orders"`
@@ -35,22 +36,22 @@ type Counted struct {
 	Pairs   int64 `json:"pairs"`
 }
 
-// SettingChange is a setting that differs, named as its flag is. 0 is no window and no half-life.
+// SettingChange is a setting that differs, named like its flag. 0 stands for no window or no half-life.
 type SettingChange struct {
 	Setting string  `json:"setting"`
 	Before  float64 `json:"before"`
 	After   float64 `json:"after"`
 }
 
-// PairOfOneBuild is a pair that the other build does not have, the first item by name first.
+// PairOfOneBuild is a pair that only one of the builds has, its items in order of name.
 type PairOfOneBuild = db.BuildDiffPairListRow
 
-// Move is a pair of both builds, as its item sees it: affinity is what the item says of the other. A rank is 0 where the other is not among
-// the kept neighbours of the item.
+// Move is a pair that both builds have, in one direction: the affinity of Other given Item. A rank is 0 if
+// Other is not among the kept neighbours of Item.
 type Move = db.BuildDiffMoveListRow
 
-// Compare returns what changed from build before to build after, with at most limit rows of each list. A build that is not kept is
-// ErrNotFound. It reads all pairs of both.
+// Compare returns what changed from build before to build after, with at most limit rows per list. It reads all
+// pairs of both builds. If either is not kept, the error is ErrNotFound.
 func Compare(ctx context.Context, pool *pgxpool.Pool, before, after int64, limit int32) (diff Diff, err error) {
 	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
 		return pg.InTx(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
@@ -62,22 +63,26 @@ func Compare(ctx context.Context, pool *pgxpool.Pool, before, after int64, limit
 }
 
 func compare(ctx context.Context, tx pgx.Tx, before, after int64, limit int32) (Diff, error) {
-	// Every row of both builds is read. The planner expects a few, and would look them up one by one.
+	// Every row of both builds is read, but the planner expects few and would look them up one by one.
 	_, err := tx.Exec(ctx, "SET LOCAL work_mem = '256MB'; "+
-		"SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL join_collapse_limit = 1; SET LOCAL jit = off")
+		"SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; "+
+		"SET LOCAL join_collapse_limit = 1; SET LOCAL jit = off")
 	if err != nil {
 		return Diff{}, fmt.Errorf("prepare to compare: %w", err)
 	}
 	q := db.New(tx)
-	old, err := kept(ctx, q, before)
+	previous, err := kept(ctx, q, before)
 	if err != nil {
 		return Diff{}, err
 	}
-	young, err := kept(ctx, q, after)
+	next, err := kept(ctx, q, after)
 	if err != nil {
 		return Diff{}, err
 	}
-	diff := Diff{Before: countedOf(old), After: countedOf(young), Settings: settingChanges(SettingsOf(old), SettingsOf(young))}
+	diff := Diff{
+		Before: countedOf(previous), After: countedOf(next),
+		Settings: settingChanges(SettingsOf(previous), SettingsOf(next)),
+	}
 	counts, err := q.BuildDiffCount(ctx, after, before)
 	if err != nil {
 		return Diff{}, fmt.Errorf("count differences: %w", err)
@@ -98,7 +103,8 @@ func compare(ctx context.Context, tx pgx.Tx, before, after int64, limit int32) (
 	if diff.Moved, err = q.BuildDiffMoveList(ctx, before, after, limit); err != nil {
 		return Diff{}, fmt.Errorf("list pairs that moved: %w", err)
 	}
-	// A prune marks a build before it takes its rows away: what was read of one that is still kept is whole.
+	// A prune marks a build before it removes any rows, so if both are still kept, everything read above is
+	// complete.
 	for _, id := range []int64{before, after} {
 		if _, err := kept(ctx, q, id); err != nil {
 			return Diff{}, err

@@ -19,8 +19,8 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// twoBuilds loads two files and builds, loads a third, takes the first out again, and builds with other settings. It returns what both
-// counted.
+// twoBuilds loads two files and builds, loads a third, reverts the first, and builds with other settings. It
+// returns the oracle's counts for both.
 func twoBuilds(t *testing.T, pool *pgxpool.Pool, shape oracle.Shape, seed uint64, settings [2]oracle.Settings) (before, after *oracle.Counts) {
 	t.Helper()
 	rnd := random(seed)
@@ -47,7 +47,7 @@ func twoBuilds(t *testing.T, pool *pgxpool.Pool, shape oracle.Shape, seed uint64
 	return oracle.Count(both(parts[0], parts[1]), settings[0]), oracle.Count(both(parts[1], parts[2]), settings[1])
 }
 
-// drawSettings draws what affinity is made of, and nothing of time: the random orders have none.
+// drawSettings draws the settings of affinity, but not of time: the random orders have no times.
 func drawSettings(rnd *rand.Rand) oracle.Settings {
 	s := oracle.RandomSettings(rnd)
 	s.OverlapDiscount, s.PopularityPrior, s.WindowDays, s.HalfLifeDays = 0, 0, 0, 0
@@ -113,7 +113,7 @@ func wantDiff(t *testing.T, pool *pgxpool.Pool, idBefore, idAfter int64, limit i
 	}
 }
 
-// pairsOf are all pairs, the first by name first, and their orders together.
+// pairsOf returns all pairs, items in order of name, with their orders together.
 func pairsOf(c *oracle.Counts) map[[2]string]int64 {
 	pairs := map[[2]string]int64{}
 	for item := range c.Items {
@@ -148,7 +148,8 @@ func missingItems(from, in *oracle.Counts) (items int64) {
 	return items
 }
 
-// checkMoves compares with every pair of both builds. Changes that are equal but for rounding may stand either way round.
+// checkMoves compares with every pair of both builds. Changes that are equal within rounding may come in either
+// order.
 func checkMoves(got []builds.Move, limit int, before, after *oracle.Counts) error {
 	changes := map[[2]string]float64{}
 	for item := range before.Items {
@@ -159,7 +160,7 @@ func checkMoves(got []builds.Move, limit int, before, after *oracle.Counts) erro
 			}
 		}
 	}
-	const rounding = 1e-9 // of affinities, which are at most 1: weights are summed in small units
+	const rounding = 1e-9 // affinities are at most 1, and weights are summed in small units
 	last := math.Inf(1)
 	for i, m := range got {
 		change, found := changes[[2]string{m.Item, m.Other}]
@@ -206,7 +207,7 @@ func checkSide(c *oracle.Counts, item, other string, affinity float64, rank, ord
 	return nil
 }
 
-// TestCompareEqual: builds of equal orders differ in nothing, whatever ids the items got.
+// TestCompareEqual: builds of equal orders have no differences, whatever the IDs of the items.
 func TestCompareEqual(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 3)
@@ -223,7 +224,8 @@ func TestCompareEqual(t *testing.T) {
 	}
 }
 
-// TestCompareWhateverIDs loads the same orders in other orders of lines: the bytes of the answer are the same.
+// TestCompareWhateverIDs loads the same orders with their lines in different orders: the answers are the same
+// bytes.
 func TestCompareWhateverIDs(t *testing.T) {
 	t.Parallel()
 	first, more := oracle.Random(random(4), oracle.Shapes()[1]), oracle.Orders{}

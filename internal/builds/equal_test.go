@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// results is every row of the active build by names, bit for bit: text of float8 is exact.
+// results selects every row of the active build by name, exactly: text of float8 round-trips.
 const results = `
 SELECT l.line FROM (
 SELECT concat_ws(' | ', 'item', i.name, s.orders, s.baskets, s.popularity_rank, s.baskets_rank, s.mass) AS line
@@ -36,8 +36,8 @@ FROM (SELECT array_agg(i.name ORDER BY i.name) AS items FROM items AS i GROUP BY
      reporting.basket_recommendations(t.items, 100) AS r
 ) AS l ORDER BY l.line COLLATE "C"`
 
-// TestEqualOrdersMakeEqualBytes loads the same orders in one piece, in another order, and in many loads: ids differ, results do not. Nor do they
-// with the time zone of who builds.
+// TestEqualOrdersMakeEqualBytes loads the same orders in one piece, shuffled, and in many loads: IDs differ,
+// results do not, nor does the session's time zone matter.
 func TestEqualOrdersMakeEqualBytes(t *testing.T) {
 	t.Parallel()
 	aged := defaults()
@@ -83,7 +83,7 @@ func TestEqualOrdersMakeEqualBytes(t *testing.T) {
 	}
 }
 
-// elsewhere is a database whose sessions are where clocks were changed within the last window of oracle.RandomTimes.
+// elsewhere sets the time zone of sessions to one with a clock change in the last window of oracle.RandomTimes.
 func elsewhere(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(dbtest.NewURL(t))

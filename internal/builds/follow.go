@@ -14,23 +14,23 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Schedule says when changed orders are worth a build. A zero field never makes one due.
+// Schedule sets when changed orders trigger a rebuild. A zero field disables that trigger.
 type Schedule struct {
-	After int64         // so many orders changed since the active build
-	Every time.Duration // the active build is this old, and any order changed since
+	After int64         // number of orders changed since the active build
+	Every time.Duration // age of the active build, if any order changed since
 }
 
 const (
-	lookEvery = time.Second
-	// Building takes at most a fifth of the time, however fast orders arrive.
+	pollInterval = time.Second
+	// The pause after a build is a multiple of its duration, so that builds take at most a fifth of the time.
 	restFactor = 4
-	// A build that fails is not repeated at once: each try is a row of the audit.
+	// Failed builds are retried with growing pauses, because each attempt is recorded in builds.
 	firstPause = 10 * time.Second
 	lastPause  = 10 * time.Minute
 )
 
-// Due reports whether it is time for a build. Unless there is none at all, nothing changes while an older build than the newest is active:
-// somebody has chosen it, by a rollback or by refusing the newer one.
+// Due reports whether it is time for a build. If the active build is not the newest, somebody chose it, by a
+// rollback or by refusing a newer one, and no build is due.
 func (s Schedule) Due(f db.BuildFreshnessRow) bool {
 	if f.Pending == 0 || !f.Newest {
 		return false
@@ -44,7 +44,7 @@ func (s Schedule) Due(f db.BuildFreshnessRow) bool {
 	return s.After > 0 && f.Pending >= s.After || s.Every > 0 && f.Age >= s.Every.Seconds()
 }
 
-// CurrentSettings are those of the active build, or the defaults without one.
+// CurrentSettings returns the settings of the active build, or the defaults if there is none.
 func CurrentSettings(ctx context.Context, database db.DBTX) (Settings, error) {
 	active, err := db.New(database).BuildActive(ctx)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -56,8 +56,9 @@ func CurrentSettings(ctx context.Context, database db.DBTX) (Settings, error) {
 	return SettingsOf(active), nil
 }
 
-// Follow makes a build with the settings of the active one whenever the schedule finds one due, until ctx ends; opts.Settings has no
-// meaning. Of several programs that follow one database, one builds. Errors are logged, and do not end it.
+// Follow rebuilds with the active build's settings whenever the schedule says so, until ctx ends; opts.Settings
+// is ignored. If several processes follow the same database, only one of them builds. Errors are logged and do
+// not end it.
 func Follow(ctx context.Context, pool *pgxpool.Pool, s Schedule, opts Options, logger *slog.Logger) {
 	if s == (Schedule{}) {
 		return
@@ -66,7 +67,7 @@ func Follow(ctx context.Context, pool *pgxpool.Pool, s Schedule, opts Options, l
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(lookEvery, pause)):
+		case <-time.After(max(pollInterval, pause)):
 		}
 		built, err := runIfDue(ctx, pool, s, opts)
 		switch {
@@ -74,9 +75,11 @@ func Follow(ctx context.Context, pool *pgxpool.Pool, s Schedule, opts Options, l
 			return
 		case err != nil && !pg.IsUnavailable(err):
 			pause = min(max(firstPause, 2*pause), lastPause)
-			logger.LogAttrs(ctx, slog.LevelError, "rebuild failed", slog.Any("error", err), slog.Duration("next_try_in", pause))
+			logger.LogAttrs(ctx, slog.LevelError, "rebuild failed",
+				slog.Any("error", err), slog.Duration("next_try_in", pause))
 		case built.BuildID != 0:
-			logger.LogAttrs(ctx, slog.LevelInfo, "rebuilt", slog.Int64("build_id", built.BuildID), slog.Int64("orders", built.Orders),
+			logger.LogAttrs(ctx, slog.LevelInfo, "rebuilt",
+				slog.Int64("build_id", built.BuildID), slog.Int64("orders", built.Orders),
 				slog.Float64("seconds", built.StatsSeconds+built.PairsSeconds+built.NeighboursSeconds))
 			pause = 0
 		default:
@@ -85,7 +88,7 @@ func Follow(ctx context.Context, pool *pgxpool.Pool, s Schedule, opts Options, l
 	}
 }
 
-// runIfDue returns a zero build if none was due, somebody else builds, or nothing can be written.
+// runIfDue returns a zero build if none is due, another process is building, or the database is read-only.
 func runIfDue(ctx context.Context, pool *pgxpool.Pool, s Schedule, opts Options) (built db.Build, err error) {
 	fresh, err := db.New(pool).BuildFreshness(ctx)
 	if err != nil {

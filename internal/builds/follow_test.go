@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// follow has two servers follow the database until the test ends.
+// follow runs Follow on two servers until the test ends.
 func follow(t *testing.T, pool *pgxpool.Pool, s builds.Schedule) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -36,7 +36,7 @@ func freshness(t *testing.T, pool *pgxpool.Pool) db.BuildFreshnessRow {
 	return f
 }
 
-// TestFollow: two servers make one build of each change, none without one, and the settings stay.
+// TestFollow: two servers make one build per change and none without a change, and keep the settings.
 func TestFollow(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -51,9 +51,9 @@ func TestFollow(t *testing.T) {
 			t.Errorf("%+v, want build %d and nothing pending", f, id)
 		}
 	}
-	loadText(t, pool, "order_id,item_name\n1,a\n1,b\n") // the first is due whatever the schedule says
+	loadText(t, pool, "order_id,item_name\n1,a\n1,b\n") // the first build is always due
 	settled(1)
-	// Settings are kept; by hand, so that they are others.
+	// The settings are kept. They are set by hand so that they are not the defaults.
 	opts := defaults()
 	opts.Settings.NeighboursKept = 7
 	mustBuild(t, pool, opts)
@@ -72,7 +72,8 @@ func TestFollow(t *testing.T) {
 	settled(4)
 }
 
-// TestFollowByAge: a single changed order is in a build when the active one is old enough; a rollback stands.
+// TestFollowByAge: a single changed order triggers a build once the active one is old enough, but not after a
+// rollback.
 func TestFollowByAge(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 5)
@@ -99,7 +100,7 @@ func TestFollowByAge(t *testing.T) {
 	})
 }
 
-// TestDue goes through what makes a build due.
+// TestDue covers what makes a build due.
 func TestDue(t *testing.T) {
 	t.Parallel()
 	minute := builds.Schedule{After: 100, Every: time.Minute}
@@ -124,7 +125,7 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// TestFollowFails: a build that fails is logged and leaves the active one.
+// TestFollowFails: a failed build is logged, and the active one stays.
 func TestFollowFails(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 6)

@@ -15,14 +15,14 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// barriers are locks that hold a build up, from its first phase to its last, and no reader.
+// barriers are locks that block a build in each of its phases, but no reader.
 var barriers = map[string]string{
 	"stats":              "LOCK TABLE orders IN ACCESS EXCLUSIVE MODE",
 	"attach":             "LOCK TABLE item_stats IN SHARE UPDATE EXCLUSIVE MODE",
 	"attach of the last": "LOCK TABLE item_neighbours IN SHARE UPDATE EXCLUSIVE MODE",
 }
 
-// holdUp takes a lock that stops builds, and returns what lets go of it again.
+// holdUp takes a lock that blocks builds and returns a function that releases it.
 func holdUp(t *testing.T, pool *pgxpool.Pool, lock string) (release func()) {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
@@ -41,7 +41,8 @@ func holdUp(t *testing.T, pool *pgxpool.Pool, lock string) (release func()) {
 	return release
 }
 
-// waiting waits until somebody waits for a lock of the kind (relation, advisory, virtualxid), and returns his process id at the server.
+// waiting waits until a backend waits for a lock of the kind (relation, advisory, virtualxid), and returns its
+// PID.
 func waiting(t *testing.T, pool *pgxpool.Pool, kind string) (pid int32) {
 	t.Helper()
 	waitFor(t, "somebody waits for a lock", func(ctx context.Context) (bool, error) {
@@ -55,7 +56,7 @@ func waiting(t *testing.T, pool *pgxpool.Pool, kind string) (pid int32) {
 	return pid
 }
 
-// begin runs a build beside the test. What is sent is its error.
+// begin starts a build and returns a channel for its error.
 func begin(ctx context.Context, pool *pgxpool.Pool) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -65,7 +66,7 @@ func begin(ctx context.Context, pool *pgxpool.Pool) <-chan error {
 	return done
 }
 
-// breakBuild makes one build fail midway.
+// breakBuild makes a build fail midway.
 func breakBuild(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	release := holdUp(t, pool, barriers["attach"])
@@ -135,7 +136,7 @@ func tables(t *testing.T, pool *pgxpool.Pool) (names string) {
 	return names
 }
 
-// TestRecover finds a build whose program was killed, and lets one alone that runs.
+// TestRecover recovers a build whose process was killed and leaves a running one alone.
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 7)
@@ -157,12 +158,12 @@ func TestRecover(t *testing.T) {
 		t.Error(err)
 	}
 	startBuild(t, pool)
-	mustBuild(t, pool, defaults()) // sees to the dead ones by itself
+	mustBuild(t, pool, defaults()) // recovers interrupted builds
 	wantStates(t, pool, map[int64]string{1: "failed", 2: "failed", 3: "ready", 4: "failed", 5: "active"})
 	wantHealthy(t, pool)
 }
 
-// TestTwoAtOnce: one builds, the others wait, and who gives up waiting leaves no trace.
+// TestTwoAtOnce: one builds while the others wait; a build that gives up waiting leaves no trace.
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	pool, orders := small(t, 8)
@@ -203,14 +204,14 @@ func TestTwoAtOnce(t *testing.T) {
 	wantHealthy(t, pool)
 }
 
-// TestRecoverWhole finds a first build that is whole, but whose program was killed before it became active.
+// TestRecoverWhole recovers a complete first build whose process was killed before it was activated.
 func TestRecoverWhole(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 8)
 	opts := defaults()
 	opts.Inactive = true
 	mustBuild(t, pool, opts)
-	if _, err := builds.Prune(t.Context(), pool, 0); err != nil { // waits for the lock, and sees to the dead ones
+	if _, err := builds.Prune(t.Context(), pool, 0); err != nil { // waits for the lock and recovers interrupted builds
 		t.Error(err)
 	}
 	wantStates(t, pool, map[int64]string{1: "active"})

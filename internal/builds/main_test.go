@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// random is a source of its own per test: what one draws does not move another.
+// random returns a separate source for each test, so that tests do not affect each other's draws.
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 // loadText loads one file of order lines.
@@ -36,7 +36,7 @@ func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
 	}
 }
 
-// defaults are the options of the command line.
+// defaults returns the options of the command line.
 func defaults() builds.Options {
 	return builds.Options{Settings: builds.DefaultSettings(), Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test"}
 }
@@ -50,7 +50,7 @@ func mustBuild(t *testing.T, pool *pgxpool.Pool, opts builds.Options) db.Build {
 	return built
 }
 
-// startBuild leaves the row of a build that runs, or was killed.
+// startBuild inserts the row of a running or killed build.
 func startBuild(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	_, err := pool.Exec(t.Context(), `INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent,
@@ -60,7 +60,7 @@ func startBuild(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// small is a database with a few random orders and no build.
+// small returns a database with a few random orders and no build.
 func small(t *testing.T, seed uint64) (*pgxpool.Pool, oracle.Orders) {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -69,7 +69,7 @@ func small(t *testing.T, seed uint64) (*pgxpool.Pool, oracle.Orders) {
 	return pool, orders
 }
 
-// states lists every build as "running", "ready", "active", "failed" or "pruned", by id.
+// states lists every build as "running", "ready", "active", "failed" or "pruned", by ID.
 func states(t *testing.T, pool *pgxpool.Pool) map[int64]string {
 	t.Helper()
 	builds, err := db.New(pool).BuildList(t.Context(), 100)
@@ -93,7 +93,7 @@ func wantStates(t *testing.T, pool *pgxpool.Pool, want map[int64]string) {
 	}
 }
 
-// wantHealthy fails for everything that the doctor finds.
+// wantHealthy fails for each finding of the doctor.
 func wantHealthy(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	findings, checks, err := doctor.Run(t.Context(), pool)
@@ -105,7 +105,7 @@ func wantHealthy(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// waitFor asks until the answer is yes. The test fails when that takes half a minute.
+// waitFor polls until the query returns true, for at most half a minute.
 func waitFor(t *testing.T, what string, ask func(context.Context) (bool, error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -13,8 +13,9 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Prune removes the rows of all builds but the active one, the newest keep beside it that have been active, and the newest that never was, and
-// returns how many builds that were. Their rows in builds stay, as pruned.
+// Prune removes the rows of old builds and returns how many builds it pruned. It keeps the active build, the
+// newest keep others that have been active, and the newest that never was. The rows of pruned builds in table
+// builds stay.
 func Prune(ctx context.Context, pool *pgxpool.Pool, keep int32) (pruned int, err error) {
 	if err := validateKeep(keep); err != nil {
 		return 0, err
@@ -26,8 +27,9 @@ func Prune(ctx context.Context, pool *pgxpool.Pool, keep int32) (pruned int, err
 	return pruned, err
 }
 
-// prune never makes a reader wait: a build is first marked, then its partitions are detached concurrently (which waits for those who read
-// them, not the other way round), then dropped. What a killed prune leaves is removed by the next holder of the lock.
+// prune never blocks a reader: it first marks the builds, then detaches their partitions concurrently, waiting
+// for their readers, and then drops them. Whatever a killed prune leaves is removed by the next holder of the
+// lock.
 func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err error) {
 	q := db.New(conn)
 	ids, err := q.BuildPrunable(ctx, keep)
@@ -42,7 +44,8 @@ func prune(ctx context.Context, conn *pgx.Conn, keep int32) (pruned int, err err
 	return len(ids), removePruned(ctx, conn, readerPatience)
 }
 
-// removePruned removes what is there of pruned builds. Where somebody may still read it when patience ends, it leaves that to the next prune.
+// removePruned removes the remaining tables and rows of pruned builds. If readers may still need them when
+// patience runs out, it leaves them to the next prune.
 func removePruned(ctx context.Context, conn *pgx.Conn, patience time.Duration) error {
 	q := db.New(conn)
 	left, err := q.BuildIsLeft(ctx)
@@ -84,14 +87,16 @@ func removePruned(ctx context.Context, conn *pgx.Conn, patience time.Duration) e
 	return forgetItems(ctx, conn)
 }
 
-// How long a prune waits for transactions that may still read what it has marked, and how long whoever finishes the prune of a dead one does.
+// How long a prune waits for transactions that may still read the builds it marked, and how long another
+// process waits when it finishes an interrupted prune.
 const (
-	readerPatience = 10 * time.Second
-	heirsPatience  = time.Second
+	readerPatience  = 10 * time.Second
+	cleanupPatience = time.Second
 )
 
-// waitForReaders waits until every transaction that runs now has ended, and reports whether they have: one that began before the builds were
-// marked may have found one of them active and not looked at its rows yet. (So does CREATE INDEX CONCURRENTLY.)
+// waitForReaders waits for every transaction that is running now and reports whether all of them ended. A
+// transaction that began before the builds were marked may have chosen one of them and not read its rows yet.
+// CREATE INDEX CONCURRENTLY waits for the same reason.
 func waitForReaders(ctx context.Context, conn *pgx.Conn, patience time.Duration) (gone bool, err error) {
 	q := db.New(conn)
 	running, err := q.TransactionList(ctx)
@@ -114,9 +119,9 @@ func waitForReaders(ctx context.Context, conn *pgx.Conn, patience time.Duration)
 	return len(running) == 0, nil
 }
 
-// forgetItems deletes the items that neither an order nor a kept build has: their loads were reverted, or their orders deleted. To look for
-// them takes a while, so it is done only when there are more items than the newest build counted. Under the lock of merges, because a load
-// that is about to use an item must find it.
+// forgetItems deletes the items that are in no order and no kept build, because their loads were reverted or
+// their orders deleted. Finding them takes a while, so it only looks if there are more items than the newest
+// build counted. It holds the merge lock, because a load that is about to use an item must find it.
 func forgetItems(ctx context.Context, conn *pgx.Conn) error {
 	return pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		q := db.New(tx)

@@ -19,22 +19,22 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// answer is what a reader was told: by which build, and what.
+// answer is an answer and the build that it came from.
 type answer struct {
 	build int64
 	rows  []oracle.Row
 }
 
-// reader asks one question again and again.
+// reader asks one question repeatedly.
 type reader struct {
 	question oracle.Question
 	ask      func(context.Context) (answer, error)
 }
 
-// askers are questions of every kind about an item, asked through pool.
-func askers(pool *pgxpool.Pool, item string) map[string]reader {
+// readersOf returns questions of every kind about an item, seedItem through pool.
+func readersOf(pool *pgxpool.Pool, item string) map[string]reader {
 	r := recommend.New(pool)
-	told := func(a recommend.Answer, err error) (answer, error) {
+	answerOf := func(a recommend.Answer, err error) (answer, error) {
 		got := answer{build: a.Metadata.BuildID}
 		for _, one := range a.Recommendations {
 			got.rows = append(got.rows, oracle.Row{
@@ -47,18 +47,18 @@ func askers(pool *pgxpool.Pool, item string) map[string]reader {
 	similar := oracle.Question{Asked: []string{item}, Boosted: true, Measure: "affinity", Limit: 5}
 	return map[string]reader{
 		"similar": {similar, func(ctx context.Context) (answer, error) {
-			return told(r.Ask(ctx, recommend.Similar(item, recommend.Options{})))
+			return answerOf(r.Ask(ctx, recommend.Similar(item, recommend.Options{})))
 		}},
 		"similar by count": {
 			oracle.Question{Asked: []string{item}, Measure: "count", Limit: 9},
 			func(ctx context.Context) (answer, error) {
-				return told(r.Ask(ctx, recommend.Similar(item, recommend.Options{Limit: 9, Measure: recommend.Count})))
+				return answerOf(r.Ask(ctx, recommend.Similar(item, recommend.Options{Limit: 9, Measure: recommend.Count})))
 			},
 		},
 		"popular": {
 			oracle.Question{Measure: "affinity", Limit: 20},
 			func(ctx context.Context) (answer, error) {
-				return told(r.Ask(ctx, recommend.Popular(recommend.Options{})))
+				return answerOf(r.Ask(ctx, recommend.Popular(recommend.Options{})))
 			},
 		},
 		"reporting": {similar, func(ctx context.Context) (answer, error) {
@@ -77,7 +77,7 @@ func askers(pool *pgxpool.Pool, item string) map[string]reader {
 	}
 }
 
-// impatient is a pool whose queries fail when a lock keeps them waiting.
+// impatient returns a pool whose queries fail if they have to wait for a lock.
 func impatient(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(url)
@@ -103,12 +103,12 @@ func open(t *testing.T, url string) *pgxpool.Pool {
 	return pool
 }
 
-const asked = "item 1"
+const seedItem = "item 1"
 
 // wantAnswers asks everything once and compares the answers with the oracle.
 func wantAnswers(t *testing.T, pool *pgxpool.Pool, id int64, want *oracle.Counts) {
 	t.Helper()
-	for name, reader := range askers(pool, asked) {
+	for name, reader := range readersOf(pool, seedItem) {
 		got, err := reader.ask(t.Context())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -123,7 +123,7 @@ func wantAnswers(t *testing.T, pool *pgxpool.Pool, id int64, want *oracle.Counts
 	}
 }
 
-// TestReadersDoNotWaitForABuild holds a build up with all the locks that it has, and asks.
+// TestReadersDoNotWaitForABuild blocks a build while it holds all its locks, and reads.
 func TestReadersDoNotWaitForABuild(t *testing.T) {
 	t.Parallel()
 	for phase, lock := range barriers {
@@ -149,8 +149,8 @@ func TestReadersDoNotWaitForABuild(t *testing.T) {
 	}
 }
 
-// TestReadersDoNotWaitForAPrune: a prune waits for a report that still reads the old build; whoever comes meanwhile waits for neither. The
-// prune is then given up midway, and the next build clears away what it left.
+// TestReadersDoNotWaitForAPrune: a prune waits for a report that still reads the old build; new readers wait
+// for neither. The prune is then cancelled midway, and the next build cleans up.
 func TestReadersDoNotWaitForAPrune(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -189,17 +189,17 @@ func TestReadersDoNotWaitForAPrune(t *testing.T) {
 	wantAnswers(t, impatient(t, url), 3, counts)
 }
 
-// sightings are all different answers that readers got.
-type sightings struct {
+// observed collects the distinct answers that readers got.
+type observed struct {
 	mu    sync.Mutex
 	first map[string]answer // by reader and build
-	asked map[string]int    // by reader
+	count map[string]int    // by reader
 }
 
-func (s *sightings) add(name string, got answer) error {
+func (s *observed) add(name string, got answer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked[name]++
+	s.count[name]++
 	key := fmt.Sprint(name, " from build ", got.build)
 	first, seen := s.first[key]
 	if !seen {
@@ -212,17 +212,18 @@ func (s *sightings) add(name string, got answer) error {
 	return nil
 }
 
-// fewest is how often the slowest reader has asked.
-func (s *sightings) fewest(readers int) int {
+// fewest returns how many answers the slowest reader got.
+func (s *observed) fewest(readers int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.asked) < readers {
+	if len(s.count) < readers {
 		return 0
 	}
-	return slices.Min(slices.Collect(maps.Values(s.asked)))
+	return slices.Min(slices.Collect(maps.Values(s.count)))
 }
 
-// TestReadersSeeOneBuild asks without pause while builds come, switch, roll back and go. Every answer must be that of its own build.
+// TestReadersSeeOneBuild reads continuously while builds are made, switched, rolled back and pruned. Every
+// answer must be that of its build.
 func TestReadersSeeOneBuild(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -246,10 +247,10 @@ func TestReadersSeeOneBuild(t *testing.T) {
 	}
 	grow(0)
 
-	seen := &sightings{first: map[string]answer{}, asked: map[string]int{}}
+	seen := &observed{first: map[string]answer{}, count: map[string]int{}}
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
-	all := askers(impatient(t, url), asked)
+	all := readersOf(impatient(t, url), seedItem)
 	for name, reader := range all {
 		readers.Go(func() {
 			for {
@@ -269,11 +270,11 @@ func TestReadersSeeOneBuild(t *testing.T) {
 			}
 		})
 	}
-	// Every reader asks every version before the next one comes.
+	// Every reader reads every version before the next one is made.
 	observe := func() {
 		t.Helper()
 		enough := seen.fewest(len(all)) + 10
-		waitFor(t, "all readers have asked", func(context.Context) (bool, error) {
+		waitFor(t, "every reader has read", func(context.Context) (bool, error) {
 			return seen.fewest(len(all)) >= enough || t.Failed(), nil
 		})
 	}
@@ -303,7 +304,7 @@ func TestReadersSeeOneBuild(t *testing.T) {
 	builds := map[int64]bool{}
 	for key, got := range seen.first {
 		builds[got.build] = true
-		for name, reader := range askers(pool, asked) {
+		for name, reader := range readersOf(pool, seedItem) {
 			if key != fmt.Sprint(name, " from build ", got.build) {
 				continue
 			}

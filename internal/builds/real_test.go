@@ -18,7 +18,8 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// TestRealOrders compares every row of a build of public order data with the oracle, and both with what is published of the data.
+// TestRealOrders compares every row of a build of public order data with the oracle, and both with the
+// published figures.
 func TestRealOrders(t *testing.T) {
 	t.Parallel()
 	type figures struct{ Lines, Pairs, Neighbours int64 }
@@ -49,7 +50,7 @@ func TestRealOrders(t *testing.T) {
 	}
 }
 
-// realFile opens a file of the public order data that make test-real is told the directory of.
+// realFile opens a file of the public order data in the directory given to make test-real.
 func realFile(t *testing.T, name string) *os.File {
 	t.Helper()
 	f, err := os.Open(filepath.Join(os.Getenv("ALSOBOUGHT_TEST_DATA"), name))
@@ -76,7 +77,7 @@ func realOrders(t *testing.T, name string) (oracle.Orders, oracle.Times) {
 			t.Fatalf("%v, %+v", err, reject)
 		}
 		orders.Add(line.Order, line.Item)
-		if _, said := times[line.Order]; !said && !line.OrderedAt.IsZero() {
+		if _, timed := times[line.Order]; !timed && !line.OrderedAt.IsZero() {
 			times[line.Order] = line.OrderedAt
 		}
 	}

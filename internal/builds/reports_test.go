@@ -47,8 +47,8 @@ type (
 	}
 )
 
-// TestReports counts the reports of random orders in plain Go. Reports over orders follow them at once; those of a build stay, whatever
-// becomes of its orders.
+// TestReports compares the reports on random orders with counts in plain Go. Reports on orders follow them at
+// once; those on a build do not change with later orders.
 func TestReports(t *testing.T) {
 	t.Parallel()
 	for seed, change := range map[uint64]func(*builds.Settings){
@@ -89,7 +89,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// read takes the orders as their lines are now.
+// read reads the current lines of the orders.
 func (s *shop) read() {
 	s.t.Helper()
 	s.orders, s.times = oracle.Orders{}, oracle.Times{}
@@ -112,7 +112,8 @@ func (s *shop) read() {
 	}
 }
 
-// What cannot be meant is refused in one line that names the parameter; nothing built, and nothing asked about, has no rows.
+// Invalid parameters are refused in one line that names them; without a build, and for an unknown item, there
+// are no rows.
 func TestReportsRefuse(t *testing.T) {
 	t.Parallel()
 	s := &shop{t: t, pool: dbtest.New(t)}
@@ -145,7 +146,7 @@ func TestReportsRefuse(t *testing.T) {
 	}
 }
 
-// wantReports compares the reports with the orders there are, and with those that the build saw.
+// wantReports compares the reports with the current orders and with those that the build saw.
 func (s *shop) wantReports(built db.Build, of oracle.Orders, times oracle.Times, settings oracle.Settings) {
 	s.t.Helper()
 	names := map[string]bool{}
@@ -182,7 +183,8 @@ func (s *shop) wantReports(built db.Build, of oracle.Orders, times oracle.Times,
 		build => $1)`, built.BuildID))
 }
 
-// same compares rows. Sums of floats may differ in their last bits, and so may the places of rows that differ in nothing else.
+// same compares rows. Sums of floats may differ in their last bits, and so may the order of rows that differ
+// only by them.
 func (s *shop) same(what string, want, got any) {
 	s.t.Helper()
 	near := gocmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b)) })
@@ -191,7 +193,7 @@ func (s *shop) same(what string, want, got any) {
 	}
 }
 
-// reported are the rows of a question that a reader of reports asks.
+// reported returns the rows of a query by a reader of reports.
 func reported[T any](s *shop, sql string, args ...any) []T {
 	s.t.Helper()
 	var list []T
@@ -270,7 +272,7 @@ func (s *shop) boughtAlone() []alone {
 	})
 }
 
-// bundlesOf counts every three items of every counted basket.
+// bundlesOf counts all triples of all counted baskets.
 func bundlesOf(c *oracle.Counts, of oracle.Orders, times oracle.Times, least int64) []bundle {
 	together := map[[3]string]int64{}
 	for id, set := range of {
@@ -346,7 +348,8 @@ func substitutesOf(c *oracle.Counts) []substitute {
 	return list
 }
 
-// wantFunnel wants every order in one place of one load's funnel, and as many baskets as the build counted of the orders that are left.
+// wantFunnel wants every order once in the funnel of one load, and as many baskets as the build counted of the
+// remaining orders.
 func (s *shop) wantFunnel(built db.Build) {
 	s.t.Helper()
 	var odd, orders, old, notBuilt, baskets int64

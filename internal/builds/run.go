@@ -1,9 +1,10 @@
-// Package builds computes the statistics and pairs of all orders into a new version and switches to it.
+// Package builds computes the statistics and pairs of all orders as a new version and switches to it.
 //
-// A build looks at one snapshot of the orders. Two connections run its steps side by side, each step a file of SQL (migrations/counting) in a
-// transaction of its own that fills tables called new_...; one transaction makes these partitions of item_stats, item_pairs, item_neighbours
-// and item_days, and another makes the build the active one: readers see the build before or this one, and wait for neither. The counting
-// is SQL; the package only says what runs when. It never changes an order.
+// A build reads one snapshot of the orders. Two connections run its steps side by side. Each step is an SQL
+// file of migrations/counting that fills tables called new_... in its own transaction. One more transaction
+// attaches these tables as partitions of item_stats, item_pairs, item_neighbours and item_days, and a last one
+// makes the build active. Readers see the previous build or the new one and never wait for either. All counting
+// is SQL; this package only decides what runs when. It never changes an order.
 package builds
 
 import (
@@ -23,24 +24,27 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// DefaultKeep is how many builds that have been active stay beside the active one, for rollback.
+// DefaultKeep is how many previously active builds are kept besides the active one, for rollback.
 const DefaultKeep = 2
 
-// ErrNotFound says that there is no such build, or that it is not kept any more.
+// ErrNotFound is returned if a build does not exist or is no longer kept.
 var ErrNotFound = errors.New("no such build")
 
 // Options of a build.
 type Options struct {
 	Settings Settings
-	Keep     int32  // builds that have been active to keep beside the new one; older ones are pruned. With 0, SQL reports that run during the switch may miss rows
-	Inactive bool   // leave the active build the active one
-	Full     bool   // count all orders, even if an earlier build could be the base
-	BuiltBy  string // who, for the audit
-	Version  string // which program, for the audit
+	// Keep is how many previously active builds are kept besides the new one; older ones are pruned. With 0, SQL
+	// reports that run during the switch may miss rows.
+	Keep     int32
+	Inactive bool   // do not activate the new build
+	Full     bool   // count all orders instead of starting from an earlier build
+	BuiltBy  string // user, for the audit
+	Version  string // program version, for the audit
 }
 
-// Run makes a new build of all orders, activates it, prunes the oldest, and returns the new build. On error the active build is the one it
-// was, and the row in builds says why the new one failed. One build runs at a time; further ones wait.
+// Run builds from all orders, activates the new build, prunes the oldest ones and returns the new build. On
+// error the active build stays the same, and the new one's row in builds has the reason. One build runs at a
+// time; others wait.
 func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error) {
 	if err := errors.Join(opts.Settings.Validate(), validateKeep(opts.Keep)); err != nil {
 		return db.Build{}, err
@@ -53,7 +57,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (db.Build, error
 	return built, err
 }
 
-// run is called by the holder of the build lock.
+// run does the work of Run. The caller holds the build lock.
 func run(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, opts Options) (db.Build, error) {
 	id, err := start(ctx, conn, opts, false)
 	if err != nil {
@@ -66,8 +70,8 @@ func run(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, opts Options) 
 	if opts.Inactive {
 		return built, nil
 	}
-	// In a transaction of its own: PostgreSQL shows a commit to others a moment before it tells their sessions of new partitions. In that
-	// moment a build that became active with its partitions would have no rows for them.
+	// In a transaction of its own: PostgreSQL makes a commit visible a moment before other sessions learn of
+	// new partitions. A build activated together with its partitions would appear empty for that moment.
 	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		built, err = activate(ctx, db.New(tx), id)
 		return err
@@ -81,9 +85,13 @@ func run(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, opts Options) 
 	return built, nil
 }
 
-// Trial makes a build of the orders that prepare does not put into the temporary table held_out (order_id bigint), which it has to make, and has judge look
-// at it, all in one transaction that is rolled back whatever comes of it: nobody else ever sees the build. Other builds wait meanwhile.
-func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(pgx.Tx) error, judge func(pgx.Tx, db.Build) error) error {
+// Trial makes a temporary build and calls judge with it, all in one transaction that is always rolled back, so
+// nobody else ever sees the build. Other builds wait meanwhile. prepare must create the temporary table
+// held_out (order_id bigint); the orders in it are not counted.
+func Trial(
+	ctx context.Context, pool *pgxpool.Pool, opts Options,
+	prepare func(pgx.Tx) error, judge func(pgx.Tx, db.Build) error,
+) error {
 	if err := opts.Settings.Validate(); err != nil {
 		return err
 	}
@@ -110,8 +118,8 @@ func Trial(ctx context.Context, pool *pgxpool.Pool, opts Options, prepare func(p
 	return err
 }
 
-// start inserts the row of a build and returns its id. A trial is build 0: it takes no number of the sequence,
-// and so leaves no gap.
+// start inserts the row of a build and returns its ID. A trial has ID 0, so that it leaves no gap in the
+// sequence.
 func start(ctx context.Context, on db.DBTX, opts Options, trial bool) (id int64, err error) {
 	row := pgx.NamedArgs{"built_by": opts.BuiltBy, "version": opts.Version}
 	if trial {
@@ -132,13 +140,13 @@ func start(ctx context.Context, on db.DBTX, opts Options, trial bool) (id int64,
 	return id, nil
 }
 
-// Activate makes a kept build the one that answers. It returns ErrNotFound when there is none of that id.
+// Activate makes a kept build the active one. It returns ErrNotFound if there is no such build.
 func Activate(ctx context.Context, pool *pgxpool.Pool, id int64) (db.Build, error) {
 	return change(ctx, pool, func(q *db.Queries) (db.Build, error) { return activate(ctx, q, id) })
 }
 
-// Rollback makes the newest kept build before the active one the one that answers, of those that have been active: the others may have been refused.
-// It returns ErrNotFound when there is none.
+// Rollback activates the newest kept build before the active one, skipping builds that were never active: they
+// may have been refused. It returns ErrNotFound if there is none.
 func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	return change(ctx, pool, func(q *db.Queries) (db.Build, error) {
 		before, err := q.BuildBefore(ctx)
@@ -146,29 +154,30 @@ func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 			return db.Build{}, fmt.Errorf("%w: no earlier active build is kept", ErrNotFound)
 		}
 		if err != nil {
-			return db.Build{}, fmt.Errorf("find the build before: %w", err)
+			return db.Build{}, fmt.Errorf("find the previous build: %w", err)
 		}
 		return activate(ctx, q, before.BuildID)
 	})
 }
 
-// Recover marks the builds as failed that were interrupted: killed, or cut off from their database, and drops what they and
-// interrupted prunes left. It returns how many. A first build that was killed when it was whole, but not active yet, becomes active.
+// Recover marks interrupted builds (killed, or disconnected from the database) as failed, drops what they and
+// interrupted prunes left, and returns how many there were. If no build is active, it activates the newest
+// complete one: its process was killed just before it could.
 func Recover(ctx context.Context, pool *pgxpool.Pool) (recovered int64, err error) {
 	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
-		// A build that runs has seen to the dead ones when it began.
+		// A running build has already cleaned up.
 		free, err := pg.TryLock(ctx, conn, pg.BuildLock, 0)
 		if err != nil || !free {
 			return err
 		}
-		recovered, err = recoverDead(ctx, conn)
+		recovered, err = recoverInterrupted(ctx, conn)
 		return err
 	})
 	return recovered, err
 }
 
-// recoverDead must be called by the holder of the build lock: no build can be running then.
-func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
+// recoverInterrupted does the work of Recover. The caller holds the build lock, so no build can be running.
+func recoverInterrupted(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	n, err := db.New(conn).BuildRecover(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("recover builds: %w", err)
@@ -176,7 +185,7 @@ func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
 	if err := dropNew(ctx, conn); err != nil {
 		return 0, err
 	}
-	// Asked first: a change of builds.active gives notice, which takes its time even if nothing changes.
+	// Checked first, because every UPDATE of builds.active notifies all servers, which is slow.
 	none, err := db.New(conn).BuildNoneActive(ctx)
 	if err == nil && none {
 		_, err = db.New(conn).BuildActivateNewest(ctx)
@@ -189,7 +198,7 @@ func recoverDead(ctx context.Context, conn *pgx.Conn) (int64, error) {
 		return 0, fmt.Errorf("find pruned builds: %w", err)
 	}
 	if left {
-		err = removePruned(ctx, conn, heirsPatience)
+		err = removePruned(ctx, conn, cleanupPatience)
 	}
 	return n, err
 }
@@ -208,7 +217,7 @@ func activate(ctx context.Context, q *db.Queries, id int64) (db.Build, error) {
 	return build, nil
 }
 
-// locked holds the build lock while do runs.
+// locked calls do while holding the build lock.
 func locked(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) error {
 	return pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
 		if err := pg.Lock(ctx, conn, pg.BuildLock, 0); err != nil {
@@ -221,17 +230,20 @@ func locked(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) e
 	})
 }
 
-// cleanUp sees to builds that were killed. The caller holds the build lock.
+// cleanUp recovers interrupted builds. The caller holds the build lock.
 func cleanUp(ctx context.Context, conn *pgx.Conn) error {
-	// The workers of a build outlive the session that had its lock for a moment.
-	if err := cmp.Or(pg.Lock(ctx, conn, pg.BuildLock, workerLock), pg.Unlock(ctx, conn, pg.BuildLock, workerLock)); err != nil {
+	// The workers of a killed build may outlive the session that held its lock.
+	err := cmp.Or(pg.Lock(ctx, conn, pg.BuildLock, workerLock), pg.Unlock(ctx, conn, pg.BuildLock, workerLock))
+	if err != nil {
 		return err
 	}
-	_, err := recoverDead(ctx, conn)
+	_, err = recoverInterrupted(ctx, conn)
 	return err
 }
 
-func change(ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Build, error)) (build db.Build, err error) {
+func change(
+	ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Build, error),
+) (build db.Build, err error) {
 	err = locked(ctx, pool, func(conn *pgx.Conn) error {
 		return pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 			build, err = do(db.New(tx))
@@ -241,8 +253,8 @@ func change(ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Bu
 	return build, err
 }
 
-// fail says in builds why the build failed, and drops what it left. It is given time of its own: the usual reason is that ctx ended. When the
-// database is gone too, the next holder of the build lock does both.
+// fail records in builds why the build failed, and drops its tables. It has its own timeout, because the usual
+// reason is that ctx ended. If the database is unreachable too, the next holder of the build lock cleans up.
 func fail(ctx context.Context, pool *pgxpool.Pool, id int64, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -252,7 +264,7 @@ func fail(ctx context.Context, pool *pgxpool.Pool, id int64, cause error) error 
 	}
 	err := cmp.Or(db.New(pool).BuildFail(ctx, reason, id), dropNew(ctx, pool))
 	if err != nil && !pg.IsUnavailable(err) {
-		return fmt.Errorf("audit of the failure: %w", err)
+		return fmt.Errorf("record the failure: %w", err)
 	}
 	return nil
 }

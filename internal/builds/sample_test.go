@@ -21,7 +21,7 @@ const (
 	calKit = "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag"
 )
 
-// TestSample counts half a million lines: the planner chooses other plans for them than for a handful.
+// TestSample counts half a million lines, for which the planner chooses other plans than for a few.
 func TestSample(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

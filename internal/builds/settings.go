@@ -10,8 +10,8 @@ import (
 	"github.com/alsobought/alsobought/db"
 )
 
-// Settings of a build, stored with it; SettingTable says what each is. The zero value of a field is not always
-// a valid setting: start from DefaultSettings.
+// Settings are the parameters of a build and are stored with it; SettingTable describes each. The zero value is
+// not always valid: start from DefaultSettings.
 type Settings struct {
 	MaxBasket          int32   `json:"max_basket"`
 	NeighboursKept     int32   `json:"neighbours_kept"`
@@ -24,13 +24,14 @@ type Settings struct {
 	HalfLifeDays       float64 `json:"half_life_days"`
 }
 
-// Setting describes one of Settings. Flags, validation, storage, diffs and docs/scoring.md follow it.
+// Setting describes one field of Settings. Flags, validation, storage, diffs and docs/scoring.md are derived
+// from it.
 type Setting struct {
 	Name     string // in errors and diffs, and with dashes on the command line
 	Column   string // of table builds
 	Default  float64
 	Min, Max float64
-	Off      string // what 0 means when it is valid beside Min to Max; stored as NULL
+	Off      string // meaning of 0 if it is valid besides Min to Max; stored as NULL
 	Unit     string // placeholder of the flag
 	Help     string
 	Field    func(*Settings) any // pointer to the field
@@ -38,7 +39,7 @@ type Setting struct {
 	stored func(*db.Build) any // pointer to the column, nil for NULL
 }
 
-// SettingTable has every setting, in the order of Settings. The defaults did well on twelve data sets.
+// SettingTable lists every setting in the order of Settings. The defaults did well on twelve data sets.
 var SettingTable = []Setting{
 	{
 		Name: "max_basket", Column: "max_basket", Default: 100, Min: 2, Max: 1000, Unit: "ITEMS",
@@ -96,10 +97,10 @@ var SettingTable = []Setting{
 	},
 }
 
-// Flag is the name of the setting's flag, without the dashes.
+// Flag returns the name of the setting's flag, without the dashes.
 func (s Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
 
-// Bounds says which values are valid.
+// Bounds describes the valid values.
 func (s Setting) Bounds() string {
 	bounds := number(s.Min) + " to " + number(s.Max)
 	if s.Off != "" {
@@ -113,7 +114,7 @@ func (s Setting) Value(settings Settings) float64 {
 	return reflect.ValueOf(s.Field(&settings)).Elem().Convert(reflect.TypeFor[float64]()).Float()
 }
 
-// Set sets the setting to what value, a pointer to a number, points to. A nil pointer changes nothing.
+// Set assigns the number that value points to. A nil pointer changes nothing.
 func (s Setting) Set(settings *Settings, value any) {
 	if v := reflect.ValueOf(value); !v.IsNil() {
 		field := reflect.ValueOf(s.Field(settings)).Elem()
@@ -130,7 +131,7 @@ func DefaultSettings() Settings {
 	return settings
 }
 
-// SettingsOf returns the settings that a build was made with.
+// SettingsOf returns the settings of a build.
 func SettingsOf(b db.Build) Settings {
 	var settings Settings
 	for _, s := range SettingTable {
@@ -139,7 +140,7 @@ func SettingsOf(b db.Build) Settings {
 	return settings
 }
 
-// Validate returns all that is wrong with the settings at once.
+// Validate returns everything that is wrong with the settings.
 func (s Settings) Validate() error {
 	var errs []error
 	for _, setting := range SettingTable {

@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/builds"
 )
 
-// otherSettings differ from the defaults in every setting.
+// otherSettings differs from the defaults in every setting.
 func otherSettings() builds.Settings {
 	return builds.Settings{
 		MaxBasket: 3, NeighboursKept: 2, Shrinkage: 0.125, PopularityExponent: 0.1 + 0.4, SimilarExponent: 0.1 + 0.2,
@@ -23,7 +23,7 @@ func otherSettings() builds.Settings {
 	}
 }
 
-// TestSettingTable: every field has its row in the table, of its JSON name and at its place.
+// TestSettingTable: every field has its row in the table, with its JSON name and in the same order.
 func TestSettingTable(t *testing.T) {
 	t.Parallel()
 	fields := reflect.TypeFor[builds.Settings]()
@@ -41,7 +41,7 @@ func TestSettingTable(t *testing.T) {
 	}
 }
 
-// TestSettingBounds: validation and the constraints of table builds allow what the table does, and no more.
+// TestSettingBounds: validation and the constraints of table builds allow exactly what the table allows.
 func TestSettingBounds(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 3)
@@ -81,7 +81,7 @@ func TestSettingBounds(t *testing.T) {
 	}
 }
 
-// outside are values that the bounds exclude, the nearest among them.
+// outside returns values just outside the bounds.
 func outside(s builds.Setting) []float64 {
 	if _, whole := s.Field(new(builds.Settings)).(*int32); whole {
 		return []float64{-1, s.Min - 1, s.Max + 1}
@@ -122,7 +122,7 @@ func TestCompareSettings(t *testing.T) {
 	}
 }
 
-// TestSettingsInDocs: docs/scoring.md has the table as it is.
+// TestSettingsInDocs: docs/scoring.md has the current table.
 func TestSettingsInDocs(t *testing.T) {
 	t.Parallel()
 	var want strings.Builder

@@ -19,7 +19,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// holdOut makes the table that Trial asks for, of the orders whose ids end in an even digit.
+// holdOut creates the table that Trial expects, with the orders whose IDs end in an even digit.
 func holdOut(tx pgx.Tx) error {
 	_, err := tx.Exec(context.Background(), `CREATE TEMPORARY TABLE held_out ON COMMIT DROP AS
 		SELECT o.order_id FROM orders AS o WHERE right(o.external_id, 1) IN ('0', '2', '4', '6', '8')`)
@@ -28,10 +28,10 @@ func holdOut(tx pgx.Tx) error {
 
 func evenOrder(id string) bool { return strings.ContainsAny(id[len(id)-1:], "02468") }
 
-// remains is all that a trial could leave: rows of builds and days, tables, sequences, locks.
+// remains lists everything that a trial could leave: rows of builds and days, tables, sequences, locks.
 func remains(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
-	// A session that was closed goes on for a moment.
+	// A closed session lives on for a moment.
 	for locks := 1; locks > 0; {
 		err := pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "+
 			"WHERE l.locktype = 'advisory' AND d.datname = current_database()").Scan(&locks)
@@ -59,10 +59,10 @@ func remains(t *testing.T, pool *pgxpool.Pool) []string {
 	return list
 }
 
-// basket is what a trial is asked about.
-var basket = []string{asked, "item 2", "item 3"}
+// basket is the question to trials.
+var basket = []string{seedItem, "item 2", "item 3"}
 
-// dated is a database of random orders with times and one build of them.
+// dated returns a database of random orders with times and one build.
 type dated struct {
 	url    string
 	pool   *pgxpool.Pool
@@ -80,8 +80,8 @@ func newDated(t *testing.T, seed uint64) dated {
 	return d
 }
 
-// TestTrial: a trial counts what is not held out, under its own settings, can be asked within its transaction, and leaves nothing. Readers see
-// nothing of it, and do not wait for it.
+// TestTrial: a trial counts the orders that are not held out, with its own settings, answers within its
+// transaction, and leaves nothing. Readers neither see it nor wait for it.
 func TestTrial(t *testing.T) {
 	t.Parallel()
 	aged := builds.DefaultSettings()
@@ -145,7 +145,7 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// TestTrialFails: whatever goes wrong in a trial, it says so and leaves nothing.
+// TestTrialFails: every failure of a trial is reported and leaves nothing.
 func TestTrialFails(t *testing.T) {
 	t.Parallel()
 	errOdd := errors.New("odd")
@@ -179,7 +179,7 @@ func TestTrialFails(t *testing.T) {
 	}
 }
 
-// TestInterruptedTrialLeavesNothing cancels and kills trials in every phase, and while they are judged.
+// TestInterruptedTrialLeavesNothing cancels and kills trials in every phase and during the judging.
 func TestInterruptedTrialLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for phase, lock := range barriers {
@@ -236,7 +236,7 @@ func TestInterruptedTrialLeavesNothing(t *testing.T) {
 	}
 }
 
-// wantNothingLeft waits until the session of a trial that was killed has ended: its locks live as long.
+// wantNothingLeft waits until the session of a killed trial has ended, and its locks with it.
 func wantNothingLeft(t *testing.T, pool *pgxpool.Pool, before []string) {
 	t.Helper()
 	waitFor(t, "the trial is gone", func(ctx context.Context) (gone bool, err error) {
@@ -253,7 +253,7 @@ func wantNothingLeft(t *testing.T, pool *pgxpool.Pool, before []string) {
 	}
 }
 
-// TestBuildsWaitForATrial: one at a time.
+// TestBuildsWaitForATrial: builds and trials run one at a time.
 func TestBuildsWaitForATrial(t *testing.T) {
 	t.Parallel()
 	pool := newDated(t, 35).pool
@@ -273,7 +273,7 @@ func TestBuildsWaitForATrial(t *testing.T) {
 	wantStates(t, pool, map[int64]string{1: "ready", 2: "active"})
 }
 
-// TestInactive: the build can be asked for by its id, and the active one goes on answering.
+// TestInactive: an inactive build answers by its ID while the active one keeps answering.
 func TestInactive(t *testing.T) {
 	t.Parallel()
 	pool, orders := small(t, 36)
@@ -300,7 +300,7 @@ func TestInactive(t *testing.T) {
 	wantStates(t, pool, map[int64]string{1: "ready", 2: "active"})
 }
 
-// TestPrunedDays: the days of a build go with it, also when its prune was killed midway.
+// TestPrunedDays: the days of a build are deleted with it, even if its prune was killed midway.
 func TestPrunedDays(t *testing.T) {
 	t.Parallel()
 	pool := newDated(t, 37).pool
@@ -326,7 +326,7 @@ func TestPrunedDays(t *testing.T) {
 	wantHealthy(t, pool)
 }
 
-// TestAges: builds of a window and of a half-life of every length, over orders that are as old as they can be.
+// TestAges: builds with windows and half-lives of every length, over orders as old as possible.
 func TestAges(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -74,7 +74,8 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// TestNeverActive: builds that never answered take no place of those that did, do not pile up, and are not what a rollback leads to.
+// TestNeverActive: builds that were never active do not take the place of those that were, do not pile up, and
+// are no target of a rollback.
 func TestNeverActive(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 2)
@@ -103,7 +104,7 @@ func TestNeverActive(t *testing.T) {
 	if _, err := builds.Rollback(t.Context(), pool); !errors.Is(err, builds.ErrNotFound) {
 		t.Errorf("rollback past the oldest: %v", err)
 	}
-	// Once it has answered, it is one of the others.
+	// Once it has been active, it counts like the others.
 	for _, id := range []int64{5, 6} {
 		if _, err := builds.Activate(t.Context(), pool, id); err != nil {
 			t.Fatal(err)
@@ -134,7 +135,7 @@ func TestKeepBelowZero(t *testing.T) {
 	wantStates(t, pool, map[int64]string{})
 }
 
-// TestActivate goes to where a build can be activated from, and to where none can.
+// TestActivate activates builds in every state.
 func TestActivate(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 3)
@@ -210,7 +211,7 @@ func TestWrongSettingsChangeNothing(t *testing.T) {
 	wantStates(t, pool, map[int64]string{})
 }
 
-// TestNoOrders: a build of no orders is a good build of nothing, because what was loaded may have been reverted.
+// TestNoOrders: a build without orders succeeds, because the orders may have been reverted.
 func TestNoOrders(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -1,5 +1,5 @@
-// Package buildtest is for tests: it compares every row of a build with the oracle, and lists them, so that builds can be compared with each
-// other.
+// Package buildtest provides tests with comparisons of builds: it checks every row of a build against the
+// oracle, and lists all rows so that builds can be compared with each other.
 package buildtest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// everything is every row of a build, bit for bit (text of float8 is exact), and what its row in builds says of them.
+// everything selects every row of a build exactly (text of float8 round-trips), including its totals in builds.
 const everything = `
 SELECT l.line FROM (
 SELECT concat_ws(' | ', 'build', b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.basket_lines,
@@ -34,7 +34,7 @@ UNION ALL
 SELECT 'item day ' || (to_jsonb(d) - 'build_id')::text FROM item_days AS d WHERE d.build_id = $1
 ) AS l ORDER BY l.line COLLATE "C"`
 
-// Rows returns every row of a build by which it could differ from another of the same orders.
+// Rows returns every row of a build that could differ between builds of the same orders.
 func Rows(t testing.TB, database db.DBTX, build int64) (rows []string) {
 	t.Helper()
 	var row string
@@ -42,14 +42,14 @@ func Rows(t testing.TB, database db.DBTX, build int64) (rows []string) {
 	return rows
 }
 
-// pair is one row of item_pairs, as its item_a sees it.
+// pair is a row of item_pairs, seen from item_a.
 type pair struct {
 	other  int64
 	orders int64
 	weight float64
 }
 
-// neighbour is one row of item_neighbours.
+// neighbour is a row of item_neighbours.
 type neighbour struct {
 	ItemID, Rank, OtherID      int64
 	Affinity, Step, Overlap    float64
@@ -67,11 +67,12 @@ func WantCounts(t testing.TB, database db.DBTX, built db.Build, want *oracle.Cou
 			built.BuildID, built.Orders, built.OrderLines, built.Baskets, want.Orders, want.Lines, want.Baskets)
 	}
 	if built.BasketLines != want.BasketLines() || built.ChanceShare != want.ChanceShare() {
-		t.Errorf("build %d has %d lines in baskets, %v of what they share by chance, want %d, %v",
+		t.Errorf("build %d has %d lines in baskets, chance share %v, want %d, %v",
 			built.BuildID, built.BasketLines, built.ChanceShare, want.BasketLines(), want.ChanceShare())
 	}
-	if newest := built.NewestOrderedAt; (newest == nil) != want.Newest.IsZero() || newest != nil && !newest.Equal(want.Newest) {
-		t.Errorf("build %d says the newest order is of %v, want %v", built.BuildID, newest, want.Newest)
+	newest := built.NewestOrderedAt
+	if (newest == nil) != want.Newest.IsZero() || newest != nil && !newest.Equal(want.Newest) {
+		t.Errorf("build %d has its newest order at %v, want %v", built.BuildID, newest, want.Newest)
 	}
 	names := wantStats(t, database, built, want)
 	wantDays(t, database, built, want)
@@ -103,7 +104,7 @@ func WantCounts(t testing.TB, database db.DBTX, built db.Build, want *oracle.Cou
 	}
 }
 
-// wantStats compares item_stats and returns the names of the items.
+// wantStats compares item_stats and returns the names of the items by ID.
 func wantStats(t testing.TB, database db.DBTX, built db.Build, want *oracle.Counts) map[int64]string {
 	t.Helper()
 	names := map[int64]string{}
@@ -130,7 +131,7 @@ func wantStats(t testing.TB, database db.DBTX, built db.Build, want *oracle.Coun
 	return names
 }
 
-// near is oracle.Near for overlaps, which are sums of whole numbers of 2^-58.
+// near is oracle.Near for overlaps, which are summed in integer units of 2^-58.
 func near(got, want float64) bool {
 	return oracle.Near(got, want) || math.Abs(got-want) <= 20*0x1p-58
 }
@@ -142,9 +143,11 @@ func wantDays(t testing.TB, database db.DBTX, built db.Build, want *oracle.Count
 	got, gotPerItem := map[int64]int64{}, map[string]map[int64]int64{}
 	var day, n int64
 	var name string
-	each(t, database, "SELECT day - date '1970-01-01', orders FROM order_days WHERE build_id = $1", built.BuildID, []any{&day, &n},
+	each(t, database, "SELECT day - date '1970-01-01', orders FROM order_days WHERE build_id = $1",
+		built.BuildID, []any{&day, &n},
 		func() { got[day] = n })
-	each(t, database, "SELECT d.day - date '1970-01-01', i.name, d.orders FROM item_days AS d JOIN items AS i USING (item_id) WHERE d.build_id = $1",
+	each(t, database, `SELECT d.day - date '1970-01-01', i.name, d.orders
+		FROM item_days AS d JOIN items AS i USING (item_id) WHERE d.build_id = $1`,
 		built.BuildID, []any{&day, &name, &n}, func() {
 			if gotPerItem[name] == nil {
 				gotPerItem[name] = map[int64]int64{}
@@ -191,13 +194,15 @@ func each(t testing.TB, database db.DBTX, sql string, id int64, row []any, do fu
 	}
 }
 
-// comparePairs finds every stored pair in the oracle's. That none is missing is known by the number of all of them.
+// comparePairs checks that every stored pair is in the oracle's map. The caller compares the total number of
+// pairs, so none can be missing.
 func comparePairs(names map[int64]string, got []pair, want map[string]oracle.Pair) error {
 	seen := map[int64]bool{}
 	for _, p := range got {
 		w, found := want[names[p.other]]
 		if !found || seen[p.other] || p.orders != w.Orders || !oracle.Near(p.weight, w.Weight) {
-			return fmt.Errorf("with %q: %d orders of weight %v, want %d of %v", names[p.other], p.orders, p.weight, w.Orders, w.Weight)
+			return fmt.Errorf("with %q: %d orders of weight %v, want %d of %v",
+				names[p.other], p.orders, p.weight, w.Orders, w.Weight)
 		}
 		seen[p.other] = true
 	}
@@ -212,13 +217,14 @@ func compareNeighbours(names map[int64]string, name string, got []neighbour, wan
 		item := want.Items[others[i]]
 		place := slices.IndexFunc(ranked, func(c oracle.Candidate) bool { return c.Item == others[i] })
 		if place < 0 {
-			return fmt.Errorf("%q is none", others[i])
+			return fmt.Errorf("%q is not a neighbour", others[i])
 		}
 		if n.Rank != int64(i+1) || n.OtherBaskets != item.Baskets || n.OtherRanking != item.BasketsRank ||
 			!oracle.Near(n.Affinity, ranked[place].Total) || math.IsNaN(n.Affinity) {
 			return fmt.Errorf("place %d: %+v, want affinity %v and %+v", i+1, n, ranked[place].Total, item)
 		}
-		if step, overlap := want.Step(name, others[i]), want.Overlap(name, others[i]); !oracle.Near(n.Step, step) || !near(n.Overlap, overlap) {
+		step, overlap := want.Step(name, others[i]), want.Overlap(name, others[i])
+		if !oracle.Near(n.Step, step) || !near(n.Overlap, overlap) {
 			return fmt.Errorf("place %d: %+v, want step %v and overlap %v", i+1, n, step, overlap)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package doctor checks every invariant of the data that the schema itself cannot hold. It only reads.
+// Package doctor checks every invariant of the data that the schema cannot enforce. It only reads.
 package doctor
 
 import (
@@ -11,20 +11,21 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Finding is one thing that is wrong.
+// Finding is one violation of an invariant.
 type Finding struct {
 	Check   string `json:"check"`
 	Subject string `json:"subject"`
 	Problem string `json:"problem"`
 }
 
-// most findings of a check say enough.
-const most = 20
+// maxFindings per check are reported.
+const maxFindings = 20
 
-// sessions is how many queries run at once: those that read all orders keep one processor busy each, and so do those that read all pairs.
+// sessions is how many queries run at once. Those that read all orders or all pairs keep one processor busy
+// each.
 const sessions = 3
 
-// row is the shape of a query of queries/doctor.sql that is one check.
+// row is the result type of a query that makes one check.
 type row interface {
 	~struct {
 		Subject string `json:"subject"`
@@ -32,7 +33,7 @@ type row interface {
 	}
 }
 
-// namedRow is the shape of a query that makes several checks.
+// namedRow is the result type of a query that makes several checks.
 type namedRow interface {
 	~struct {
 		CheckName string `json:"check_name"`
@@ -41,22 +42,23 @@ type namedRow interface {
 	}
 }
 
-// check is a query of queries/doctor.sql and the invariants that it checks, said as they should be.
+// check is a query of queries/doctor.sql and the invariants that it checks, each phrased as it should be.
 type check struct {
 	names    []string
-	settings string // for the transaction of the query
+	settings string // set in the query's transaction
 	find     func(context.Context, db.DBTX) ([]Finding, error)
 }
 
 const (
-	// walked has all orders walked along their key: the planner would rather hash them.
-	walked = "SET LOCAL enable_hashjoin = off"
-	// hashed has the rows of builds joined by hash, build by build: the parents of partitions have no statistics.
-	hashed = "SET LOCAL work_mem = '128MB'; SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off;" +
+	// noHashJoin makes the planner read all orders in key order; it would rather hash them.
+	noHashJoin = "SET LOCAL enable_hashjoin = off"
+	// hashJoins makes the planner hash-join the rows of builds, partition by partition: it has no statistics on
+	// the partitioned parents.
+	hashJoins = "SET LOCAL work_mem = '128MB'; SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off;" +
 		"SET LOCAL enable_partitionwise_join = on; SET LOCAL enable_partitionwise_aggregate = on"
 )
 
-// Run makes every check and returns what is wrong, at most 20 findings a check, and how many checks there were.
+// Run makes every check. It returns what is wrong, at most 20 findings per check, and the number of checks.
 func Run(ctx context.Context, pool *pg.Pool) (findings []Finding, checks int, err error) {
 	list := all()
 	found, errs := make([][]Finding, len(list)), make([]error, len(list))
@@ -82,7 +84,7 @@ func Run(ctx context.Context, pool *pg.Pool) (findings []Finding, checks int, er
 			return nil, 0, fmt.Errorf("check that %s: %w", c.names[0], errs[i])
 		}
 		for _, f := range found[i] {
-			if perCheck[f.Check]++; perCheck[f.Check] <= most {
+			if perCheck[f.Check]++; perCheck[f.Check] <= maxFindings {
 				findings = append(findings, f)
 			}
 		}
@@ -96,30 +98,30 @@ func Run(ctx context.Context, pool *pg.Pool) (findings []Finding, checks int, er
 	return findings, checks, nil
 }
 
-// all lists every query of queries/doctor.sql.
+// all returns every check of queries/doctor.sql.
 func all() []check {
 	return []check{
-		several(walked, (*db.Queries).DoctorOrders,
-			"every order has lines", "every order knows the items of its lines", "every line has its order and its item"),
-		one("every line has its order and its item", hashed, (*db.Queries).DoctorLineItems),
-		several("", (*db.Queries).DoctorLoads, "every load's counts are those of its rows", "every row belongs to a load"),
-		one("every item with attributes has its name", "", (*db.Queries).DoctorAttributesWithoutItem),
-		one("every row that is known from an earlier load is there", "", (*db.Queries).DoctorKnownRows),
-		one("every line of which something was returned is settled", "", (*db.Queries).DoctorReturnedLines),
+		several(noHashJoin, (*db.Queries).DoctorOrders,
+			"every order has lines", "every order lists the items of its lines", "every line has an order and an item"),
+		one("every line has an order and an item", hashJoins, (*db.Queries).DoctorLineItems),
+		several("", (*db.Queries).DoctorLoads, "every load's counts match its rows", "every row belongs to a load"),
+		one("every item with attributes has a name", "", (*db.Queries).DoctorAttributesWithoutItem),
+		one("every row known from an earlier load exists", "", (*db.Queries).DoctorKnownRows),
+		one("every line with returns is settled", "", (*db.Queries).DoctorReturnedLines),
 		one("one build is active", "", (*db.Queries).DoctorActiveBuild),
-		one("every build's counts are those of its rows", hashed, (*db.Queries).DoctorBuildCounts),
+		one("every build's counts match its rows", hashJoins, (*db.Queries).DoctorBuildCounts),
 		one("every build's items add up to its lines", "", (*db.Queries).DoctorBuildSums),
-		one("every build and the changes since give the orders there are", "", (*db.Queries).DoctorOrderChanges),
-		one("every item of a build has its name", "", (*db.Queries).DoctorBuildItems),
-		one("every pair is possible", hashed, (*db.Queries).DoctorPairs),
-		one("every neighbour is a pair", hashed, (*db.Queries).DoctorNeighbours),
+		one("every build plus later changes matches the orders", "", (*db.Queries).DoctorOrderChanges),
+		one("every item of a build has a name", "", (*db.Queries).DoctorBuildItems),
+		one("every pair is possible", hashJoins, (*db.Queries).DoctorPairs),
+		one("every neighbour is a pair", hashJoins, (*db.Queries).DoctorNeighbours),
 		one("every overlap is a share", "", (*db.Queries).DoctorOverlaps),
-		one("no item is in more orders of a day than there are", hashed, (*db.Queries).DoctorItemDays),
-		one("every day is one of a build that is kept", "", (*db.Queries).DoctorOrderDays),
+		one("no item is in more orders of a day than that day has", hashJoins, (*db.Queries).DoctorItemDays),
+		one("every day belongs to a kept build", "", (*db.Queries).DoctorOrderDays),
 		one("every build has its partitions", "", (*db.Queries).DoctorPartitions),
-		one("every function, view and trigger is what was installed", "", (*db.Queries).DoctorFunctions),
+		one("every function, view and trigger is as installed", "", (*db.Queries).DoctorFunctions),
 		one("no tables are left over", "", (*db.Queries).DoctorLeftoverTables),
-		one("the role of reports may read them", "", (*db.Queries).DoctorReportingRole),
+		one("the reporting role may read all reports", "", (*db.Queries).DoctorReportingRole),
 	}
 }
 
@@ -138,7 +140,9 @@ func one[R row](name, settings string, query func(*db.Queries, context.Context) 
 	}}
 }
 
-func several[R namedRow](settings string, query func(*db.Queries, context.Context) ([]R, error), names ...string) check {
+func several[R namedRow](
+	settings string, query func(*db.Queries, context.Context) ([]R, error), names ...string,
+) check {
 	return check{names, settings, func(ctx context.Context, on db.DBTX) ([]Finding, error) {
 		rows, err := query(db.New(on), ctx)
 		findings := make([]Finding, 0, len(rows))

@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// healthy is a database with a bit of everything that is as it should be: two loads, rejects, repeats, an order that was cancelled, two
-// builds kept, one pruned.
+// healthy returns a consistent database with a bit of everything: two loads, rejects, repeats, a cancelled
+// order, two kept builds and a pruned one.
 func healthy(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -52,7 +52,7 @@ func mustBuild(t *testing.T, pool *pg.Pool) {
 	}
 }
 
-// breakage is one invariant broken by hand, and no other.
+// breakage breaks exactly one invariant by hand.
 type breakage struct {
 	check   string
 	name    string
@@ -69,89 +69,89 @@ func breakages() []breakage {
 			"order empty", "has no lines",
 		},
 		{
-			"every order knows the items of its lines", "an order that knows of one more",
+			"every order lists the items of its lines", "an order that knows of one more",
 			`UPDATE orders SET items = items || 1000::bigint WHERE external_id = 'o1'`,
-			"order o1", "does not know",
+			"order o1", "does not list",
 		},
 		{
-			"every line has its order and its item", "a line without order",
+			"every line has an order and an item", "a line without order",
 			`INSERT INTO order_lines VALUES (1000, (SELECT item_id FROM items WHERE name = 'a'), 1, 1);
 			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`,
 			"line of order 1000 and item 1", "its order or its item is missing",
 		},
 		{
-			"every line has its order and its item", "a line without item",
+			"every line has an order and an item", "a line without item",
 			`UPDATE order_lines SET item_id = 1000 WHERE order_id = 1 AND item_id = 2;
 			 UPDATE orders SET items = (SELECT array_agg(item_id ORDER BY item_id) FROM order_lines WHERE order_id = 1) WHERE order_id = 1`,
 			"line of order 1 and item 1000", "its order or its item is missing",
 		},
 		{
-			"every item with attributes has its name", "attributes without item",
+			"every item with attributes has a name", "attributes without item",
 			`INSERT INTO item_attributes (item_id, source, changed_by) VALUES (1000, '', '')`,
 			"attributes of item 1000", "the item is missing",
 		},
 		{
-			"every load's counts are those of its rows", "lines",
+			"every load's counts match its rows", "lines",
 			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
 			"load 2", "says 4 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
-			"every load's counts are those of its rows", "orders",
+			"every load's counts match its rows", "orders",
 			`UPDATE loads SET orders_added = orders_added - 1 WHERE load_id = 2`,
 			"load 2", "says 3 lines, 1 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
-			"every load's counts are those of its rows", "rejects",
+			"every load's counts match its rows", "rejects",
 			`DELETE FROM load_rejects WHERE load_id = 2`,
 			"load 2", "says 3 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 0, 0",
 		},
 		{
-			"every load's counts are those of its rows", "rows of a load that failed",
+			"every load's counts match its rows", "rows of a load that failed",
 			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why', now(), '', '');
 			 INSERT INTO load_rejects VALUES ((SELECT max(load_id) FROM loads), 1, 1, 1, 'bad_time', '', '')`,
 			"load 3", "says 0 lines, 0 orders, 0 rejects, 0 not bought; there are 0, 0, 1, 0",
 		},
 		{
-			"every load's counts are those of its rows", "rows of a load that was reverted",
+			"every load's counts match its rows", "rows of a load that was reverted",
 			`UPDATE loads SET status = 'reverted', reverted_at = now(), reverted_by = 'me' WHERE load_id = 2`,
 			"load 2", "says 0 lines, 0 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
-			"every load's counts are those of its rows", "deleted rows",
+			"every load's counts match its rows", "deleted rows",
 			`UPDATE loads SET lines_deleted = 1 WHERE load_id = 2`,
 			"load 2", "says 2 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
 		},
 		{
-			"every row that is known from an earlier load is there", "an order",
-			`UPDATE known_orders SET order_id = 1000`, "load 2, order 1000", "is known from an earlier load",
+			"every row known from an earlier load exists", "an order",
+			`UPDATE known_orders SET order_id = 1000`, "load 2, order 1000", "should be known from an earlier load",
 		},
 		{
-			"every row that is known from an earlier load is there", "a line of the same load",
+			"every row known from an earlier load exists", "a line of the same load",
 			`UPDATE known_lines SET load_id = 1; UPDATE loads SET lines_deleted = 1 WHERE load_id = 2;
-			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "it is the same",
+			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "or this one",
 		},
 		{
-			"every item of a build has its name", "an item that is gone",
+			"every item of a build has a name", "an item that is gone",
 			`INSERT INTO item_stats VALUES (4, 1000, 1, 0, 5, 5, 0); UPDATE builds SET items = items + 1, order_lines = order_lines + 1 WHERE build_id = 4`,
 			"build 4, item 1000", "is not in items",
 		},
 		{
 			"every row belongs to a load", "an order",
 			`UPDATE orders SET load_id = 1000 WHERE external_id = 'o7'; UPDATE loads SET orders_added = 0 WHERE load_id = 2`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{
 			"every row belongs to a load", "lines",
 			`UPDATE order_lines SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_loaded = 0, rows_read = rows_read - 2 WHERE load_id = 2`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{
 			"every row belongs to a load", "rejects",
 			`UPDATE load_rejects SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_rejected = 0, rows_read = rows_read - 1 WHERE load_id = 2`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{
-			"every line of which something was returned is settled", "a line that is still there",
+			"every line with returns is settled", "a line that is still there",
 			`INSERT INTO known_lines VALUES (1, 1, 1, 1); INSERT INTO returned_lines VALUES (1, 1, 2, 1)`,
 			"line of order 1 and item 1", "should be out by what was returned; it is 1 of load 1",
 		},
@@ -159,19 +159,19 @@ func breakages() []breakage {
 			"every row belongs to a load", "returns",
 			`INSERT INTO known_lines VALUES (1, 1, 1, 1); INSERT INTO returned_lines VALUES (1, 1, 1000, 0.5);
 			 UPDATE order_lines SET quantity = 0.5 WHERE order_id = 1 AND item_id = 1`,
-			"load 1000", "is not in loads",
+			"load 1000", "does not exist",
 		},
 		{"one build is active", "none", `UPDATE builds SET active = false`, "builds", "none is active"},
 		{
-			"every build's counts are those of its rows", "items",
+			"every build's counts match its rows", "items",
 			`UPDATE builds SET items = items + 1 WHERE active`, "build 4", "says 5 items, 4 pairs, 8 neighbours; there are 4, 4, 8",
 		},
 		{
-			"every build's counts are those of its rows", "pairs of a build that is not active",
+			"every build's counts match its rows", "pairs of a build that is not active",
 			`UPDATE builds SET pairs = 0 WHERE build_id = 3`, "build 3", "says 4 items, 0 pairs, 8 neighbours; there are 4, 4, 8",
 		},
 		{
-			"every build's counts are those of its rows", "neighbours",
+			"every build's counts match its rows", "neighbours",
 			`DELETE FROM item_neighbours WHERE build_id = 4 AND item_id = 1 AND neighbour_rank = 3`,
 			"build 4", "says 4 items, 4 pairs, 8 neighbours; there are 4, 4, 7",
 		},
@@ -184,50 +184,50 @@ func breakages() []breakage {
 			`UPDATE item_stats SET orders = orders - 1 WHERE build_id = 3 AND item_id = 2`, "build 3", "counted 12 lines, but its items have 11",
 		},
 		{
-			"every build and the changes since give the orders there are", "an order that nobody added",
+			"every build plus later changes matches the orders", "an order that nobody added",
 			`UPDATE builds SET last_order_id = last_order_id - 1 WHERE build_id = 3`, "build 3", "counted 6 orders, which the changes since make 7; there are 6",
 		},
 		{
-			"every build and the changes since give the orders there are", "a deletion that is forgotten",
+			"every build plus later changes matches the orders", "a deletion that is forgotten",
 			`DELETE FROM order_lines WHERE order_id = 4; DELETE FROM orders WHERE order_id = 4; DELETE FROM order_changes;
 			 UPDATE loads SET orders_deleted = 1, lines_deleted = 1 WHERE load_id = 1; UPDATE builds SET last_order_id = NULL, last_change_id = NULL WHERE NOT active`,
 			"build 4", "counted 6 orders, which the changes since make 6; there are 5",
 		},
 		{
 			"every pair is possible", "with a weight that is not exact",
-			`UPDATE item_pairs SET weight_units = weight_units + 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET weight_units = weight_units + 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "without orders",
-			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "in more baskets than its items",
-			`UPDATE item_pairs SET orders_together = 4, weight = 4 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET orders_together = 4, weight = 4 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too heavy",
-			`UPDATE item_pairs SET weight = orders_together + 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET weight = orders_together + 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too light",
-			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too light for its age",
 			`UPDATE builds SET half_life_days = 1 WHERE build_id = 4;
-			 UPDATE item_pairs SET weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "is not possible",
+			 UPDATE item_pairs SET weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "the wrong way round",
 			`DELETE FROM item_neighbours WHERE build_id = 4 AND least(item_id, other_id) = 1 AND greatest(item_id, other_id) = 2;
 			 UPDATE builds SET neighbours = neighbours - 2 WHERE active;
 			 UPDATE item_pairs SET item_a = 2, item_b = 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`,
-			"build 4, pair of items 2 and 1", "is not possible",
+			"build 4, pair of items 2 and 1", "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "of an item without baskets",
-			`UPDATE item_stats SET baskets = 0 WHERE build_id = 4 AND item_id = 4`, "build 4, pair of items 1 and 4", "is not possible",
+			`UPDATE item_stats SET baskets = 0 WHERE build_id = 4 AND item_id = 4`, "build 4, pair of items 1 and 4", "contradicts the statistics",
 		},
 		{
 			"every neighbour is a pair", "a stranger",
@@ -237,35 +237,35 @@ func breakages() []breakage {
 		{
 			"every overlap is a share", "more than all",
 			`UPDATE item_neighbours SET overlap = 1.001 WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
-			"build 4, neighbour 1 of item 4", "is no share",
+			"build 4, neighbour 1 of item 4", "outside 0 to 1",
 		},
 		{
 			"every overlap is a share", "less than nothing",
 			`UPDATE item_neighbours SET step = -0.001 WHERE build_id = 3 AND item_id = 4 AND neighbour_rank = 1`,
-			"build 3, neighbour 1 of item 4", "is no share",
+			"build 3, neighbour 1 of item 4", "outside 0 to 1",
 		},
 		{
 			"every overlap is a share", "no number",
 			`UPDATE item_neighbours SET overlap = 'NaN' WHERE build_id = 4 AND item_id = 4 AND neighbour_rank = 1`,
-			"build 4, neighbour 1 of item 4", "is no share",
+			"build 4, neighbour 1 of item 4", "outside 0 to 1",
 		},
 		{
-			"no item is in more orders of a day than there are", "more",
+			"no item is in more orders of a day than that day has", "more",
 			`UPDATE item_days SET orders = 3 WHERE build_id = 4 AND day = '2024-02-29' AND item_id = 1`,
 			"build 4, 2024-02-29", "an item is in 3 orders, of 2 in all",
 		},
 		{
-			"no item is in more orders of a day than there are", "a day without orders",
+			"no item is in more orders of a day than that day has", "a day without orders",
 			`DELETE FROM order_days WHERE build_id = 3 AND day = '2024-02-29'`,
 			"build 3, 2024-02-29", "an item is in 2 orders, of 0 in all",
 		},
 		{
-			"every day is one of a build that is kept", "of a pruned one", `INSERT INTO order_days VALUES (1, '2024-02-29', 2)`,
-			"build 1, 2024-02-29", "is a day of no build that is kept",
+			"every day belongs to a kept build", "of a pruned one", `INSERT INTO order_days VALUES (1, '2024-02-29', 2)`,
+			"build 1, 2024-02-29", "belongs to no kept build",
 		},
 		{
-			"every day is one of a build that is kept", "of a build that never was", `INSERT INTO order_days VALUES (1000, '2024-02-29', 2)`,
-			"build 1000, 2024-02-29", "is a day of no build that is kept",
+			"every day belongs to a kept build", "of a build that never was", `INSERT INTO order_days VALUES (1000, '2024-02-29', 2)`,
+			"build 1000, 2024-02-29", "belongs to no kept build",
 		},
 		{
 			"every build has its partitions", "one is detached", `ALTER TABLE item_days DETACH PARTITION item_days_3`,
@@ -288,60 +288,60 @@ func breakages() []breakage {
 		},
 		{
 			"every build has its partitions", "one too many", `CREATE TABLE more PARTITION OF item_pairs FOR VALUES IN (1000)`,
-			"table more", "is a partition of item_pairs, but of no build",
+			"table more", "is a partition of item_pairs, but of no kept build",
 		},
 		{
-			"every function, view and trigger is what was installed", "another body",
+			"every function, view and trigger is as installed", "another body",
 			`CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 21`,
-			"function closest_neighbours()", "was changed by hand: alsobought migrate up",
+			"function closest_neighbours()", "was changed by hand: run alsobought migrate up",
 		},
 		{
-			"every function, view and trigger is what was installed", "a PL/pgSQL function of a migration, and what it returns",
+			"every function, view and trigger is as installed", "a PL/pgSQL function of a migration, and what it returns",
 			`CREATE OR REPLACE FUNCTION lock_orders() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
 			"function lock_orders()", "was changed by hand: a migration made it",
 		},
 		{
-			"every function, view and trigger is what was installed", "other rights", `ALTER FUNCTION reporting.explain SECURITY INVOKER`,
+			"every function, view and trigger is as installed", "other rights", `ALTER FUNCTION reporting.explain SECURITY INVOKER`,
 			"function reporting.explain(text,text,bigint)", "was changed by hand",
 		},
 		{
-			"every function, view and trigger is what was installed", "a view",
+			"every function, view and trigger is as installed", "a view",
 			`CREATE OR REPLACE VIEW reporting.order_deletions AS
 			 SELECT deletion_id, deleted_at, 0::bigint AS orders, lines, rejects, reason, deleted_by, version FROM order_deletions`,
 			"view reporting.order_deletions", "was changed by hand",
 		},
 		{
-			"every function, view and trigger is what was installed", "one that is gone", `DROP VIEW reporting.order_deletions`,
-			"view reporting.order_deletions", "is missing: alsobought migrate up",
+			"every function, view and trigger is as installed", "one that is gone", `DROP VIEW reporting.order_deletions`,
+			"view reporting.order_deletions", "is missing: run alsobought migrate up",
 		},
 		{
-			"every function, view and trigger is what was installed", "a trigger that is off", `ALTER TABLE orders DISABLE TRIGGER orders_deleted`,
+			"every function, view and trigger is as installed", "a trigger that is off", `ALTER TABLE orders DISABLE TRIGGER orders_deleted`,
 			"trigger orders_deleted of orders", "was changed by hand: a migration made it",
 		},
 		{
 			"no tables are left over", "days of a pruned build", `CREATE TABLE item_days_1 (LIKE item_days)`,
-			"table item_days_1", "alsobought builds prune removes it",
+			"table item_days_1", "run alsobought builds prune",
 		},
 		{
 			"no tables are left over", "of a build that never was", `CREATE TABLE item_pairs_1000 (LIKE item_pairs)`,
-			"table item_pairs_1000", "alsobought builds prune removes it",
+			"table item_pairs_1000", "run alsobought builds prune",
 		},
 		{
 			"no tables are left over", "of a pruned build", `CREATE TABLE item_stats_1 (LIKE item_stats)`,
-			"table item_stats_1", "alsobought builds prune removes it",
+			"table item_stats_1", "run alsobought builds prune",
 		},
 		{
-			"the role of reports may read them", "a view withheld", `REVOKE SELECT ON reporting.loads FROM alsobought_reporting`,
-			"role alsobought_reporting", "may not read all of the reports: run alsobought migrate up",
+			"the reporting role may read all reports", "a view withheld", `REVOKE SELECT ON reporting.loads FROM alsobought_reporting`,
+			"role alsobought_reporting", "may not read all reports: run alsobought migrate up",
 		},
 		{
-			"the role of reports may read them", "the schema withheld", `REVOKE USAGE ON SCHEMA reporting FROM alsobought_reporting`,
-			"role alsobought_reporting", "may not read all of the reports",
+			"the reporting role may read all reports", "the schema withheld", `REVOKE USAGE ON SCHEMA reporting FROM alsobought_reporting`,
+			"role alsobought_reporting", "may not read all reports",
 		},
 		{
-			"the role of reports may read them", "a function withheld",
+			"the reporting role may read all reports", "a function withheld",
 			`REVOKE EXECUTE ON FUNCTION reporting.load_quality FROM alsobought_reporting`,
-			"role alsobought_reporting", "may not read all of the reports",
+			"role alsobought_reporting", "may not read all reports",
 		},
 	}
 }
@@ -405,7 +405,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// Each invariant, broken by hand, is the one that is named.
+// Each invariant that is broken by hand is reported.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	for _, b := range breakages() {
@@ -426,7 +426,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// No check without a test that breaks what it checks, and no query of doctor.sql that is not asked.
+// Every check has a test that breaks its invariant, and every query of doctor.sql is used.
 func TestEveryCheckIsTested(t *testing.T) {
 	t.Parallel()
 	var checks, broken []string
@@ -450,7 +450,7 @@ func TestEveryCheckIsTested(t *testing.T) {
 	}
 }
 
-// There may be millions of bad rows; 20 of them say enough.
+// There may be millions of bad rows; 20 are enough.
 func TestAtMostTwenty(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -465,13 +465,13 @@ func TestAtMostTwenty(t *testing.T) {
 	for _, f := range findings {
 		perCheck[f.Check]++
 	}
-	want := map[string]int{"every line has its order and its item": 20, "every row belongs to a load": 1}
+	want := map[string]int{"every line has an order and an item": 20, "every row belongs to a load": 1}
 	if diff := cmp.Diff(want, perCheck); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// A database without our tables is an error that says which check it was, not a healthy one.
+// A database without our tables is an error that names the check, not a healthy database.
 func TestNoSchema(t *testing.T) {
 	t.Parallel()
 	pool, err := pg.Open(t.Context(), dbtest.NewEmptyURL(t), 1)

@@ -1,9 +1,10 @@
-// Package evaluate grades the settings of a build by hold-out: some orders are held out, a build is made of the others, one item of each held-out
-// order is hidden, and the rest of the order is asked what goes with it. How high the hidden item comes is the grade.
+// Package evaluate measures how well a build's settings predict held-out orders. It holds out some orders,
+// builds from the others, hides one item of each held-out order and asks for recommendations for the rest. The
+// grade is how highly the hidden item ranks.
 //
-// The build is a trial (package build): it is made and asked in a transaction that is rolled back, by the SQL that serves, and the active build
-// goes on answering. Rules and the catalogue have no part in it: counting is graded, not what people decide over it. The package ranks nothing
-// itself. The measures are those of the field, see docs/scoring.md.
+// The build is a trial (package builds): it is made and queried in a transaction that is rolled back, by the
+// same SQL that serves, while the active build keeps answering. Rules and the catalogue are ignored: only the
+// counting is graded. The package itself ranks nothing. The measures are the usual ones, see docs/scoring.md.
 package evaluate
 
 import (
@@ -27,32 +28,32 @@ import (
 //go:embed tables.sql
 var tables string
 
-// ErrNoCases says that nothing can be graded.
+// ErrNoCases is returned if there is nothing to grade.
 var ErrNoCases = errors.New("nothing to grade")
 
-// How orders are held out.
+// The ways to hold out orders.
 const (
-	Random = "random" // drawn
-	Time   = "time"   // the newest
+	Random = "random" // a random sample
+	Time   = "time"   // the newest orders
 )
 
-// Popularity is the method that recommends what is popular, whatever is asked.
+// Popularity is the baseline method: it recommends the most popular items for every basket.
 const Popularity = "popularity"
 
-// Protocol is how orders are held out and asked about. Equal orders and an equal protocol make equal grades.
+// Protocol defines which orders are held out and tested. Equal orders and equal protocols give equal grades.
 type Protocol struct {
 	Split string  `json:"split"` // Random or Time
-	Share float64 `json:"share"` // of the orders that are held out, 0 to 1, exclusive
-	Seed  string  `json:"seed"`  // what is drawn
-	Cases int     `json:"cases"` // held-out orders that are asked about, at most; 0 is all of them
+	Share float64 `json:"share"` // share of orders held out, 0.01 to 0.9
+	Seed  string  `json:"seed"`  // of the random choices
+	Cases int     `json:"cases"` // maximum number of held-out orders to test; 0 is all
 }
 
-// DefaultProtocol holds out every fifth order.
+// DefaultProtocol holds out a fifth of the orders at random.
 func DefaultProtocol() Protocol {
 	return Protocol{Split: Random, Share: 0.2, Seed: "1", Cases: 5000}
 }
 
-// Validate returns all that is wrong with the protocol at once.
+// Validate returns everything that is wrong with the protocol.
 func (p Protocol) Validate() error {
 	var errs []error
 	if p.Split != Random && p.Split != Time {
@@ -74,41 +75,42 @@ func (p Protocol) Validate() error {
 type Options struct {
 	Protocol Protocol
 	Settings builds.Settings
-	Measures []recommend.Measure // that are graded, beside Popularity; none is Affinity and Count
+	Measures []recommend.Measure // to grade besides Popularity; default Affinity and Count
 
-	// Progress is told what is done of the asking, 0 to 1.
+	// Progress is called with the completed share of the ranking, 0 to 1.
 	Progress func(done float64)
 }
 
-// Grade says how good one method is. Every value is a mean over the cases.
+// Grade holds the results of one method. Every value is a mean over the cases.
 type Grade struct {
 	Method string `json:"method"`
 	Cases  int64  `json:"cases"`
-	// HR5 and HR10 are the shares of cases whose hidden item is among the first five, or ten, and HR10Error the standard error of the latter.
+	// HR5 and HR10 are the shares of cases whose hidden item is among the first five or ten; HR10Error is the
+	// standard error of HR10.
 	HR5       float64 `json:"hr_5"`
 	HR10      float64 `json:"hr_10"`
 	HR10Error float64 `json:"hr_10_error"`
-	// MRR10 is the mean of 1/place within the first ten, NDCG10 that of 1/log2(1 + place).
+	// MRR10 is the mean of 1/rank within the first ten, NDCG10 the mean of 1/log2(1 + rank).
 	MRR10  float64 `json:"mrr_10"`
 	NDCG10 float64 `json:"ndcg_10"`
 	// MPR is the mean percentile rank of the hidden item among all items: 0 is first, 0.5 is chance, 1 is last or unknown.
 	MPR float64 `json:"mpr"`
-	// Coverage is the share of all items that were recommended to anybody, PopularityShare the share of places that went to the most popular
-	// hundredth of them, ten at least.
+	// Coverage is the share of all items that were recommended at least once. PopularityShare is the share of
+	// recommendations that went to the most popular 1% of items, at least ten items.
 	Coverage        float64 `json:"coverage"`
 	PopularityShare float64 `json:"popularity_share"`
 }
 
-// Report is what an evaluation found. It is kept with a build as it is.
+// Report is the result of an evaluation. It is stored with a build as it is.
 type Report struct {
 	Protocol Protocol        `json:"protocol"`
 	Settings builds.Settings `json:"settings"`
 	HeldOut  int64           `json:"held_out"` // orders
-	Cases    int64           `json:"cases"`    // of them that were asked about
+	Cases    int64           `json:"cases"`    // held-out orders that were tested
 	Grades   []Grade         `json:"grades"`   // in the order of the measures, Popularity last
 }
 
-// Of returns the grade of a method, and whether there is one.
+// Of returns the grade of a method and whether there is one.
 func (r Report) Of(method string) (Grade, bool) {
 	i := slices.IndexFunc(r.Grades, func(g Grade) bool { return g.Method == method })
 	if i < 0 {
@@ -117,7 +119,8 @@ func (r Report) Of(method string) (Grade, bool) {
 	return r.Grades[i], true
 }
 
-// Run evaluates. It waits for builds that run, and lets others wait. Too few orders are ErrNoCases.
+// Run evaluates the settings. It waits for running builds, and other builds wait for it. If there are too few
+// orders, the error is ErrNoCases.
 func Run(ctx context.Context, pool *pgxpool.Pool, opts Options) (Report, error) {
 	measures := []recommend.Measure{}
 	for _, m := range opts.Measures {
@@ -158,7 +161,7 @@ func holdOut(ctx context.Context, tx pgx.Tx, p Protocol) (orders int64, err erro
 		return 0, fmt.Errorf("hold out: %w", err)
 	}
 	if orders == 0 && p.Split == Time {
-		return 0, fmt.Errorf("%w: no order has a time, so that none is the newest", ErrNoCases)
+		return 0, fmt.Errorf("%w: no order has a time, so there are no newest ones; split at random instead", ErrNoCases)
 	}
 	if _, err := tx.Exec(ctx, "ANALYZE held_out"); err != nil {
 		return 0, fmt.Errorf("analyze: %w", err)
@@ -166,20 +169,20 @@ func holdOut(ctx context.Context, tx pgx.Tx, p Protocol) (orders int64, err erro
 	return orders, nil
 }
 
-// pairsCases is how many cases measures other than affinity are graded by, unless all are: they read every pair of a basket. The cases stand in
-// a random order, so that the first ones are as good as any.
+// pairsCases limits the cases of measures other than affinity, unless all cases are wanted: these measures read
+// every pair of a basket. Cases are in random order, so the first ones are a fair sample.
 const pairsCases = 1000
 
-// grade draws the cases, has each method rank for each, and reads the grades off.
+// grade draws the cases, ranks each of them by every method and reads the grades.
 func grade(ctx context.Context, tx pgx.Tx, opts Options, report *Report) error {
-	const step = 100 // cases a statement
+	const step = 100 // cases per statement
 	q := db.New(tx)
-	most := opts.Protocol.Cases
-	if most == 0 {
-		most = math.MaxInt32
+	limit := opts.Protocol.Cases
+	if limit == 0 {
+		limit = math.MaxInt32
 	}
 	var err error
-	if report.Cases, err = q.CaseDraw(ctx, opts.Protocol.Seed, int32(most)); err != nil {
+	if report.Cases, err = q.CaseDraw(ctx, opts.Protocol.Seed, int32(limit)); err != nil {
 		return fmt.Errorf("draw cases: %w", err)
 	}
 	if report.Cases == 0 {
@@ -210,8 +213,9 @@ func grade(ctx context.Context, tx pgx.Tx, opts Options, report *Report) error {
 	}
 	for _, r := range rows {
 		report.Grades = append(report.Grades, Grade{
-			Method: r.Method, Cases: r.Cases, HR5: r.Hr5, HR10: r.Hr10, HR10Error: math.Sqrt(r.Hr10 * (1 - r.Hr10) / float64(r.Cases)),
-			MRR10: r.Mrr10, NDCG10: r.Ndcg10, MPR: r.Mpr, Coverage: r.Coverage, PopularityShare: r.PopularityShare,
+			Method: r.Method, Cases: r.Cases, HR5: r.Hr5, HR10: r.Hr10,
+			HR10Error: math.Sqrt(r.Hr10 * (1 - r.Hr10) / float64(r.Cases)),
+			MRR10:     r.Mrr10, NDCG10: r.Ndcg10, MPR: r.Mpr, Coverage: r.Coverage, PopularityShare: r.PopularityShare,
 		})
 	}
 	place := func(g Grade) int {

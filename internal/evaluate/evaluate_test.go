@@ -17,7 +17,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestEqualReports: the same again, and the same from orders that were loaded in another order; another seed draws others.
+// TestEqualReports: repeated evaluations give the same report, even if the orders were loaded in another order;
+// another seed draws other orders.
 func TestEqualReports(t *testing.T) {
 	t.Parallel()
 	orders := drawOrders(1, oracle.Shapes()[2])
@@ -39,7 +40,7 @@ func TestEqualReports(t *testing.T) {
 	}
 }
 
-// TestMeasures: affinity and count unless others are named, each once, in their order.
+// TestMeasures: the default is affinity and count; named measures are graded once each, in order.
 func TestMeasures(t *testing.T) {
 	t.Parallel()
 	pool := loaded(t, drawOrders(1, oracle.Shapes()[1]), 1)
@@ -72,7 +73,7 @@ func TestMeasures(t *testing.T) {
 	}
 }
 
-// TestUnknownHidden: an item that only held-out orders have is a miss, and the last of all.
+// TestUnknownHidden: an item that occurs only in held-out orders is a miss, ranked last.
 func TestUnknownHidden(t *testing.T) {
 	t.Parallel()
 	orders := dated{oracle.Orders{}, nil}
@@ -88,7 +89,7 @@ func TestUnknownHidden(t *testing.T) {
 	}
 }
 
-// TestLargeBaskets: an order may have more items than a basket that is asked about over HTTP.
+// TestLargeBaskets: an order may have more items than a basket in a request.
 func TestLargeBaskets(t *testing.T) {
 	t.Parallel()
 	orders := drawOrders(1, oracle.Shape{Orders: 30, Items: 400, MaxSize: 250})
@@ -128,7 +129,7 @@ func TestNothingToGrade(t *testing.T) {
 	}
 }
 
-// state is all that an evaluation could leave behind.
+// state lists everything that an evaluation could leave behind.
 func state(t *testing.T, pool *pgxpool.Pool) (left struct{ Tables, Builds, Sequence, Days string }) {
 	t.Helper()
 	err := pool.QueryRow(t.Context(), `SELECT
@@ -142,7 +143,7 @@ func state(t *testing.T, pool *pgxpool.Pool) (left struct{ Tables, Builds, Seque
 	return left
 }
 
-// TestNothingIsLeft evaluates other settings, and asks the active build in the midst of it.
+// TestNothingIsLeft evaluates other settings and queries the active build meanwhile.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	pool := loaded(t, drawOrders(1, oracle.Shapes()[2]), 1)
@@ -217,14 +218,14 @@ func TestRefused(t *testing.T) {
 		"share 0":    {func(o *evaluate.Options) { o.Protocol.Share = 0 }, []string{"share is 0: choose 0.01 to 0.9"}},
 		"share 1":    {func(o *evaluate.Options) { o.Protocol.Share = 1 }, []string{"share is 1:"}},
 		"share NaN":  {func(o *evaluate.Options) { o.Protocol.Share = math.NaN() }, []string{"share is NaN:"}},
-		"cases":      {func(o *evaluate.Options) { o.Protocol.Cases = -1 }, []string{"cases are -1:"}},
+		"cases":      {func(o *evaluate.Options) { o.Protocol.Cases = -1 }, []string{"cases is -1:"}},
 		"seed":       {func(o *evaluate.Options) { o.Protocol.Seed = "a\x00" }, []string{"seed is"}},
 		"no UTF-8":   {func(o *evaluate.Options) { o.Protocol.Seed = "\xff" }, []string{"seed is"}},
 		"measure":    {func(o *evaluate.Options) { o.Measures = []recommend.Measure{"moo"} }, []string{"measure"}},
 		"popularity": {func(o *evaluate.Options) { o.Measures = []recommend.Measure{evaluate.Popularity} }, []string{"measure"}},
 		"settings":   {func(o *evaluate.Options) { o.Settings.MaxBasket = 1 }, []string{"max_basket is 1"}},
 		"all at once": {
-			func(o *evaluate.Options) { o.Protocol = evaluate.Protocol{Cases: -1} }, []string{`split is ""`, "share is 0", "cases are -1"},
+			func(o *evaluate.Options) { o.Protocol = evaluate.Protocol{Cases: -1} }, []string{`split is ""`, "share is 0", "cases is -1"},
 		},
 	} {
 		_, err := evaluate.Run(t.Context(), pool, options(c.change))

@@ -23,10 +23,10 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// random is a source of its own per test: what one draws does not move another.
+// random returns a separate source for each test, so that tests do not affect each other's draws.
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
-// dated are orders, and the times of those that have one.
+// dated are orders with the times of those that have one.
 type dated struct {
 	items oracle.Orders
 	at    map[string]time.Time
@@ -44,10 +44,10 @@ func drawOrders(seed uint64, shape oracle.Shape) dated {
 	return d
 }
 
-// undated are the same orders without any time.
+// undated returns the same orders without times.
 func (d dated) undated() dated { return dated{d.items, nil} }
 
-// without leaves some of the orders out.
+// without returns the orders except some.
 func (d dated) without(ids []string) dated {
 	left := dated{maps.Clone(d.items), d.at}
 	for _, id := range ids {
@@ -56,7 +56,7 @@ func (d dated) without(ids []string) dated {
 	return left
 }
 
-// loadInto loads the orders, their lines in any order.
+// loadInto loads the orders, with their lines shuffled.
 func (d dated) loadInto(t *testing.T, pool *pgxpool.Pool, rnd *rand.Rand) {
 	t.Helper()
 	var lines [][]string
@@ -83,7 +83,7 @@ func (d dated) loadInto(t *testing.T, pool *pgxpool.Pool, rnd *rand.Rand) {
 	}
 }
 
-// loaded is a database of the orders.
+// loaded returns a database with the orders.
 func loaded(t *testing.T, orders dated, seed uint64) *pgxpool.Pool {
 	t.Helper()
 	pool := dbtest.New(t)

@@ -20,8 +20,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestRandomOrders compares every figure with the protocol in plain Go. What is recommended comes from a database of its own that was loaded
-// with the orders that are not held out, and nothing else: a trial has to be as good as the real thing.
+// TestRandomOrders compares every figure with the protocol in plain Go. Recommendations come from a separate
+// database with only the orders that are not held out: a trial must be equivalent.
 func TestRandomOrders(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes() {
@@ -61,7 +61,7 @@ func TestRandomOrders(t *testing.T) {
 	}
 }
 
-// question is a held-out order of which one item is hidden.
+// question is a held-out order with one item hidden.
 type question struct {
 	basket []string
 	hidden string
@@ -86,7 +86,8 @@ func naive(t *testing.T, orders dated, opts evaluate.Options) evaluate.Report {
 	return report
 }
 
-// tenAndTheRest is what is served, and behind the first ten what shares orders with the basket before what is popular.
+// tenAndTheRest returns the ten items served, followed by those that share orders with the basket and then by
+// popular ones.
 func tenAndTheRest(t *testing.T, r *recommend.Recommender, basket []string, measure recommend.Measure) (recommend.Answer, error) {
 	t.Helper()
 	answer, err := r.Ask(t.Context(), recommend.Basket(basket, recommend.Options{Measure: measure, Limit: 10}))
@@ -147,7 +148,7 @@ func drawn(parts ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// gradeOf asks every question. An answer has all items, because there are fewer than the limit.
+// gradeOf asks every question. Answers contain all items, because there are fewer than the limit.
 func gradeOf(
 	t *testing.T, method string, questions []question, items int64, ask func([]string) (recommend.Answer, error),
 ) evaluate.Grade {

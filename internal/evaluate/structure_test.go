@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// unstructured are orders of items that have nothing to do with each other: item k is drawn with weight 1/(k+1)^exponent.
+// unstructured returns orders of independent items: item k is drawn with weight 1/(k+1)^exponent.
 func unstructured(orders, items int, exponent float64) dated {
 	rnd := random(1)
 	sums := make([]float64, items)
@@ -32,7 +32,8 @@ func unstructured(orders, items int, exponent float64) dated {
 	return d
 }
 
-// TestNothingBeatsPopularity: where nothing goes with anything popularity is the best guess, and affinity has to come near it.
+// TestNothingBeatsPopularity: for independent items popularity is the best guess, and affinity must come close
+// to it.
 func TestNothingBeatsPopularity(t *testing.T) {
 	t.Parallel()
 	for name, orders := range map[string]dated{

@@ -130,7 +130,7 @@ func TestRuleProblems(t *testing.T) {
 		{"no items", http.MethodPost, "", `{"kind":"hide","items":[],"reason":"r"}`, 422, []string{"body.items"}, "items"},
 		{"too many items", http.MethodPost, "", `{"kind":"hide","items":[` + strings.Repeat(`"",`, 1000) + `""],"reason":"r"}`, 422, []string{"body.items"}, "1000"},
 		{"one item apart", http.MethodPost, "", `{"kind":"apart","items":["a"," a"],"reason":"r"}`, 422, []string{"body.items"}, "choose 2 to 1000"},
-		{"over already", http.MethodPost, "", `{"kind":"hide","items":["a"],"reason":"r","valid_until":"2020-01-01T00:00:00Z"}`, 422, []string{"body.valid_until"}, "over already"},
+		{"over already", http.MethodPost, "", `{"kind":"hide","items":["a"],"reason":"r","valid_until":"2020-01-01T00:00:00Z"}`, 422, []string{"body.valid_until"}, "in the past"},
 		{"a day", http.MethodPost, "", `{"kind":"hide","items":["a"],"reason":"r","valid_from":"2026-01-01"}`, 422, []string{"body.valid_from"}, "RFC 3339"},
 		{"a time without a zone", http.MethodPost, "", `{"kind":"hide","items":["a"],"reason":"r","valid_from":"2026-01-01T00:00:00"}`, 422, []string{"body.valid_from"}, "RFC 3339"},
 		{"not an object", http.MethodPost, "", `["hide"]`, 422, []string{"body"}, "object"},

@@ -12,14 +12,14 @@ import (
 	"syscall"
 )
 
-// account is whom the server runs as: ourselves, unless we are root.
+// account is the user that the server runs as: ourselves, unless we are root.
 type account struct {
 	name       string
 	uid        int
 	credential *syscall.Credential // nil: ourselves
 }
 
-// accountFor is whom a server of this data directory, which may be missing, runs as.
+// accountFor returns the account for a server of this data directory, which need not exist.
 func accountFor(data string) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{uid: os.Geteuid()}, nil
@@ -44,7 +44,8 @@ func accountFor(data string) (account, error) {
 			return newAccount(u)
 		}
 	}
-	return account{}, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody: run as another user")
+	return account{}, errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody: " +
+		"run as another user")
 }
 
 func newAccount(u *user.User) (account, error) {
@@ -73,19 +74,19 @@ func newAccount(u *user.User) (account, error) {
 	}, nil
 }
 
-// command runs a program as the account: in a session of its own, so that Ctrl-C at our terminal
-// does not reach it, input from /dev/null, from a directory that everybody may enter.
+// command returns a command that runs a program as the account, in its own session, so that Ctrl-C at our
+// terminal does not reach it, with stdin from /dev/null, in a directory that everybody may enter.
 func (a account) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = "/"
 	cmd.Env = childEnv()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: a.credential}
-	// initdb has children of its own.
+	// initdb has child processes.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
 
-// canEnter asks the system, which knows more than mode bits (lists of rights, mounts).
+// canEnter reports whether the account may enter dir. It tries, because mode bits do not cover ACLs and mounts.
 func (a account) canEnter(dir string) bool {
 	if a.credential == nil {
 		return true
@@ -93,7 +94,7 @@ func (a account) canEnter(dir string) bool {
 	return a.command(context.Background(), "/bin/sh", "-c", `cd -- "$1"`, "sh", dir).Run() == nil
 }
 
-// give hands a file or directory that we just made to the account.
+// give changes the owner of a file or directory that we just created to the account.
 func (a account) give(path string) error {
 	if a.credential == nil {
 		return nil
@@ -101,11 +102,11 @@ func (a account) give(path string) error {
 	return os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid))
 }
 
-// childEnv keeps our secrets, and PGDATA, PGPORT and the like, out of a server that outlives us.
+// childEnv keeps our secrets, and variables like PGDATA and PGPORT, out of a server that outlives us.
 func childEnv() []string {
 	env := []string{"LC_ALL=C"}
 	for _, key := range []string{"PATH", "LD_LIBRARY_PATH"} {
-		if value, ok := os.LookupEnv(key); ok { //nolint:forbidigo // no configuration: what any child inherits
+		if value, ok := os.LookupEnv(key); ok { //nolint:forbidigo // not configuration: what any child inherits
 			env = append(env, key+"="+value)
 		}
 	}
@@ -113,10 +114,10 @@ func childEnv() []string {
 }
 
 func ownerOf(info fs.FileInfo) int {
-	return int(info.Sys().(*syscall.Stat_t).Uid) //nolint:forcetypeassert // it is one on every Unix
+	return int(info.Sys().(*syscall.Stat_t).Uid) //nolint:forcetypeassert // true on every Unix
 }
 
-// deniedError explains a refused access to dir: mostly it was root who made it.
+// deniedError explains why access to dir was denied: usually it was created by root.
 func deniedError(dir string, err error) error {
 	info, statErr := os.Stat(dir)
 	if statErr != nil || ownerOf(info) == os.Geteuid() {

@@ -11,15 +11,16 @@ import (
 	"strconv"
 )
 
-// oldest is the first major version that we run.
+// oldest is the oldest supported major version.
 const oldest = 14
 
 // ErrNoServer is returned by Start when there is no PostgreSQL to start.
-var ErrNoServer = errors.New("no PostgreSQL server programs found: install them (Debian: apt-get install postgresql) or set DATABASE_URL")
+var ErrNoServer = errors.New("no PostgreSQL server programs found: " +
+	"install them (Debian: apt-get install postgresql) or set DATABASE_URL")
 
 var majorVersion = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// installed are the directories in which packagers put the server programs.
+// installed lists where packages put the server programs.
 var installed = []string{
 	"/usr/lib/postgresql/*/bin",
 	"/usr/pgsql-*/bin",
@@ -34,7 +35,7 @@ type binaries struct {
 	major int
 }
 
-// findBinaries returns the newest server programs, or those of major version want unless it is 0.
+// findBinaries returns the server programs of major version want, or the newest ones if want is 0.
 func findBinaries(ctx context.Context, binDir string, want int) (binaries, error) {
 	dirs := []string{binDir}
 	if binDir == "" {
@@ -47,7 +48,7 @@ func findBinaries(ctx context.Context, binDir string, want int) (binaries, error
 			return binaries{}, fmt.Errorf("find PostgreSQL: %w", ctx.Err())
 		}
 		if err != nil {
-			continue // Leftovers of a removed package, say.
+			continue // for example, leftovers of a removed package
 		}
 		if found.major == want && want >= oldest {
 			return found, nil
@@ -62,16 +63,19 @@ func findBinaries(ctx context.Context, binDir string, want int) (binaries, error
 	case newest.major == 0:
 		return binaries{}, ErrNoServer
 	case newest.major < oldest:
-		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old: install %d or newer, or set DATABASE_URL", newest.major, newest.dir, oldest)
+		return binaries{}, fmt.Errorf("PostgreSQL %d in %s is too old: install %d or newer, or set DATABASE_URL",
+			newest.major, newest.dir, oldest)
 	case want != 0:
-		return binaries{}, fmt.Errorf("the data is from PostgreSQL %d, but the server programs in %s are version %d: install PostgreSQL %d or choose another data directory",
+		return binaries{}, fmt.Errorf("the data is from PostgreSQL %d, but the server programs in %s are version %d: "+
+			"install PostgreSQL %d or choose another data directory",
 			want, newest.dir, newest.major, want)
 	}
 	return newest, nil
 }
 
-// Program returns the path and the major version of a client program, pg_dump say, of version atLeast or newer: the
-// oldest of those that are installed, because it writes what older servers read. With binDir it looks nowhere else.
+// Program returns the path and the major version of a client program such as pg_dump. Among the installed
+// versions it picks the oldest that is at least atLeast, because its output can be read by older servers. If
+// binDir is not empty, it searches only there.
 func Program(ctx context.Context, binDir, name string, atLeast int) (path string, major int, err error) {
 	dirs := []string{binDir}
 	if binDir == "" {
@@ -96,7 +100,7 @@ func Program(ctx context.Context, binDir, name string, atLeast int) (path string
 	case major > 0:
 		return path, major, nil
 	case newest > 0:
-		return "", 0, fmt.Errorf("%s is of PostgreSQL %d, %d or newer is needed: "+hint, name, newest, atLeast, atLeast)
+		return "", 0, fmt.Errorf("%s is version %d, but %d or newer is needed: "+hint, name, newest, atLeast, atLeast)
 	}
 	return "", 0, fmt.Errorf("%s of PostgreSQL %d or newer is not installed: "+hint, name, atLeast, atLeast)
 }
@@ -106,12 +110,12 @@ func searchDirs(program string) []string {
 	for _, pattern := range installed {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
-			panic(err) // Our own patterns are sound.
+			panic(err) // the patterns are constants
 		}
 		dirs = append(dirs, found...)
 	}
 	if path, err := exec.LookPath(program); err == nil {
-		// initdb is beside the program itself, not beside a link to it.
+		// initdb is next to the program itself, not next to a symlink to it.
 		if path, err = filepath.EvalSymlinks(path); err == nil {
 			dirs = append(dirs, filepath.Dir(path))
 		}
@@ -127,7 +131,7 @@ func versionOf(ctx context.Context, dir string) (binaries, error) {
 	return binaries{dir: dir, major: major}, err
 }
 
-// majorOf asks a program of PostgreSQL for its major version.
+// majorOf returns the major version that a PostgreSQL program prints.
 func majorOf(ctx context.Context, program string) (int, error) {
 	out, err := exec.CommandContext(ctx, program, "--version").Output()
 	if err != nil {

@@ -15,16 +15,17 @@ import (
 
 const (
 	superuser = "alsobought"
-	// port is a part of the socket's name, nothing more.
+	// port is only used in the name of the socket file.
 	port       = "5432"
 	socketName = ".s.PGSQL." + port
-	// newSuffix names the sibling in which a cluster is made, to be renamed when whole.
+	// newSuffix is the suffix of the directory in which a cluster is created before it gets its final name.
 	newSuffix = ".new"
-	// enoughShm is what /dev/shm must hold for the hash tables of parallel queries. Containers have 64 MB.
+	// enoughShm is the space that the hash tables of parallel queries need in /dev/shm. Containers have 64 MB
+	// by default.
 	enoughShm = 1 << 30
 )
 
-// majorOfData is the major version that made the cluster, 0 when there is none.
+// majorOfData returns the major version that created the cluster, or 0 if there is none.
 func (p place) majorOfData() (int, error) {
 	if !p.hasCluster() {
 		return 0, nil
@@ -40,13 +41,13 @@ func (p place) majorOfData() (int, error) {
 	return major, nil
 }
 
-// createCluster runs initdb beside the data directory, so that one killed in the middle leaves
-// nothing that looks like a cluster. The programs inherit server.
+// createCluster runs initdb next to the data directory, so that an interrupted initdb leaves nothing that looks
+// like a cluster. The programs inherit the server lock.
 func (s *Server) createCluster(ctx context.Context, bin binaries, server *lock, log *serverLog) error {
 	fresh := s.place.data + newSuffix
 	var err error
-	// Order is by byte, as fast as it gets, and the same everywhere; lower() knows all letters
-	// where the system has C.UTF-8.
+	// The C collation sorts by byte, which is fastest and the same everywhere. lower() handles non-ASCII
+	// letters if the system has C.UTF-8.
 	for _, ctype := range []string{"C.UTF-8", "C"} {
 		if err = s.initdb(ctx, bin, fresh, ctype, server, log); err == nil || ctx.Err() != nil {
 			break
@@ -61,12 +62,13 @@ func (s *Server) createCluster(ctx context.Context, bin binaries, server *lock, 
 	if s.cfg.Throwaway {
 		return nil
 	}
-	// A name lost with the power would leave committed data under the name of an unfinished cluster.
+	// If the rename were lost in a power failure, committed data would be under the name of an unfinished
+	// cluster.
 	parent, err := os.Open(filepath.Dir(s.place.data))
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	defer func() { _ = parent.Close() }() // read only
+	defer func() { _ = parent.Close() }() // opened for sync only
 	if err := parent.Sync(); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -102,11 +104,12 @@ func (s *Server) initdb(ctx context.Context, bin binaries, fresh, ctype string, 
 	return nil
 }
 
-// settings are given on the command line: that leaves the files of the cluster to its owner.
+// settings returns the server's command-line settings. Passing them this way leaves the files of the cluster to
+// its owner.
 func (s *Server) settings() []string {
 	cores := runtime.GOMAXPROCS(0)
 	settings := []string{
-		"listen_addresses=", // No TCP, ever.
+		"listen_addresses=", // never TCP
 		"port=" + port,
 		"unix_socket_directories=" + s.place.socket,
 		"unix_socket_permissions=0700",
@@ -116,10 +119,10 @@ func (s *Server) settings() []string {
 		"effective_cache_size=1GB",
 		"work_mem=32MB",
 		"maintenance_work_mem=256MB",
-		"huge_pages=off", // A container may show some and kill who touches them.
+		"huge_pages=off", // a container may advertise huge pages and kill processes that use them
 		"dynamic_shared_memory_type=" + sharedMemoryType(),
 
-		"wal_level=minimal", // Nobody replicates; a load into a new table then skips the log.
+		"wal_level=minimal", // no replication; loads into new tables skip the WAL
 		"max_wal_senders=0",
 		"wal_compression=on",
 		"min_wal_size=256MB",
@@ -134,7 +137,7 @@ func (s *Server) settings() []string {
 
 		"timezone=UTC",
 		"log_timezone=UTC",
-		"lc_messages=C", // The log is read by us, see serverLog.reason.
+		"lc_messages=C", // parsed by serverLog.reason
 		"log_min_messages=warning",
 		"log_checkpoints=off",
 		"logging_collector=off",
@@ -148,7 +151,7 @@ func (s *Server) settings() []string {
 	return append(settings, s.cfg.Settings...)
 }
 
-// sharedMemoryType is mmap, that is files, where /dev/shm is too small for a parallel hash join.
+// sharedMemoryType returns mmap (files) if /dev/shm is too small for parallel hash joins.
 func sharedMemoryType() string {
 	var shm unix.Statfs_t
 	if err := unix.Statfs("/dev/shm", &shm); err != nil || shm.Blocks*uint64(shm.Bsize) < enoughShm {
@@ -157,14 +160,14 @@ func sharedMemoryType() string {
 	return "posix"
 }
 
-// createDatabase creates Config.Database when it is missing. The caller holds start.lock, so
-// nobody else does at the same time.
+// createDatabase creates Config.Database if it is missing. The caller holds start.lock, so nobody else is doing
+// so.
 func (s *Server) createDatabase(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.urlOf("postgres"))
 	if err != nil {
 		return fmt.Errorf("connect to the private PostgreSQL: %w", err)
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // all it had to say was said
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // best-effort close
 	var found bool
 	const find = `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)`
 	if err := conn.QueryRow(ctx, find, s.cfg.Database).Scan(&found); err != nil {

@@ -1,56 +1,56 @@
-// Package localpg runs the private PostgreSQL used when no DATABASE_URL is given: started on demand
-// from installed server programs, shared by every process that uses the same directory, stopped by
-// the last of them, recovered after a kill. It listens on a unix socket only; it never opens or
-// probes a TCP port, never touches a server it did not start, and changes the owner or mode of
-// nothing it did not make.
+// Package localpg runs the private PostgreSQL server that is used when no DATABASE_URL is given. It starts the
+// server on demand from installed programs, shares it among all processes that use the same directory, stops it
+// when the last of them leaves, and recovers it after a kill. The server listens on a Unix socket only. The
+// package never opens or probes a TCP port, never touches a server that it did not start, and never changes the
+// owner or mode of anything that it did not create.
 //
 // # Directory
 //
-// Config.Dir holds four locks, server.log and pg, the data directory. The socket is in pg, or,
-// where that path is too long for a socket, in a private directory below /tmp.
+// Config.Dir holds four lock files, server.log and pg, the data directory. The socket is in pg or, if that path
+// is too long for a socket, in a private directory below /tmp.
 //
-// PostgreSQL refuses to run as root. When root runs us the server runs as the owner of the data, at
-// first the user postgres or else nobody. If a parent of Config.Dir shuts that user out (a clone
-// below /root), the data is in /var/lib/alsobought/<hash of Config.Dir> and pg is a link to it. Where
-// that is taken, by a Config.Dir of the same name that was removed or moved away, a number follows.
+// PostgreSQL refuses to run as root. If we run as root, the server runs as the owner of the data: initially
+// user postgres, or nobody if there is no such user. If that user cannot enter a parent of Config.Dir (a clone
+// below /root, say), the data is in /var/lib/alsobought/<hash of Config.Dir> and pg is a link to it. If that
+// path is taken, by a Config.Dir of the same name that was removed or moved away, a number is appended.
 //
-// # Who holds which lock
+// # Locks
 //
-// All are flock(2), which the kernel drops however a process ends.
+// All locks are flock(2), which the kernel releases however a process ends.
 //
-//   - users.lock: every Server, shared, from Start to Close; alone by whoever ends the server.
-//   - start.lock: alone, by whoever starts a server (until it is ready) or leaves. Always taken by a
-//     holder of users.lock.
-//   - server.lock: alone, by the server itself. The file is opened by the starter and inherited by
-//     initdb, the postmaster and all its children. So it is free exactly when no process of the
-//     server is left: no guess from process ids, which are reused, none from zombies, and no
-//     backend that outlived its postmaster is overlooked.
-//   - guardian.lock: by the guardian, likewise inherited, so that there is one.
+//   - users.lock: held shared by every Server from Start to Close, and exclusively by whoever stops the server.
+//   - start.lock: held exclusively by whoever starts the server (until it is ready) or leaves. Only a holder of
+//     users.lock takes it.
+//   - server.lock: held exclusively by the server itself. The starter opens the file; initdb, the postmaster
+//     and all its children inherit it. So it is free if and only if no process of the server is left. This
+//     needs no process IDs, which are reused, and is not misled by zombies or by backends that outlive their
+//     postmaster.
+//   - guardian.lock: held by the guardian, inherited likewise, so that there is only one.
 //
-// The guardian is a shell that sleeps until it gets users.lock alone, then ends the server as Close
-// would. It is there for users that were killed. Where flock(1) is missing (macOS) there is none,
-// and a server left behind runs until its next user ends.
+// The guardian is a shell script that waits for exclusive users.lock and then stops the server as Close would.
+// It covers users that were killed. Without flock(1) (on macOS) there is no guardian, and an abandoned server
+// runs until its next user closes it.
 //
-// # Why it is right
+// # Correctness
 //
-// Two starters: both are users; start.lock makes the second find the server of the first.
+// Two starters: both hold users.lock; because of start.lock, the second one finds the server of the first.
 //
-// Ending: only a holder of users.lock alone stops the server or removes the directory. Then nobody
-// is a user, and a newcomer waits for its shared lock until the server is down, and starts it anew.
+// Stopping: only a holder of exclusive users.lock stops the server or removes the directory, so nobody is using
+// it. A new user waits for its shared lock until the server is down, and then starts it again.
 //
-// Leaving, under start.lock: give up the shared lock, try to take it alone, and if that fails, try
-// to take it shared. Alone: the last one. Shared: others are users, and each of them leaves in the
-// same way, or is killed, later. Neither: only the guardian can hold it alone now, since closers do
-// so under start.lock; wait for it. Two closers cannot make each other fail: start.lock admits one,
-// and before it the other still holds its shared lock, so it is that other who will find itself
-// last. A shared lock taken for the question delays nobody but the guardian, who waits again.
+// Leaving happens under start.lock: release the shared lock, try to take the exclusive one and, if that fails,
+// the shared one. If we get the exclusive lock, we are the last user. If we get the shared lock, there are
+// other users, who will leave the same way later or be killed. If we get neither, the guardian must hold the
+// exclusive lock, since other closers would need start.lock; wait for it. Two closers cannot get in each
+// other's way: start.lock admits one at a time, and the other still holds its shared lock until then, so it
+// will find itself last. Briefly taking the shared lock delays only the guardian, which waits again.
 //
-// Removal: users.lock is unlinked last, before the directory itself. Who then gets the lock of an
-// unlinked file compares it with the name, and begins again. In an unlinked directory nothing can
-// be made, in one that a newcomer filled again rmdir fails, as it should.
+// Removal: users.lock is unlinked last, just before the directory. A process that then gets the lock on the
+// unlinked file notices that the name no longer leads to it, and starts over. Nothing can be created in an
+// unlinked directory; and if a new user has already refilled it, rmdir fails, as it should.
 //
-// Guardian: the last closer, having given up users.lock, waits until the guardian has found that
-// out and ended, unless a newcomer keeps it. On its end guardian.lock is given up before
-// users.lock, so whoever becomes a user after that sees that a new one is needed. It compares
-// users.lock with its name too, so it never stops a server of a later directory of the same name.
+// Guardian: after releasing users.lock, the last closer waits until the guardian has noticed and exited, unless
+// a new user keeps it. The guardian releases guardian.lock before users.lock, so whoever becomes a user
+// afterwards sees that a new guardian is needed. It also compares users.lock with its name, so it never stops
+// the server of a later directory of the same name.
 package localpg

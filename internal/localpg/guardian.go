@@ -15,7 +15,7 @@ import (
 //go:embed guardian.sh
 var guardianScript string
 
-// guard starts the guardian unless one lives. The caller holds start.lock.
+// guard starts the guardian unless it is already running. The caller holds start.lock.
 func (s *Server) guard(ctx context.Context) error {
 	if _, err := exec.LookPath("flock"); err != nil {
 		return nil
@@ -29,16 +29,16 @@ func (s *Server) guard(ctx context.Context) error {
 	if err != nil || !free {
 		return err
 	}
-	// Opened anew: our own open file holds the shared lock, which the guardian must not inherit.
+	// Opened again, because our own open file holds the shared lock, which the guardian must not inherit.
 	users, err := openLock(s.cfg.Dir, usersLock)
 	if err != nil {
 		return err
 	}
 	defer users.close()
 
-	// The script puts itself into the background, so that init and not we must wait for it; in a
-	// session of its own, so that Ctrl-C at our terminal does not reach it. It keeps our own rights:
-	// a throwaway directory has files of ours.
+	// The script moves itself to the background, so that init reaps it. It runs in its own session, so that
+	// Ctrl-C at our terminal does not reach it. It keeps our user, because a throwaway directory contains files
+	// of ours.
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-s", s.cfg.Dir, s.place.data, s.place.socket)
 	cmd.Dir = "/"
 	cmd.Env = childEnv()

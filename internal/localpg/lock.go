@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The lock files in Config.Dir; the package comment says what each is for.
+// The lock files in Config.Dir; the package comment explains each.
 const (
 	usersLock    = "users.lock"
 	startLock    = "start.lock"
@@ -20,20 +20,20 @@ const (
 	guardianLock = "guardian.lock"
 )
 
-// pollEvery is the step of every wait in this package. A wait polls because a blocking flock(2)
-// could not be given up when a context ends.
+// pollEvery is the interval of every wait in this package. Waits poll because a blocking flock(2) cannot be
+// interrupted by a context.
 const pollEvery = 20 * time.Millisecond
 
-// errLockGone is returned when the directory of a lock is not there (any more).
+// errLockGone is returned if the directory of a lock does not exist.
 var errLockGone = errors.New("lock directory is gone")
 
-// lock is a flock(2) on a file. It belongs to the open file: two locks of one process exclude each
-// other, the kernel drops it when the process is killed, and a child holds it only when handed the
-// file. A nil lock may be closed.
+// lock is a flock(2) on a file. It belongs to the open file: two locks of one process exclude each other, the
+// kernel releases it when the process is killed, and a child holds it only if it inherits the file. A nil lock
+// may be closed.
 type lock struct{ file *os.File }
 
 func openLock(dir, name string) (*lock, error) {
-	// O_NOFOLLOW, because root opens it in a directory that may be another's.
+	// O_NOFOLLOW, because root may open it in a directory that belongs to another user.
 	file, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -46,8 +46,8 @@ func openLock(dir, name string) (*lock, error) {
 	return &lock{file}, nil
 }
 
-// try takes the lock if that needs no waiting. It may be held in the other mode already; then
-// that is given up first, whether or not the new one is got.
+// try takes the lock if that is possible without waiting. If it is already held in the other mode, it is
+// released first, even if the new mode cannot be had.
 func (l *lock) try(how int) (bool, error) {
 	for {
 		switch err := unix.Flock(int(l.file.Fd()), how|unix.LOCK_NB); err {
@@ -73,8 +73,8 @@ func (l *lock) wait(ctx context.Context, how int) error {
 	}
 }
 
-// linked reports whether the locked file is still the one its name leads to. If not, the
-// directory was removed, and the lock guards nothing.
+// linked reports whether the locked file is still the one its name leads to. If not, the directory was removed,
+// and the lock protects nothing.
 func (l *lock) linked() bool {
 	held, err := l.file.Stat()
 	if err != nil {
@@ -84,7 +84,7 @@ func (l *lock) linked() bool {
 	return err == nil && os.SameFile(held, named)
 }
 
-// unlock gives the lock up for every holder of the open file.
+// unlock releases the lock for every holder of the open file.
 func (l *lock) unlock() error {
 	if err := unix.Flock(int(l.file.Fd()), unix.LOCK_UN); err != nil {
 		return fmt.Errorf("unlock %s: %w", l.file.Name(), err)
@@ -92,19 +92,19 @@ func (l *lock) unlock() error {
 	return nil
 }
 
-// release unlocks and closes. Closing alone would not do between closers: a child that is being
-// started somewhere in this process has the file too, until its exec.
+// release unlocks and closes. Closing alone is not enough: a child that this process is just starting has the
+// file too, until its exec.
 func (l *lock) release() {
 	if l != nil {
-		_ = l.unlock() // Closing follows in any case.
+		_ = l.unlock() // best effort: closing follows
 		l.close()
 	}
 }
 
-// close ends our hold; a child that was handed the file keeps the lock.
+// close ends our hold; a child that inherited the file keeps the lock.
 func (l *lock) close() {
 	if l != nil {
-		_ = l.file.Close() // nothing was written
+		_ = l.file.Close() // best-effort close
 	}
 }
 

@@ -16,14 +16,15 @@ import (
 const (
 	logName    = "server.log"
 	maxLogSize = 10 << 20
-	// reasonTail is how much of the log is read for the reason of a failure.
+	// reasonTail is how much of the end of the log is searched for the reason of a failure.
 	reasonTail = 64 << 10
 )
 
-// grave finds what PostgreSQL and initdb say before they give up.
-var grave = regexp.MustCompile(`(?:FATAL:  |PANIC:  |error: )(.+)`)
+// fatalLine matches the final error of PostgreSQL and initdb.
+var fatalLine = regexp.MustCompile(`(?:FATAL:  |PANIC:  |error: )(.+)`)
 
-// serverLog is the log, which the server programs inherit, and where our part of it begins.
+// serverLog is the log file, which the server programs inherit, and the offset where this start's messages
+// begin.
 type serverLog struct {
 	file  *os.File
 	begin int64
@@ -40,19 +41,20 @@ func openServerLog(dir string) (*serverLog, error) {
 	}
 	size, err := file.Seek(0, io.SeekEnd)
 	if err == nil && size > maxLogSize {
-		// Not renamed: the new file would be root's in a directory that root only visits.
+		// Truncated instead of renamed: a new file would belong to root in a directory that belongs to another
+		// user.
 		size, err = 0, file.Truncate(0)
 	}
 	if err != nil {
-		_ = file.Close() // the error before says more
+		_ = file.Close() // the first error says more
 		return nil, fmt.Errorf("server log: %w", err)
 	}
 	return &serverLog{file: file, begin: size}, nil
 }
 
-func (l *serverLog) close() { _ = l.file.Close() } // the server writes it, not we
+func (l *serverLog) close() { _ = l.file.Close() } // written by the server
 
-// reason is, in one line, why the program that wrote last gave up.
+// reason returns one line: why the program that wrote last gave up.
 func (l *serverLog) reason() string {
 	size, err := l.file.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -63,13 +65,14 @@ func (l *serverLog) reason() string {
 	if err != nil {
 		return err.Error()
 	}
-	last, reason := "it ended without a word", ""
+	last, reason := "it exited without a message", ""
 	for line := range strings.Lines(string(content)) {
 		if line = strings.TrimSpace(line); line != "" {
 			last = line
 		}
-		// Others may have knocked while it was starting.
-		if match := grave.FindStringSubmatch(line); match != nil && !strings.HasPrefix(match[1], "the database system is") {
+		// Other clients may have tried to connect during the start.
+		match := fatalLine.FindStringSubmatch(line)
+		if match != nil && !strings.HasPrefix(match[1], "the database system is") {
 			reason = match[1]
 		}
 	}

@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// helperMain is one user in a process of its own: it starts, answers "ready URL", and closes at the end
-// of its input. With loops it starts, inserts a row and closes that often, and answers "ready COUNT".
+// helperMain is one user in its own process: it starts, answers "ready URL", and closes at the end of its
+// input. With loops it starts, inserts a row and closes that often, and answers "ready COUNT".
 func helperMain(dir string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -128,7 +128,7 @@ func startHelper(t *testing.T, dir string, adjust ...func(*exec.Cmd)) *helper {
 	return h
 }
 
-// answer is the next line of the helper, without its first word, which must be as wanted.
+// answer returns the next line of the helper without its first word, which must be as given.
 func (h *helper) answer(want string) string {
 	h.t.Helper()
 	if !h.out.Scan() {
@@ -150,7 +150,8 @@ func (h *helper) close() {
 	}
 }
 
-// kill is kill -9; safe when it has ended. First, since the end of its input would let it close.
+// kill is kill -9; safe if the helper has exited. It comes first, since the end of its input would let it
+// close.
 func (h *helper) kill() {
 	_ = h.cmd.Process.Kill()
 	h.stdin.Close()
@@ -159,7 +160,7 @@ func (h *helper) kill() {
 
 func throwaway(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, helperThrowaway+"=1") }
 
-// tempDir is like t.TempDir, but others may enter it, so that it stays the place of the data for root too.
+// tempDir is like t.TempDir, but other users may enter it, so that root's data stays there too.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "localpg") //nolint:usetesting // that one is closed to others
@@ -249,8 +250,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// processes are the command lines of all living processes that have to do with the directory,
-// helpers excepted: they have it in their environment only.
+// processes returns the command lines of all running processes of the directory, except helpers, which have it
+// only in their environment.
 func processes(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
@@ -262,7 +263,7 @@ func processes(t *testing.T, dir string) []string {
 		if _, err := strconv.Atoi(entry.Name()); err != nil {
 			continue
 		}
-		// Whatever cannot be read has just ended.
+		// Whatever cannot be read has just exited.
 		line, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
 		cwd, _ := os.Readlink(filepath.Join("/proc", entry.Name(), "cwd"))
 		if strings.Contains(string(line), dir) || strings.HasPrefix(cwd, dir) {
@@ -274,7 +275,7 @@ func processes(t *testing.T, dir string) []string {
 
 func assertNothingRuns(t *testing.T, s place) {
 	t.Helper()
-	// The guardian gives up its locks a moment before its process has ended.
+	// The guardian releases its locks a moment before it exits.
 	eventually(t, "nothing runs", func() bool { return len(processes(t, s.dir))+len(processes(t, s.data)) == 0 })
 	if socket := filepath.Join(s.socket, socketName); exists(socket) {
 		t.Errorf("socket %s is left", socket)
@@ -307,7 +308,7 @@ func nobody(t *testing.T, dir string) func(*exec.Cmd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// No other test may fork meanwhile: its child would hold the file open for writing, and that is busy text to us.
+	// No other test may fork meanwhile: its child would hold the file open for writing (ETXTBSY).
 	syscall.ForkLock.RLock()
 	err = os.WriteFile(program, original, 0o755)
 	syscall.ForkLock.RUnlock()

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// elsewhere holds the data that cannot be below Config.Dir. It stays when empty: removing it would
-	// race with the next to use it.
+	// elsewhere holds data that cannot be below Config.Dir. It is never removed, even if empty: that would race
+	// with the next user.
 	elsewhere = "/var/lib/alsobought"
 
-	// throwawayMark in Config.Dir says that its cluster may be removed. Only this file decides, so that
-	// no wrong flag ever removes a durable one.
+	// throwawayMark is a file in Config.Dir that marks its cluster as disposable. Only this file decides, so
+	// that a wrong flag never removes a durable cluster.
 	throwawayMark = "throwaway"
 
-	// maxSocketPath is what sun_path takes on macOS without its final NUL; Linux takes four more.
+	// maxSocketPath is the length of sun_path on macOS without the final NUL; Linux allows four more.
 	maxSocketPath = 103
 )
 
-// plainPath needs no quoting in the list of socket directories nor in a libpq list of hosts.
+// plainPath matches paths that need no quoting in unix_socket_directories or in a libpq list of hosts.
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
 
-// place is where the parts of one private PostgreSQL are, and who runs it.
+// place is where the parts of one private PostgreSQL are, and which account runs it.
 type place struct {
 	dir     string // Config.Dir: locks and log
 	data    string // the data directory
@@ -35,7 +35,7 @@ type place struct {
 	account account
 }
 
-// makeDir creates Config.Dir when it is missing.
+// makeDir creates Config.Dir if it is missing.
 func makeDir(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
@@ -46,7 +46,7 @@ func makeDir(dir string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // as mkdir -p would; what is secret lies in dir
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // like mkdir -p; dir itself is private
 		return fmt.Errorf("data directory: %w", err)
 	}
 	mode := fs.FileMode(0o700)
@@ -56,14 +56,14 @@ func makeDir(dir string) error {
 	return makePrivate(dir, mode)
 }
 
-// makePrivate makes one directory of exactly this mode. One that exists is left as it is.
+// makePrivate creates one directory with exactly this mode. An existing one is left as it is.
 func makePrivate(dir string, mode fs.FileMode) error {
 	err := os.Mkdir(dir, mode)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err == nil {
-		err = os.Chmod(dir, mode) // The umask may have taken the x that others need.
+		err = os.Chmod(dir, mode) // the umask may have removed the x bit that others need
 	}
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -71,7 +71,7 @@ func makePrivate(dir string, mode fs.FileMode) error {
 	return nil
 }
 
-// locate finds out where everything is or has to be, and changes nothing.
+// locate determines where everything is or has to go. It changes nothing.
 func locate(dir string) (place, error) {
 	p := place{dir: dir, data: filepath.Join(dir, "pg")}
 	if target, err := os.Readlink(p.data); err == nil {
@@ -83,7 +83,8 @@ func locate(dir string) (place, error) {
 	}
 	if !p.account.canEnter(filepath.Dir(p.data)) {
 		if exists(p.data) {
-			return place{}, fmt.Errorf("PostgreSQL has to run as user %s, who may not enter %s", p.account.name, filepath.Dir(p.data))
+			return place{}, fmt.Errorf("PostgreSQL has to run as user %s, who cannot enter %s: grant access or use DATABASE_URL",
+				p.account.name, filepath.Dir(p.data))
 		}
 		p.data = freeElsewhere(dir)
 	}
@@ -94,8 +95,9 @@ func locate(dir string) (place, error) {
 	return p, nil
 }
 
-// freeElsewhere is where a new cluster of dir goes. One that is there already, without a link from dir, belonged to a directory of this name
-// that was removed, or moved away and still uses it: it is left alone.
+// freeElsewhere returns an unused path for a new cluster of dir. An existing path that dir does not link to
+// belongs to another directory of this name that was removed, or moved away and is still in use; it is left
+// alone.
 func freeElsewhere(dir string) string {
 	first := filepath.Join(elsewhere, hash(dir))
 	data := first
@@ -105,14 +107,14 @@ func freeElsewhere(dir string) string {
 	return data
 }
 
-// claim makes the place ready for a cluster of this kind, or refuses one of the other kind.
+// claim prepares the place for a cluster of this kind, durable or throwaway, and refuses one of the other kind.
 func (p place) claim(throwaway bool) error {
 	mark := filepath.Join(p.dir, throwawayMark)
 	switch marked := exists(mark); {
 	case p.hasCluster() && marked && !throwaway:
 		return fmt.Errorf("data directory %s holds a throwaway database: choose another directory", p.dir)
 	case p.hasCluster() && !marked && throwaway:
-		return fmt.Errorf("data directory %s holds a durable database, not one to throw away: choose another directory", p.dir)
+		return fmt.Errorf("data directory %s holds a durable database, not a throwaway one: choose another directory", p.dir)
 	case throwaway && !marked:
 		if err := p.onlyOurs(); err != nil {
 			return err
@@ -120,7 +122,7 @@ func (p place) claim(throwaway bool) error {
 		if err := os.WriteFile(mark, nil, 0o600); err != nil {
 			return fmt.Errorf("data directory: %w", err)
 		}
-	case marked && !throwaway: // Of one whose first start was interrupted.
+	case marked && !throwaway: // left by an interrupted first start
 		if err := os.Remove(mark); err != nil {
 			return fmt.Errorf("data directory: %w", err)
 		}
@@ -141,7 +143,7 @@ func (p place) claim(throwaway bool) error {
 	return nil
 }
 
-// onlyOurs refuses a directory in which somebody keeps other things: it will be removed whole.
+// onlyOurs refuses a directory with other files in it: a throwaway directory is removed as a whole.
 func (p place) onlyOurs() error {
 	ours := map[string]bool{usersLock: true, startLock: true, serverLock: true, guardianLock: true, logName: true}
 	entries, err := os.ReadDir(p.dir)
@@ -161,7 +163,7 @@ func (p place) moved() bool { return p.data != filepath.Join(p.dir, "pg") }
 
 func (p place) hasCluster() bool { return exists(filepath.Join(p.data, "PG_VERSION")) }
 
-// makeSocketDir makes and checks the directory below /tmp, where anybody could have been first.
+// makeSocketDir creates and checks the directory below /tmp, where another user could have created it first.
 func (p place) makeSocketDir() error {
 	if p.socket == p.data {
 		return nil
@@ -174,10 +176,11 @@ func (p place) makeSocketDir() error {
 	if err != nil {
 		return fmt.Errorf("socket directory: %w", err)
 	}
-	// Ours, if just made or if we were killed before giving it away.
+	// We own it if it is new, or if we were killed before changing its owner.
 	owner := ownerOf(info)
 	if !info.IsDir() || info.Mode().Perm() != 0o700 || owner != p.account.uid && owner != os.Geteuid() {
-		return fmt.Errorf("socket directory %s was not created by alsobought: remove it or choose a shorter data directory", p.socket)
+		return fmt.Errorf("socket directory %s was not created by alsobought: remove it or choose a shorter data directory",
+			p.socket)
 	}
 	if err := p.account.give(p.socket); err != nil {
 		return fmt.Errorf("socket directory: %w", err)
@@ -185,7 +188,7 @@ func (p place) makeSocketDir() error {
 	return nil
 }
 
-// clear removes what must not outlive the server. The caller holds users.lock alone; it goes last.
+// clear removes what must not outlive the server. The caller holds users.lock exclusively; that file goes last.
 func (p place) clear() error {
 	if p.socket != p.data {
 		if err := os.RemoveAll(p.socket); err != nil {
@@ -195,22 +198,22 @@ func (p place) clear() error {
 	if !exists(filepath.Join(p.dir, throwawayMark)) {
 		return nil
 	}
-	doomed := []string{p.data, p.data + newSuffix}
+	paths := []string{p.data, p.data + newSuffix}
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
 		return fmt.Errorf("remove data directory: %w", err)
 	}
 	for _, entry := range entries {
 		if entry.Name() != usersLock {
-			doomed = append(doomed, filepath.Join(p.dir, entry.Name()))
+			paths = append(paths, filepath.Join(p.dir, entry.Name()))
 		}
 	}
-	for _, path := range append(doomed, filepath.Join(p.dir, usersLock)) {
+	for _, path := range append(paths, filepath.Join(p.dir, usersLock)) {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("remove data directory: %w", err)
 		}
 	}
-	// A newcomer who is in already keeps it.
+	// Fails if a new user has already refilled it.
 	_ = os.Remove(p.dir)
 	return nil
 }

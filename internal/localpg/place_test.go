@@ -75,7 +75,7 @@ func TestLinkToDirectory(t *testing.T) {
 	}
 }
 
-// A directory that was removed, while its data lay elsewhere, begins anew; one that was moved keeps what it has.
+// A directory that was removed while its data was elsewhere starts empty; one that was moved keeps its data.
 func TestClosedParentRemoved(t *testing.T) {
 	t.Parallel()
 	closed := filepath.Join(tempDir(t), "closed")
@@ -109,8 +109,8 @@ func TestClosedParentRemoved(t *testing.T) {
 	closeServer(t, s)
 }
 
-// A directory below one that only its owner may enter: root's server runs as somebody else, so
-// its data moves; an ordinary user's stays.
+// Below a directory that only its owner may enter, root's server runs as another user, so its data moves; an
+// ordinary user's data stays.
 func TestClosedParent(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []bool{false, true} {
@@ -121,13 +121,13 @@ func TestClosedParent(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(closed, "clone", ".alsobought")
-			said := make(chan string, 1)
-			s := start(t, Config{Dir: dir, Throwaway: !keep, Logf: func(format string, args ...any) { said <- args[0].(string) }})
+			logged := make(chan string, 1)
+			s := start(t, Config{Dir: dir, Throwaway: !keep, Logf: func(format string, args ...any) { logged <- args[0].(string) }})
 			if root := os.Geteuid() == 0; root != s.place.moved() || root != strings.HasPrefix(s.Dir(), elsewhere) {
 				t.Errorf("root: %v, data in %s", root, s.Dir())
 			}
-			if line := <-said; !strings.Contains(line, s.Dir()) || strings.Contains(line, "\n") {
-				t.Errorf("said %q", line)
+			if line := <-logged; !strings.Contains(line, s.Dir()) || strings.Contains(line, "\n") {
+				t.Errorf("logged %q", line)
 			}
 			execute(t, s.URL(), `CREATE TABLE kept (n int)`)
 			closeServer(t, s)
@@ -164,7 +164,7 @@ func TestOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Root joins a server that another runs, and starts it as that user.
+	// Root joins another user's server, and starts it as that user.
 	joined := start(t, Config{Dir: dir})
 	h.close()
 	execute(t, joined.URL(), `SELECT n FROM kept`)
@@ -173,13 +173,13 @@ func TestOrdinaryUser(t *testing.T) {
 	execute(t, again.URL(), `SELECT n FROM kept`)
 	closeServer(t, again)
 	assertNothingRuns(t, p)
-	// What root did leaves the ordinary user able to go on.
+	// The ordinary user can continue after root.
 	last := startHelper(t, dir, func(cmd *exec.Cmd) { *cmd = *helperLike(h, cmd) })
 	last.answer("ready")
 	last.close()
 }
 
-// helperLike is a command of the same program and user as an earlier helper's.
+// helperLike returns a command with the program and user of an earlier helper.
 func helperLike(h *helper, cmd *exec.Cmd) *exec.Cmd {
 	return &exec.Cmd{Path: h.cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: h.cmd.Dir, Stderr: cmd.Stderr, SysProcAttr: h.cmd.SysProcAttr}
 }

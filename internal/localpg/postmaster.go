@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stopPatience is how long a fast shutdown, which writes a checkpoint, may take before we kill.
-// The data survives that too; it only costs a recovery.
+// stopPatience is how long a fast shutdown, which writes a checkpoint, may take before we kill the server.
+// Killing loses no data; it only costs a recovery.
 const stopPatience = 20 * time.Second
 
-// postmaster is what postmaster.pid says, and whether it is true.
+// postmaster is the content of postmaster.pid, and whether it is accurate.
 type postmaster struct {
 	pid   int
-	alive bool // it really is a postgres of this data directory
+	alive bool // pid is a postgres of this data directory
 	ready bool // it accepts connections
 }
 
@@ -36,7 +36,7 @@ func readPostmaster(data string) postmaster {
 	if err != nil {
 		return postmaster{}
 	}
-	pid = max(pid, -pid) // postgres --single writes it negative.
+	pid = max(pid, -pid) // negative for postgres --single
 	return postmaster{
 		pid:   pid,
 		alive: pid > 1 && isPostgres(pid, data),
@@ -44,8 +44,8 @@ func readPostmaster(data string) postmaster {
 	}
 }
 
-// run returns when the server accepts connections; it starts or restarts it when needed. The
-// caller holds start.lock and is a user.
+// run starts or restarts the server if needed and returns when it accepts connections. The caller holds
+// start.lock and users.lock.
 func (s *Server) run(ctx context.Context) error {
 	var started *launch
 	defer func() { started.close() }()
@@ -73,8 +73,8 @@ func (s *Server) run(ctx context.Context) error {
 			}
 			return nil
 		case !master.alive && !free && started == nil:
-			// Its postmaster was killed; a busy backend may not notice for long. (Or it is a
-			// postmaster whose starter was killed so early that it has written no id: no loss.)
+			// The postmaster was killed, and a busy backend may not notice for a long time. (Or a starter was
+			// killed before its postmaster wrote a process ID; then nothing is lost.)
 			killAll(s.place.data)
 		}
 		if err := pause(ctx); err != nil {
@@ -83,7 +83,7 @@ func (s *Server) run(ctx context.Context) error {
 	}
 }
 
-// launch is a start of the postmaster that has been asked for.
+// launch is a start of the postmaster in progress.
 type launch struct {
 	major     int
 	recovered bool
@@ -106,16 +106,17 @@ func (l *launch) report(p place) string {
 		line += ", as user " + p.account.name
 	}
 	if p.moved() {
-		line += ", who may not enter " + p.dir
+		line += ", who cannot enter " + p.dir
 	}
 	return line
 }
 
-// launch starts a postmaster, which inherits server, and does not wait for it. The caller holds
-// server alone, which proves that nothing of an earlier one is left.
+// launch starts a postmaster, which inherits the server lock, without waiting for it. The caller holds the
+// server lock exclusively, which proves that no process of an earlier server is left.
 func (s *Server) launch(ctx context.Context, server *lock) (started *launch, err error) {
 	if master := readPostmaster(s.place.data); master.alive {
-		return nil, fmt.Errorf("a PostgreSQL that alsobought did not start is running in %s (process %d): stop it first", s.place.data, master.pid)
+		return nil, fmt.Errorf("a PostgreSQL that alsobought did not start is running in %s (process %d): stop it first",
+			s.place.data, master.pid)
 	}
 	major, err := s.place.majorOfData()
 	if err != nil {
@@ -147,8 +148,7 @@ func (s *Server) launch(ctx context.Context, server *lock) (started *launch, err
 		return nil, err
 	}
 
-	// The shell puts it into the background, so that init and not we must wait for its end, which
-	// may come long after ours.
+	// The shell moves it to the background, so that init reaps it, perhaps long after we have exited.
 	args := []string{"-c", `"$0" "$@" &`, bin.path("postgres"), "-D", s.place.data}
 	for _, setting := range s.settings() {
 		args = append(args, "-c", setting)
@@ -162,8 +162,8 @@ func (s *Server) launch(ctx context.Context, server *lock) (started *launch, err
 	return &launch{major: bin.major, recovered: recovered, log: log}, nil
 }
 
-// removeStale removes the files that name a postmaster which is no more; PostgreSQL itself would be
-// stopped by them when the process id has been given to somebody else. It reports whether there were any.
+// removeStale removes the files of a postmaster that no longer exists; PostgreSQL would refuse to start if
+// another process got its process ID. It reports whether there were any.
 func (p place) removeStale() (bool, error) {
 	found := false
 	for _, path := range []string{
@@ -180,8 +180,8 @@ func (p place) removeStale() (bool, error) {
 	return found, nil
 }
 
-// stop ends the server, if it runs, and returns when no process of it is left. The caller holds
-// users.lock alone.
+// stop stops the server, if it is running, and returns when none of its processes is left. The caller holds
+// users.lock exclusively.
 func (s *Server) stop() error {
 	patience := time.Now().Add(stopPatience)
 	for {
@@ -198,7 +198,7 @@ func (s *Server) stop() error {
 		case !master.alive, time.Now().After(patience):
 			killAll(s.place.data)
 		default:
-			// To ask twice for a fast shutdown is the same. An error means that it has just ended.
+			// Repeating a fast shutdown is harmless. An error means that the server has just ended.
 			_ = syscall.Kill(master.pid, syscall.SIGINT)
 		}
 		time.Sleep(pollEvery)

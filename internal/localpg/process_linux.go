@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isPostgres reports whether the process is a PostgreSQL of this data directory: its name and
-// its working directory say so. A zombie has none.
+// isPostgres reports whether the process is a PostgreSQL of this data directory, by its name and working
+// directory. A zombie has neither.
 func isPostgres(pid int, data string) bool {
 	proc := filepath.Join("/proc", strconv.Itoa(pid))
 	name, err := os.ReadFile(filepath.Join(proc, "comm"))
@@ -29,8 +29,8 @@ func isPostgres(pid int, data string) bool {
 	return err == nil && os.SameFile(here, there)
 }
 
-// workingDir asks as the owner of the data if we may not ask: root in a container mostly lacks CAP_SYS_PTRACE, and with it the right
-// to look at the processes of others.
+// workingDir returns the working directory of a process. If root is not permitted to read it (in a container it
+// usually lacks CAP_SYS_PTRACE), workingDir reads it as the owner of the data.
 func workingDir(proc string, data fs.FileInfo) (fs.FileInfo, error) {
 	cwd := filepath.Join(proc, "cwd")
 	here, err := os.Stat(cwd)
@@ -38,7 +38,7 @@ func workingDir(proc string, data fs.FileInfo) (fs.FileInfo, error) {
 	if os.Geteuid() != 0 || !known || !errors.Is(err, fs.ErrPermission) {
 		return here, err
 	}
-	// The ids that files are looked up with belong to the thread. A thread that does not get its own back ends with its goroutine.
+	// The filesystem IDs belong to the thread. If they cannot be restored, the thread ends with its goroutine.
 	runtime.LockOSThread()
 	defer func() {
 		if unix.Setfsuid(0) == nil && unix.Setfsgid(0) == nil {
@@ -55,11 +55,11 @@ func workingDir(proc string, data fs.FileInfo) (fs.FileInfo, error) {
 func killAll(data string) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return // Without /proc, wait until they end by themselves.
+		return // without /proc, wait until they exit
 	}
 	for _, entry := range entries {
 		if pid, err := strconv.Atoi(entry.Name()); err == nil && isPostgres(pid, data) {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // An error means that it has just ended.
+			_ = syscall.Kill(pid, syscall.SIGKILL) // an error means that it has just exited
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Root in a container is such a root: it may not look at the processes of others, and has to find its server all the same.
+// Root in a container cannot inspect other users' processes, and still has to find its server.
 func TestRootWithoutPtraceFindsItsServer(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Dir: filepath.Join(tempDir(t), "data"), Throwaway: true})

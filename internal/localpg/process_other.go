@@ -4,8 +4,8 @@ package localpg
 
 import "syscall"
 
-// isPostgres cannot look further than whether the process lives; that server.lock is held says the rest.
+// isPostgres only checks that the process exists; server.lock, which is held, ensures the rest.
 func isPostgres(pid int, _ string) bool { return syscall.Kill(pid, 0) == nil }
 
-// killAll leaves it to the backends to notice that their postmaster is gone.
+// killAll does nothing: backends notice that their postmaster is gone.
 func killAll(string) {}

@@ -14,30 +14,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchEvery is how often a living Server looks whether the postmaster lives.
+// watchEvery is how often an open Server checks that the postmaster is running.
 const watchEvery = 500 * time.Millisecond
 
-// connectPatience is how long a server that says it is ready may refuse to talk.
+// connectPatience is how long a server that reports to be ready may refuse connections.
 const connectPatience = 10 * time.Second
 
-// goingDown begins each SQLSTATE of a server that stops, crashes or starts.
+// goingDown is the prefix of each SQLSTATE of a server that is stopping, crashing or starting.
 const goingDown = "57P"
 
-// Config says where the private PostgreSQL lives. Only Dir is needed.
+// Config configures the private PostgreSQL. Only Dir is required.
 type Config struct {
-	// Dir is a directory of ours, created when missing: 0700, or 0711 when root runs us, since the
-	// server then runs as somebody else who has to pass through. It holds the locks, the log and
-	// pg, the data directory (0700).
+	// Dir is created if it is missing, with mode 0700, or 0711 if we are root: the server then runs as another
+	// user, who has to pass through. It holds the locks, the log and pg, the data directory (0700).
 	Dir string
-	// Throwaway trades durability for speed; the last user to Close removes Dir whole.
+	// Throwaway trades durability for speed; the last user to Close removes Dir.
 	Throwaway bool
-	// Database is created when missing; default "alsobought".
+	// Database is created if it is missing; default "alsobought".
 	Database string
-	// BinDir holds postgres and initdb; empty searches the usual places.
+	// BinDir is the directory of postgres and initdb; empty searches PATH and standard locations.
 	BinDir string
-	// Settings of the server, name=value each; they win over ours.
+	// Settings are additional server settings, name=value each; they override ours.
 	Settings []string
-	// Logf gets one line when the server is started or recovered; nil is silent.
+	// Logf, if set, is called with one line when the server is started or recovered.
 	Logf func(format string, args ...any)
 }
 
@@ -59,11 +58,11 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// Server is one user's hold on the private PostgreSQL: it runs at least until Close.
+// Server is one user's hold on the private PostgreSQL, which runs at least until Close.
 type Server struct {
 	cfg   Config
 	place place
-	users *lock // shared for our lifetime
+	users *lock // held shared until Close
 
 	endWatch context.CancelFunc
 	watching sync.WaitGroup
@@ -72,9 +71,9 @@ type Server struct {
 	closeErr error
 }
 
-// Start starts the server of cfg.Dir, or joins the one that runs, and waits until it accepts
-// connections, crash recovery included; ctx bounds the wait, not the life of the Server.
-// Without server programs the error is ErrNoServer.
+// Start starts the server of cfg.Dir, or joins the running one, and waits until it accepts connections,
+// including crash recovery. ctx bounds the wait, not the life of the Server. Without server programs the error
+// is ErrNoServer.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -84,14 +83,14 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	// One spelling for everything derived from it. It exists now, and as long as we are a user.
+	// Resolve symlinks once for everything derived from the path. It exists as long as we hold users.lock.
 	if cfg.Dir, err = filepath.EvalSymlinks(cfg.Dir); err != nil {
 		users.release()
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	s := &Server{cfg: cfg, users: users}
 	if err := s.open(ctx); err != nil {
-		// What leaving adds could only follow from the first error.
+		// The first error is the one that matters.
 		_ = s.leave()
 		return nil, err
 	}
@@ -101,15 +100,15 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// URL names the database for pgx, libpq and psql alike. It has no password, and names even the
-// port (of the socket file; there is none on the network), so that PGPORT cannot change it.
+// URL returns the database's URL for pgx, libpq and psql. It has no password. It includes the port, which is
+// only part of the socket's name, so that PGPORT cannot change it.
 func (s *Server) URL() string { return s.urlOf(s.cfg.Database) }
 
-// Dir is the PostgreSQL data directory: pg below Config.Dir, or where that link points.
+// Dir returns the PostgreSQL data directory: pg below Config.Dir, or the target of that link.
 func (s *Server) Dir() string { return s.place.data }
 
-// Close leaves. The last user stops the server in fast mode and returns when it has ended; with
-// Throwaway it removes Config.Dir too. Further calls return what the first did.
+// Close releases the server. The last user stops it in fast mode and returns when it has exited; with Throwaway
+// it also removes Config.Dir. Further calls return the result of the first.
 func (s *Server) Close() error {
 	s.close.Do(func() {
 		s.endWatch()
@@ -120,13 +119,13 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) urlOf(database string) string {
-	// libpq does not read + as a space.
+	// libpq does not decode + as a space.
 	escape := func(v string) string { return strings.ReplaceAll(url.QueryEscape(v), "+", "%20") }
 	return "postgres:///" + url.PathEscape(database) + "?host=" + escape(s.place.socket) +
 		"&port=" + port + "&user=" + superuser
 }
 
-// enter makes dir and returns its users.lock, held shared.
+// enter creates dir and returns its users.lock, held shared.
 func enter(ctx context.Context, dir string) (*lock, error) {
 	for {
 		if err := makeDir(dir); err != nil {
@@ -139,7 +138,7 @@ func enter(ctx context.Context, dir string) (*lock, error) {
 		if err == nil && users.linked() {
 			return users, nil
 		}
-		// Not linked, or not even found: a throwaway directory was removed under us; make it anew.
+		// The throwaway directory was removed meanwhile: create it again.
 		users.release()
 		if err != nil && !errors.Is(err, errLockGone) {
 			return nil, err
@@ -150,7 +149,7 @@ func enter(ctx context.Context, dir string) (*lock, error) {
 	}
 }
 
-// open brings the server and the database up. The caller is a user: users.lock is held.
+// open starts the server and creates the database. The caller holds users.lock.
 func (s *Server) open(ctx context.Context) error {
 	return s.starting(ctx, func() error {
 		var err error
@@ -167,8 +166,8 @@ func (s *Server) open(ctx context.Context) error {
 	})
 }
 
-// connect returns when the server runs and has the database. A postmaster can be killed, or begin
-// to die, between the one and the other: then once more.
+// connect returns when the server runs and has the database. It retries if the postmaster is killed or shuts
+// down in between.
 func (s *Server) connect(ctx context.Context) error {
 	patience := time.Now().Add(connectPatience)
 	for {
@@ -187,7 +186,7 @@ func (s *Server) connect(ctx context.Context) error {
 	}
 }
 
-// starting calls do under start.lock.
+// starting calls do while holding start.lock.
 func (s *Server) starting(ctx context.Context, do func() error) error {
 	start, err := openLock(s.cfg.Dir, startLock)
 	if err != nil {
@@ -200,14 +199,15 @@ func (s *Server) starting(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// leave gives up our hold, and ends the server when nobody else has one.
+// leave releases our hold, and stops the server if nobody else has one.
 func (s *Server) leave() error {
 	if !s.users.linked() {
 		s.users.release()
-		return nil // Somebody removed Dir by hand; what is there now is not ours.
+		return nil // Dir was removed by hand; whatever is there now is not ours
 	}
 	return s.starting(context.Background(), func() error {
-		// Before start.lock is: the next to leave must not take what we hold then for a user.
+		// Release users.lock before start.lock, so that the next to leave does not mistake our lock for a
+		// user's.
 		defer s.users.release()
 		if err := s.users.unlock(); err != nil {
 			return err
@@ -224,16 +224,16 @@ func (s *Server) leave() error {
 			if err != nil || others {
 				return err
 			}
-			// Neither: the guardian was faster and holds it alone. Wait until it has stopped the server.
+			// Neither: the guardian holds it exclusively. Wait until it has stopped the server.
 			time.Sleep(pollEvery)
 		}
 	})
 }
 
-// end stops the server and clears up. The caller holds users.lock alone.
+// end stops the server and cleans up. The caller holds users.lock exclusively.
 func (s *Server) end() error {
 	if !s.users.linked() || s.place.data == "" {
-		return nil // The guardian ended it all, directory included.
+		return nil // the guardian has already removed everything
 	}
 	guardian, err := openLock(s.cfg.Dir, guardianLock)
 	if err != nil {
@@ -249,9 +249,9 @@ func (s *Server) end() error {
 	return s.dismiss(guardian)
 }
 
-// dismiss lets the guardian find that there is nothing to do, and returns when it has, but for its exit, so
-// that nothing of ours is left when Close returns, nor touches a directory that is removed then.
-// With a newcomer it stays.
+// dismiss lets the guardian find that there is nothing to do and returns when it is about to exit, so that when
+// Close returns, nothing of ours is left that could touch a removed directory. If there is a new user, the
+// guardian stays.
 func (s *Server) dismiss(guardian *lock) error {
 	for {
 		ended, err := guardian.try(unix.LOCK_EX)
@@ -263,8 +263,8 @@ func (s *Server) dismiss(guardian *lock) error {
 			return err
 		}
 		if !alone {
-			newcomer, err := s.users.try(unix.LOCK_SH)
-			if newcomer || err != nil {
+			newUser, err := s.users.try(unix.LOCK_SH)
+			if newUser || err != nil {
 				return err
 			}
 		}
@@ -275,11 +275,11 @@ func (s *Server) dismiss(guardian *lock) error {
 	}
 }
 
-// watch restarts a postmaster that died, so that a long-lived user comes back by itself.
+// watch restarts a postmaster that died, so that long-running users recover automatically.
 func (s *Server) watch(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	var said string
+	var lastError string
 	for {
 		select {
 		case <-ctx.Done():
@@ -290,13 +290,13 @@ func (s *Server) watch(ctx context.Context) {
 			continue
 		}
 		if !s.users.linked() || !s.place.hasCluster() {
-			s.cfg.Logf("data directory %s was removed: its PostgreSQL is not started again", s.cfg.Dir)
+			s.cfg.Logf("data directory %s was removed: its PostgreSQL will not be restarted", s.cfg.Dir)
 			return
 		}
 		err := s.starting(ctx, func() error { return s.run(ctx) })
-		if err != nil && ctx.Err() == nil && err.Error() != said {
-			said = err.Error()
-			s.cfg.Logf("%s", said)
+		if err != nil && ctx.Err() == nil && err.Error() != lastError {
+			lastError = err.Error()
+			s.cfg.Logf("%s", lastError)
 		}
 	}
 }

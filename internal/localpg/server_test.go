@@ -96,7 +96,7 @@ func TestKilledLastUserEndsServer(t *testing.T) {
 	}
 }
 
-// A guardian that was killed, the shell alone at that, is replaced by the next to start.
+// A guardian that was killed, even if only its shell, is replaced by the next to start.
 func TestKilledGuardianIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(tempDir(t), "data")
@@ -123,7 +123,7 @@ func TestKilledGuardianIsReplaced(t *testing.T) {
 	assertNothingRuns(t, s.place)
 }
 
-// Without flock(1) there is no guardian: the next user finds the server and ends it.
+// Without flock(1) there is no guardian: the next user finds the server and stops it.
 func TestKilledLastUserWithoutGuardian(t *testing.T) {
 	t.Parallel()
 	dir, empty := filepath.Join(tempDir(t), "data"), tempDir(t)
@@ -223,12 +223,12 @@ func TestRecovery(t *testing.T) {
 func TestLivingServerRevives(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(tempDir(t), "data")
-	said := make(chan string, 10)
-	s := start(t, Config{Dir: dir, Logf: func(format string, args ...any) { said <- format }})
-	other := start(t, Config{Dir: dir}) // Both notice, one restarts.
+	logged := make(chan string, 10)
+	s := start(t, Config{Dir: dir, Logf: func(format string, args ...any) { logged <- format }})
+	other := start(t, Config{Dir: dir}) // both notice, one restarts
 	execute(t, s.URL(), `CREATE TABLE kept AS SELECT 42 AS n`)
 
-	// A backend that is busy does not notice the death of its postmaster.
+	// A busy backend does not notice the death of its postmaster.
 	ctx := withPatience(t)
 	var busy sync.WaitGroup
 	busy.Go(func() {
@@ -322,8 +322,7 @@ func TestManyUsersAtOnce(t *testing.T) {
 	}
 }
 
-// TestUsersKilledAtRandom kills users at any moment of their lives; what is committed stays, and in
-// the end nothing runs.
+// TestUsersKilledAtRandom kills users at random times; committed rows survive, and in the end nothing runs.
 func TestUsersKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(tempDir(t), "data")
@@ -354,7 +353,7 @@ func TestUsersKilledAtRandom(t *testing.T) {
 	assertNothingRuns(t, again.place)
 }
 
-// Of several versions the oldest that is new enough is taken: it writes what older servers read.
+// Of several versions, the oldest that is new enough is chosen: older servers can read its output.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -362,7 +361,7 @@ func TestProgram(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "pg_dump"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for atLeast, want := range map[int]string{14: "", 16: "", 17: "pg_dump is of PostgreSQL 16, 17 or newer is needed"} {
+	for atLeast, want := range map[int]string{14: "", 16: "", 17: "pg_dump is version 16, but 17 or newer is needed"} {
 		path, major, err := Program(t.Context(), dir, "pg_dump", atLeast)
 		if want == "" && (err != nil || major != 16 || path != filepath.Join(dir, "pg_dump")) {
 			t.Errorf("at least %d: %s of %d, error %v", atLeast, path, major, err)

@@ -1,7 +1,9 @@
-// Package mcp lets language models ask: a server of the Model Context Protocol whose tools read, and change nothing.
+// Package mcp lets language models query alsobought: it is a Model Context Protocol server with read-only
+// tools.
 //
-// Every answer is what package recommend or the audit says, the same JSON as on the API and the command line, once as structured content and
-// once as text. It never ranks, and knows neither HTTP statuses nor terminals: whoever serves it words the errors that are not of a question.
+// Every answer comes from package recommend or the audit tables, as the same JSON as the API and the command
+// line, once as structured content and once as text. The package ranks nothing and knows neither HTTP statuses
+// nor terminals: whoever serves it words the errors that do not concern a question.
 package mcp
 
 import (
@@ -25,17 +27,21 @@ import (
 
 // Config of a server.
 type Config struct {
-	Database db.DBTX // a pool: tools may be called at the same time
-	Version  string  // of the program, as clients are told
+	Database db.DBTX // a pool: tools may be called concurrently
+	Version  string  // program version reported to clients
 
-	// Around runs one call. It may bound the context that it gives to call, and its error is what the client reads: one line.
+	// Around wraps each call. It may limit the context that it passes to call. Its error, one line, is sent to
+	// the client.
 	Around func(ctx context.Context, call func(context.Context) error) error
 }
 
-const instructions = "Answers from the orders of one shop: what sells most, what is bought together with an item or a basket, and why. " +
-	"Items are named exactly as in the orders; popular lists names that exist. Every answer is of one build, a count of the orders at one time."
+const instructions = "Answers from the orders of one shop: what sells most, what is bought together with " +
+	"an item or a basket, and why. " +
+	"Item names must match the orders exactly; use popular to find them. " +
+	"Every answer comes from one build, a count of the orders at one point in time."
 
-// Serve answers one client on in and out until in ends, which is no error, or ctx does. Nothing but the protocol is written to out.
+// Serve serves one client on in and out until in ends, which is not an error, or ctx does. It writes nothing
+// but the protocol to out.
 func Serve(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	err := newServer(cfg).Run(ctx, &mcp.IOTransport{Reader: io.NopCloser(in), Writer: unclosed{out}})
 	if err != nil {
@@ -44,20 +50,21 @@ func Serve(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// unclosed is a writer that stays open: it is not ours.
+// unclosed is a writer that we must not close.
 type unclosed struct{ io.Writer }
 
 // Close does nothing.
 func (unclosed) Close() error { return nil }
 
-// Handler answers clients over streamable HTTP, one message a request, without sessions: any server may answer any request. Who may ask, and
-// with bodies of which size, is for those to see to who mount it.
+// Handler serves streamable HTTP, one message per request, without sessions: any server may answer any request.
+// The caller has to authenticate clients and limit request bodies.
 func Handler(cfg Config) http.Handler {
 	server := newServer(cfg)
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
 		Stateless:    true,
 		JSONResponse: true,
-		// It is for servers without keys, and would refuse all that comes through a proxy on the same machine.
+		// The protection is meant for servers without keys and would refuse requests from a proxy on the same
+		// machine.
 		DisableLocalhostProtection: true,
 	})
 }
@@ -77,8 +84,8 @@ func newServer(cfg Config) *mcp.Server {
 	return s
 }
 
-// add adds a tool whose arguments are an In and whose answer is an Out. The arguments are checked here and by package recommend instead of by
-// their schema: its errors are not for readers.
+// add adds a tool with arguments In and answer Out. Arguments are checked here and by package recommend instead
+// of by their schema, whose errors are hard to read.
 func add[In, Out any](s *mcp.Server, cfg Config, tool mcp.Tool, answer func(context.Context, In) (Out, error)) {
 	tool.Annotations = &mcp.ToolAnnotations{ReadOnlyHint: true, IdempotentHint: true, OpenWorldHint: new(bool)}
 	tool.InputSchema, tool.OutputSchema = inputSchema[In](), schemaOf[Out]()
@@ -107,7 +114,7 @@ func add[In, Out any](s *mcp.Server, cfg Config, tool mcp.Tool, answer func(cont
 	})
 }
 
-// arguments reads the arguments of a call. Those that there are not, and those given twice, are errors.
+// arguments decodes the arguments of a call. Unknown and repeated ones are errors.
 func arguments[In any](given json.RawMessage) (in In, err error) {
 	if len(given) == 0 {
 		given = json.RawMessage("{}")
@@ -124,12 +131,12 @@ func arguments[In any](given json.RawMessage) (in In, err error) {
 		return in, fmt.Errorf("argument %.100q has the wrong type: see the input schema", name)
 	}
 	if err != nil {
-		return in, fmt.Errorf("the arguments cannot be read: %w", err)
+		return in, fmt.Errorf("invalid arguments: %w", err)
 	}
 	return in, nil
 }
 
-// encode writes an answer as the API and the command line do.
+// encode encodes an answer like the API and the command line.
 func encode(answer any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -140,13 +147,13 @@ func encode(answer any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// schemaOf is the schema of a type of this program.
+// schemaOf returns the JSON schema of a type.
 func schemaOf[T any]() *jsonschema.Schema {
 	schema, err := jsonschema.For[T](&jsonschema.ForOptions{
 		TypeSchemas: map[reflect.Type]*jsonschema.Schema{reflect.TypeFor[json.RawMessage](): {}}, // any JSON
 	})
 	if err != nil {
-		panic(err) // the type is wrong
+		panic(err) // T has no schema
 	}
 	return schema
 }

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 const orders = "order_id,item_name,ordered_at\n1,bread,2026-01-01\n1,butter,2026-01-01\n2,bread,2026-01-02\n2,butter,2026-01-02\n" +
 	"2,jam <red> & co,2026-01-02\n3,tea,2026-01-03\n3,milk,2026-01-03\n4,bread,2026-01-04\n4,milk,2026-01-04\n"
 
-// counted is a database with the orders, loaded and built.
+// counted returns a database with the orders and a build.
 func counted(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -39,7 +39,7 @@ func counted(t *testing.T) *pg.Pool {
 	return pool
 }
 
-// connect is a client of a server on the database.
+// connect returns a client of a server on the database.
 func connect(t *testing.T, pool *pg.Pool) *mcp.ClientSession {
 	t.Helper()
 	server := newServer(Config{
@@ -80,8 +80,8 @@ func call(t *testing.T, client *mcp.ClientSession, tool, arguments string) (text
 	return result.Content[0].(*mcp.TextContent).Text, result.StructuredContent, result.IsError
 }
 
-// TestAnswers: each tool says what package recommend and the audit say, byte for byte as text and the same as structured content, and that fits
-// the schema that the tool has for it.
+// TestAnswers: each tool returns the answer of package recommend or of the audit, byte for byte as text and
+// equal as structured content, and it matches the tool's schema.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	pool := counted(t)
@@ -150,7 +150,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// outputSchemas are the schemas of answers, by tool, as a client sees them.
+// outputSchemas returns the output schemas of the tools, as a client sees them.
 func outputSchemas(t *testing.T, client *mcp.ClientSession) map[string]*jsonschema.Resolved {
 	t.Helper()
 	list, err := client.ListTools(t.Context(), nil)
@@ -181,7 +181,8 @@ func resolved(t *testing.T, seen any) *jsonschema.Resolved {
 	return r
 }
 
-// TestWrongCalls: what is wrong is an error of the tool, in one line that a model can mend its call by, and the next call is answered.
+// TestWrongCalls: invalid calls are tool errors of one line that a model can act on, and the next call is
+// answered.
 func TestWrongCalls(t *testing.T) {
 	t.Parallel()
 	client := connect(t, counted(t))
@@ -195,7 +196,7 @@ func TestWrongCalls(t *testing.T) {
 		{"similar", `{"item":"bread","limt":5}`, `unknown argument "limt": see the input schema`},
 		{"similar", `{"item":"bread","measure":"pmi"}`, `measure is "pmi": choose one of affinity, count, confidence, cosine, jaccard, lift`},
 		{"similar", `{"item":"bread","min_confidence":2}`, `min_confidence is 2: choose 0 to 1`},
-		{"similar", `{"item":"bread","item":"tea"}`, `the arguments cannot be read: jsontext: duplicate object member name "item"`},
+		{"similar", `{"item":"bread","item":"tea"}`, `invalid arguments: jsontext: duplicate object member name "item"`},
 		{"similar", `["bread"]`, `the arguments are not a JSON object: see the input schema`},
 		{"popular", `{"days":366}`, `days is 366: choose 1 to 365`},
 		{"basket", `{"items":[]}`, `items has 0 names: choose 1 to 100`},
@@ -227,7 +228,7 @@ func TestNoBuild(t *testing.T) {
 	}
 }
 
-// TestTools: a client sees six tools that only read, and the bounds that package recommend has.
+// TestTools: a client sees six read-only tools with the bounds of package recommend.
 func TestTools(t *testing.T) {
 	t.Parallel()
 	list, err := connect(t, nil).ListTools(t.Context(), nil)

@@ -13,96 +13,100 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// Of lists: how many rows at most, and without a limit.
+// Rows per list: maximum and default.
 const (
 	maxList   = 100
 	listLimit = 20
 )
 
-const ofRecommendations = " Each recommendation has its evidence: similarity_score, orders_together (orders with both), confidence, lift, " +
-	"popularity_rank, a reason in words, and source: pair (bought together), popular (fills a free place) or pinned (by a rule). " +
-	"The metadata names the build, unknown items, and in note why the answer is not what was asked for."
+const ofRecommendations = " Each recommendation has its evidence: similarity_score, " +
+	"orders_together (orders with both), confidence, lift, " +
+	"popularity_rank, a reason in words, and source: pair (bought together), popular (fills an empty place) " +
+	"or pinned (by a rule). " +
+	"The metadata names the build, unknown items, and, in note, why the answer falls short of the request."
 
 var (
 	popularTool = mcp.Tool{
 		Name: "popular",
 		Description: "The items in the most orders, of all time or of the last days before the newest order. " +
-			"Also the way to find names of items." + ofRecommendations,
+			"Use it to find item names." + ofRecommendations,
 	}
 	similarTool = mcp.Tool{
 		Name:        "similar",
-		Description: "What customers also buy with one item. An item that is in no order is an error." + ofRecommendations,
+		Description: "What customers also buy with one item. An unknown item is an error." + ofRecommendations,
 	}
 	basketTool = mcp.Tool{
 		Name: "basket",
-		Description: "What goes with all items of a basket together, none of them in it. Items that are in no order are listed in " +
-			"metadata.unknown_items and left out of account." + ofRecommendations,
+		Description: "What customers also buy with the items of a basket as a whole; the basket's own items are excluded. " +
+			"Unknown items are ignored and listed in metadata.unknown_items." + ofRecommendations,
 	}
 	explainTool = mcp.Tool{
 		Name: "explain",
-		Description: "Why two items are, or are not, recommended with each other: every count and measure that the build has of the " +
-			"pair, and the newest orders that hold both. Two known items that were never bought together are all zeros.",
+		Description: "Why two items are, or are not, recommended with each other: every count and measure of the pair, " +
+			"and the newest orders with both. For items that were never bought together, all of them are zero.",
 	}
 	loadsTool = mcp.Tool{
 		Name: "loads",
-		Description: "The loads of order files, newest first: source, status, who, when, and what became of the rows " +
+		Description: "Loads of order files, newest first: source, status, user, time, and row counts by outcome " +
 			"(read, loaded, duplicate, not bought, rejected).",
 	}
 	buildsTool = mcp.Tool{
 		Name: "builds",
-		Description: "The builds, newest first: counts of all orders at one time, with their settings and sizes. The active one answers; " +
-			"others that are ready can be asked by build_id.",
+		Description: "Builds, newest first: each is a count of all orders at one point in time, " +
+			"with its settings and size. " +
+			"Questions use the active build unless build_id selects another ready one.",
 	}
 )
 
-// The arguments. A zero is the same as none: models like to fill in what they do not need. The bounds are added by inputSchema.
+// The arguments of the tools. Zero values count as absent, because models like to fill in what they do not
+// need. inputSchema adds the bounds.
 type (
 	filter struct {
 		Exclude  []string `json:"exclude,omitempty" jsonschema:"Items not to recommend, by their exact names."`
-		Category []string `json:"category,omitempty" jsonschema:"Recommend items of these categories of the catalogue only."`
-		BuildID  int64    `json:"build_id,omitempty" jsonschema:"A kept build to ask, see the tool builds; 0 is the active one."`
+		Category []string `json:"category,omitempty" jsonschema:"Recommend only items of these catalogue categories."`
+		BuildID  int64    `json:"build_id,omitempty" jsonschema:"Use this kept build, see the tool builds; 0 is the active one."`
 	}
 
 	//nolint:lll // tags cannot be broken
 	ranking struct {
-		Measure       recommend.Measure `json:"measure,omitempty" jsonschema:"What pairs are ranked by. affinity is best nearly always; the others are the plain statistics of that name."`
-		MinSupport    int64             `json:"min_support,omitempty" jsonschema:"Orders together that a pair needs to count; 0 is no threshold."`
-		MinConfidence float64           `json:"min_confidence,omitempty" jsonschema:"Confidence that a pair needs to count, 0 to 1; 0 is no threshold."`
-		Strict        bool              `json:"strict,omitempty" jsonschema:"true leaves places empty instead of filling them up by popularity."`
+		Measure       recommend.Measure `json:"measure,omitempty" jsonschema:"Measure to rank pairs by. affinity is nearly always best; the others are the standard statistics of that name."`
+		MinSupport    int64             `json:"min_support,omitempty" jsonschema:"Minimum orders together for a pair to count; 0 is no minimum."`
+		MinConfidence float64           `json:"min_confidence,omitempty" jsonschema:"Minimum confidence for a pair to count, 0 to 1; 0 is no minimum."`
+		Strict        bool              `json:"strict,omitempty" jsonschema:"true leaves places empty instead of filling them with popular items."`
 	}
 
 	popularArguments struct {
-		Limit int `json:"limit,omitempty" jsonschema:"How many items, 1 to 100; 0 is 20."`
-		Days  int `json:"days,omitempty" jsonschema:"Popularity of the last days before the newest order, 1 to 365; 0 is of all orders."`
+		Limit int `json:"limit,omitempty" jsonschema:"Number of items, 1 to 100; 0 is 20."`
+		Days  int `json:"days,omitempty" jsonschema:"Popularity over so many days up to the newest order, 1 to 365; 0 is all orders."`
 		filter
 	}
 
 	similarArguments struct {
 		Item  string `json:"item" jsonschema:"The item's exact name, as in the orders."`
-		Limit int    `json:"limit,omitempty" jsonschema:"How many items, 1 to 100; 0 is 5."`
+		Limit int    `json:"limit,omitempty" jsonschema:"Number of items, 1 to 100; 0 is 5."`
 		ranking
 		filter
 	}
 
 	basketArguments struct {
 		Items []string `json:"items" jsonschema:"The exact names of the 1 to 100 items in the basket."`
-		Limit int      `json:"limit,omitempty" jsonschema:"How many items, 1 to 100; 0 is 10."`
+		Limit int      `json:"limit,omitempty" jsonschema:"Number of items, 1 to 100; 0 is 10."`
 		ranking
 		filter
 	}
 
 	explainArguments struct {
-		Item    string `json:"item" jsonschema:"The exact name of the item that was asked about."`
-		Other   string `json:"other" jsonschema:"The exact name of the item that is or is not recommended with it."`
-		BuildID int64  `json:"build_id,omitempty" jsonschema:"A kept build to ask, see the tool builds; 0 is the active one."`
+		Item    string `json:"item" jsonschema:"The exact name of the seed item."`
+		Other   string `json:"other" jsonschema:"The exact name of the item that is, or is not, recommended with it."`
+		BuildID int64  `json:"build_id,omitempty" jsonschema:"Use this kept build, see the tool builds; 0 is the active one."`
 	}
 
 	listArguments struct {
-		Limit int32 `json:"limit,omitempty" jsonschema:"How many, 1 to 100; 0 is 20."`
+		Limit int32 `json:"limit,omitempty" jsonschema:"Number of rows, 1 to 100; 0 is 20."`
 	}
 )
 
-// inputSchema is the schema of arguments, with their bounds.
+// inputSchema returns the schema of the arguments, with their bounds.
 func inputSchema[In any]() *jsonschema.Schema {
 	schema := schemaOf[In]()
 	for name, argument := range schema.Properties {
@@ -139,7 +143,7 @@ func (r ranking) options(limit int, f filter) recommend.Options {
 	}
 }
 
-// tools are what the tools do.
+// tools implements the tools.
 type tools struct {
 	recommender *recommend.Recommender
 	queries     *db.Queries
@@ -172,7 +176,7 @@ func (t tools) explain(ctx context.Context, in explainArguments) (recommend.Expl
 	return t.recommender.Explain(ctx, in.Item, in.Other, in.BuildID)
 }
 
-// The lists are objects, as the protocol wants structured content to be.
+// The lists are objects, because the protocol requires structured content to be one.
 type (
 	loadList struct {
 		Loads []db.Load `json:"loads"`
@@ -214,7 +218,7 @@ func (in listArguments) limit() (int32, error) {
 	return in.Limit, nil
 }
 
-// named refuses an argument that is not there; package recommend would call it unknown.
+// named refuses a missing name; package recommend would report it as unknown.
 func named(argument, name string) error {
 	if name == "" {
 		return &recommend.InvalidError{Field: argument, Problem: "is missing: name an item"}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Tolerance is the relative difference that two programs may come to by adding and rounding in different orders.
+// Tolerance is the relative difference that different orders of summation and rounding may cause.
 const Tolerance = 1e-9
 
 // Near reports whether a and b are equal within Tolerance.
@@ -24,11 +24,12 @@ type Row struct {
 	OrdersTogether int64
 	Confidence     float64
 	Lift           float64
-	With           string // the asked item of the evidence, if the answer tells
+	With           string // the seed item of the evidence, if the answer has it
 }
 
-// CheckRanking returns in what got is not the first limit of the ranked candidates. Candidates whose sums are equal within Tolerance may
-// stand either way round, unless they tie beyond doubt: then the tie rule decides.
+// CheckRanking returns an error unless got is the first limit of the ranked candidates. Candidates whose sums
+// are equal within Tolerance may come in either order, unless their sums are certain to be equal: then the tie
+// rule decides.
 func CheckRanking(got []string, ranked []Candidate, limit int) error {
 	want := ranked[:min(limit, len(ranked))]
 	if len(got) != len(want) {
@@ -45,7 +46,8 @@ func CheckRanking(got []string, ranked []Candidate, limit int) error {
 		case !found:
 			return fmt.Errorf("place %d: %q is no candidate, or is named twice", place+1, name)
 		case !r.near(want[place]):
-			return fmt.Errorf("place %d: %q with %v, want %q with %v", place+1, name, r.Total, want[place].Item, want[place].Total)
+			return fmt.Errorf("place %d: %q with %v, want %q with %v",
+				place+1, name, r.Total, want[place].Item, want[place].Total)
 		}
 		delete(byName, name)
 		for _, before := range chosen {
@@ -65,7 +67,7 @@ func CheckRanking(got []string, ranked []Candidate, limit int) error {
 	return nil
 }
 
-// Check returns everything in which got is not the answer to q.
+// Check returns everything that distinguishes got from the answer to q.
 func (c *Counts) Check(q Question, got []Row) error {
 	pinned, ranked, filled, _ := c.answer(q)
 	names, per := make([]string, len(got)), map[string]int{}
@@ -74,7 +76,7 @@ func (c *Counts) Check(q Question, got []Row) error {
 		per[r.Source]++
 	}
 	first := per["pinned"]
-	last := min(first+min(q.Limit-len(pinned), len(ranked)), len(got)) // of those that are ranked
+	last := min(first+min(q.Limit-len(pinned), len(ranked)), len(got)) // end of the ranked rows
 	errs := []error{CheckRanking(names[first:last], ranked, q.Limit-len(pinned))}
 	if !slices.Equal(names[:first], pinned) {
 		errs = append(errs, fmt.Errorf("pinned are %q, want %q", names[:first], pinned))
@@ -102,7 +104,7 @@ func (c *Counts) Check(q Question, got []Row) error {
 			errs = append(errs, fmt.Errorf("%q: %w", r.Item, err))
 		}
 		if r.Score > before || !(r.Score >= 0) {
-			errs = append(errs, fmt.Errorf("%q: score %v after %v: it has to lie in [0, 1] and never rise", r.Item, r.Score, before))
+			errs = append(errs, fmt.Errorf("%q: score %v after %v: want [0, 1], never rising", r.Item, r.Score, before))
 		}
 		before = r.Score
 	}
@@ -117,7 +119,7 @@ func (c *Counts) checkRow(q Question, r Row, ranked Candidate) error {
 	if len(c.known(q.Asked)) == 0 {
 		return c.checkPopular(q, r, item)
 	}
-	score, exact := c.score(q, ranked.Total), c.score(q, ranked.said)
+	score, exact := c.score(q, ranked.Total), c.score(q, ranked.gross)
 	if r.Source == "pinned" {
 		score, exact = 1, 0
 	}
@@ -127,7 +129,8 @@ func (c *Counts) checkRow(q Question, r Row, ranked Candidate) error {
 	return c.checkEvidence(q, r)
 }
 
-// checkPopular checks a row of an answer to nothing asked: the empty rule, whose confidence is the share of all orders.
+// checkPopular checks a row of an answer without seed items: the empty rule, whose confidence is the share of
+// all orders.
 func (c *Counts) checkPopular(q Question, r Row, item Item) error {
 	all, orders := c.Orders, item.Orders
 	if q.Days > 0 {
@@ -143,7 +146,8 @@ func (c *Counts) checkPopular(q Question, r Row, item Item) error {
 	if r.Source == "pinned" {
 		score = 1
 	}
-	if r.Source == "pair" || !Near(r.Score, score) || r.OrdersTogether != orders || !Near(r.Confidence, share) || r.Lift != 1 {
+	if r.Source == "pair" || !Near(r.Score, score) ||
+		r.OrdersTogether != orders || !Near(r.Confidence, share) || r.Lift != 1 {
 		return fmt.Errorf("%+v, want %d orders, the share %v of all", r, orders, share)
 	}
 	return nil
@@ -165,7 +169,7 @@ func (c *Counts) checkEvidence(q Question, r Row) error {
 		return fmt.Errorf("evidence %+v, want one of %+v", r, possible)
 	}
 	for _, e := range possible {
-		// The counts of tied asked items may be the same, then only the name tells which one was taken.
+		// Tied seed items may have the same counts; then only the name tells which one was used.
 		if r.With != "" && e.ingredients == possible[shown].ingredients && e.rank < possible[shown].rank {
 			return fmt.Errorf("evidence with %q, which ties with %q: that has more baskets or the smaller name", r.With, e.With)
 		}

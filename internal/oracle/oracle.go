@@ -1,5 +1,6 @@
-// Package oracle is docs/scoring.md in plain Go maps, for tests: every statistic, measure and ranking, counted the naive way, and what an
-// answer of the program may differ in from it. It asks no database and shares no code with what it checks.
+// Package oracle is an independent, naive implementation of docs/scoring.md in plain Go maps, for tests. It
+// counts every statistic, measure and ranking, and checks answers of the program against them within rounding
+// errors. It uses no database and shares no code with what it checks.
 package oracle
 
 import (
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-// Settings are those of a build, field by field, so that one converts to the other.
+// Settings has the fields of builds.Settings, so that one converts to the other.
 type Settings struct {
 	MaxBasket          int32
 	NeighboursKept     int32
@@ -24,13 +25,13 @@ type Settings struct {
 	HalfLifeDays       float64
 }
 
-// Orders are sets of items by order id.
+// Orders maps order IDs to sets of items.
 type Orders map[string]map[string]bool
 
-// Times are when orders were made, by order id. An order need not have one.
+// Times maps order IDs to times. An order may have none.
 type Times map[string]time.Time
 
-// Add puts one line into its order. A repeat changes nothing.
+// Add adds a line to its order. Repeats change nothing.
 func (o Orders) Add(order, item string) {
 	if o[order] == nil {
 		o[order] = map[string]bool{}
@@ -38,63 +39,64 @@ func (o Orders) Add(order, item string) {
 	o[order][item] = true
 }
 
-// Item is what one item counts for.
+// Item holds the statistics of one item.
 type Item struct {
 	Orders         int64   // orders that hold it
 	Baskets        int64   // counted baskets that hold it: n
 	PopularityRank int64   // by orders, then by the bytes of the name
 	BasketsRank    int64   // by baskets, then by the bytes of the name: the tie rule of every ranking
-	Mass           float64 // what the age of its baskets leaves of them: m
+	Mass           float64 // sum of the decayed weights of its baskets: m
 }
 
-// Pair is what two items share.
+// Pair holds the statistics of two items.
 type Pair struct {
 	Orders int64   // counted baskets that hold both: c
-	Weight float64 // the sum over them of what their age leaves of 1/(size - 1): w
-	sizes  uint64  // a fingerprint of their sizes and ages: equal ones make equal weights in any arithmetic
+	Weight float64 // sum over these baskets of 1/(size - 1), decayed by age: w
+	sizes  uint64  // fingerprint of their sizes and ages: if equal, so are the weights, in any arithmetic
 }
 
-// one is the weight of an order that has no age. Weights are whole parts of it: docs/architecture.md says why. After the oldest half-lives an
-// order ages no more.
+// one is the weight of an order that does not decay. Weights are integers in these units: docs/architecture.md
+// says why. Orders do not decay further after the oldest half-lives.
 const (
 	one    = 1 << 38
 	oldest = 28
 )
 
-// basket is a counted one.
+// basket is a counted basket.
 type basket struct {
 	items []string
-	units int64 // what its age leaves of one
+	units int64 // weight after decay, at most one
 }
 
-// Counts are all statistics of some orders under some settings.
+// Counts holds all statistics of some orders under some settings.
 type Counts struct {
 	Settings Settings
 	Orders   int64
 	Lines    int64
 	Baskets  int64 // counted baskets: N
 	Items    map[string]Item
-	Newest   time.Time // of all orders; zero: none has a time
+	Newest   time.Time // time of the newest order; zero if none has a time
 
 	popular []string         // by PopularityRank
-	baskets []basket         // the counted ones
-	holding map[string][]int // by item, its places in baskets
+	baskets []basket         // counted baskets
+	holding map[string][]int // by item, its indexes in baskets
 	days    map[int64][][]string
 
-	mu            sync.Mutex
-	neighbours    map[string][]Candidate
-	led, overlaps map[string]map[string]overlap
-	chance        float64
+	mu                sync.Mutex
+	neighbours        map[string][]Candidate
+	stepsOf, overlaps map[string]map[string]overlap
+	chance            float64
 }
 
-// Count counts orders of which nobody knows when they were made.
+// Count counts orders without times.
 func Count(orders Orders, settings Settings) *Counts { return CountTimed(orders, nil, settings) }
 
-// CountTimed counts orders.
+// CountTimed counts orders with times.
 func CountTimed(orders Orders, times Times, settings Settings) *Counts {
 	c := &Counts{
 		Settings: settings, Items: map[string]Item{}, holding: map[string][]int{}, days: map[int64][][]string{},
-		neighbours: map[string][]Candidate{}, led: map[string]map[string]overlap{}, overlaps: map[string]map[string]overlap{},
+		neighbours: map[string][]Candidate{},
+		stepsOf:    map[string]map[string]overlap{}, overlaps: map[string]map[string]overlap{},
 	}
 	for id := range orders {
 		if at, known := times[id]; known && at.After(c.Newest) {
@@ -138,7 +140,7 @@ func CountTimed(orders Orders, times Times, settings Settings) *Counts {
 	return c
 }
 
-// units are what its age leaves of an order, 0 for one that does not count at all.
+// units returns the decayed weight of an order, 0 if it does not count at all.
 func (c *Counts) units(at time.Time, known bool) int64 {
 	if !known {
 		if c.Settings.WindowDays > 0 || c.Settings.HalfLifeDays > 0 {
@@ -159,7 +161,7 @@ func (c *Counts) units(at time.Time, known bool) int64 {
 // dayOf numbers the days in UTC.
 func dayOf(at time.Time) int64 { return at.Unix() / (24 * 60 * 60) }
 
-// recent counts the orders of the last days before the newest one, and those of them that hold an item.
+// recent counts the orders of the last days before the newest one, in total and per item.
 func (c *Counts) recent(days int) (all int64, perItem map[string]int64) {
 	perItem = map[string]int64{}
 	for day, orders := range c.days {
@@ -176,7 +178,7 @@ func (c *Counts) recent(days int) (all int64, perItem map[string]int64) {
 	return all, perItem
 }
 
-// LastYear counts the orders of each of the last 365 days, numbered from 1970 on, and those of them that hold an item.
+// LastYear counts the orders of each of the last 365 days, in total and per item. Days are numbered from 1970.
 func (c *Counts) LastYear() (orders map[int64]int64, perItem map[string]map[int64]int64) {
 	orders, perItem = map[int64]int64{}, map[string]map[int64]int64{}
 	for day, all := range c.days {
@@ -215,7 +217,7 @@ func (c *Counts) rank() {
 	}
 }
 
-// With returns what an item shares with every item that it shares a counted basket with.
+// With returns the statistics of an item with every item that it shares a counted basket with.
 func (c *Counts) With(item string) map[string]Pair {
 	pairs, units := map[string]Pair{}, map[string]int64{}
 	for _, place := range c.holding[item] {
@@ -238,14 +240,16 @@ func (c *Counts) With(item string) map[string]Pair {
 	return pairs
 }
 
-// Value is what item says for other under a measure. Conversions keep the compiler from fusing operations, which would change the last bit.
+// Value returns the measure of other given item. Conversions keep the compiler from fusing operations, which
+// would change the last bit.
 func (c *Counts) Value(measure, item, other string, p Pair) float64 {
 	together, all := float64(p.Orders), float64(c.Baskets)
 	ni, nj := float64(c.Items[item].Baskets), float64(c.Items[other].Baskets)
 	switch measure {
 	case "affinity":
 		mi, mj := c.Items[item].Mass, max(c.Items[other].Mass, 1)
-		return together / (together + c.Settings.Shrinkage) * p.Weight / float64(mi*math.Pow(mj, c.Settings.PopularityExponent))
+		return together / (together + c.Settings.Shrinkage) * p.Weight /
+			float64(mi*math.Pow(mj, c.Settings.PopularityExponent))
 	case "count":
 		return together
 	case "confidence":
@@ -260,10 +264,11 @@ func (c *Counts) Value(measure, item, other string, p Pair) float64 {
 	panic("no such measure: " + measure)
 }
 
-// ingredients is a fingerprint of all that goes into Value: where it is equal, values are equal in any arithmetic.
+// ingredients returns a fingerprint of everything that goes into Value: if it is equal, so are the values, in
+// any arithmetic.
 func (c *Counts) ingredients(measure, item, other string, p Pair) uint64 {
 	if measure != "affinity" {
-		// Divisions and roots of whole numbers have the same bits in every program.
+		// Divisions and square roots of integers are exact to the bit in every program.
 		return math.Float64bits(c.Value(measure, item, other, p))
 	}
 	f := scatter(scatter(uint64(p.Orders)) + p.sizes)
@@ -274,7 +279,7 @@ func (c *Counts) ingredients(measure, item, other string, p Pair) uint64 {
 	return f
 }
 
-// scatter is the finish of splitmix64: every bit of x moves every bit of the result.
+// scatter is the finalizer of splitmix64: every bit of x affects every bit of the result.
 func scatter(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -2,21 +2,22 @@ package oracle
 
 import "slices"
 
-// What an item says of another by way of its closest neighbours is counted with the first twenty, those with which it shares six orders or
-// more. With fifteen orders together half of a step is believed.
+// Overlaps go through the closest neighbours of an item: at most twenty, each with at least six orders
+// together. A step with fifteen orders together is trusted by half.
 const (
-	closest  = 20
-	fewest   = 6
-	believed = 15 * 15
+	closest       = 20
+	minOrders     = 6
+	halfTrustedSq = 15 * 15
 )
 
-// overlap is what one item says of another by way of others.
+// overlap is the part of an item's evidence for another that comes through others.
 type overlap struct {
 	value       float64
 	ingredients uint64
 }
 
-// Neighbours ranks all others of an item by affinity; a build keeps the first Settings.NeighboursKept of them. The list is not to be changed.
+// Neighbours ranks all others of an item by affinity; a build keeps the first Settings.NeighboursKept of them.
+// The caller must not change the list.
 func (c *Counts) Neighbours(item string) []Candidate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -30,7 +31,8 @@ func (c *Counts) ranked(item string) []Candidate {
 	candidates := make([]Candidate, 0)
 	for other, p := range c.With(item) {
 		next := Candidate{Item: other, baskets: c.Items[other].Baskets}
-		candidates = append(candidates, next.plus(c.Value("affinity", item, other, p), c.ingredients("affinity", item, other, p)))
+		candidates = append(candidates,
+			next.plus(c.Value("affinity", item, other, p), c.ingredients("affinity", item, other, p)))
 	}
 	slices.SortFunc(candidates, Candidate.compare)
 	c.neighbours[item] = candidates
@@ -42,8 +44,8 @@ func (c *Counts) kept(item string) []Candidate {
 	return all[:min(len(all), int(c.Settings.NeighboursKept))]
 }
 
-// Step is how an item leads to one of its closest neighbours: its weight with it as a share of the weights with all of them, the less the
-// fewer orders are behind it. To others no step leads.
+// Step returns how strongly an item leads to one of its closest neighbours: the weight of the pair as a share
+// of the weights with all of them, reduced if few orders are behind it. It is 0 for other items.
 func (c *Counts) Step(item, other string) float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,7 +53,7 @@ func (c *Counts) Step(item, other string) float64 {
 }
 
 func (c *Counts) steps(item string) map[string]overlap {
-	if known, found := c.led[item]; found {
+	if known, found := c.stepsOf[item]; found {
 		return known
 	}
 	first := c.kept(item)
@@ -65,17 +67,20 @@ func (c *Counts) steps(item string) map[string]overlap {
 	steps := map[string]overlap{}
 	for _, n := range first {
 		p := with[n.Item]
-		if p.Orders < fewest {
+		if p.Orders < minOrders {
 			continue
 		}
 		squared := float64(p.Orders * p.Orders)
-		steps[n.Item] = overlap{squared / (squared + believed) * p.Weight / sum, scatter(scatter(uint64(p.Orders)+p.sizes) + all)}
+		steps[n.Item] = overlap{
+			squared / (squared + halfTrustedSq) * p.Weight / sum, scatter(scatter(uint64(p.Orders)+p.sizes) + all),
+		}
 	}
-	c.led[item] = steps
+	c.stepsOf[item] = steps
 	return steps
 }
 
-// Overlap is what item says of other by way of its closest neighbours: every step, times the affinity that the neighbour has kept for other.
+// Overlap returns how much of the evidence of item for other comes through its closest neighbours: the sum of
+// every step times the neighbour's kept affinity for other.
 func (c *Counts) Overlap(item, other string) float64 { return c.overlapsOf(item)[other].value }
 
 func (c *Counts) overlapsOf(item string) map[string]overlap {
@@ -102,10 +107,10 @@ func (c *Counts) overlapsOf(item string) map[string]overlap {
 	return sums
 }
 
-// discount is how much of the overlap is taken off: nothing for one item, the more the larger the basket.
-func (c *Counts) discount(q Question, asked int) float64 {
-	if q.Measure != "affinity" || asked < 2 {
+// discount returns the share of the overlap to subtract: nothing for one seed, more for larger baskets.
+func (c *Counts) discount(q Question, seeds int) float64 {
+	if q.Measure != "affinity" || seeds < 2 {
 		return 0
 	}
-	return c.Settings.OverlapDiscount * float64(asked-1) / float64(asked+4)
+	return c.Settings.OverlapDiscount * float64(seeds-1) / float64(seeds+4)
 }

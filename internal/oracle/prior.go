@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// BasketLines are the lines of counted baskets.
+// BasketLines returns the number of lines of counted baskets.
 func (c *Counts) BasketLines() int64 {
 	lines := int64(0)
 	for _, item := range c.Items {
@@ -15,9 +15,10 @@ func (c *Counts) BasketLines() int64 {
 	return lines
 }
 
-// ChanceShare is how much of what shares baskets does so by chance: the chance that two random lines name one item, as a share of the chance
-// that two random partners of an item, out of two of its baskets, are one item. It is 1 when no partner was met twice, 0 below thirty
-// baskets, and has six digits.
+// ChanceShare returns how much of the co-occurrence is due to chance: the probability that two random lines
+// name the same item, divided by the probability that two random partners of an item, from two of its baskets,
+// are the same item. It is 1 if no partner occurs twice and 0 below thirty baskets, and is rounded to six
+// digits.
 func (c *Counts) ChanceShare() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,23 +53,25 @@ func (c *Counts) ChanceShare() float64 {
 	return c.chance
 }
 
-// prior is what popularity says to a basket for each of an item's baskets to the power of 1 - PopularityExponent: the more, the fewer baskets the
-// asked items are in, and nothing of similar items.
-func (c *Counts) prior(q Question, asked []string) float64 {
-	if q.Measure != "affinity" || q.Boosted || len(asked) == 0 {
+// prior returns the weight of popularity for a basket, to be multiplied by an item's baskets to the power of 1
+// - PopularityExponent. It is larger if the seeds are in fewer baskets, and 0 for similar items.
+func (c *Counts) prior(q Question, seeds []string) float64 {
+	if q.Measure != "affinity" || q.Boosted || len(seeds) == 0 {
 		return 0
 	}
 	few := 0.0
-	for _, item := range asked {
+	for _, item := range seeds {
 		few += 1 / float64(c.Items[item].Baskets+1)
 	}
 	chance := c.ChanceShare()
-	return c.Settings.PopularityPrior * chance * chance * chance / (1.2 - chance) / max(float64(c.BasketLines()), 1) * few / float64(len(asked))
+	return c.Settings.PopularityPrior * chance * chance * chance / (1.2 - chance) /
+		max(float64(c.BasketLines()), 1) * few / float64(len(seeds))
 }
 
-// standing is who may be in the answer: ranked what shares orders with the asked items, and behind it what is popular, unless the question is
-// strict. Where popularity says something to the basket, it speaks for what shares nothing, too, and all are ranked together.
-func (c *Counts) standing(q Question) (ranked []Candidate, popular []string) {
+// eligible returns the candidates of an answer: the ranked items that share orders with the seeds, followed by
+// popular items unless the question is strict. If the popularity prior is not 0, it also applies to items that
+// share no orders with the seeds, and all are ranked together.
+func (c *Counts) eligible(q Question) (ranked []Candidate, popular []string) {
 	ranked = c.Candidates(q)
 	if q.Strict {
 		return ranked, nil
@@ -81,7 +84,8 @@ func (c *Counts) standing(q Question) (ranked []Candidate, popular []string) {
 	for _, name := range popular {
 		orders := c.Items[name].Orders
 		next := Candidate{Item: name, popular: true, baskets: orders}
-		ranked = append(ranked, next.plus(prior*math.Pow(float64(orders), 1-c.Settings.PopularityExponent), scatter(scatter(uint64(orders)))))
+		value := prior * math.Pow(float64(orders), 1-c.Settings.PopularityExponent)
+		ranked = append(ranked, next.plus(value, scatter(scatter(uint64(orders)))))
 	}
 	slices.SortStableFunc(ranked, func(a, b Candidate) int { return cmp.Compare(b.Total, a.Total) })
 	return ranked, nil

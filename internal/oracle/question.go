@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// Question is what can be asked of answer(), and what is in force when it is.
+// Question is a question to answer(), with the rules and the catalogue in force.
 type Question struct {
-	Asked         []string // unknown items and repeats count for nothing
+	Asked         []string // the seed items; unknown items and repeats are ignored
 	Boosted       bool     // similar items: affinity times n_j^SimilarExponent
 	Measure       string
 	MinSupport    int64
 	MinConfidence float64
 	Exclude       []string
-	Categories    []string // none: all
-	Days          int      // nothing asked: popularity of the last days; 0 for that of all orders
+	Categories    []string // empty: all
+	Days          int      // without seeds: popularity in the last days; 0 for all orders
 	Strict        bool
 	Limit         int
 
@@ -24,46 +24,46 @@ type Question struct {
 	Catalogue map[string]Attributes
 }
 
-// Candidate is an item that may be recommended, with its sum over the asked items. That of a popular item is what popularity says, and its baskets
-// are its orders.
+// Candidate is an item that may be recommended, with the sum of its values over the seeds. For a popular item,
+// Total is the popularity prior and baskets its number of orders.
 type Candidate struct {
 	Item  string
 	Total float64
 
-	popular     bool    // it shares no orders with them, or none that are kept
-	said        float64 // the sum before anything was taken off: what Total is exact to a share of
+	popular     bool    // shares no orders with the seeds, or only pairs that are not kept
+	gross       float64 // the sum before discounts; the error of Total is relative to it
 	baskets     int64
 	ingredients uint64
 }
 
 func (a Candidate) plus(value float64, ingredients uint64) Candidate {
 	a.Total += value
-	a.said += value
+	a.gross += value
 	a.ingredients = scatter(a.ingredients + ingredients)
 	return a
 }
 
-// less takes off what was said by way of others, and never more than there is.
+// less subtracts the share of the overlap, but never more than there is.
 func (a Candidate) less(share float64, o overlap) Candidate {
 	if share == 0 {
 		return a
 	}
-	a.Total = max(a.said-float64(share*o.value), 0)
+	a.Total = max(a.gross-float64(share*o.value), 0)
 	a.ingredients = scatter(a.ingredients + scatter(o.ingredients))
 	return a
 }
 
-// nothing reports whether all was taken off beyond doubt.
+// nothing reports whether the overlap is certain to cancel the whole value.
 func (a Candidate) nothing(share float64, o overlap) bool {
-	return share > 0 && float64(share*o.value)-a.said > Tolerance*a.said
+	return share > 0 && float64(share*o.value)-a.gross > Tolerance*a.gross
 }
 
-// near reports whether both have the same sum within Tolerance of what it was made of.
+// near reports whether the sums are equal within Tolerance of their gross values.
 func (a Candidate) near(b Candidate) bool {
-	return math.Abs(a.Total-b.Total) <= Tolerance*max(a.said, b.said)
+	return math.Abs(a.Total-b.Total) <= Tolerance*max(a.gross, b.gross)
 }
 
-// compare is the one tie rule: the larger sum, then more baskets, then the name's bytes.
+// compare is the tie rule: the larger sum, then more baskets, then the bytes of the name.
 func (a Candidate) compare(b Candidate) int {
 	return cmp.Or(cmp.Compare(b.Total, a.Total), a.compareTied(b))
 }
@@ -72,40 +72,40 @@ func (a Candidate) compareTied(b Candidate) int {
 	return cmp.Or(cmp.Compare(b.baskets, a.baskets), cmp.Compare(a.Item, b.Item))
 }
 
-// ties reports whether both have the same sum beyond doubt. Sums that are merely close may come out either way.
+// ties reports whether the sums are certain to be equal. Sums that are merely close may come out either way.
 func (a Candidate) ties(b Candidate) bool {
 	return a.Total == b.Total && a.ingredients == b.ingredients
 }
 
-// Candidates ranks every item that shares orders with what is asked, however many that are.
+// Candidates ranks every item that shares orders with the seeds.
 func (c *Counts) Candidates(q Question) []Candidate {
-	asked := c.known(q.Asked)
-	share := c.discount(q, len(asked))
+	seeds := c.known(q.Asked)
+	share := c.discount(q, len(seeds))
 	may := c.filter(q)
 	candidates := map[string]Candidate{}
-	for _, item := range asked {
+	for _, item := range seeds {
 		var overlaps map[string]overlap
 		if share > 0 {
 			overlaps = c.overlapsOf(item)
 		}
-		for _, says := range c.says(q, item, may) {
-			if slices.Contains(asked, says.Item) {
+		for _, value := range c.valuesOf(q, item, may) {
+			if slices.Contains(seeds, value.Item) {
 				continue
 			}
-			sum, found := candidates[says.Item]
+			sum, found := candidates[value.Item]
 			if !found {
-				sum = Candidate{Item: says.Item, baskets: says.baskets}
+				sum = Candidate{Item: value.Item, baskets: value.baskets}
 			}
-			if o := overlaps[says.Item]; says.nothing(share, o) {
-				sum.said += says.said
+			if o := overlaps[value.Item]; value.nothing(share, o) {
+				sum.gross += value.gross
 			} else {
-				rest := says.less(share, o)
-				said := sum.said + rest.said
-				// Which asked item said it is an ingredient too: the same two values the other way round are added in another order.
+				rest := value.less(share, o)
+				gross := sum.gross + rest.gross
+				// The seed is an ingredient too: the same values from other seeds are added in another order.
 				sum = sum.plus(rest.Total, scatter(rest.ingredients+uint64(c.Items[item].BasketsRank)))
-				sum.said = said
+				sum.gross = gross
 			}
-			candidates[says.Item] = sum
+			candidates[value.Item] = sum
 		}
 	}
 	ranked := slices.Collect(maps.Values(candidates))
@@ -113,10 +113,10 @@ func (c *Counts) Candidates(q Question) []Candidate {
 		for i := range ranked {
 			boost := math.Pow(float64(ranked[i].baskets), c.Settings.SimilarExponent)
 			ranked[i].Total *= boost
-			ranked[i].said *= boost
+			ranked[i].gross *= boost
 		}
 	}
-	if prior := c.prior(q, asked); prior > 0 {
+	if prior := c.prior(q, seeds); prior > 0 {
 		for i, r := range ranked {
 			ranked[i] = r.plus(prior*math.Pow(float64(r.baskets), 1-c.Settings.PopularityExponent), scatter(uint64(r.baskets)))
 		}
@@ -125,25 +125,27 @@ func (c *Counts) Candidates(q Question) []Candidate {
 	return ranked
 }
 
-// says ranks what one asked item says, pairs below a threshold and what may not be recommended taken out first.
-func (c *Counts) says(q Question, item string, may func(string) bool) []Candidate {
-	said := make([]Candidate, 0)
+// valuesOf ranks the items that share orders with one seed, except pairs below a threshold and items that may
+// not be recommended.
+func (c *Counts) valuesOf(q Question, item string, may func(string) bool) []Candidate {
+	values := make([]Candidate, 0)
 	for other, p := range c.With(item) {
 		confidence := float64(p.Orders) / float64(c.Items[item].Baskets)
 		if p.Orders < q.MinSupport || confidence < q.MinConfidence || !may(other) {
 			continue
 		}
 		next := Candidate{Item: other, baskets: c.Items[other].Baskets}
-		said = append(said, next.plus(c.Value(q.Measure, item, other, p), c.ingredients(q.Measure, item, other, p)))
+		values = append(values,
+			next.plus(c.Value(q.Measure, item, other, p), c.ingredients(q.Measure, item, other, p)))
 	}
-	slices.SortFunc(said, Candidate.compare)
-	if kept := int(c.Settings.NeighboursKept); q.Measure == "affinity" && len(said) > kept {
-		said = said[:kept]
+	slices.SortFunc(values, Candidate.compare)
+	if kept := int(c.Settings.NeighboursKept); q.Measure == "affinity" && len(values) > kept {
+		values = values[:kept]
 	}
-	return said
+	return values
 }
 
-// known returns the items of some order, each once, in the order of BasketsRank.
+// known returns the known items, each once, in the order of BasketsRank.
 func (c *Counts) known(names []string) []string {
 	known := map[string]bool{}
 	for _, name := range names {
@@ -156,15 +158,15 @@ func (c *Counts) known(names []string) []string {
 	})
 }
 
-// score maps a sum to [0, 1]: the mean over the asked items, at most 1; of counts, the share of their baskets; of lifts, m / (1 + m) of the
-// mean m.
+// score maps a sum to [0, 1]: the mean over the seeds, at most 1; for count, the share of their baskets; for
+// lift, m / (1 + m) of the mean m.
 func (c *Counts) score(q Question, total float64) float64 {
-	asked := c.known(q.Asked)
-	mean := total / float64(len(asked))
+	seeds := c.known(q.Asked)
+	mean := total / float64(len(seeds))
 	switch q.Measure {
 	case "count":
 		baskets := int64(0)
-		for _, item := range asked {
+		for _, item := range seeds {
 			baskets += c.Items[item].Baskets
 		}
 		return total / float64(baskets)
@@ -176,10 +178,10 @@ func (c *Counts) score(q Question, total float64) float64 {
 	return mean
 }
 
-// fillers lists, most popular first, what may take places that nothing else takes.
+// fillers lists the popular items that may fill empty places, most popular first.
 func (c *Counts) fillers(q Question) []string {
-	may, asked, popular := c.filter(q), c.known(q.Asked), c.popular
-	if len(asked) == 0 && q.Days > 0 {
+	may, seeds, popular := c.filter(q), c.known(q.Asked), c.popular
+	if len(seeds) == 0 && q.Days > 0 {
 		_, recent := c.recent(q.Days)
 		popular = slices.SortedFunc(maps.Keys(recent), func(a, b string) int {
 			return cmp.Or(cmp.Compare(recent[b], recent[a]), cmp.Compare(c.Items[a].PopularityRank, c.Items[b].PopularityRank))
@@ -191,16 +193,16 @@ func (c *Counts) fillers(q Question) []string {
 	}
 	var items []string
 	for _, name := range popular {
-		if may(name) && !slices.Contains(asked, name) && !paired[name] {
+		if may(name) && !slices.Contains(seeds, name) && !paired[name] {
 			items = append(items, name)
 		}
 	}
 	return items
 }
 
-// Evidence is what stands behind a recommendation.
+// Evidence holds the statistics behind a recommendation.
 type Evidence struct {
-	With           string // the asked item that says most
+	With           string // the seed with the largest value
 	OrdersTogether int64
 	Confidence     float64
 	Lift           float64
@@ -210,7 +212,8 @@ type Evidence struct {
 	ingredients uint64
 }
 
-// evidence lists the asked items that say most for an item: more than one where they say as good as the same.
+// evidence lists the seeds with the largest value for an item: several if their values are equal within
+// Tolerance.
 func (c *Counts) evidence(q Question, item string) []Evidence {
 	var all []Evidence
 	most := 0.0

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Shape describes random orders.
+// Shape describes a set of random orders.
 type Shape struct {
 	Name    string
 	Orders  int
 	Items   int
-	MaxSize int     // items per order: 1 to MaxSize, each size as likely
-	Skew    float64 // 0 draws every item as often, more draws the first ones more often
-	Odd     bool    // names that are hard to quote, to sort and to compare
+	MaxSize int     // items per order: uniform from 1 to MaxSize
+	Skew    float64 // 0 is uniform; larger values favour the first items
+	Odd     bool    // use names that are hard to quote, sort and compare
 }
 
-// Shapes are different in what they are likely to break.
+// Shapes returns shapes that are likely to break different things.
 func Shapes() []Shape {
 	return []Shape{
 		{Name: "full of ties", Orders: 40, Items: 12, MaxSize: 4},
@@ -34,15 +34,15 @@ func Shapes() []Shape {
 	}
 }
 
-// oddNames have no outer white space, because a loader trims that.
+// oddNames have no surrounding white space, because loading trims it.
 var oddNames = []string{
-	"a", "B", "b", "Z", "Ä", "ä", "é", "ß", "SS", "i", "İ", "ı", "😀", "\uffff", "日本", "ﬁ", "fi", //nolint:gosmopolitan // other scripts are the point
+	"a", "B", "b", "Z", "Ä", "ä", "é", "ß", "SS", "i", "İ", "ı", "😀", "\uffff", "日本", "ﬁ", "fi", //nolint:gosmopolitan // deliberately other scripts
 	"NA", "null", "NULL", "007", "7", "7.0", "true", "-1", "1e3", "%", "100%", "_", "\\N", "\\", "a\\b", "'", "''", `"`, `say "hi"`,
 	"a,b", "a;b", "a/b", "a\tb", "two\nlines", "a  b", "a b", "{a,b}", "{}", "$1", "@name", "; DROP TABLE items; --", "<b>",
 	"Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", strings.Repeat("long ", 380) + "name",
 }
 
-// Random makes orders of a shape. The same source makes the same orders.
+// Random returns random orders of a shape. The same source gives the same orders.
 func Random(rnd *rand.Rand, shape Shape) Orders {
 	orders := Orders{}
 	for n := range shape.Orders {
@@ -59,10 +59,12 @@ func Random(rnd *rand.Rand, shape Shape) Orders {
 	return orders
 }
 
-// Newest is the time of the newest order of RandomTimes. Half a day before it clocks were changed in Europe.
+// Newest is the time of the newest order of RandomTimes, half a day after the start of daylight saving time in
+// Europe.
 var Newest = time.Date(2024, 3, 31, 12, 0, 0, 0, time.UTC)
 
-// RandomTimes says of most orders when they were made: within two years, many of them within a month, some just on the day that a window begins.
+// RandomTimes gives most orders a time within two years, many within a month, some exactly at the start of a
+// window.
 func RandomTimes(rnd *rand.Rand, orders Orders) Times {
 	const day = 24 * time.Hour
 	times := Times{}
@@ -83,10 +85,11 @@ func RandomTimes(rnd *rand.Rand, orders Orders) Times {
 	return times
 }
 
-// CSV writes the orders as a file with the columns order_id and item_name. The lines are shuffled, and some of them stand there twice.
+// CSV writes the orders as a file with the columns order_id and item_name. Lines are shuffled and some are
+// repeated.
 func (o Orders) CSV(rnd *rand.Rand) string { return o.TimedCSV(rnd, nil) }
 
-// TimedCSV is CSV with the column ordered_at, if there are times. Those are written in different zones.
+// TimedCSV is CSV with the column ordered_at if there are times, in various time zones.
 func (o Orders) TimedCSV(rnd *rand.Rand, times Times) string {
 	header := []string{"order_id", "item_name"}
 	if times != nil {
@@ -115,7 +118,7 @@ func (o Orders) TimedCSV(rnd *rand.Rand, times Times) string {
 	return text.String()
 }
 
-// RandomSettings draws settings, the ends of each range now and then.
+// RandomSettings draws settings, sometimes at the ends of their ranges.
 func RandomSettings(rnd *rand.Rand) Settings {
 	pick := func(values ...float64) float64 { return values[rnd.IntN(len(values))] }
 	exponent := pick(0, 0.3, 0.5, 1)

@@ -6,32 +6,35 @@ import (
 	"slices"
 )
 
-// Rule is one that is in force.
+// Rule is a rule in force.
 type Rule struct {
 	ID    int64
 	Kind  string   // hide, allow, pin or apart
 	Item  string   // for questions about this item only; "" for all
-	Items []string // names that need not be known
+	Items []string // names, which may be unknown
 }
 
-// Attributes are what the catalogue says of an item.
+// Attributes are an item's entries in the catalogue.
 type Attributes struct {
 	Category string
 	Inactive bool // never recommended
 }
 
-// rulesOf are the rules that speak of a question.
+// rulesOf returns the rules that apply to a question.
 func (c *Counts) rulesOf(q Question) []Rule {
-	asked := c.known(q.Asked)
-	return slices.DeleteFunc(slices.Clone(q.Rules), func(r Rule) bool { return r.Item != "" && !slices.Contains(asked, r.Item) })
+	seeds := c.known(q.Asked)
+	return slices.DeleteFunc(slices.Clone(q.Rules), func(r Rule) bool {
+		return r.Item != "" && !slices.Contains(seeds, r.Item)
+	})
 }
 
-// against lists the rules by which an item is not recommended: they hide it, allow others only, or keep it apart from an asked item.
-func against(rules []Rule, asked []string, item string) []int64 {
+// against lists the rules that prevent an item from being recommended: they hide it, allow only others, or keep
+// it apart from a seed.
+func against(rules []Rule, seeds []string, item string) []int64 {
 	var ids []int64
 	for _, r := range rules {
 		names := slices.Contains(r.Items, item)
-		meets := r.Kind == "apart" && slices.ContainsFunc(asked, func(a string) bool { return slices.Contains(r.Items, a) })
+		meets := r.Kind == "apart" && slices.ContainsFunc(seeds, func(s string) bool { return slices.Contains(r.Items, s) })
 		if names && (r.Kind == "hide" || meets) || !names && r.Kind == "allow" {
 			ids = append(ids, r.ID)
 		}
@@ -39,22 +42,24 @@ func against(rules []Rule, asked []string, item string) []int64 {
 	return ids
 }
 
-// wanted reports whether the question itself asks for an item: it is not excluded, and of one of its categories.
+// wanted reports whether the question's own filters admit an item: it is not excluded and is in one of the
+// categories.
 func (q Question) wanted(item string) bool {
 	category := q.Catalogue[item].Category
-	return !slices.Contains(q.Exclude, item) && (len(q.Categories) == 0 || category != "" && slices.Contains(q.Categories, category))
+	return !slices.Contains(q.Exclude, item) &&
+		(len(q.Categories) == 0 || category != "" && slices.Contains(q.Categories, category))
 }
 
-// filter tells what may be recommended.
+// filter returns a function that reports whether an item may be recommended.
 func (c *Counts) filter(q Question) func(string) bool {
-	rules, asked := c.rulesOf(q), c.known(q.Asked)
+	rules, seeds := c.rulesOf(q), c.known(q.Asked)
 	return func(item string) bool {
-		return q.wanted(item) && !q.Catalogue[item].Inactive && len(against(rules, asked, item)) == 0
+		return q.wanted(item) && !q.Catalogue[item].Inactive && len(against(rules, seeds, item)) == 0
 	}
 }
 
-// pins lists what rules put first and the question asks for, what may not be recommended included: what is pinned for an asked item before what
-// is pinned everywhere, later rules first.
+// pins lists the pinned items that the question's filters admit, including those that may not be recommended:
+// items pinned for a seed before those pinned everywhere, later rules first.
 func (c *Counts) pins(q Question) []string {
 	type pin struct {
 		everywhere bool
@@ -68,10 +73,10 @@ func (c *Counts) pins(q Question) []string {
 		return cmp.Or(cmp.Compare(b.rule, a.rule), cmp.Compare(a.place, b.place))
 	}
 	best := map[string]pin{}
-	asked := c.known(q.Asked)
+	seeds := c.known(q.Asked)
 	for _, r := range c.rulesOf(q) {
 		for place, name := range r.Items {
-			if _, known := c.Items[name]; r.Kind != "pin" || !known || slices.Contains(asked, name) || !q.wanted(name) {
+			if _, known := c.Items[name]; r.Kind != "pin" || !known || slices.Contains(seeds, name) || !q.wanted(name) {
 				continue
 			}
 			next := pin{r.Item == "", r.ID, place}
@@ -83,18 +88,18 @@ func (c *Counts) pins(q Question) []string {
 	return slices.SortedFunc(maps.Keys(best), func(a, b string) int { return compare(best[a], best[b]) })
 }
 
-// company tells who may stand beside what was shown: of items that a rule keeps apart one is.
-type company struct {
+// apartFilter enforces apart rules: of the items of such a rule, only the first is shown.
+type apartFilter struct {
 	rules []Rule
-	shown map[int64]bool // rules of which an item was shown
-	kept  map[int64]bool // rules that kept one out
+	shown map[int64]bool // rules with an item that was shown
+	kept  map[int64]bool // rules that kept an item out
 }
 
-func newCompany(rules []Rule) *company {
-	return &company{rules, map[int64]bool{}, map[int64]bool{}}
+func newApartFilter(rules []Rule) *apartFilter {
+	return &apartFilter{rules, map[int64]bool{}, map[int64]bool{}}
 }
 
-func (m *company) of(item string) (ids []int64) {
+func (m *apartFilter) of(item string) (ids []int64) {
 	for _, r := range m.rules {
 		if r.Kind == "apart" && slices.Contains(r.Items, item) {
 			ids = append(ids, r.ID)
@@ -103,12 +108,12 @@ func (m *company) of(item string) (ids []int64) {
 	return ids
 }
 
-func (m *company) refuses(item string) bool {
+func (m *apartFilter) refuses(item string) bool {
 	return slices.ContainsFunc(m.of(item), func(id int64) bool { return m.shown[id] })
 }
 
-// show shows an item, or remembers which rules kept it out.
-func (m *company) show(item string) bool {
+// show shows an item and reports whether that was possible; if not, it records the rules that kept it out.
+func (m *apartFilter) show(item string) bool {
 	refused := m.refuses(item)
 	for _, id := range m.of(item) {
 		if !refused {
@@ -120,21 +125,23 @@ func (m *company) show(item string) bool {
 	return !refused
 }
 
-// answer is what has to be shown: pinned items, the ranked candidates that may follow, and what fills the rest, which depends on which of
-// the candidates were taken only where candidates tie.
+// answer returns what has to be shown: the pinned items, the ranked candidates that may follow, and the popular
+// items that fill the remaining places. The latter depend on which candidates were taken only if candidates
+// tie.
 func (c *Counts) answer(q Question) (pinned []string, ranked []Candidate, filled []string, kept map[int64]bool) {
 	may, wished := c.filter(q), c.pins(q)
-	m := newCompany(c.rulesOf(q))
+	m := newApartFilter(c.rulesOf(q))
 	for _, name := range wished {
 		if may(name) && len(pinned) < q.Limit && m.show(name) {
 			pinned = append(pinned, name)
 		}
 	}
 	free := func(name string) bool { return !slices.Contains(wished, name) || !may(name) }
-	standing, popular := c.standing(q)
-	for _, r := range standing {
-		// Those past the limit may still tie with those before it.
-		if free(r.Item) && (len(pinned)+len(ranked) < q.Limit && m.show(r.Item) || len(pinned)+len(ranked) >= q.Limit && !m.refuses(r.Item)) {
+	eligible, popular := c.eligible(q)
+	for _, r := range eligible {
+		// Those past the limit may tie with those before it.
+		full := len(pinned)+len(ranked) >= q.Limit
+		if free(r.Item) && (!full && m.show(r.Item) || full && !m.refuses(r.Item)) {
 			ranked = append(ranked, r)
 		}
 	}
@@ -146,21 +153,22 @@ func (c *Counts) answer(q Question) (pinned []string, ranked []Candidate, filled
 	return pinned, ranked, filled, m.kept
 }
 
-// LeftOut returns the ids of the rules that made the answer what it is, in order, and how many items are not in it only because they are not
-// active. A rule that pins an item did when the item is shown; a rule against an item did when the item would stand, without all that is
-// against it, before a place that is taken, or on one that is left empty.
-func (c *Counts) LeftOut(q Question) (rules []int64, inactive int) {
+// LeftOut returns the IDs of the rules that affected the answer, in order, and how many items are missing only
+// because they are inactive. A pin rule affected it if one of its items is shown. A rule against an item
+// affected it if the item, without any rules against it, would come before the last answer or in a place left
+// empty.
+func (c *Counts) LeftOut(q Question) (ruleIDs []int64, inactive int) {
 	pinned, ranked, filled, kept := c.answer(q)
 	shown := slices.Clone(pinned)
 	for _, r := range ranked[:min(len(ranked), q.Limit-len(pinned))] {
 		shown = append(shown, r.Item)
 	}
 	shown = append(shown, filled...)
-	told := maps.Clone(kept)
-	said, asked := c.rulesOf(q), c.known(q.Asked)
-	for _, r := range said {
+	reported := maps.Clone(kept)
+	rules, seeds := c.rulesOf(q), c.known(q.Asked)
+	for _, r := range rules {
 		if r.Kind == "pin" && slices.ContainsFunc(pinned, func(name string) bool { return slices.Contains(r.Items, name) }) {
-			told[r.ID] = true
+			reported[r.ID] = true
 		}
 	}
 	open := q
@@ -169,12 +177,12 @@ func (c *Counts) LeftOut(q Question) (rules []int64, inactive int) {
 		open.Catalogue[name] = Attributes{Category: a.Category}
 	}
 	list := c.pins(q)
-	standing, popular := c.standing(open)
-	for _, r := range standing {
+	eligible, popular := c.eligible(open)
+	for _, r := range eligible {
 		list = append(list, r.Item)
 	}
 	list = append(list, popular...)
-	m := newCompany(said)
+	m := newApartFilter(rules)
 	seen, places := map[string]bool{}, 0
 	for _, name := range list {
 		if places == q.Limit {
@@ -184,7 +192,7 @@ func (c *Counts) LeftOut(q Question) (rules []int64, inactive int) {
 			continue
 		}
 		seen[name] = true
-		ids := against(said, asked, name)
+		ids := against(rules, seeds, name)
 		switch {
 		case slices.Contains(shown, name):
 			m.show(name)
@@ -192,11 +200,11 @@ func (c *Counts) LeftOut(q Question) (rules []int64, inactive int) {
 		case m.refuses(name):
 		case len(ids) > 0:
 			for _, id := range ids {
-				told[id] = true
+				reported[id] = true
 			}
 		case q.Catalogue[name].Inactive:
 			inactive++
 		}
 	}
-	return slices.Sorted(maps.Keys(told)), inactive
+	return slices.Sorted(maps.Keys(reported)), inactive
 }

@@ -1,5 +1,6 @@
-// Package rules adds, lists and ends rules: what people decide about answers, over what was counted. What a rule does to an answer is in the
-// SQL function answer(), and nowhere here. A rule is never deleted or changed, only ended: the table is the audit.
+// Package rules adds, lists and ends rules: manual decisions about answers that override the counts. How a rule
+// affects an answer is defined in the SQL function answer() and nowhere here. Rules are never deleted or
+// changed, only ended: the table is the audit trail.
 package rules
 
 import (
@@ -20,21 +21,21 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// Kind is what a rule does.
+// Kind is the effect of a rule.
 type Kind string
 
-// The kinds. With an item, a rule is for questions about that item only, or about a basket or order that holds it.
+// The kinds. A rule with an item applies only to questions about that item, or about a basket or order with it.
 const (
 	Hide  Kind = "hide"  // the items are not recommended
-	Allow Kind = "allow" // nothing but the items is recommended
+	Allow Kind = "allow" // only the items are recommended
 	Pin   Kind = "pin"   // the items come first, in their order
-	Apart Kind = "apart" // no two of the items are shown together; for all questions
+	Apart Kind = "apart" // no two of the items are shown together; applies to all questions
 )
 
-// Kinds lists every kind.
+// Kinds returns every kind.
 func Kinds() []Kind { return []Kind{Hide, Allow, Pin, Apart} }
 
-// The bounds of a rule, and of a list.
+// The limits of rules and of lists.
 const (
 	MaxItems  = 1000
 	MaxText   = orderfile.MaxText // bytes of a name, a reason or an author
@@ -42,69 +43,69 @@ const (
 	MaxList   = 1000
 )
 
-// Rules are valid between these.
+// The bounds of a rule's validity.
 var (
 	earliest = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 	latest   = time.Date(10000, time.January, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// ErrNotFound says that there is no such rule, or that it has ended.
+// ErrNotFound is returned if a rule does not exist or has ended.
 var ErrNotFound = errors.New("not found")
 
-// InvalidError says of each field of a rule that is wrong what it may be.
+// InvalidError lists the invalid fields of a rule, each with the valid values.
 type InvalidError []FieldError
 
-// FieldError is what is wrong with one field.
+// FieldError describes what is wrong with one field.
 type FieldError struct {
 	Field   string
 	Problem string
 }
 
 func (e InvalidError) Error() string {
-	said := make([]string, 0, len(e))
+	messages := make([]string, 0, len(e))
 	for _, f := range e {
-		said = append(said, f.Field+" "+f.Problem)
+		messages = append(messages, f.Field+" "+f.Problem)
 	}
-	return strings.Join(said, "; ")
+	return strings.Join(messages, "; ")
 }
 
-// Draft is a rule that is to be added.
+// Draft is a rule to be added.
 type Draft struct {
 	Kind       Kind
-	Item       *string  // nil is every question
-	Items      []string // by name; an order only where the kind has one
+	Item       *string  // nil: all questions
+	Items      []string // names; their order matters only for Pin
 	Reason     string
 	Author     string
-	ValidFrom  *time.Time // nil is now
-	ValidUntil *time.Time // nil is for good
+	ValidFrom  *time.Time // nil: now
+	ValidUntil *time.Time // nil: no end
 }
 
-// Rule is one that was added.
+// Rule is a stored rule.
 //
 //nolint:lll // tags cannot be broken
 type Rule struct {
 	RuleID     int64      `json:"rule_id"`
-	Kind       Kind       `json:"kind" enum:"hide,allow,pin,apart" doc:"hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together."`
-	Item       *string    `json:"item,omitempty" doc:"The rule is for questions about this item; without it, for all."`
+	Kind       Kind       `json:"kind" enum:"hide,allow,pin,apart" doc:"hide: the items are not recommended. allow: only the items are recommended. pin: the items come first, in their order. apart: no two of the items are shown together."`
+	Item       *string    `json:"item,omitempty" doc:"The rule applies only to questions about this item; without it, to all."`
 	Items      []string   `json:"items"`
 	Reason     string     `json:"reason"`
-	Author     string     `json:"author" doc:"The name of the key it was added with, or the user of the command line."`
+	Author     string     `json:"author" doc:"Name of the API key it was added with, or the user of the command line."`
 	ValidFrom  time.Time  `json:"valid_from"`
-	ValidUntil *time.Time `json:"valid_until,omitempty" doc:"Not in force any more from then on."`
+	ValidUntil *time.Time `json:"valid_until,omitempty" doc:"No longer in force from this time on."`
 	CreatedAt  time.Time  `json:"created_at"`
-	EndedAt    *time.Time `json:"ended_at,omitempty" doc:"When somebody ended it early."`
+	EndedAt    *time.Time `json:"ended_at,omitempty" doc:"When it was ended early."`
 	EndedBy    *string    `json:"ended_by,omitempty"`
 }
 
-// Added is a new rule, and those of its names that no item has: they are early, or typos.
+// Added is a new rule, with those of its names that match no item.
 type Added struct {
 	Rule
 
-	UnknownItems []string `json:"unknown_items" doc:"Names of the rule that no item has: items yet to come, or typos."`
+	UnknownItems []string `json:"unknown_items" doc:"Names in the rule that match no item: future items or typos."`
 }
 
-// Add adds a rule, which is in force from ValidFrom. Names and texts lose the white space around them, as those of a loader's files do, and
-// names are taken once.
+// Add adds a rule, which is in force from ValidFrom. Surrounding white space is removed from names and texts,
+// as in loaded files, and repeated names are dropped.
 //
 // Errors: InvalidError, with everything that is wrong; database errors.
 func Add(ctx context.Context, database db.DBTX, d Draft) (Added, error) {
@@ -119,9 +120,10 @@ func Add(ctx context.Context, database db.DBTX, d Draft) (Added, error) {
 		return Added{}, fmt.Errorf("find items: %w", err)
 	}
 	row, err := q.RuleInsert(ctx, db.RuleInsertParams{
-		Kind: string(d.Kind), Item: d.Item, Items: d.Items, Reason: d.Reason, Author: d.Author, ValidFrom: d.ValidFrom, ValidUntil: d.ValidUntil,
+		Kind: string(d.Kind), Item: d.Item, Items: d.Items, Reason: d.Reason, Author: d.Author,
+		ValidFrom: d.ValidFrom, ValidUntil: d.ValidUntil,
 	})
-	if pg.Violates(err, "rules_valid_check") { // the database's clock is the one that counts
+	if pg.Violates(err, "rules_valid_check") { // the database's clock decides
 		return Added{}, InvalidError{{"valid_until", untilProblem}}
 	}
 	if err != nil {
@@ -141,7 +143,7 @@ func unknownItems(ctx context.Context, q *db.Queries, d Draft) ([]string, error)
 	}
 	unknown := []string{}
 	for _, name := range names {
-		if _, found := slices.BinarySearch(known, name); !found { // names collate by bytes
+		if _, found := slices.BinarySearch(known, name); !found { // names are sorted by bytes
 			unknown = append(unknown, name)
 		}
 	}
@@ -188,9 +190,7 @@ func List(ctx context.Context, database db.DBTX, opts ListOptions) ([]Rule, erro
 	return list, nil
 }
 
-// End ends a rule that is in force or to come, and returns it.
-//
-// Errors: ErrNotFound, also if the rule has ended; database errors.
+// End ends a rule that is in force or will be, and returns it.
 func End(ctx context.Context, database db.DBTX, ruleID int64, endedBy string) (Rule, error) {
 	row, err := db.New(database).RuleEnd(ctx, endedBy, ruleID)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -202,7 +202,8 @@ func End(ctx context.Context, database db.DBTX, ruleID int64, endedBy string) (R
 	return ruleOf(row), nil
 }
 
-// trimmed is the draft without the white space around its texts, its names as loads store them.
+// trimmed returns the draft with surrounding white space removed from its texts, and its names spelled as loads
+// store them.
 func trimmed(d Draft) Draft {
 	d.Reason, d.Author = strings.TrimSpace(d.Reason), strings.TrimSpace(d.Author)
 	if d.Item != nil {
@@ -216,7 +217,7 @@ func trimmed(d Draft) Draft {
 	return d
 }
 
-// once is the list with each name where it stands first.
+// once returns the list without repeated names.
 func once(names []string) []string {
 	distinct := make([]string, 0, len(names))
 	seen := make(map[string]bool, len(names))
@@ -229,9 +230,9 @@ func once(names []string) []string {
 	return distinct
 }
 
-const untilProblem = "is not after the beginning of the rule, or over already: choose a later time"
+const untilProblem = "is not after valid_from, or is in the past: choose a later time"
 
-// validate checks what the constraints of the table do, and that the rule will ever be in force.
+// validate checks the constraints of the table, and that the rule will ever be in force.
 func (d *Draft) validate(now time.Time) error {
 	var invalid InvalidError
 	wrong := func(field, format string, args ...any) {
@@ -244,7 +245,7 @@ func (d *Draft) validate(now time.Time) error {
 		case len(value) > MaxText:
 			wrong(field, "has %d bytes: the maximum is %d", len(value), MaxText)
 		case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-			wrong(field, "is no text that PostgreSQL can hold: leave out NUL and what is not UTF-8")
+			wrong(field, "is not valid UTF-8 or contains NUL: remove these bytes")
 		}
 	}
 	if !slices.Contains(Kinds(), d.Kind) {
@@ -252,9 +253,9 @@ func (d *Draft) validate(now time.Time) error {
 	}
 	if d.Item != nil {
 		if d.Kind == Apart {
-			wrong("item", "is given, but items are kept apart in all answers: leave it out")
+			wrong("item", "is not allowed for apart rules, which apply to all questions: leave it out")
 		} else {
-			text("item", *d.Item, "leave it out for a rule that is for all questions")
+			text("item", *d.Item, "leave it out for a rule that applies to all questions")
 		}
 	}
 	least := 1
@@ -262,24 +263,24 @@ func (d *Draft) validate(now time.Time) error {
 		least = 2
 	}
 	if n := len(once(d.Items)); n < least || n > MaxItems {
-		wrong("items", "has %d different names: choose %d to %d", n, least, MaxItems)
+		wrong("items", "has %d distinct names: choose %d to %d", n, least, MaxItems)
 	}
 	for i, name := range d.Items {
 		text(fmt.Sprintf("items[%d]", i), name, "leave it out")
 	}
-	text("reason", d.Reason, "say why, for those who find the rule later")
-	text("author", d.Author, "say who")
+	text("reason", d.Reason, "say why the rule exists")
+	text("author", d.Author, "say who adds the rule")
 	from := now
 	if d.ValidFrom != nil {
 		from = *d.ValidFrom
 		if from.Before(earliest) || !from.Before(latest) {
-			wrong("valid_from", "is of the year %d: choose one of 2000 to 9999", from.UTC().Year())
+			wrong("valid_from", "is in the year %d: choose 2000 to 9999", from.UTC().Year())
 		}
 	}
 	if d.ValidUntil != nil {
 		switch until := *d.ValidUntil; {
 		case !until.Before(latest):
-			wrong("valid_until", "is beyond the year 9999: leave it out for a rule without an end")
+			wrong("valid_until", "is after the year 9999: leave it out for a rule without an end")
 		case !until.After(from) || !until.After(now):
 			wrong("valid_until", untilProblem)
 		}
@@ -293,7 +294,8 @@ func (d *Draft) validate(now time.Time) error {
 func ruleOf(r db.Rule) Rule {
 	return Rule{
 		RuleID: r.RuleID, Kind: Kind(r.Kind), Item: r.Item, Items: r.Items, Reason: r.Reason, Author: r.Author,
-		ValidFrom: r.ValidFrom.UTC(), ValidUntil: inUTC(r.ValidUntil), CreatedAt: r.CreatedAt.UTC(), EndedAt: inUTC(r.EndedAt), EndedBy: r.EndedBy,
+		ValidFrom: r.ValidFrom.UTC(), ValidUntil: inUTC(r.ValidUntil),
+		CreatedAt: r.CreatedAt.UTC(), EndedAt: inUTC(r.EndedAt), EndedBy: r.EndedBy,
 	}
 }
 

@@ -39,7 +39,7 @@ func hiding(items ...string) rules.Draft {
 	return rules.Draft{Kind: rules.Hide, Items: items, Reason: "recalled", Author: "tester"}
 }
 
-// ids of the rules listed, all of them or those in force.
+// ids returns the IDs of the listed rules, all of them or those in force.
 func ids(t *testing.T, pool *pg.Pool, opts rules.ListOptions) []int64 {
 	t.Helper()
 	list, err := rules.List(t.Context(), pool, opts)
@@ -63,7 +63,7 @@ func TestAdd(t *testing.T) {
 	text := func(s string) *string { return &s }
 	for name, c := range map[string]struct {
 		draft   rules.Draft
-		want    rules.Rule // but for what the database says
+		want    rules.Rule // except columns set by the database
 		unknown []string
 	}{
 		"hide": {
@@ -130,7 +130,7 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is said at once, by field, and nothing is added.
+// All problems are reported at once, by field, and nothing is added.
 func TestAddRefuses(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -149,7 +149,7 @@ func TestAddRefuses(t *testing.T) {
 	}{
 		"nothing at all": {
 			func(d *rules.Draft) { *d = rules.Draft{} },
-			[]string{`kind is ""`, "items has 0 different names: choose 1 to 1000", "reason is empty", "author is empty"},
+			[]string{`kind is ""`, "items has 0 distinct names: choose 1 to 1000", "reason is empty", "author is empty"},
 		},
 		"all at once": {
 			func(d *rules.Draft) {
@@ -159,24 +159,24 @@ func TestAddRefuses(t *testing.T) {
 				}
 			},
 			[]string{
-				`kind is "HIDE"`, "item is empty", "items[1] is empty", "items[2] is no text", "items[3] is no text", "items[4] has 2001 bytes",
-				"reason is empty", "author is no text", "valid_from is of the year 1", "valid_until is not after",
+				`kind is "HIDE"`, "item is empty", "items[1] is empty", "items[2] is not valid UTF-8", "items[3] is not valid UTF-8", "items[4] has 2001 bytes",
+				"reason is empty", "author is not valid UTF-8", "valid_from is in the year 1", "valid_until is not after",
 			},
 		},
-		"too many items":    {func(d *rules.Draft) { d.Items = names(1001) }, []string{"items has 1001 different names"}},
-		"one apart":         {func(d *rules.Draft) { d.Kind, d.Items = rules.Apart, []string{"a", " a"} }, []string{"items has 1 different names: choose 2"}},
-		"apart for an item": {func(d *rules.Draft) { d.Kind, d.Items, d.Item = rules.Apart, names(2), text("a") }, []string{"item is given"}},
+		"too many items":    {func(d *rules.Draft) { d.Items = names(1001) }, []string{"items has 1001 distinct names"}},
+		"one apart":         {func(d *rules.Draft) { d.Kind, d.Items = rules.Apart, []string{"a", " a"} }, []string{"items has 1 distinct names: choose 2"}},
+		"apart for an item": {func(d *rules.Draft) { d.Kind, d.Items, d.Item = rules.Apart, names(2), text("a") }, []string{"item is not allowed"}},
 		"item too long":     {func(d *rules.Draft) { d.Item = text(strings.Repeat("é", 1001)) }, []string{"item has 2002 bytes"}},
 		"reason too long":   {func(d *rules.Draft) { d.Reason = strings.Repeat("x", 2001) }, []string{"reason has 2001 bytes"}},
 		"over already":      {func(d *rules.Draft) { d.ValidUntil = at(now.Add(-time.Second)) }, []string{"valid_until is not after"}},
 		"long over":         {func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(-2*time.Hour)), at(now.Add(-time.Hour)) }, []string{"valid_until is not"}},
 		"ends at its start": {func(d *rules.Draft) { d.ValidFrom = at(now.Add(time.Hour)); d.ValidUntil = d.ValidFrom }, []string{"valid_until is not after"}},
 		"ends before":       {func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(2*time.Hour)), at(now.Add(time.Hour)) }, []string{"valid_until is not after"}},
-		"begins far away":   {func(d *rules.Draft) { d.ValidFrom = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_from is of the year 10000"}},
-		"ends far away":     {func(d *rules.Draft) { d.ValidUntil = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_until is beyond"}},
+		"begins far away":   {func(d *rules.Draft) { d.ValidFrom = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_from is in the year 10000"}},
+		"ends far away":     {func(d *rules.Draft) { d.ValidUntil = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_until is after the year"}},
 		"far away elsewhere": {func(d *rules.Draft) {
 			d.ValidUntil = at(time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200)))
-		}, []string{"valid_until is beyond"}},
+		}, []string{"valid_until is after the year"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -202,7 +202,7 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// What Add takes, the constraints of the table take, and what it refuses is said in words: never by PostgreSQL.
+// Add accepts exactly what the constraints of the table accept, so its refusals never come from PostgreSQL.
 func FuzzAdd(f *testing.F) {
 	f.Add("hide", "", false, "a", "b", "why", int64(0), int64(0))
 	f.Add("apart", "", false, "a", "a", "why", int64(-1), int64(1))
@@ -240,7 +240,7 @@ func FuzzAdd(f *testing.F) {
 	})
 }
 
-// In force are those that have begun and not ended; all is all, page by page.
+// Rules in force have begun and not ended; lists are complete across pages.
 func TestList(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -302,7 +302,7 @@ func TestEnd(t *testing.T) {
 	if ended, err := rules.End(t.Context(), pool, early.RuleID, "undoer"); err != nil || !ended.ValidUntil.Before(later) {
 		t.Errorf("early: %+v, error %v", ended, err)
 	}
-	// What was to come never comes.
+	// A future rule never comes into force.
 	if ended, err := rules.End(t.Context(), pool, future.RuleID, "undoer"); err != nil || !ended.ValidUntil.Equal(ended.ValidFrom) {
 		t.Errorf("to come: %+v, error %v", ended, err)
 	}
@@ -319,7 +319,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// Of many who end a rule, one has ended it.
+// Of concurrent attempts to end a rule, one succeeds.
 func TestEndAtOnce(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -342,7 +342,7 @@ func TestEndAtOnce(t *testing.T) {
 	}
 }
 
-// Rules are rows like any other: what SQL inserts is listed and ended the same.
+// Rules inserted by SQL are listed and ended like any other.
 func TestInsertedBySQL(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -2,7 +2,7 @@ package sample
 
 import "strings"
 
-// item is a place in the catalogue.
+// item is an index into the catalogue.
 type item int32
 
 type product struct {
@@ -10,8 +10,7 @@ type product struct {
 	consumable bool
 }
 
-// catalogue lists every product once: what the trades table names comes first,
-// what the grammar makes up follows.
+// catalogue lists every product once: first those named in the trades table, then the generated ones.
 type catalogue []product
 
 func (c *catalogue) add(name string) item {
@@ -19,7 +18,7 @@ func (c *catalogue) add(name string) item {
 	return item(len(*c) - 1)
 }
 
-// consumable tells by a name's first words whether the goods are used up.
+// consumable reports whether a product is used up, judging by the first words of its name.
 func consumable(name string) bool {
 	for _, noun := range consumableNouns {
 		if strings.HasPrefix(name, noun) {
@@ -34,12 +33,12 @@ var consumableNouns = []string{
 	"Filter", "Glove", "Marking", "Membrane", "Rope", "Sample ", "Silica", "Sorbent", "Tedlar", "Tubing", "Wipes",
 }
 
-// family makes up the names of one kind of goods from a pattern such as
-// "Sonde Cable - {metres} m - {brand} {model}".
+// family generates the names of one kind of product from a pattern such as "Sonde Cable - {metres} m - {brand}
+// {model}".
 type family struct {
 	texts []string   // texts[i] stands before slot i, the last one at the end
 	slots [][]string // the words to choose from
-	names int64      // how many names there are: the product of the slots' sizes
+	names int64      // number of names: the product of the slot sizes
 	step  int64
 }
 
@@ -60,8 +59,8 @@ func newFamily(pattern string) family {
 	return f
 }
 
-// name returns the i-th name of the family, another one for each i below
-// f.names: i·step is read as a number whose digits choose the words.
+// name returns the i-th name of the family; names are distinct for i below f.names. The digits of i·step mod
+// f.names choose the words.
 func (f family) name(i int) string {
 	var b strings.Builder
 	digits := int64(i) * f.step % f.names
@@ -75,17 +74,20 @@ func (f family) name(i int) string {
 	return b.String()
 }
 
-// words are looked up, never ranged over: a map has no order to rely on.
+// words is only used for lookups: iteration over a map has no fixed order.
 var words = map[string][]string{
 	"brand": {
 		"Aldmere", "Brackwell", "Corvane", "Draymoor", "Farrowby", "Halvorne", "Marlstone", "Ostwick",
 		"Pellworth", "Quillane", "Sonderby", "Thornwick", "Wexcombe",
 	},
-	"model":    modelNumbers(),
-	"inch":     {"1/8", "3/16", "1/4", "5/16", "3/8", "1/2", "5/8", "3/4", "1"},
-	"polymer":  {"Teflon", "Polyethylene", "Silicone", "PVC", "Nylon", "Polyurethane", "FEP-Lined"},
-	"metal":    {"Stainless", "Brass", "Aluminum", "Bronze", "Zinc-Plated"},
-	"gas":      {"Isobutylene", "Methane", "Carbon Monoxide", "Hydrogen Sulfide", "Oxygen", "Sulfur Dioxide", "Hexane", "Propane", "Ammonia", "Chlorine"},
+	"model":   modelNumbers(),
+	"inch":    {"1/8", "3/16", "1/4", "5/16", "3/8", "1/2", "5/8", "3/4", "1"},
+	"polymer": {"Teflon", "Polyethylene", "Silicone", "PVC", "Nylon", "Polyurethane", "FEP-Lined"},
+	"metal":   {"Stainless", "Brass", "Aluminum", "Bronze", "Zinc-Plated"},
+	"gas": {
+		"Isobutylene", "Methane", "Carbon Monoxide", "Hydrogen Sulfide", "Oxygen", "Sulfur Dioxide", "Hexane",
+		"Propane", "Ammonia", "Chlorine",
+	},
 	"ppm":      {"1", "5", "10", "20", "25", "50", "100", "250", "500", "1000"},
 	"amount":   {"0.5", "1.4", "2.5", "5", "10", "12", "15", "18", "20.9", "50"},
 	"litres":   {"17", "34", "58", "74", "103", "116"},
@@ -103,7 +105,7 @@ var words = map[string][]string{
 	"plug":     {"2-Pin", "3-Pin", "5-Pin", "6-Pin", "8-Pin", "USB-C", "Mini-USB", "RS-232"},
 }
 
-// modelNumbers makes K-410 and the like.
+// modelNumbers returns K-410 and the like.
 func modelNumbers() []string {
 	var models []string
 	for _, letter := range "ABCDEFGHKLMNPRSTVWXZ" {

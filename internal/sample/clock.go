@@ -2,16 +2,15 @@ package sample
 
 import "time"
 
-// clock spreads the orders over three years of working days: busy from spring
-// to autumn, nearly still at weekends.
+// clock spreads the orders over three years: busy from spring to autumn, nearly idle at weekends.
 type clock struct {
 	rnd    source
 	orders int64
 	days   wheel
 	day    int
-	start  time.Time // when the desk opened on that day
-	of     int64     // orders of that day
-	made   int64     // of them, so far
+	start  time.Time // opening time of that day
+	of     int64     // number of orders on that day
+	made   int64     // orders generated so far that day
 }
 
 const openSeconds = 11 * 60 * 60
@@ -41,7 +40,7 @@ func newClock(orders int64, rnd source) *clock {
 	return c
 }
 
-// next returns the time of the next order, never before the last one's.
+// next returns the time of the next order; times never decrease.
 func (c *clock) next() time.Time {
 	for c.made == c.of {
 		c.day++
@@ -49,14 +48,14 @@ func (c *clock) next() time.Time {
 		c.of = c.before(c.day+1) - c.before(c.day)
 		c.made = 0
 	}
-	// Each order has an equal slice of the day to itself and falls anywhere in it.
+	// Each order has an equal slice of the day and a random time within it.
 	second := (c.made*openSeconds + c.rnd.below(openSeconds)) / c.of
 	c.made++
 	return c.start.Add(time.Duration(second) * time.Second)
 }
 
-// before counts the orders before a day. Differences of it share the orders
-// out without losing one to rounding.
+// before returns the number of orders before a day. Differences of it distribute all orders without rounding
+// errors.
 func (c *clock) before(day int) int64 {
 	if day == 0 {
 		return 0
@@ -64,7 +63,7 @@ func (c *clock) before(day int) int64 {
 	return c.orders * c.days[day-1] / c.days[len(c.days)-1]
 }
 
-// customers are few that order much and many that order little.
+// customers is a skewed distribution: a few customers order often, many rarely.
 type customers struct {
 	ranks wheel
 	step  int64
@@ -74,7 +73,7 @@ func newCustomers(n int64) customers {
 	return customers{ranks: newZipfWheel(int(n), 8), step: stride(n)}
 }
 
-// draw returns a customer number from 1. Numbers say nothing about rank.
+// draw returns a customer number, from 1. Numbers do not reveal the rank.
 func (c customers) draw(rnd source) int64 {
 	return int64(c.ranks.spin(rnd))*c.step%int64(len(c.ranks)) + 1
 }

@@ -10,13 +10,13 @@ import (
 
 const flushBytes = 64 << 10
 
-// rowWriter appends rows to one buffer. What the rows of an order share is
-// formatted once per order, and names arrive as finished CSV fields.
+// rowWriter appends rows to a buffer. The fields that all lines of an order share are formatted once per order,
+// and names are already CSV fields.
 type rowWriter struct {
 	w      io.Writer
 	buf    []byte
 	before []byte // order id and comma
-	after  []byte // from the comma after the quantity to the line's end
+	after  []byte // from the comma after the quantity to the end of the line
 }
 
 func newRowWriter(w io.Writer) *rowWriter {
@@ -65,7 +65,7 @@ func (r *rowWriter) flush() error {
 	return nil
 }
 
-// csvField quotes a name when RFC 4180 asks for it.
+// csvField quotes a name if RFC 4180 requires it.
 func csvField(name string) string {
 	if !strings.ContainsAny(name, "\",\r\n") {
 		return name

@@ -1,12 +1,11 @@
 package sample
 
-// dealer deals the orders of a plan in random order. It draws templates and
-// sizes without replacement, which meets every quota exactly and needs no order
-// but the present one in memory.
+// dealer deals the orders of a plan in random order. Drawing templates and sizes without replacement meets
+// every quota exactly and needs only the current order in memory.
 type dealer struct {
 	plan   *plan
 	rnd    source
-	kinds  *urn // plan.templates, and behind them the complete orders
+	kinds  *urn // indexes of plan.templates, followed by one for the complete orders
 	extras *urn
 	whole  int // complete orders dealt
 	basket []item
@@ -26,7 +25,7 @@ func newDealer(p *plan, rnd source) *dealer {
 	}
 }
 
-// next returns the items of the next order, distinct, good until the next call.
+// next returns the distinct items of the next order. The slice is valid until the next call.
 func (d *dealer) next() []item {
 	kind := d.kinds.draw(d.rnd)
 	if kind == len(d.plan.templates) {
@@ -40,7 +39,7 @@ func (d *dealer) next() []item {
 	return d.basket
 }
 
-// completeOrder returns the next kit or, after the kits, the next group whole.
+// completeOrder returns the next whole kit or, after the kits, the next whole group.
 func (d *dealer) completeOrder() []item {
 	n := d.whole
 	d.whole++
@@ -55,8 +54,8 @@ func (d *dealer) completeOrder() []item {
 	return d.basket
 }
 
-// fill adds n items: two times in five out of one kit if it has so many,
-// otherwise out of the core, which always has.
+// fill adds n items: in two of five cases from one kit, if it has enough, otherwise from the core, which always
+// has.
 func (d *dealer) fill(g group, n int) {
 	d.pool = d.pool[:0]
 	if d.rnd.below(5) < 2 {
@@ -68,8 +67,7 @@ func (d *dealer) fill(g group, n int) {
 	d.pick(n)
 }
 
-// pick moves n items from the pool to the basket, the front of the pool before
-// the back by Zipf's law.
+// pick moves n items from the pool to the basket, weighted by a Zipf distribution over their positions.
 func (d *dealer) pick(n int) {
 	var taken [maxOrder]bool
 	total := int64(0)
@@ -98,7 +96,7 @@ var zipfWeights = func() (weights [maxOrder]int64) {
 	return weights
 }()
 
-// appendKit appends what a kit has beyond the group's head.
+// appendKit appends the items that a kit adds to its group's head.
 func (p *plan) appendKit(items []item, k kit) []item {
 	for i := range k.own {
 		items = append(items, k.first+item(i))

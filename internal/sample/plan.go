@@ -7,41 +7,38 @@ import (
 
 // A plan fixes every count before the first order is dealt.
 //
-// Each order is drawn from inside one set of items: a group (what one trade
-// rents) or a kit (a handful of a group's items and some of its own). Each such
-// set is dealt whole exactly once, as a complete order. So the pairs that occur
-// are the pairs inside the sets, no more and no fewer, whatever the dice say,
-// and every item occurs. The famous items come in no other way than by the
-// quotas of the trades table.
+// Each order is drawn from within one set of items: a group (what one trade rents) or a kit (some items of its
+// own plus a few of a group's). Each set also occurs exactly once as a complete order. So the pairs that occur
+// are exactly the pairs inside the sets, whatever the random choices, and every item occurs. Famous items only
+// occur according to the quotas of the trades table.
 type plan struct {
 	orders    int64
 	catalogue catalogue
 	groups    []group
 	kits      []kit
 	templates []template
-	extras    []int64 // extras[n]: ordinary orders with n items beyond the least they can have
+	extras    []int64 // extras[n]: ordinary orders with n items beyond their minimum
 }
 
-// group is a trade by item numbers.
+// group is a trade, as item numbers.
 type group struct {
 	head  []item // famous items
-	core  []item // everyday items of the trade, the most wanted first
-	whole int    // into plan.templates: the orders that hold the whole head
-	kits  []int  // into plan.kits
-	pick  wheel  // over kits
+	core  []item // everyday items of the trade, most popular first
+	whole int    // index of the template with the whole head
+	kits  []int  // indexes of plan.kits
+	pick  wheel  // chooses a kit
 }
 
-// kit is a set of items of its own, rented with the group's whole head and with
-// some of its core.
+// kit is a set of items of its own that is rented with the group's whole head and some of its core.
 type kit struct {
 	group   int
 	first   item // its own items are first, first+1, ...
 	own     int
-	anchor  int // core items are core[anchor], core[anchor+1], ..., around the end
+	anchor  int // core items are core[anchor], core[anchor+1], ..., wrapping around
 	anchors int
 }
 
-// template is a kind of ordinary order: its famous items are fixed.
+// template is a kind of ordinary order; its famous items are fixed.
 type template struct {
 	group  int
 	head   []item
@@ -53,11 +50,11 @@ const (
 	maxAnchors = 6
 )
 
-// ownItems are the sizes of kits in turn. The kits of one item let the plan
-// meet the pair count to the last pair.
+// ownItems lists the sizes of kits, used in rotation. Kits of one item let the plan meet the pair count
+// exactly.
 var ownItems = [...]int{6, 9, 4, 12, 7, 16, 1, 10, 3, 8, 20, 5, 2}
 
-// extraWeights fall geometrically, as order sizes do.
+// extraWeights decrease geometrically, as order sizes do.
 var extraWeights = [...]int64{10000, 6500, 4225, 2746, 1785, 1160, 754, 490, 319, 207}
 
 func newPlan(scale int) *plan {
@@ -69,13 +66,13 @@ func newPlan(scale int) *plan {
 	return p
 }
 
-// rootScaled returns base·√scale, rounded. The square root of an integer below
-// 2^53 is the same on every machine.
+// rootScaled returns base·√scale, rounded. The square root of an integer below 2^53 is the same on every
+// machine.
 func rootScaled(base int64, scale int) int64 {
 	return int64(math.Round(math.Sqrt(float64(base * base * int64(scale)))))
 }
 
-// nameGroups numbers the items the trades table names, famous or not.
+// nameGroups adds the items named in the trades table to the catalogue.
 func (p *plan) nameGroups(scale int64) {
 	numbers := map[string]item{}
 	number := func(names []string) []item {
@@ -102,8 +99,8 @@ func (p *plan) nameGroups(scale int64) {
 	}
 }
 
-// cutKits fills the catalogue up to the wanted items and deals the new ones to
-// kits, the trades taking turns.
+// cutKits fills the catalogue with generated items up to the given number and deals them to kits, trade by
+// trade.
 func (p *plan) cutKits(items int64) {
 	var families [][]family
 	for _, trade := range trades {
@@ -113,7 +110,7 @@ func (p *plan) cutKits(items int64) {
 		}
 		families = append(families, fs)
 	}
-	named := make([]int, len(trades)) // names each trade has made up so far
+	named := make([]int, len(trades)) // names generated so far, by trade
 	for left := int(items) - len(p.catalogue); left > 0; {
 		n := len(p.kits)
 		k := kit{group: n % len(trades), first: item(len(p.catalogue)), anchors: 1}
@@ -138,9 +135,8 @@ func (p *plan) cutKits(items int64) {
 	}
 }
 
-// anchorKits adds core items to kits until the kits and groups hold so many
-// distinct pairs. Another anchor makes as many new pairs as the kit has items
-// of its own; its pairs with head and core are the group's already.
+// anchorKits adds core items to kits until there are the given number of distinct pairs. Each anchor adds as
+// many pairs as the kit has items of its own; its pairs with the head and the core already exist.
 func (p *plan) anchorKits(pairs int64) {
 	missing := int(pairs) - p.groupPairs()
 	for _, k := range p.kits {
@@ -157,7 +153,7 @@ func (p *plan) anchorKits(pairs int64) {
 	}
 }
 
-// groupPairs counts the distinct pairs inside groups; trades share items.
+// groupPairs returns the number of distinct pairs inside groups; groups share items.
 func (p *plan) groupPairs() int {
 	pairs := map[[2]item]struct{}{}
 	for _, g := range p.groups {
@@ -171,9 +167,8 @@ func (p *plan) groupPairs() int {
 	return len(pairs)
 }
 
-// shareLines takes the complete orders out of the quotas, those with the whole
-// head, and shares out the lines that are left when every ordinary order has the
-// least it can have.
+// shareLines takes the complete orders out of the quotas and distributes the remaining lines over the ordinary
+// orders, beyond their minimum.
 func (p *plan) shareLines(lines int64) {
 	for _, t := range p.templates {
 		lines -= t.orders * int64(len(t.head))
@@ -191,7 +186,7 @@ func (p *plan) shareLines(lines int64) {
 	p.extras = spread(p.orders-p.complete(), lines)
 }
 
-// least is the number of items an ordinary order needs beyond its head.
+// least returns the minimum number of items beyond the head.
 func (t template) least() int {
 	if len(t.head) == 0 {
 		return 1
@@ -199,14 +194,14 @@ func (t template) least() int {
 	return 0
 }
 
-// complete counts the complete orders, one for each kit and each group.
+// complete returns the number of complete orders: one per kit and group.
 func (p *plan) complete() int64 {
 	return int64(len(p.kits) + len(p.groups))
 }
 
-// spread gives so many lines to so many orders: counts[n] orders get n lines.
-// It rounds the weights to counts, then moves as many orders up by one line as
-// there are lines missing; the weights' own mean lies a little below any asked.
+// spread distributes lines over orders: counts[n] orders get n lines. It rounds the weights to counts and then
+// gives one more line to as many orders as lines are missing; the mean of the weights is slightly below every
+// requested mean.
 func spread(orders, lines int64) []int64 {
 	counts := make([]int64, len(extraWeights))
 	var weights int64

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestPlanAddsUp checks at many scales what makes the figures exact: quotas
-// that are not negative and add up to the orders, lines and pairs promised.
+// TestPlanAddsUp checks at many scales that the quotas are not negative and add up to the documented orders,
+// lines and pairs.
 func TestPlanAddsUp(t *testing.T) {
 	t.Parallel()
 	for _, scale := range []int{1, 2, 3, 4, 5, 7, 10, 17, 50, 100, 999} {
@@ -69,14 +69,14 @@ func TestPlanAddsUp(t *testing.T) {
 	}
 }
 
-// A family must not start over before the largest scale is served.
+// A family must not repeat names up to the largest scale.
 func TestFamiliesLast(t *testing.T) {
 	t.Parallel()
 	needed := rootScaled(baseItems, MaxScale)
 	for _, trade := range trades {
 		share := needed / int64(len(trades)*len(trade.patterns))
 		for _, pattern := range trade.patterns {
-			// Half as much again, as turns are by kit and kits differ in size.
+			// Half as much again, because kits alternate between trades and differ in size.
 			if got := newFamily(pattern).names; got < share*3/2 {
 				t.Errorf("%q has %d names, want %d", pattern, got, share*3/2)
 			}

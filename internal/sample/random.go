@@ -6,22 +6,20 @@ import (
 	"slices"
 )
 
-// source draws integers. It uses the PCG generator alone, whose stream is
-// fixed, and none of rand.Rand's methods, whose way of using it is not.
+// source draws integers from PCG. It avoids the methods of rand.Rand, whose use of the generator may change.
 type source struct{ pcg *rand.PCG }
 
 func newSource(seed uint64) source {
 	return source{rand.NewPCG(seed, 0x616c736f626f7567)}
 }
 
-// below returns a number in [0, n). Its bias, n/2^64, is of no account here.
+// below returns a number in [0, n). The bias, n/2^64, is negligible.
 func (s source) below(n int64) int64 {
 	hi, _ := bits.Mul64(s.pcg.Uint64(), uint64(n))
 	return int64(hi)
 }
 
-// urn holds so many balls of each kind. Drawing takes a ball out, so when the
-// urn is empty every kind has come exactly as often as it was put in.
+// urn draws without replacement: once it is empty, every kind has been drawn exactly as often as it was put in.
 type urn struct {
 	left  []int64
 	total int64
@@ -47,10 +45,10 @@ func (u *urn) draw(rnd source) int {
 	return kind
 }
 
-// wheel holds the running totals of weights; spinning it changes nothing.
+// wheel draws with replacement; it holds the running totals of the weights.
 type wheel []int64
 
-// newZipfWheel makes n sectors whose weights fall like 1/(rank + offset).
+// newZipfWheel returns a wheel of n sectors with weights 1/(rank + offset).
 func newZipfWheel(n int, offset int64) wheel {
 	w := make(wheel, n)
 	var total int64
@@ -68,8 +66,8 @@ func (w wheel) spin(rnd source) int {
 	return sector
 }
 
-// stride returns a step near n/φ that shares no factor with n, so that
-// i·step mod n visits 0..n-1 once each, well spread from the start.
+// stride returns a step near n/φ that is coprime to n, so that i·step mod n visits 0..n-1 once each, well
+// spread from the start.
 func stride(n int64) int64 {
 	step := max(1, n*618/1000)
 	for gcd(step, n) != 1 {

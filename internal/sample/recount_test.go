@@ -13,15 +13,14 @@ import (
 	"github.com/alsobought/alsobought/internal/sample"
 )
 
-// recount counts the rows again with plain maps and shares no code with the
-// package.
+// recount counts the rows again with plain maps, without code of the package.
 type recount struct {
 	names   []string
-	baskets [][]int // item numbers, as they came
+	baskets [][]int // item numbers, in order of appearance
 	lines   int
 	holding []int // orders, by item number
 	shared  map[[2]int]pairCount
-	counted []int // orders of two items or more, by item number
+	counted []int // orders with two or more items, by item number
 }
 
 type pairCount struct {
@@ -29,7 +28,7 @@ type pairCount struct {
 	weight float64 // sum of 1/(size-1) over those orders
 }
 
-// rows yields the rows after the header as they are written.
+// rows yields the rows after the header while they are being written.
 func rows(t *testing.T, cfg sample.Config) iter.Seq[[]string] {
 	t.Helper()
 	seq, _ := rowsAndStats(t, cfg)
@@ -141,8 +140,8 @@ func (c *recount) figures() figures {
 	return f
 }
 
-// similar ranks the items that share orders with one by the default measure,
-// affinity: the best 50, then by affinity and a little popularity.
+// similar ranks the items that share orders with an item by the default measure: the best 50 by affinity, then
+// by affinity and a little popularity.
 func (c *recount) similar(name string) []string {
 	type neighbour struct {
 		item     int

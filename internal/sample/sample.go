@@ -1,9 +1,7 @@
-// Package sample makes sample orders of the shape of the data the prototype
-// served: an instrument rental firm with few famous items, a long tail, and
-// items that are rented together because a trade needs them together. Every
-// figure that has a name is met exactly, by plan and not by luck, so that tests
-// and benchmarks can rely on it. The package knows no database and reads
-// nothing: the same Config gives the same bytes on every machine.
+// Package sample generates sample orders shaped like the data of the prototype: an instrument rental firm with
+// a few famous items, a long tail, and items that are rented together because a trade needs them. All
+// documented totals are met exactly, so tests and benchmarks can rely on them. The package reads no input and
+// uses no database: the same Config gives the same bytes on every machine.
 package sample
 
 import (
@@ -11,21 +9,21 @@ import (
 	"io"
 )
 
-// MaxScale bounds Config.Scale. It is 1.5 thousand million orders; the plan's
-// integer arithmetic and the stock of item names are good for that much.
+// MaxScale is the maximum of Config.Scale: 1.5 billion orders. The plan's integer arithmetic and the item names
+// suffice for that many.
 const MaxScale = 10_000
 
-// Config says how much to make.
+// Config defines the sample.
 type Config struct {
 	Scale int    // 1 to MaxScale; 1 is the prototype's size
-	Seed  uint64 // any value; it deals the same plan in another order
+	Seed  uint64 // any value; changes the order in which the plan is dealt
 }
 
-// Stats counts what was made.
+// Stats holds the totals of what was written.
 type Stats struct {
 	Orders int64
 	Lines  int64 // rows after the header: one per order and distinct item
-	Items  int64 // distinct items; every one of them is in some order
+	Items  int64 // distinct items; each is in at least one order
 }
 
 // The prototype's figures at scale 1.
@@ -37,19 +35,16 @@ const (
 	baseCustomers = 3_000
 )
 
-// Write writes orders as CSV with the header
-// order_id,item_name,quantity,ordered_at,customer_id, in ascending order id
-// and time, the lines of an order next to each other.
+// Write writes orders as CSV with the header order_id,item_name,quantity,ordered_at,customer_id, in ascending
+// order of ID and time. The lines of an order are adjacent.
 //
-// At scale S it makes 154,167·S orders of 1 to 35 distinct items, 486,620·S
-// lines, 15,105·√S items and 133,632·√S distinct unordered pairs of items that
-// share an order, each rounded. The pairs grow like the items because a new
-// item joins one kit of items and is rented with that kit only. The orders that
-// hold a famous item, or two of them, are those of the trades table times S.
+// At scale S it writes 154,167·S orders of 1 to 35 distinct items, 486,620·S lines, 15,105·√S items and
+// 133,632·√S distinct unordered pairs of items that share an order, each rounded. Pairs grow like items because
+// each new item belongs to one kit and is rented only with that kit. The numbers of orders with one or two
+// famous items are those of the trades table times S.
 //
-// Memory grows with √S: orders are streamed. A scale outside 1 to MaxScale is
-// an error before anything is written; an error of w ends the run at once, and
-// Stats then counts what was made until then.
+// Orders are streamed; memory grows with √S. A scale outside 1 to MaxScale is an error before anything is
+// written. A write error ends the run at once, and Stats then counts what was generated until then.
 func Write(w io.Writer, cfg Config) (Stats, error) {
 	if cfg.Scale < 1 || cfg.Scale > MaxScale {
 		return Stats{}, fmt.Errorf("sample scale is %d: choose 1 to %d", cfg.Scale, MaxScale)
@@ -78,7 +73,7 @@ func Write(w io.Writer, cfg Config) (Stats, error) {
 	return stats, out.flush()
 }
 
-// quantity is mostly 1; what is used up in the field is taken by the handful.
+// quantity is usually 1; consumables are often bought in larger numbers.
 func quantity(p product, rnd source) int64 {
 	switch {
 	case p.consumable && rnd.below(2) == 0:

@@ -28,16 +28,16 @@ const (
 	gloves          = "Gloves"
 )
 
-// figures are what the prototype's data is known by.
+// figures are the known totals of the prototype's data.
 type figures struct {
 	Orders, Lines, Items, Pairs int
 	MinSize, MaxSize            int
 	Holding                     map[string]int
 	HoldingPIDAnd               map[string]int
-	AboveHoriba                 []string // items without a figure that are in more orders
+	AboveHoriba                 []string // other items that are in more orders
 }
 
-// scaled returns the figures that a scale with the given root must meet.
+// scaled returns the expected totals for a scale with the given square root.
 func scaled(root int) figures {
 	scale := root * root
 	return figures{
@@ -80,7 +80,7 @@ func TestWriteMeetsTheFigures(t *testing.T) {
 	}
 }
 
-// The demo shows these lists to people, so they ought to make sense to one.
+// The demo shows these lists to people, so they should be plausible.
 func TestSimilarItemsMakeSense(t *testing.T) {
 	t.Parallel()
 	got, _ := recountSample(t, sample.Config{Scale: 1, Seed: 1})
@@ -164,7 +164,7 @@ func TestWriteRowsAreWellFormed(t *testing.T) {
 
 func TestWriteIsDeterministic(t *testing.T) {
 	t.Parallel()
-	// Whoever changes this changes everybody's sample: say so in the changelog.
+	// Changing this changes everybody's sample: mention it in the changelog.
 	const golden = "ca33319f465673760226697b986eb83414424bd3c315c89bac2f83abb0ae2722"
 	first := digest(t, sample.Config{Scale: 1, Seed: 1})
 	if first != golden {

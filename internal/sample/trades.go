@@ -1,6 +1,6 @@
 package sample
 
-// The famous items. Each occurs in orders only where a trade's heads say so.
+// The famous items. Each occurs in orders only as a trade's heads say.
 const (
 	pid             = "PID"
 	calKit          = "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag"
@@ -10,12 +10,12 @@ const (
 	gloves          = "Gloves"
 )
 
-// trade is a kind of work and what it rents. A core has at least as many items
-// as an ordinary order can ask for: one more than the largest extra.
+// trade is a kind of work and the items rented for it. A core has at least as many items as an ordinary order
+// can need: one more than the largest extra.
 type trade struct {
-	heads    []head   // how many orders hold which famous items; the first head is the whole one
-	core     []string // everyday items, the most wanted first
-	patterns []string // families of the items in the trade's kits
+	heads    []head   // famous items and their numbers of orders; the first head is the whole one
+	core     []string // everyday items, most popular first
+	patterns []string // name patterns of the items in the trade's kits
 }
 
 type head struct {

@@ -1,7 +1,7 @@
--- How much of what shares baskets does so by chance: docs/scoring.md. met is the chance that two random
--- partners of an item, out of two of its baskets, are the same item; by popularity alone it is that of two
--- random lines. Sums of floats differ in the last bits from plan to plan, so the share is rounded. Fewer than
--- thirty baskets cannot tell.
+-- The share of co-occurrence that is due to chance: docs/scoring.md. met is the probability that two
+-- random partners of an item, from two of its baskets, are the same item; by popularity alone it would be
+-- that of two random lines. Sums of floats differ in the last bits between plans, so the share is
+-- rounded. Fewer than thirty baskets are not enough.
 WITH items AS (
     SELECT sum((s.mass * s.mass - c.squares) / s.mass) AS chances, sum(c.same_basket / s.mass) AS same_basket
     FROM new_item_counts AS c

@@ -1,10 +1,10 @@
--- What a delta build counts: the orders that were added, changed or deleted since its base. What an order was
--- by then is taken off (sign -1), what it is now is added.
+-- The source of a delta build: the orders added, changed or deleted since its base. The previous state of
+-- an order is subtracted (sign -1), its current state added.
 CREATE TEMPORARY VIEW base AS
 SELECT b.* FROM builds AS r JOIN builds AS b ON b.build_id = r.base_build WHERE r.status = 'running';
 
--- A view, because what is written now would not be seen in the snapshot of the build. The upper bound of new
--- orders says nothing new, but makes the planner expect few of them.
+-- A view, because rows written now would not be visible in the snapshot of the build. The upper bound on
+-- new orders is redundant, but makes the planner expect few of them.
 CREATE TEMPORARY VIEW signed_orders AS
 WITH replaced AS MATERIALIZED (
     SELECT DISTINCT ON (c.order_id) c.order_id, c.items, c.ordered_at
@@ -26,7 +26,7 @@ WHERE o.order_id BETWEEN (SELECT b.last_order_id + 1 FROM base AS b)
                      AND (SELECT max(x.order_id) FROM orders AS x)
   AND o.items <> '{}';
 
--- All orders are looked at only if the newest is one of those taken off.
+-- All orders are read only if the newest order is among the subtracted ones.
 CREATE TEMPORARY VIEW newest_order AS
 SELECT CASE
     WHEN EXISTS (SELECT FROM signed_orders AS c WHERE c.sign < 0 AND c.ordered_at >= b.newest_ordered_at)

@@ -1,9 +1,9 @@
--- The orders that the running build counts, as its settings weigh them.
+-- The orders that the running build counts, with the weights of its settings.
 --
--- weight is 1 / (size - 1) of a counted basket, in units of 2^-38 and less by its age; NULL for other orders.
--- mass is what its age leaves of an order, NULL where there is no half-life. After 28 half-lives an order
--- ages no more: 1024 units are left, so that no pair's weight is nothing, for weights are divided by. (After
--- 1100 PostgreSQL would refuse to halve.)
+-- weight is 1 / (size - 1) of a counted basket in units of 2^-38, decayed by age; NULL for other orders.
+-- mass is the decayed weight of an order; NULL without a half-life. Orders do not decay further after 28
+-- half-lives: 1024 units are left, so that no pair's weight, which is a divisor, is 0. (After 1100
+-- half-lives power() would underflow, an error in PostgreSQL.)
 CREATE TEMPORARY VIEW counted_orders AS
 WITH newest AS MATERIALIZED (SELECT n.ordered_at FROM newest_order AS n)
 SELECT o.sign, o.items, (o.ordered_at AT TIME ZONE 'UTC')::date AS day, s.size,
@@ -22,8 +22,7 @@ CROSS JOIN LATERAL (
                 )))::bigint END AS units
 ) AS u
 WHERE b.status = 'running'
-  -- A day is one of 24 hours, whatever the clocks do where the server stands. An order without a time has no
-  -- age.
+  -- A day has 24 hours, regardless of daylight saving time. An order without a time has no age.
   AND (b.window_days IS NULL
        OR o.ordered_at > (SELECT n.ordered_at FROM newest AS n) - b.window_days * interval '24 hours')
   AND (b.half_life_days IS NULL OR o.ordered_at IS NOT NULL);

@@ -1,5 +1,5 @@
--- The last year by days. A delta build takes its base's days, and adds or takes off changed orders. When the
--- newest orders are gone, the year begins on days that its base does not have.
+-- The last year by day. A delta build takes the days of its base and adds or subtracts changed orders. If
+-- the newest orders were deleted, the year begins on days that the base does not have.
 CREATE TEMPORARY TABLE last_year ON COMMIT DROP AS
 SELECT r.build_id, r.base_build, (n.ordered_at AT TIME ZONE 'UTC')::date AS day,
        (b.newest_ordered_at AT TIME ZONE 'UTC')::date AS base_day

@@ -1,7 +1,8 @@
--- The best others of every item by affinity; ties by baskets_rank. Of these, step says how an item leads to
--- its closest ones: its weights with them as shares of the closest, less where few orders are behind them.
+-- The best neighbours of each item by affinity; ties by baskets_rank. step is how strongly an item leads
+-- to each of its closest neighbours: its weight with it as a share of the weights with all of them,
+-- reduced if few orders are behind it.
 --
--- By hash: the planner does not know how many pairs there are.
+-- Hash joins, because the planner does not know how many pairs there are.
 SET LOCAL enable_nestloop = off;
 SET LOCAL enable_mergejoin = off;
 CREATE UNLOGGED TABLE new_kept_neighbours AS
@@ -36,7 +37,7 @@ SELECT r.item_id, r.neighbour_rank, r.other_id, r.affinity, r.baskets, r.other_b
             ELSE 0 END AS step
 FROM ranked AS r
 WHERE r.neighbour_rank <= (SELECT b.neighbours_kept FROM build AS b)
--- in one order, so that equal orders give equal bytes; in this one, because the rows come in it
+-- summed in a fixed order, so that equal orders give equal bytes; the rows arrive in this one
 WINDOW closest AS (
     PARTITION BY r.item_id ORDER BY r.affinity DESC, r.other_baskets_rank
     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING

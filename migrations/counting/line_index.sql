@@ -1,6 +1,6 @@
--- Orders by item, for explanations. A first load leaves it out: to sort all lines by item takes longer than
--- all of its other keys. Asked for by name first, because CREATE INDEX IF NOT EXISTS would wait for loads
--- each time.
+-- Orders by item, for explanations. A first load omits the index, because sorting all lines by item takes
+-- longer than all its other keys. Looked up by name first, because CREATE INDEX IF NOT EXISTS would wait
+-- for loads each time.
 DO $$
 BEGIN
     IF to_regclass('order_lines_item_id_idx') IS NULL THEN

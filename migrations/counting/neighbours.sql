@@ -1,4 +1,4 @@
--- In the order of their places, so that the rows of an answer lie together: a hash join keeps that of
+-- In order of rank, so that the rows of an answer are adjacent: a hash join preserves the order of
 -- new_similar.
 SET LOCAL enable_mergejoin = off;
 CREATE TABLE new_item_neighbours AS
@@ -16,7 +16,7 @@ ALTER TABLE new_item_neighbours
     ALTER similar_rank SET NOT NULL, ALTER similarity SET NOT NULL, ALTER other_popularity_rank SET NOT NULL,
     ALTER orders_together SET NOT NULL, ALTER confidence SET NOT NULL, ALTER lift SET NOT NULL,
     ADD CONSTRAINT new_item_neighbours_pkey PRIMARY KEY (item_id, similar_rank, build_id);
--- A few statistics are enough: these rows are looked up.
+-- A small statistics target suffices: these rows are looked up by key.
 SET LOCAL default_statistics_target = 10;
 ANALYZE new_item_neighbours;
 RESET default_statistics_target;

@@ -1,5 +1,5 @@
--- What a full build counts: all orders of which something is bought, but those of the temporary table held_out
--- (order_id bigint), into which an evaluation puts some. A delta build has orders with the sign -1 as well.
+-- The source of a full build: all orders with items, except those in the temporary table held_out
+-- (order_id bigint), which evaluations fill. The source of a delta build also has orders with sign -1.
 CREATE TEMPORARY VIEW signed_orders AS
 SELECT 1::bigint AS sign, o.order_id, o.items, o.ordered_at
 FROM orders AS o

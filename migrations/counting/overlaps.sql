@@ -1,6 +1,6 @@
--- What an item says of another only because its closest neighbours say it: docs/scoring.md. Every step is
--- followed by hash, from the items that have both: the planner would rather follow all steps and see later
--- which of them meet.
+-- The evidence of an item for another that comes only through its closest neighbours: docs/scoring.md.
+-- Steps are followed by hash joins, starting from the items that have both; the planner would rather
+-- follow all steps and discard most of them.
 SET LOCAL join_collapse_limit = 1;
 SET LOCAL enable_mergejoin = off;
 CREATE UNLOGGED TABLE new_item_overlaps AS

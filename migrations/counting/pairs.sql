@@ -1,5 +1,5 @@
--- Every two items that share a counted basket, once. In the order of the key, so that the pairs of an item
--- lie together.
+-- All pairs of items that share a counted basket, each once, in key order, so that the pairs of an item
+-- are adjacent.
 CREATE TABLE new_item_pairs AS
 SELECT (SELECT b.build_id FROM builds AS b WHERE b.status = 'running') AS build_id, p.item_a, p.item_b,
        sum_bigint(p.orders_together) AS orders_together,

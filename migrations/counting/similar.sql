@@ -1,4 +1,4 @@
--- The kept neighbours with the evidence that an answer shows, ranked as similar items are.
+-- The kept neighbours with the evidence that answers show, ranked as similar items.
 CREATE UNLOGGED TABLE new_similar AS
 SELECT b.build_id, n.*, v.similarity,
        row_number() OVER (

@@ -1,5 +1,5 @@
--- What every item counts for. squares and same_basket are for chance.sql: the sums over its counted baskets
--- of the square of what age leaves of the basket, and of that times weight.
+-- The statistics of each item. squares and same_basket are for chance.sql: the sums of mass * mass and
+-- mass * weight over its counted baskets.
 CREATE UNLOGGED TABLE new_item_counts AS
 SELECT l.item_id, sum_bigint(l.orders) AS orders, sum_bigint(l.baskets) AS baskets,
        sum_bigint(l.mass) / weight_units()::float8 AS mass,

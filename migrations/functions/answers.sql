@@ -1,7 +1,7 @@
--- A question is one value and gets one answer, of one build: every statement below sees the same snapshot,
--- because the functions are STABLE.
+-- A question is one value and gets one answer, from one build. Functions that are STABLE see one snapshot
+-- in all their statements.
 
--- A kept build, or the active one for 0 and NULL; no row where there is none.
+-- Returns a kept build, or the active one for 0 and NULL; no row if there is none.
 CREATE OR REPLACE FUNCTION find_build(id bigint) RETURNS SETOF builds LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
 SELECT b.*
@@ -10,7 +10,7 @@ WHERE b.build_id = coalesce(nullif(id, 0),
     (SELECT a.build_id FROM builds AS a WHERE a.active)) AND b.status = 'ready'
 $$;
 
--- A name as a load stores it: in NFC, without white space and characters that cannot be seen around it.
+-- Returns a name as loads store it: in NFC, without surrounding white space and invisible characters.
 CREATE OR REPLACE FUNCTION spelled(name text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
@@ -20,7 +20,7 @@ BEGIN
 END
 $$;
 
--- The names as a load stores them.
+-- Returns the names as loads store them.
 CREATE OR REPLACE FUNCTION trimmed_names(names text[]) RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
@@ -30,7 +30,7 @@ BEGIN
 END
 $$;
 
--- The items of those of the names that the build knows, each once, in the order of the tie rule.
+-- Returns the named items that the build knows, each once, in the order of the tie rule.
 CREATE OR REPLACE FUNCTION seeds_named(build bigint, names text[]) RETURNS seed[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -47,7 +47,7 @@ BEGIN
 END
 $$;
 
--- The ids of those of the names that are known.
+-- Returns the IDs of the known names.
 CREATE OR REPLACE FUNCTION item_ids(names text[]) RETURNS bigint[] LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
@@ -55,7 +55,7 @@ BEGIN
 END
 $$;
 
--- The names of an order's items; NULL for an order that there is not, or of which all was returned.
+-- Returns the names of an order's items; NULL if there is no such order or all of it was returned.
 CREATE OR REPLACE FUNCTION order_items(id text) RETURNS text[] LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -75,7 +75,7 @@ BEGIN
 END
 $$;
 
--- The moments at which rules have last begun and ended, which nobody writes down.
+-- Returns the times at which rules last began and ended, which no trigger records.
 CREATE OR REPLACE FUNCTION last_moments() RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN
@@ -85,8 +85,8 @@ BEGIN
 END
 $$;
 
--- What an answer of a build depends on beside the question: equal revisions, equal answers. No row where
--- there is no such build.
+-- Returns everything an answer depends on besides the question: equal revisions mean equal answers. No
+-- row if there is no such build.
 CREATE OR REPLACE FUNCTION find_context(build_id bigint) RETURNS SETOF answer_context
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 AS $$
@@ -95,10 +95,10 @@ FROM find_build(build_id) AS b
 CROSS JOIN (SELECT sum(x.changes) AS changes, bool_or(x.matters) AS matters FROM revisions AS x) AS r
 $$;
 
--- The revision of the active build, and whether it may be trusted for a moment longer (settled): no change
--- can be committed before 5 ms after this. Whoever changes something holds the lock from before it can be
--- seen until it is (give_notice). The second statement has a newer snapshot than the lock, in READ COMMITTED.
--- A standby does not see the primary's locks, so nothing is settled there.
+-- Returns the revision of the active build, and whether it is settled: whether no change can be committed
+-- within the next 5 ms. Transactions that change answers hold the lock from before the change is visible
+-- until it is (give_notice). In READ COMMITTED the second statement has a newer snapshot than the lock. A
+-- standby does not see the primary's locks, so nothing is settled there.
 CREATE OR REPLACE FUNCTION read_version(OUT revision text, OUT settled boolean) LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -108,21 +108,21 @@ BEGIN
 END
 $$;
 
--- Fails on a standby if the build was pruned while it was read. A prune waits for those who read on the
--- primary, not for those on a standby, where tables may vanish between two statements of an answer. It marks
--- the build first. VOLATILE, to see that mark: a snapshot of its own, taken when all else has been read.
+-- Fails on a standby if the build was pruned while it was being read. A prune waits for readers on the
+-- primary but not for those on a standby, where tables may vanish between two statements. It marks the
+-- build first. VOLATILE, so that a new snapshot, taken after everything else was read, sees the mark.
 CREATE OR REPLACE FUNCTION check_kept(build bigint) RETURNS void LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     IF pg_is_in_recovery()
         AND NOT EXISTS (SELECT FROM builds AS b WHERE b.build_id = build AND b.status = 'ready') THEN
-        RAISE EXCEPTION 'build % was pruned while it was read: ask again', build
+        RAISE EXCEPTION 'build % was pruned while it was being read: try again', build
             USING ERRCODE = 'serialization_failure';
     END IF;
 END
 $$;
 
--- The answer to a default question from the kept neighbours, or NULL where they do not tell.
+-- Answers a default question from the kept neighbours; NULL if they do not suffice.
 CREATE OR REPLACE FUNCTION kept_recommendations(b builds, q question, names text[]) RETURNS recommendation[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -142,9 +142,9 @@ BEGIN
 END
 $$;
 
--- The answer to a question in normal form (check_question). unknown lists the names that the build does not
--- know, rules those that changed the answer. recommendations is NULL for a similar item that is unknown, of
--- which known is 0, and for an order that there is not, of which known is NULL.
+-- Answers a question in normal form (check_question). unknown lists the names that the build does not
+-- know, rules the rules that affected the answer. recommendations is NULL for an unknown similar item
+-- (known is 0) and for an unknown order (known is NULL).
 CREATE OR REPLACE FUNCTION answer(q question, c answer_context) RETURNS answer
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -188,8 +188,8 @@ BEGIN
 END
 $$;
 
--- The answer to any question about any seeds, none included: ranked, under rules and the catalogue, with
--- names and evidence.
+-- Answers any question about any seeds, even none: ranked, subject to rules and the catalogue, with names
+-- and evidence.
 CREATE OR REPLACE FUNCTION ranked_answer(b builds, q question, seeds seed[], plain boolean,
     result answer) RETURNS answer
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -225,8 +225,8 @@ BEGIN
 END
 $$;
 
--- The question in normal form: names without white space around them. What the API would refuse is an error
--- here, too.
+-- Returns the question in normal form: names without surrounding white space. Whatever the API would
+-- refuse is an error.
 CREATE OR REPLACE FUNCTION check_question(q question) RETURNS question LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -255,7 +255,7 @@ BEGIN
 END
 $$;
 
--- The id of a kept build, or 0 for NULL: the active one. Any other is an error.
+-- Returns the ID of a kept build, or 0, the active one, for NULL. Any other ID is an error.
 CREATE OR REPLACE FUNCTION check_build(build bigint) RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 BEGIN

@@ -1,7 +1,7 @@
--- Orders as a build counts them, for the reports that look at whole baskets.
+-- Orders as a build counts them, for reports on whole baskets.
 
--- What becomes of an order: it is a counted 'basket'; has only 'one_item'; is 'large', above max_basket;
--- or is 'outside_window': too old for a build with a window, or of no known time where age matters.
+-- Classifies an order: a counted 'basket'; 'one_item'; 'large', if above max_basket; or 'outside_window',
+-- if too old for a build with a window, or without a time although age matters.
 CREATE OR REPLACE FUNCTION basket_status(b builds, items bigint[], ordered_at timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -15,9 +15,9 @@ SELECT CASE
 END
 $$;
 
--- The counted baskets as the build saw them, each reduced to the given items and left out unless it has
--- three of them: without the orders that came later, and with those changed or deleted since as they were.
--- Builds of older versions do not know; theirs are as they are now.
+-- Returns the counted baskets as the build saw them, each reduced to the given items and omitted if fewer
+-- than three remain. Orders added later are left out; orders changed or deleted since are as they were.
+-- Builds of older versions did not record this; theirs are as they are now.
 CREATE OR REPLACE FUNCTION reduced_baskets(b builds, kept_items bigint[]) RETURNS TABLE (items bigint[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000000
 AS $$
@@ -47,8 +47,8 @@ BEGIN
 END
 $$;
 
--- The ids of items by name, white space around it left out. NULL stays NULL. A name that no item has is an
--- error: a report without it would look like an answer.
+-- Returns the IDs of items by name, ignoring surrounding white space; NULL for NULL. An unknown name is
+-- an error: a report without it would be misleading.
 CREATE OR REPLACE FUNCTION known_items(names text[]) RETURNS bigint[] LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
@@ -70,12 +70,12 @@ BEGIN
 END
 $$;
 
--- A parameter of a report that must be a number within bounds.
+-- Fails unless a parameter of a report is a number within bounds.
 CREATE OR REPLACE FUNCTION check_bounds(parameter text, value float8, lowest float8, highest float8)
 RETURNS void LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
-    IF value BETWEEN lowest AND highest THEN -- not so for NULL
+    IF value BETWEEN lowest AND highest THEN -- false for NULL
         RETURN;
     END IF;
     RAISE EXCEPTION '% is %, it must be % to %', parameter, coalesce(value::text, 'NULL'), lowest, highest

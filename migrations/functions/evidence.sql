@@ -1,12 +1,12 @@
--- Evidence: the counts behind an answer, and the sentence that says them.
+-- Evidence: the counts behind an answer, and the sentence that describes them.
 
--- 30245 as 30,245, whatever the language of the server. STABLE, like to_char: an IMMUTABLE function could not
--- be inlined.
+-- Formats 30245 as 30,245, in any locale. STABLE, like to_char: an IMMUTABLE function could not be
+-- inlined.
 CREATE OR REPLACE FUNCTION grouped(number bigint) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN number < 1000 THEN number::text ELSE to_char(number, 'FM999,999,999,999,999,999,990') END;
 
--- What two items share, in words. Where some orders of the build are too large to count for pairs, it speaks
--- of baskets, not of orders.
+-- Describes what two items share. If some orders of the build are too large to count for pairs, it
+-- mentions baskets instead of orders.
 CREATE OR REPLACE FUNCTION bought_together(b builds, orders_together bigint, orders bigint, baskets bigint,
     item text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -15,16 +15,16 @@ RETURN 'bought together in ' || grouped(orders_together) || ' of '
                            ELSE grouped(baskets) || ' baskets of 2 to ' || b.max_basket || ' items' END
     || ' with ' || item;
 
--- How popular an item is, in words.
+-- Describes how popular an item is.
 CREATE OR REPLACE FUNCTION in_orders(b builds, orders bigint, all_orders bigint, days integer) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN 'in ' || grouped(orders) || ' of ' || grouped(all_orders) || ' orders'
     || CASE least(days, b.window_days) WHEN 0 THEN '' WHEN 1 THEN ' of the last day'
                                        ELSE ' of the last ' || least(days, b.window_days) || ' days' END;
 
--- Ranked items with their names and evidence: the counts with the seed that says most for an item, ties by
--- baskets_rank. LIMIT 1 makes each a look-up: the planner cannot know how few there are and would read whole
--- tables to join them.
+-- Returns ranked items with names and evidence: the counts with the seed that has the largest value for
+-- the item, ties by baskets_rank. LIMIT 1 makes each join a lookup: the planner cannot know how few rows
+-- there are and would read whole tables.
 CREATE OR REPLACE FUNCTION pair_recommendations(b builds, q question, seeds seed[],
     ranked ranked_item[]) RETURNS recommendation[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -74,8 +74,8 @@ BEGIN
 END
 $$;
 
--- Ranked items of a question without seeds, the empty rule of association mining: the confidence is the share
--- of all orders, the lift 1.
+-- Returns ranked items of a question without seeds with their evidence, by the empty rule of association
+-- mining: the confidence is the share of all orders, the lift 1.
 CREATE OR REPLACE FUNCTION popular_recommendations(b builds, q question,
     ranked ranked_item[]) RETURNS recommendation[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE

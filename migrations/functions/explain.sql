@@ -1,7 +1,7 @@
 -- Explanations: everything that a build knows about two items.
 
--- The newest orders that hold both items, ten at most: those that are there now, of the sizes and the window
--- that the build counts.
+-- Returns the newest current orders with both items, at most ten, within the basket size and the window
+-- of the build.
 CREATE OR REPLACE FUNCTION newest_orders(b builds, item bigint, other bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -16,7 +16,7 @@ BEGIN
               AND (b.window_days IS NULL
                   OR r.ordered_at > b.newest_ordered_at - b.window_days * interval '24 hours')
             ORDER BY r.ordered_at DESC NULLS LAST, r.external_id
-            OFFSET 0 -- sorted first, so that only as many orders are counted as are shown
+            OFFSET 0 -- sort first, so that only the orders that are shown are counted
         ), counted AS (
             SELECT n.external_id, n.ordered_at
             FROM newest AS n
@@ -33,9 +33,9 @@ BEGIN
 END
 $$;
 
--- The counts and measures behind two items of a kept build (0, NULL: the active one), the seed item first.
--- affinity is shrink_factor * reach / popularity_divisor. No row where there is no such build; NULLs where it
--- does not know one of the items.
+-- Returns the counts and measures of two items in a kept build (0 or NULL: the active one), the seed
+-- first. affinity is shrink_factor * reach / popularity_divisor. No row if there is no such build; NULLs
+-- if it does not know one of the items.
 CREATE OR REPLACE FUNCTION explain_items(item text, other text, build bigint)
 RETURNS TABLE (
     build_id bigint, built_at timestamptz, item_known boolean, other_known boolean, reason text,

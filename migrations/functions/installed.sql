@@ -1,7 +1,7 @@
--- What doctor compares with what migrate installed.
+-- Definitions that doctor compares with those that migrate installed.
 
--- Every function, view and trigger there is, and the hash of its definition. search_path decides which names
--- a definition qualifies.
+-- Returns every function, view and trigger with the hash of its definition. search_path decides which
+-- names in a definition are qualified.
 CREATE OR REPLACE FUNCTION current_definitions() RETURNS TABLE (kind text, name text, sha256 bytea)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
@@ -26,7 +26,7 @@ FROM (
 ) AS d
 $$;
 
--- Whether somebody writes, switches or removes builds.
+-- Reports whether a process is building, switching or removing builds.
 CREATE OR REPLACE FUNCTION builds_are_locked() RETURNS boolean LANGUAGE sql VOLATILE
 AS $$
 SELECT EXISTS (

@@ -1,11 +1,11 @@
--- The default question, answered from the kept neighbours alone, while no rule and no inactive item takes
--- anything out. Each function returns all lim rows of the answer, or fewer where it cannot tell: answer()
--- then ranks in full. They are plain SQL so that they become part of the statement that calls them; build is
--- the id of b, a parameter of its own so that partitions are pruned when the statement starts.
+-- Answers to default questions from the kept neighbours alone, for use while no rule and no inactive item
+-- removes anything. Each function returns all lim rows of the answer, or fewer if it cannot; answer()
+-- then ranks in full. They are plain SQL, so that they are inlined into the calling statement. build is
+-- the ID of b, a separate parameter so that partitions are pruned when the statement starts.
 --
--- LIMIT 1 makes a join a look-up: the planner cannot know how few rows there are.
+-- LIMIT 1 makes a join a lookup: the planner cannot know how few rows there are.
 
--- Similar items as the build ranked them.
+-- Returns similar items as the build ranked them.
 CREATE OR REPLACE FUNCTION kept_similar(build bigint, b builds, item text, lim bigint)
 RETURNS SETOF recommendation LANGUAGE sql STABLE PARALLEL SAFE ROWS 5
 AS $$
@@ -29,9 +29,9 @@ LEFT JOIN item_attributes AS a ON a.item_id = n.other_id
 WHERE i.name = item
 $$;
 
--- A basket's items by the sums of what its seeds say. It can tell where all names are known, popularity puts
--- nothing before the lim-th item (rank_sums), and no pair that was not kept is better evidence than one that
--- was. A sum of floats depends on its order: that of the seeds.
+-- Ranks items for a basket by the sums of their values over its seeds. It needs all names to be known, no
+-- popular item to come before the lim-th item (rank_sums), and no pair that was not kept to be better
+-- evidence than a kept one. Sums of floats depend on their order, which is that of the seeds.
 CREATE OR REPLACE FUNCTION kept_basket(build bigint, b builds, names text[], lim bigint)
 RETURNS SETOF recommendation LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 AS $$

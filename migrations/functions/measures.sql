@@ -1,16 +1,16 @@
--- What two items say about each other. Symbols as in docs/scoring.md: c orders together, w weight, n baskets,
--- m mass, N all counted baskets.
+-- Measures of two items. Symbols as in docs/scoring.md: c orders together, w weight, n baskets, m mass, N
+-- all counted baskets.
 
 -- Weights are summed as integers in units of 2^-38, so that equal orders give equal bytes in any order of
--- summation. One unit is 4e-12; a pair can be in 33 million baskets of two before its sum overflows.
+-- summation. One unit is 4e-12; a sum overflows only if a pair is in 33 million baskets of two.
 CREATE OR REPLACE FUNCTION weight_units() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 274877906944;
 
--- Overlaps are summed in units of 2^-58, at most twenty of which terms add up to one.
+-- Overlaps are summed in units of 2^-58; at most twenty terms add up to one.
 CREATE OR REPLACE FUNCTION overlap_units() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 288230376151711744;
 
--- What affinity is divided by for the popularity of j: the same for all its pairs.
+-- Returns the divisor of affinity for the popularity of j.
 CREATE OR REPLACE FUNCTION popularity_divisor(mass_j float8, popularity_exponent float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN power(greatest(mass_j, 1), popularity_exponent);
@@ -20,9 +20,9 @@ CREATE OR REPLACE FUNCTION divided_affinity(
 ) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN orders_together / (orders_together + shrinkage) * weight / (mass_i * divisor_j);
 
--- The default measure, in [0, 1]: the chance w/m_i of reaching j through a random basket that holds i and a
--- random other item of it, shrunk for rare pairs and discounted for bestsellers. With a half-life the mass of
--- an item may fall below 1; it is no bestseller then.
+-- Returns the default measure, in [0, 1]: the probability w/m_i of reaching j by picking a random basket
+-- with i and a random other item from it, shrunk for rare pairs and discounted for bestsellers. With a
+-- half-life the mass of an item can fall below 1; such an item is no bestseller.
 CREATE OR REPLACE FUNCTION affinity(
     orders_together bigint, weight float8, mass_i float8, mass_j float8, shrinkage float8,
     popularity_exponent float8
@@ -31,7 +31,7 @@ RETURN divided_affinity(
     orders_together, weight, mass_i, popularity_divisor(mass_j, popularity_exponent), shrinkage
 );
 
--- The value of j given i under the named measure; NULL for an unknown measure.
+-- Returns the value of j given i under the named measure; NULL for an unknown measure.
 CREATE OR REPLACE FUNCTION pair_value(
     measure text, orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, mass_i float8,
         mass_j float8,
@@ -46,8 +46,9 @@ RETURN CASE measure
     WHEN 'lift' THEN orders_together::float8 * baskets / (baskets_i::float8 * baskets_j)
 END;
 
--- Every measure of two items from the same counts; zeros for items that share no basket. The body is parsed
--- when it is made: views call it for readers who may not look into this schema.
+-- Returns every measure of two items from the same counts; zeros for items that share no basket. BEGIN
+-- ATOMIC parses the body at creation: views call the function for readers who have no access to this
+-- schema.
 CREATE OR REPLACE FUNCTION pair_measures(
     orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, mass_i float8, mass_j float8,
     baskets bigint, shrinkage float8, popularity_exponent float8
@@ -66,18 +67,18 @@ SELECT coalesce(orders_together::float8 / nullif(baskets, 0), 0),
        coalesce(affinity(orders_together, weight, mass_j, mass_i, shrinkage, popularity_exponent), 0);
 END;
 
--- How many of an item's closest neighbours its overlap is counted through.
+-- Returns the number of closest neighbours through which an item's overlap is counted.
 CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 20;
 
--- How far a step to a neighbour is trusted: not at all below 6 orders together, half at 15.
+-- Returns the trust in a step to a neighbour: 0 below 6 orders together, one half at 15.
 CREATE OR REPLACE FUNCTION step_trust(orders_together bigint) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN orders_together < 6 THEN 0
             ELSE orders_together::float8 * orders_together
                  / (orders_together::float8 * orders_together + 225) END;
 
--- How much of the overlap is taken off the values of so many seeds: nothing for one, nearly all for many.
+-- Returns the share of the overlap to subtract for a number of seeds: 0 for one, nearly 1 for many.
 CREATE OR REPLACE FUNCTION overlap_share(overlap_discount float8, seeds float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN overlap_discount * (seeds - 1) / (seeds + 4);

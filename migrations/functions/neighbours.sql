@@ -1,9 +1,10 @@
--- Candidates: what each seed item says about other items. From the kept neighbours of a build where they
--- suffice, else from all its pairs.
+-- Candidates: the values of other items for each seed, from the kept neighbours of a build if they
+-- suffice, otherwise from all its pairs.
+--
+-- Most functions here are PL/pgSQL, which caches plans: an SQL function with a subquery is planned on
+-- each call.
 
--- A SQL function with a subquery is planned anew with every call; these are PL/pgSQL, whose plans are kept.
-
--- Seeds by item id, those that the build knows, each once, in the order of the tie rule.
+-- Returns the seeds that the build knows, each once, in the order of the tie rule.
 CREATE OR REPLACE FUNCTION seeds_of(build bigint, item_ids bigint[]) RETURNS seed[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -25,8 +26,8 @@ BEGIN
 END
 $$;
 
--- Whether the kept neighbours answer the question exactly: the default measure, no threshold, and none of
--- them excluded.
+-- Reports whether the kept neighbours answer the question exactly: the default measure, no thresholds,
+-- and none of them excluded.
 CREATE OR REPLACE FUNCTION neighbours_suffice(b builds, q question, seeds seed[], excluded bigint[],
     allowed bigint[]) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -40,9 +41,9 @@ BEGIN
 END
 $$;
 
--- Candidates of every measure from all pairs of the seeds, thresholds and exclusions applied before anything
--- is ranked. Affinity keeps as many of each seed as a build keeps neighbours, and sums their overlaps as a
--- build does.
+-- Returns the candidates of any measure from all pairs of the seeds; thresholds and exclusions are
+-- applied before ranking. For affinity it keeps as many per seed as a build keeps neighbours, and sums
+-- their overlaps as a build does.
 CREATE OR REPLACE FUNCTION pair_candidates(b builds, q question, seeds seed[], excluded bigint[],
     allowed bigint[])
 RETURNS SETOF candidate LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 200
@@ -68,8 +69,8 @@ BEGIN
                 ON a.item_id = p.seed_id
             JOIN item_stats AS o ON o.build_id = b.build_id AND o.item_id = p.other_id
             WHERE p.orders_together >= q.min_support
-              -- the confidence as it is shown: c >= min_confidence * n would lose 7 of 100 at a threshold of
-              -- 0.07
+              -- the confidence as displayed: c >= min_confidence * n would lose 7 of 100 at a threshold
+              -- of 0.07
               AND p.orders_together::float8 / a.baskets >= q.min_confidence
               AND p.other_id NOT IN (SELECT unnest(excluded))
               AND (allowed IS NULL OR p.other_id IN (SELECT unnest(allowed)))

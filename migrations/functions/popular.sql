@@ -1,6 +1,6 @@
 -- Popularity: the items in the most orders.
 
--- The orders of a build: all of them, or those of the last days before its newest order.
+-- Returns the number of orders of a build, in total or in the last days up to its newest order.
 CREATE OR REPLACE FUNCTION orders_counted(b builds, days integer) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -16,7 +16,7 @@ BEGIN
 END
 $$;
 
--- The orders of the last days that hold each item.
+-- Returns the number of orders in the last days with each item.
 CREATE OR REPLACE FUNCTION recent_orders(build_id bigint, newest timestamptz, days integer)
 RETURNS TABLE (item_id bigint, orders bigint) LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -26,7 +26,8 @@ WHERE d.build_id = recent_orders.build_id AND d.day > (newest AT TIME ZONE 'UTC'
 GROUP BY d.item_id
 $$;
 
--- The most popular items, of all orders or of the last days. The score is the share of these orders.
+-- Ranks the most popular items, of all orders or of the last days. The score is the share of these
+-- orders.
 CREATE OR REPLACE FUNCTION rank_popular(b builds, days integer, excluded bigint[], allowed bigint[],
     lim bigint)
 RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20

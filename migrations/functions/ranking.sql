@@ -1,18 +1,18 @@
--- The one ranking: what goes with the seeds of a question, by counts alone. Rules and the catalogue are
--- applied over it (rules.sql).
+-- The ranking of items for the seeds of a question, by counts alone. Rules and the catalogue are applied
+-- on top of it (rules.sql).
 --
---   * The best are those with the largest sum of values over the seeds; ties by baskets_rank.
---   * Affinity takes off what a seed says only by way of others (overlap), the more the larger the basket;
---     and where little is known of the seeds, popularity stands in (prior). docs/scoring.md has both.
+--   * Items rank by the sum of their values over the seeds; ties by baskets_rank.
+--   * Affinity subtracts what a seed contributes only through other items (overlap), more for larger
+--     baskets; if little is known of the seeds, popularity contributes (prior). docs/scoring.md explains both.
 --   * Similar items multiply affinity by other_baskets^similar_exponent.
---   * Popular items fill the places left empty, unless the question is strict. Where the prior gives one of
---     them more than its best candidates have, it comes before those.
+--   * Popular items fill the places left empty, unless the question is strict. If the prior of a popular
+--     item exceeds the sum of a candidate, it comes before it.
 --
--- A score lies in [0, 1] and never rises down the list: the mean value over the seeds, at most 1; for count
+-- Scores lie in [0, 1] and never rise down the list: the mean value over the seeds, at most 1; for count
 -- the share of their baskets; for lift, which has no upper bound, m / (1 + m) of the mean m.
 
--- What popularity adds for an item in a single order, given the seeds and the sum of 1 / (baskets + 1) over
--- them. The 1.2 keeps it finite where chance explains all.
+-- Returns the contribution of popularity for an item in a single order; rarity is the sum of 1 / (baskets
+-- + 1) over the seeds. The constant 1.2 keeps it finite if chance explains everything.
 CREATE OR REPLACE FUNCTION prior_of(b builds, rarity float8, seeds bigint) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN b.basket_lines = 0 THEN 0
@@ -36,7 +36,7 @@ RETURN CASE WHEN total = 0 THEN 0
             WHEN measure = 'lift' THEN total / (divisor + total)
             ELSE least(total / divisor, 1) END;
 
--- What goes with an item, as the build ranked it.
+-- Ranks similar items as the build ranked them.
 CREATE OR REPLACE FUNCTION rank_similar(b builds, q question, seeds seed[], excluded bigint[],
     lim bigint) RETURNS SETOF ranked_item
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
@@ -67,8 +67,8 @@ BEGIN
 END
 $$;
 
--- The sums of a basket from the kept neighbours of its items. Sums of floats depend on their order, so each
--- is made in the order of the seeds.
+-- Sums the values for a basket from the kept neighbours of its items. Sums of floats depend on their
+-- order, which is that of the seeds.
 CREATE OR REPLACE FUNCTION sum_neighbours(b builds, seeds seed[], prior float8, lim bigint) RETURNS sums
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -101,7 +101,7 @@ BEGIN
 END
 $$;
 
--- The same from all pairs of the seeds, for any measure, threshold or filter.
+-- Sums the values from all pairs of the seeds, for any measure, threshold or filter.
 CREATE OR REPLACE FUNCTION sum_pairs(
     b builds, q question, seeds seed[], excluded bigint[], allowed bigint[], prior float8, lim bigint
 ) RETURNS sums LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -133,7 +133,7 @@ BEGIN
 END
 $$;
 
--- What goes with the seeds by their sums, and what is popular behind and between them.
+-- Ranks items by their sums over the seeds, with popular items merged in and appended.
 CREATE OR REPLACE FUNCTION rank_sums(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[],
     lim bigint)
 RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
@@ -153,7 +153,7 @@ BEGIN
     IF q.measure = 'count' THEN
         divisor := (SELECT sum(s.baskets) FROM unnest(seeds) AS s);
     END IF;
-    -- The most popular item is in the most orders: the prior gives no other item more.
+    -- The most popular item is in the most orders, so no other item has a larger prior.
     SELECT s.orders INTO first FROM item_stats AS s WHERE s.build_id = b.build_id AND s.popularity_rank = 1;
     IF NOT q.fill OR best.totals[lim] >= prior * power(first, exponent) THEN
         RETURN QUERY
@@ -186,7 +186,7 @@ BEGIN
 END
 $$;
 
--- The first lim items for a question, none of them a seed or excluded, all of them allowed (NULL: any item).
+-- Returns the first lim items for a question, except seeds and excluded items. allowed NULL: any item.
 CREATE OR REPLACE FUNCTION rank(b builds, q question, seeds seed[], excluded bigint[], allowed bigint[],
     lim bigint)
 RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10

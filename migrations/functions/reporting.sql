@@ -1,6 +1,5 @@
--- The reporting schema: views and functions for people. Stable and documented (docs/sql.md); everything else
--- is free to change.
-
+-- The reporting schema: views and functions for people. It is stable and documented (docs/sql.md);
+-- everything else may change.
 
 CREATE OR REPLACE VIEW reporting.builds AS
 SELECT b.build_id, b.status, b.active, b.started_at, b.built_at, b.orders, b.order_lines, b.baskets, b.items,
@@ -16,7 +15,8 @@ CREATE OR REPLACE VIEW reporting.loads AS
 SELECT l.load_id, l.source, l.status, l.error, l.started_at, l.finished_at, l.copy_seconds, l.merge_seconds,
        l.rows_read, l.rows_loaded, l.rows_duplicate, l.rows_rejected, l.rows_repeated, l.orders_added,
            l.orders_known, l.items_added,
-       l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version, l.rows_not_bought
+       l.orders_deleted, l.lines_deleted, l.reverted_at, l.reverted_by, l.loaded_by, l.version,
+       l.rows_not_bought
 FROM loads l;
 
 CREATE OR REPLACE VIEW reporting.load_files AS
@@ -24,7 +24,7 @@ SELECT f.load_id, f.file_number, f.name, f.bytes, encode(f.sha256, 'hex') AS sha
        f.rows_rejected, f.rows_not_bought
 FROM load_files f;
 
--- raw is shown with \ooo (octal) for bytes that are not ASCII, because it need not be text at all.
+-- raw is shown with bytes that are not ASCII as \ooo (octal), because it need not be text.
 CREATE OR REPLACE VIEW reporting.load_rejects AS
 SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail, encode(r.raw,
        'escape') AS raw,
@@ -44,15 +44,16 @@ FROM load_rejects r
 LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number
 WHERE r.fate = 'not_bought';
 
--- What a name looks like to a reader: without regard to case, width, forms of the same character, blanks, and
--- characters that cannot be seen.
+-- Returns what a name looks like to a reader: ignoring case, width, variants of the same character, white
+-- space and invisible characters.
 CREATE OR REPLACE FUNCTION look(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN lower(btrim(regexp_replace(
     translate(normalize(name, NFKC), U&'\00AD\180E\200B\200C\200D\200E\200F\2060\FEFF', ''), '\s+', ' ', 'g'
 )) COLLATE "default");
 
--- What a load brought, or would have brought if no other had been there before it, as far as it is bought;
--- nothing for one that failed or was reverted. Near duplicates are names that look alike.
+-- Returns statistics of the lines of a load, including lines that were already known and leaving out
+-- returned ones; nothing for a load that failed or was reverted. Near duplicates are names that look
+-- alike.
 CREATE OR REPLACE FUNCTION reporting.load_quality(load bigint)
 RETURNS TABLE (
     orders bigint, lines bigint, items bigint, one_item_orders bigint, items_seen_once bigint,
@@ -184,14 +185,15 @@ JOIN item_stats s ON s.build_id = b.build_id
 JOIN items i ON i.item_id = s.item_id
 WHERE b.active;
 
--- Each pair once, item_a being the first by name: ids follow the order of loading, and would show it.
--- confidence_ab is the confidence of b given a, affinity_ab what a says for b.
+-- Each pair once, item_a being the first by name, because the order of IDs depends on that of the loads.
+-- confidence_ab is the confidence of b given a; affinity_ab is the affinity of b given a.
 CREATE OR REPLACE VIEW reporting.item_pairs AS
 SELECT least(x.name, y.name) AS item_a, greatest(x.name, y.name) AS item_b, p.orders_together,
        CASE WHEN o.straight THEN sx.orders ELSE sy.orders END AS orders_a,
        CASE WHEN o.straight THEN sy.orders ELSE sx.orders END AS orders_b,
        n.baskets_a, n.baskets_b, m.support, m.confidence AS confidence_ab,
-       m.reverse_confidence AS confidence_ba, m.lift, m.cosine, m.jaccard, m.affinity AS affinity_ab, m.reverse_affinity AS affinity_ba, p.weight,
+       m.reverse_confidence AS confidence_ba, m.lift, m.cosine, m.jaccard, m.affinity AS affinity_ab,
+       m.reverse_affinity AS affinity_ba, p.weight,
        t.build_id, t.built_at
 FROM builds t
 JOIN item_pairs p ON p.build_id = t.build_id
@@ -212,11 +214,11 @@ CROSS JOIN LATERAL pair_measures(
 ) AS m(support, confidence, reverse_confidence, lift, cosine, jaccard, affinity, reverse_affinity)
 WHERE t.active;
 
--- The answers of the API, from the same answer(), with its parameters by the API's names. build is a kept
--- build, NULL the active one. rules are those of the whole answer, in every row of it: also those that left
--- something out, which has no row of its own. An unknown item has no rows. SECURITY DEFINER, because a reader
--- of reports may not read the tables behind them. Plans are kept, and without jit, which compiles for longer
--- than the answer takes.
+-- The answers of the API, from the same answer(), with its parameters. build is a kept build, NULL the
+-- active one. rules lists the rules of the whole answer in each of its rows, including those that left
+-- items out. An unknown item has no rows. SECURITY DEFINER, because readers of reports have no access to
+-- the underlying tables. Plans are cached, and jit is off, because compiling takes longer than the
+-- answer.
 CREATE OR REPLACE FUNCTION reporting.similar_items(
     item text, lim integer DEFAULT 5, measure text DEFAULT 'affinity', min_support bigint DEFAULT 0,
         min_confidence float8 DEFAULT 0,
@@ -277,7 +279,7 @@ CROSS JOIN LATERAL unnest(a.recommendations) AS r
 ORDER BY r.place
 $$;
 
--- What popular-items?days= answers: the most popular items of so many days, back from the newest order of the
+-- The answer of popular-items?days=: the most popular items of so many days up to the newest order of the
 -- build.
 CREATE OR REPLACE FUNCTION reporting.recent_popular_items(
     days integer, lim integer DEFAULT 20, exclude text[] DEFAULT '{}', categories text[] DEFAULT '{}',
@@ -303,8 +305,8 @@ CROSS JOIN LATERAL unnest(a.recommendations) AS r
 ORDER BY r.place
 $$;
 
--- The counts and measures behind two items. Either unknown: no row. reporting.item_pairs has the same of all
--- pairs.
+-- The counts and measures of two items. No row if either is unknown. reporting.item_pairs has the same
+-- for all pairs.
 CREATE OR REPLACE FUNCTION reporting.explain(item text, other text, build bigint DEFAULT NULL)
 RETURNS TABLE (
     reason text, orders_together bigint, item_orders bigint, other_orders bigint, item_baskets bigint,

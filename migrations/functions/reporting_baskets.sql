@@ -1,8 +1,8 @@
 -- Reports over the counted baskets and pairs of a build.
 
--- Bundles of three: items that share at least min_support counted baskets, all three, by lift. item: only
--- bundles that hold it. min_support NULL: a thousandth of all baskets, but 5 at least.
--- confidence is that of the third item given the two others, for the item of which it is least.
+-- Bundles of three items that share at least min_support counted baskets, by lift. item: only bundles
+-- with it. min_support NULL: a thousandth of all baskets, but at least 5. confidence is that of the third
+-- item given the two others, the lowest of the three.
 --
 -- Only triples whose three pairs have the support are counted (Apriori). The cost is that of every such
 -- triple in every basket, so it grows fast as min_support falls.
@@ -22,7 +22,7 @@ DECLARE
     b      builds := (SELECT f FROM find_build(check_build(build)) AS f);
     fewest bigint := coalesce(min_support, greatest(ceil(b.baskets / 1000.0), 5));
     asked  bigint := CASE WHEN item IS NOT NULL THEN (known_items(ARRAY[item]))[1] END;
-    often  bigint[]; -- the items of pairs that have the support
+    often  bigint[]; -- items of pairs with enough support
 BEGIN
     PERFORM check_bounds('lim', lim, 1, 100000), check_bounds('min_support', fewest, 2, 1e18);
     often := ARRAY(
@@ -77,12 +77,13 @@ BEGIN
 END
 $$;
 
--- Substitutes, which may cannibalise each other: two of the popular items that have a category or at least
--- min_shared_neighbours of their closest neighbours in common, and yet are bought together far less often
--- than chance would have it, or never: lift is max_lift at most where chance alone would put them together in
--- min_expected baskets. The most missing baskets first. item: only its substitutes, itself popular or not.
+-- Substitutes, which may cannibalise each other: two popular items that share a category or at least
+-- min_shared_neighbours of their closest neighbours, and yet are bought together far less often than by
+-- chance, or never. lift is at most max_lift, and chance alone would put them together in at least
+-- min_expected baskets. Sorted by missing baskets. item: only its substitutes, whether or not it is
+-- popular.
 --
--- Every two of the popular items are compared: a thousand are half a million pairs.
+-- All pairs of the popular items are compared: a thousand items are half a million pairs.
 CREATE OR REPLACE FUNCTION reporting.substitutes(
     item text DEFAULT NULL, lim integer DEFAULT 20, max_lift float8 DEFAULT 0.25,
     min_expected float8 DEFAULT 10, min_shared_neighbours integer DEFAULT 5, popular integer DEFAULT 1000,

@@ -1,8 +1,8 @@
--- Reports over all orders as they are now, whatever builds count.
+-- Reports on all current orders, regardless of builds.
 
--- Attach rate by month (UTC): of the orders with any of items, those that hold another item, one of others.
--- items NULL: all orders; others NULL: any other item. NULL is the month of orders without a time.
--- Reads the lines of the named items by index; without names, all orders once.
+-- Attach rate by month (UTC): of the orders with any of items, the share with another item that is one of
+-- others. items NULL: all orders; others NULL: any other item. The month is NULL for orders without a
+-- time. Reads the lines of the named items by index; without names, all orders once.
 CREATE OR REPLACE FUNCTION reporting.attach_rate(items text[] DEFAULT NULL, others text[] DEFAULT NULL)
 RETURNS TABLE (month date, orders bigint, attached_orders bigint, attach_rate float8)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
@@ -43,7 +43,7 @@ BEGIN
 END
 $$;
 
--- Items that no order holds together with another item, the most ordered ones first. Reads all orders once.
+-- Items that are never ordered together with another item, most ordered first. Reads all orders once.
 CREATE OR REPLACE FUNCTION reporting.items_bought_alone(lim integer DEFAULT 20, min_orders bigint DEFAULT 1)
 RETURNS TABLE (item_name text, orders bigint, first_ordered_at timestamptz, last_ordered_at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
@@ -67,8 +67,8 @@ BEGIN
 END
 $$;
 
--- What became of the orders that each load brought and that are still there: counted baskets of the active
--- build, or why not. orders_not_built came after it, or there is none. Reads all orders once.
+-- The current orders of each load by outcome: counted baskets of the active build, or the reason why not.
+-- orders_not_built were added after the build, or there is none. Reads all orders once.
 CREATE OR REPLACE FUNCTION reporting.load_baskets()
 RETURNS TABLE (
     load_id bigint, orders bigint, one_item_orders bigint, large_orders bigint, orders_outside_window bigint,
@@ -95,9 +95,9 @@ BEGIN
 END
 $$;
 
--- The funnel of every load: rows read, rows loaded, orders, counted baskets, and what was lost on the way:
--- rows_read = rows_rejected + rows_not_bought + rows_duplicate + rows_loaded, orders = the five columns behind
--- it.
+-- The funnel of each load: rows read, rows loaded, orders, counted baskets, and the losses in between.
+-- rows_read = rows_rejected + rows_not_bought + rows_duplicate + rows_loaded; orders is the sum of the
+-- five columns after it.
 CREATE OR REPLACE VIEW reporting.load_funnel AS
 SELECT l.load_id, l.source, l.status, l.started_at, l.rows_read, l.rows_rejected, l.rows_duplicate,
        l.rows_loaded, coalesce(b.orders, 0) AS orders, coalesce(b.one_item_orders, 0) AS one_item_orders,

@@ -1,8 +1,8 @@
--- What is bought of a line of which something was returned: no row, if nothing is.
+-- Returns what remains of a line with returns; no row if nothing remains.
 --
--- A line is bought if a load claims it that is later than the last one that took back all of it. How much is
--- what the first load said that claims it, less what the last load that speaks of the line, claiming it or
--- taking back, says was returned. Nothing left is not bought.
+-- A line remains if a load that contains it is later than the last load that returned all of it. Its
+-- quantity is that of the first load that contains it, minus the quantity returned according to the last
+-- load that contains or returns it. If nothing is left, the line does not remain.
 CREATE OR REPLACE FUNCTION settled_line(of_order bigint, of_item bigint)
 RETURNS TABLE (load_id bigint, quantity numeric) LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
@@ -15,10 +15,13 @@ FROM (
     LIMIT 1
 ) AS f
 CROSS JOIN (
-    SELECT max(k.load_id) AS last_load FROM known_lines AS k WHERE k.order_id = of_order AND k.item_id = of_item
+    SELECT max(k.load_id) AS last_load
+    FROM known_lines AS k
+    WHERE k.order_id = of_order AND k.item_id = of_item
 ) AS c
 CROSS JOIN (
-    SELECT max(r.load_id) AS last_load, coalesce(max(r.load_id) FILTER (WHERE r.quantity IS NULL), 0) AS last_whole
+    SELECT max(r.load_id) AS last_load,
+           coalesce(max(r.load_id) FILTER (WHERE r.quantity IS NULL), 0) AS last_whole
     FROM returned_lines AS r
     WHERE r.order_id = of_order AND r.item_id = of_item
 ) AS b

@@ -1,7 +1,7 @@
--- Who may do what in this schema: docs/roles.md.
+-- Privileges in this schema: docs/roles.md.
 
--- The role that may read schema reporting and nothing else: alsobought_reporting, unless the database has one
--- of its own.
+-- Returns the role that may read schema reporting and nothing else: alsobought_reporting, unless this
+-- database has its own.
 CREATE OR REPLACE FUNCTION reporting_role() RETURNS text LANGUAGE sql STABLE
 AS $$
 SELECT coalesce(
@@ -9,25 +9,25 @@ SELECT coalesce(
 )
 $$;
 
--- Roles belong to the whole server: another database may have made it, may be making it now, or the owner of
--- this one may not make roles at all (then the administrator does).
+-- Roles belong to the server: another database may have created it, or be creating it now, or the
+-- owner of this database may not be permitted to (then the administrator creates it).
 DO $$
 BEGIN
     EXECUTE format('CREATE ROLE %I NOLOGIN', reporting_role());
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
     WHEN insufficient_privilege THEN
-        RAISE NOTICE 'role % was not made: this user may not create roles', reporting_role();
+        RAISE NOTICE 'role % was not created: this user may not create roles', reporting_role();
 END
 $$;
 
--- What keeps the role from reading the reports, NULL if nothing does. A restored database may have come to a
+-- Returns why the role cannot read the reports; NULL if it can. A database may have been restored on a
 -- server without it.
 CREATE OR REPLACE FUNCTION reporting_problem() RETURNS text
 LANGUAGE sql STABLE
 AS $$
 SELECT CASE
-    WHEN r.oid IS NULL THEN 'is not on this server'
+    WHEN r.oid IS NULL THEN 'does not exist on this server'
     WHEN NOT has_schema_privilege(r.oid, 'reporting', 'USAGE')
       OR EXISTS (
           SELECT FROM pg_class AS c
@@ -39,18 +39,18 @@ SELECT CASE
           WHERE p.pronamespace = 'reporting'::regnamespace
             AND NOT has_function_privilege(r.oid, p.oid, 'EXECUTE')
       )
-    THEN 'may not read all of the reports'
+    THEN 'may not read all reports'
 END
 FROM (SELECT reporting_role() AS name) AS v
 LEFT JOIN pg_roles AS r ON r.rolname = v.name
 $$;
 
--- Gives the installed roles their rights, and takes away what they have beside them. It is run by the owner
--- whenever functions are replaced, and so after every change of tables. Roles that are not there are left
--- out.
+-- Grants the installed roles their privileges and revokes all others. The owner runs it whenever
+-- functions are replaced, and so after every change of tables. Missing roles are skipped.
 --
--- The loader owns what loads and builds alter (keys are dropped and made, partitions attached), and whoever
--- owns a table may do with it what he likes; the owner is a member of the loader.
+-- The loader owns the tables that loads and builds alter (dropping and creating keys, attaching
+-- partitions), and the owner of a table may do anything with it; the owner role is a member of the
+-- loader.
 CREATE OR REPLACE FUNCTION grant_roles() RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -132,7 +132,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA reporting FROM %I', everybody);
         EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA reporting FROM %I', everybody);
     END IF;
-    -- The loader shows what data_quality says of a load.
+    -- The loader prints data_quality after a load.
     FOR t IN SELECT r.role FROM unnest(ARRAY[loader, reporting]) AS r(role) WHERE r.role IS NOT NULL LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA reporting TO %I', t.role);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO %I', t.role);

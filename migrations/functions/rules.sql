@@ -1,20 +1,20 @@
--- Rules and the catalogue, applied over the ranking.
+-- Rules and the catalogue, applied to the ranking.
 --
---   * What a rule hides or does not allow, what the catalogue calls inactive, and what is of none of the
---     question's categories is taken out before anything is ranked: the best of what remains is exact.
---   * Items that a rule pins come first, marked 'pinned', with score 1: those pinned for a seed before those
---     pinned everywhere, later rules first.
---   * Of items that a rule keeps apart only the first is shown.
---   * A rule is reported only if removing it would change the answer. Rules that do the same to an item are
---     reported together.
+--   * Items that a rule hides or does not allow, that the catalogue marks inactive, or that are in none of
+--     the question's categories are removed before ranking, so that the best of the rest is exact.
+--   * Items that a rule pins come first, with source 'pinned' and score 1: those pinned for a seed before
+--     those pinned everywhere, later rules first.
+--   * Of items that a rule keeps apart, only the first is shown.
+--   * A rule is reported only if removing it would change the answer. Rules with the same effect on an item
+--     are reported together.
 
--- Of two pinned items the one with the larger pin_order comes first. An item that several rules pin stands
--- where the first of them puts it.
+-- Pinned items are sorted by descending pin_order. An item that several rules pin gets the first of its
+-- places.
 CREATE OR REPLACE FUNCTION pin_order(pin rule_item) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY[(pin).seed_only::integer, (pin).rule_id, -(pin).place];
 
--- Every item of the rules in force that concern the seeds. Names are looked up one by one: the planner
--- expects thousands of rules in an empty table and would read all items for them.
+-- Returns every item of the rules in force that concern the seeds. Names are looked up one by one: the
+-- planner expects thousands of rules in an empty table and would read all items.
 CREATE OR REPLACE FUNCTION rules_in_force(seeds seed[]) RETURNS rule_item[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
@@ -34,7 +34,8 @@ BEGIN
 END
 $$;
 
--- The items that may be answered: of one of the categories, and of every allow rule. NULL: any item.
+-- Returns the items that may be recommended: those of the categories and of every allow rule. NULL: any
+-- item.
 CREATE OR REPLACE FUNCTION allowed_items(in_category bigint[], rules rule_item[]) RETURNS bigint[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -55,7 +56,7 @@ BEGIN
 END
 $$;
 
--- The pinned items that may be answered, the first one first.
+-- Returns the pinned items that may be recommended, the first one first.
 CREATE OR REPLACE FUNCTION pinned_items(b builds, q question, rules rule_item[], excluded bigint[],
     allowed bigint[])
 RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1
@@ -67,7 +68,7 @@ BEGIN
                    SELECT d.orders FROM recent_orders(b.build_id, b.newest_ordered_at,
                           q.days) AS d WHERE d.item_id = r.item_id
                ), 0) END,
-array_agg(DISTINCT r.rule_id), NULL::bigint
+               array_agg(DISTINCT r.rule_id), NULL::bigint
         FROM unnest(rules) AS r
         JOIN item_stats AS s ON s.build_id = b.build_id AND s.item_id = r.item_id
         WHERE r.kind = 'pin' AND r.item_id <> ALL (excluded) AND (allowed IS NULL
@@ -76,8 +77,8 @@ array_agg(DISTINCT r.rule_id), NULL::bigint
 END
 $$;
 
--- The ranking under rules. Behind the answers, with place NULL, it tells how many items were left out, by
--- which rules; by none for items that the catalogue calls inactive.
+-- Ranks items subject to the rules. Extra rows with place NULL count the items left out, by rules;
+-- without rules for those that the catalogue marks inactive.
 CREATE OR REPLACE FUNCTION rank_by_rules(
     b builds, q question, seeds seed[], excluded bigint[], in_category bigint[], rules rule_item[]
 ) RETURNS SETOF ranked_item LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
@@ -96,8 +97,8 @@ DECLARE
     pin_ids bigint[] := ARRAY(SELECT p.item_id FROM unnest(pins) AS p);
     spare   bigint := cardinality(pins) + (SELECT count(*) FROM unnest(rules) AS r WHERE r.kind = 'apart');
     shown   bigint[] := '{}'; -- items of the answer
-    used    bigint[] := '{}'; -- apart rules of which an item is shown
-    parted  bigint[] := '{}'; -- those that kept another item out
+    used    bigint[] := '{}'; -- apart rules with an item that is shown
+    parted  bigint[] := '{}'; -- apart rules that kept another item out
     apart   bigint[];
     next    ranked_item;
 BEGIN
@@ -127,9 +128,9 @@ BEGIN
 END
 $$;
 
--- What would be shown if nothing were against it: what stands, in the order without rules, before the last
--- answer or on a place left empty, and is not kept apart from an answer before it. Looked for among the first
--- 2 * limit + 100.
+-- Counts the items that would be shown without rules: those that, in the order without rules, come before
+-- the last answer or in a place left empty, and that are not kept apart from an earlier answer. Searches
+-- the first 2 * limit + 100 items.
 CREATE OR REPLACE FUNCTION left_out_by_rules(
     b builds, q question, seeds seed[], excluded bigint[], in_category bigint[], rules rule_item[],
         shown bigint[]

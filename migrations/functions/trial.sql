@@ -1,4 +1,4 @@
--- What an evaluation asks of its trial build, whose id is 0.
+-- Functions for evaluations, whose trial build has ID 0.
 
 CREATE OR REPLACE FUNCTION find_trial() RETURNS builds LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT b FROM builds AS b WHERE b.build_id = 0);
