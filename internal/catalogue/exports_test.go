@@ -84,6 +84,7 @@ func TestCurrencies(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"12.00 EUR": "12.00", "EUR 12": "12", "€12.5": "12.5", "12.5 €": "12.5", "$ 3": "3", "3 x": "", "EUR": "", "€": "", "1 EUR 2": "", "+3 USD": "3",
+		"1,299.00 EUR": "1299.00", "1.299,00 €": "1299.00", "12,50 EUR": "12.50", "1,299 EUR": "", "1,29,9.0 EUR": "",
 	} {
 		if got, _ := price(text); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)

@@ -112,6 +112,9 @@ func truth(text string) (active bool, problem string) {
 // its currency, which no answer shows.
 func price(text string) (number, problem string) {
 	number = strings.TrimPrefix(withoutCurrency(text), "+")
+	if len(number) < len(text) || strings.Contains(number, ".") { // a lone 1,5 may be two values
+		number = pointed(number)
+	}
 	whole, fraction, _ := strings.Cut(number, ".")
 	switch {
 	case whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "":
@@ -122,6 +125,26 @@ func price(text string) (number, problem string) {
 		return "", "more than 6 digits after the point"
 	}
 	return number, ""
+}
+
+// pointed is a number with a point before its fraction and without separators of thousands, where the number itself tells which
+// is which: 1,299.00 and 1.299,00 do, and so does 12,5; 1,299 does not and stays as it is.
+func pointed(number string) string {
+	last := strings.LastIndexAny(number, ",.")
+	if last < 0 || strings.Count(number, ",") == 0 {
+		return number
+	}
+	whole, fraction := number[:last], number[last+1:]
+	other := map[byte]string{',': ".", '.': ","}[number[last]]
+	if strings.IndexByte(whole, number[last]) >= 0 || number[last] == ',' && !strings.Contains(whole, other) && len(fraction) == 3 {
+		return number
+	}
+	for i, group := range strings.Split(whole, other) {
+		if i > 0 && len(group) != 3 || group == "" || len(group) > 3 && strings.Contains(whole, other) {
+			return number
+		}
+	}
+	return strings.ReplaceAll(whole, other, "") + "." + fraction
 }
 
 // withoutCurrency takes EUR, or a sign of a currency, off either end of a price.

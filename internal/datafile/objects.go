@@ -26,9 +26,9 @@ func newCast(kind Kind, found func(int, string)) *cast {
 
 // sample gives roles to the keys of the sample. That of a list stands for what is in it.
 func (c *cast) sample(text *window, opts Options, s *Shape) error {
-	header, lists, err := c.sampleKeys(text, opts)
-	if err != nil || header == nil { // without one object in the sample, the rejects will say what is wrong
-		return err
+	header, lists := c.sampleKeys(text, opts)
+	if header == nil { // without one object in the sample, the rejects will say what is wrong
+		return nil
 	}
 	c.words = NewGlossary(c.words.kind.recognised(header))
 	found, err := c.words.find(header)
@@ -53,21 +53,17 @@ func (c *cast) sample(text *window, opts Options, s *Shape) error {
 
 // sampleKeys returns the keys of the objects in the sample in the order in which they come, and the key of a list if one
 // of them has it.
-func (c *cast) sampleKeys(text *window, opts Options) (header []string, lists string, err error) {
+func (c *cast) sampleKeys(text *window, opts Options) (header []string, lists string) {
 	scan := newScanner(sampled(text), splitLine, opts, "")
 	seen := map[string]bool{}
-	for first := true; ; first = false {
+	for {
 		row, err := scan.next()
-		if err != nil {
-			return header, lists, nil //nolint:nilerr // the end of the sample; what is wrong in it is told when it is read
+		if err != nil { // the end of the sample; what is wrong in it is told when it is read
+			return header, lists
 		}
-		object, err := decodeObject(row.raw)
+		object, _ := decodeObject(row.raw)
 		if c.words.kind.Lists != nil {
 			object = Flatten(object)
-		}
-		var whole map[string]any
-		if err != nil && first && json.NewDecoder(bytes.NewReader(text.bytes())).Decode(&whole) == nil && whole != nil {
-			return nil, "", opts.fail(nil, "spreads JSON objects over several lines: write one on each, with jq -c .")
 		}
 		for _, key := range slices.Sorted(maps.Keys(object)) {
 			if _, isList := object[key].([]any); isList && c.words.kind.IsList(key) {

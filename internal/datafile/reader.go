@@ -47,6 +47,7 @@ type Shape struct {
 	Above       int64    `json:"lines_above,omitempty"` // that stand above the header, or the first row, and are no rows
 	Columns     []string `json:"columns,omitempty"`     // the first 100 names, as written
 	Quotes      Quotes   `json:"quotes,omitempty"`      // as asked for
+	Document    bool     `json:"document,omitempty"`    // of JSON that is no object on each line: lines are objects
 }
 
 // Open looks at the beginning of src and returns a Reader of its rows. The error is a FileError when the file as a whole
@@ -80,14 +81,14 @@ func (r *Reader) look(raw *window) (err error) {
 	if r.text, err = r.decode(raw); err != nil {
 		return err
 	}
+	if err := r.lineUp(); err != nil {
+		return err
+	}
 	above := r.separatorLine()
 	if len(bytes.TrimSpace(r.text.bytes())) == 0 {
 		return r.opts.fail(nil, emptyFile)
 	}
-	sniffed, err := sniff(r.text, r.opts, r.kind)
-	if err != nil {
-		return err
-	}
+	sniffed := sniff(r.text, r.opts, r.kind)
 	r.separator = sniffed.separator
 	if r.unpacked == nil {
 		r.shape.Format = sniffed.format
@@ -101,7 +102,7 @@ func (r *Reader) look(raw *window) (err error) {
 // begin reads what stands before the first row, behind the lines above.
 func (r *Reader) begin(format Format, above int64) error {
 	r.scan = newScanner(r.text, splitLine, r.opts, r.kind.Thing)
-	r.scan.rows = r.unpacked != nil
+	r.scan.rows = r.unpacked != nil || r.shape.Document
 	r.scan.line += above
 	r.shape.Above, r.shape.Quotes = above, r.opts.Quotes
 	found := func(role int, column string) { r.found[role] = bounded([]string{column})[0] }

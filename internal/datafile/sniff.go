@@ -24,19 +24,16 @@ var separators = map[Format]byte{CSV: ',', Semicolon: ';', TSV: '\t', Pipe: '|'}
 var tables = []Format{CSV, Semicolon, TSV, Pipe}
 
 // sniff tells by content what the options leave open.
-func sniff(text *window, opts Options, kind Kind) (shape, error) {
+func sniff(text *window, opts Options, kind Kind) shape {
 	switch {
 	case opts.Format == Baskets:
-		return shape{Baskets, basketSeparator(text.bytes())}, nil
+		return shape{Baskets, basketSeparator(text.bytes())}
 	case opts.Format != "":
-		return shape{opts.Format, separators[opts.Format]}, nil
+		return shape{opts.Format, separators[opts.Format]}
 	}
 	if opts.Columns == nil {
-		switch start := bytes.TrimSpace(text.bytes()); {
-		case start[0] == '{':
-			return shape{format: JSONLines}, nil
-		case start[0] == '[' && bytes.HasPrefix(bytes.TrimSpace(start[1:]), []byte{'{'}):
-			return shape{}, opts.fail(nil, "is a JSON array: write one object per line, with jq -c '.[]'")
+		if start := bytes.TrimSpace(text.bytes()); start[0] == '{' {
+			return shape{format: JSONLines}
 		}
 	}
 	best, fit := CSV, -1
@@ -47,10 +44,10 @@ func sniff(text *window, opts Options, kind Kind) (shape, error) {
 	}
 	if fit < headerFound && kind.Lists != nil && opts.Columns == nil && bytes.IndexByte(text.bytes(), 0) < 0 {
 		if separator, sure := looksLikeBaskets(text, opts, kind); sure {
-			return shape{Baskets, separator}, nil
+			return shape{Baskets, separator}
 		}
 	}
-	return shape{best, separators[best]}, nil
+	return shape{best, separators[best]}
 }
 
 // headerFound outweighs any number of rows.

@@ -230,7 +230,7 @@ func (v *values) reject(r *datafile.Row, reason datafile.Reason, detail string, 
 	return reject
 }
 
-func (f timeFormat) advice() string {
+func (f *timeFormat) advice() string {
 	if f.steps == "" {
 		return "not like 2006-01-02 15:04:05; say how times are written with --time-format"
 	}

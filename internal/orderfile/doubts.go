@@ -116,9 +116,13 @@ func (d *doubts) hold(what, value string) {
 	}
 }
 
-// say returns what looks wrong, one line each. columns are those of the source.
-func (d *doubts) say(item string, columns []string) (notes []string) {
-	const advice = "if numbers begin anew, make the order of several columns: --order-column date,number"
+// say returns what looks wrong, one line each. columns are those of the source, found those of its roles.
+func (d *doubts) say(found, columns []string) (notes []string) {
+	item := found[itemRole]
+	advice := "if numbers begin anew, make the order of several columns: --order-column date,number"
+	if order, at := found[orderRole], found[timeRole]; order != "" && at != "" && !strings.ContainsAny(order+at, ", ") {
+		advice = strings.Replace(advice, "date,number", at+","+order, 1)
+	}
 	if d.days.count > 0 {
 		notes = append(notes, fmt.Sprintf("%s with lines of several days, such as %q: %s", plural(d.days.count, "order"), short(d.days.first), advice))
 	}

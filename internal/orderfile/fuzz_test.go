@@ -113,7 +113,7 @@ func promises(t *testing.T, source []byte, opts orderfile.Options) {
 	if _, err := json.Marshal(m); err != nil {
 		t.Fatal(err)
 	}
-	if m.Compression != "" || m.Encoding != "utf-8" || bytes.IndexByte(source, '"') >= 0 && m.Format != datafile.JSONLines {
+	if m.Compression != "" || m.Document || m.Encoding != "utf-8" || bytes.IndexByte(source, '"') >= 0 && m.Format != datafile.JSONLines {
 		return // the lines of the text cannot be told without reading it as the package does
 	}
 	header := m.Header

@@ -140,7 +140,7 @@ func (r *Reader) Mapping() Mapping {
 		Quantity: found[quantityRole], Time: found[timeRole], Customer: found[customerRole],
 		Status:   joined(found[statusRole], found[lineStatusRole], found[cancelledRole]),
 		Returned: joined(found[returnedRole], found[keptRole]), UnknownStatuses: r.checks.fates.unknown,
-		Zone: found[zoneRole], Code: found[codeRole], Notes: slices.Concat(r.notes, r.doubts.say(found[itemRole], r.in.Shape().Columns)),
+		Zone: found[zoneRole], Code: found[codeRole], Notes: slices.Concat(r.notes, r.doubts.say(found, r.in.Shape().Columns)),
 	}
 	if r.checks.profile != nil {
 		m.Profile = r.checks.profile.name

@@ -42,7 +42,7 @@ func names(steps, directives string) bool {
 }
 
 // parse reads a time; ok is false when b is not one, or not one of the years 1 to 9999.
-func (f timeFormat) parse(b []byte) (at time.Time, ok bool) {
+func (f *timeFormat) parse(b []byte) (at time.Time, ok bool) {
 	at, _, ok = f.look(b, nil)
 	return at, ok
 }

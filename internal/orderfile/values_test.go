@@ -37,7 +37,7 @@ func FuzzTime(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, ok := timeFormat{}.parse([]byte(text))
+		got, ok := (&timeFormat{}).parse([]byte(text))
 		strftime.parse([]byte(text))
 		want, err := time.Parse(time.RFC3339, text)
 		year := want.UTC().Year()

@@ -1,0 +1,231 @@
+package datafile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+)
+
+// envelopes are the keys under which answers of web services hold the list of what was asked for.
+var envelopes = []string{
+	"orders", "data", "results", "records", "rows", "transactions", "receipts", "sales", "value", "products", "items",
+}
+
+// document is a text of JSON that is not one object on each line: a list of objects, an answer of a web service that
+// holds one, or objects that take several lines. It reads as one object on each line, and holds no more than one of
+// them.
+type document struct {
+	in      *rationed
+	json    *json.Decoder
+	answers bool         // its objects hold the list, under a key
+	open    []byte       // the brackets around what is read next
+	line    bytes.Buffer // not read yet
+}
+
+// rationed reads so much and no more, until it is told again.
+type rationed struct {
+	src  io.Reader
+	left int
+}
+
+var errLongObject = errors.New("an object is longer than 1 MiB")
+
+// Read reads.
+func (r *rationed) Read(b []byte) (int, error) {
+	if r.left == 0 {
+		return 0, errLongObject
+	}
+	n, err := r.src.Read(b[:min(len(b), r.left)])
+	r.left -= n
+	return n, err
+}
+
+// isDocument reports whether the beginning of a text is that of a document.
+func (k Kind) isDocument(sample []byte) bool {
+	sample = bytes.TrimSpace(sample)
+	switch {
+	case len(sample) == 0:
+		return false
+	case sample[0] == '[':
+		return bytes.HasPrefix(bytes.TrimSpace(sample[1:]), []byte{'{'})
+	case sample[0] != '{':
+		return false
+	}
+	first, _, several := bytes.Cut(sample, []byte{'\n'})
+	if several && !json.Valid(first) && json.NewDecoder(bytes.NewReader(sample)).Decode(new(json.RawMessage)) == nil {
+		return true
+	}
+	return k.isEnvelope(sample) || several && bytes.Equal(bytes.TrimSpace(first), []byte{'{'})
+}
+
+// isEnvelope reports whether an object holds a list of objects rather than that it is one of them.
+func (k Kind) isEnvelope(sample []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(sample))
+	if token, err := d.Token(); err != nil || token != json.Delim('{') {
+		return false
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return false
+		}
+		if name, _ := key.(string); slices.Contains(envelopes, name) && k.holdsObjects(name, sample[d.InputOffset():]) {
+			return true
+		}
+		if d.Decode(new(json.RawMessage)) != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// holdsObjects reports whether the value behind a key is a list of such objects as are looked for. A list of lines
+// belongs to an order, unless its own entries have such lists.
+func (k Kind) holdsObjects(key string, value []byte) bool {
+	value = bytes.TrimLeft(value, ": \t\r\n")
+	if len(value) == 0 || value[0] != '[' || !bytes.HasPrefix(bytes.TrimSpace(value[1:]), []byte{'{'}) {
+		return false
+	}
+	if !k.IsList(key) {
+		return true
+	}
+	var entry map[string]json.RawMessage
+	if json.NewDecoder(bytes.NewReader(bytes.TrimSpace(value[1:]))).Decode(&entry) != nil {
+		return false
+	}
+	for inner, list := range entry {
+		if k.IsList(inner) && bytes.HasPrefix(bytes.TrimSpace(list), []byte{'['}) {
+			return true
+		}
+	}
+	return false
+}
+
+func newDocument(text io.Reader, answers bool) *document {
+	in := &rationed{src: text}
+	return &document{in: in, json: json.NewDecoder(in), answers: answers}
+}
+
+// Read reads lines.
+func (d *document) Read(b []byte) (int, error) {
+	for d.line.Len() == 0 {
+		d.in.left = MaxRow + sampleSize
+		if err := d.next(); err != nil {
+			return 0, err
+		}
+	}
+	return d.line.Read(b)
+}
+
+// next goes one step on: over a bracket, a member of an answer, or an object that is looked for.
+func (d *document) next() error {
+	inside := byte(0)
+	if len(d.open) > 0 {
+		inside = d.open[len(d.open)-1]
+	}
+	more := d.json.More()
+	switch {
+	case inside != 0 && !more:
+		d.open = d.open[:len(d.open)-1]
+		_, err := d.json.Token()
+		return err
+	case inside == '{':
+		return d.member()
+	case inside == 0 && more && (d.answers || d.atList()):
+		token, err := d.json.Token()
+		if bracket, opens := token.(json.Delim); opens {
+			d.open = append(d.open, byte(bracket))
+		}
+		return err
+	}
+	return d.object()
+}
+
+// atList reports whether the next value is a list, once the decoder was asked for More.
+func (d *document) atList() bool {
+	first := make([]byte, 1)
+	n, _ := d.json.Buffered().Read(first)
+	return n > 0 && first[0] == '['
+}
+
+// member takes a key of an answer: its list is gone into, any other value passed over.
+func (d *document) member() error {
+	key, err := d.json.Token()
+	if err != nil {
+		return err
+	}
+	value, err := d.json.Token()
+	if name, _ := key.(string); value == json.Delim('[') && slices.Contains(envelopes, name) {
+		d.open = append(d.open, '[')
+		return err
+	}
+	depth := 0
+	for err == nil {
+		switch value {
+		case json.Delim('['), json.Delim('{'):
+			depth++
+		case json.Delim(']'), json.Delim('}'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+		d.in.left = MaxRow + sampleSize
+		value, err = d.json.Token()
+	}
+	return err
+}
+
+// object writes the next object on a line.
+func (d *document) object() error {
+	var object json.RawMessage
+	if err := d.json.Decode(&object); err != nil {
+		return err
+	}
+	if err := json.Compact(&d.line, object); err != nil {
+		return err
+	}
+	return d.line.WriteByte('\n')
+}
+
+// lineUp has a document of JSON read as one object on each line.
+func (r *Reader) lineUp() error {
+	sample := r.text.bytes()
+	if len(r.opts.Columns) > 0 || r.opts.Format != "" && r.opts.Format != JSONLines || !r.kind.isDocument(sample) {
+		return nil
+	}
+	objects := newDocument(r.text, r.kind.isEnvelope(bytes.TrimSpace(sample)))
+	r.text = &window{src: inJSON{objects, r}}
+	r.shape.Document = true
+	r.text.fill(sampleSize)
+	if r.text.err != nil && !r.text.atEOF() && len(r.text.bytes()) == 0 {
+		return r.text.err
+	}
+	if len(r.text.bytes()) == 0 {
+		return r.opts.fail(nil, emptyFile)
+	}
+	return nil
+}
+
+// inJSON names the file whose JSON cannot be read to its end.
+type inJSON struct {
+	io.Reader
+	r *Reader
+}
+
+// Read reads the text.
+func (j inJSON) Read(b []byte) (int, error) {
+	n, err := j.Reader.Read(b)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		err = j.r.opts.fail(err, "is damaged JSON (%v, at byte %d): fetch it again, or write one object per line with jq -c", err, syntax.Offset)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = j.r.opts.fail(err, "is JSON that is cut off: fetch it again")
+	case errors.Is(err, errLongObject):
+		err = j.r.opts.fail(err, "is JSON of which %v: write one object per line with jq -c", err)
+	}
+	return n, err
+}
