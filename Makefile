@@ -185,7 +185,7 @@ generate: go $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) ## write db/ from migrations/ an
 	@$(SQLC) generate
 	@$(ESBUILD) internal/httpapi/widget.js --minify --target=es2022 --charset=utf8 --log-level=warning --outfile=internal/httpapi/widget.min.js --allow-overwrite
 	@go run ./cmd/alsobought openapi >client/openapi.json
-	@$(OAPI_CODEGEN) -config client/oapi-codegen.yaml client/openapi.json | sed 1,2d >client/api.gen.go # doc.go has the package's comment
+	@$(OAPI_CODEGEN) -config client/oapi-codegen.yaml client/openapi.json | sed '1,2d; 3G' >client/api.gen.go # doc.go has the package's comment
 
 .PHONY: check-generate
 check-generate: generate ## fail if what is generated is not up to date

@@ -82,7 +82,7 @@ func (d doer) Do(r *http.Request) (*http.Response, error) {
 		return response, nil
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read
-	problem := &Error{RequestID: response.Header.Get("X-Request-Id")}
+	problem := &Error{RequestID: response.Header.Get("X-Request-ID")}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxProblem)).Decode(problem); err != nil {
 		return nil, fmt.Errorf("%s that cannot be read: %w", response.Status, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,10 +20,11 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-func Example() {
+func Example() { //nolint:testableexamples // it needs a server
 	api, err := client.New("http://127.0.0.1:8000", "")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -34,7 +34,8 @@ func Example() {
 		return
 	}
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, r := range similar.JSON200.Recommendations {
 		fmt.Println(r.ItemName, r.Reason)

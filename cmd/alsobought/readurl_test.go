@@ -30,7 +30,9 @@ func TestReadURL(t *testing.T) {
 	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
 		t.Error("an answer is not of the replica, or saucers do not go with cups")
 	}
-	awaitHealth(t, base, "lag", func(h client.HealthBody) bool { return h.Replica != nil && h.Replica.LagSeconds != nil && *h.Replica.LagSeconds > 0 })
+	awaitHealth(t, base, "lag", func(h client.HealthBody) bool {
+		return h.Replica != nil && h.Replica.LagSeconds != nil && *h.Replica.LagSeconds > 0
+	})
 	text := asked(t, "http://"+metrics+"/metrics", "")
 	for _, line := range []string{
 		"alsobought_replica_up 1", "alsobought_replica_streaming 1", `alsobought_pool_connections{server="replica",state="idle"}`,
@@ -48,7 +50,9 @@ func TestReadURL(t *testing.T) {
 	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
 		t.Error("a rule that was replayed is not in the next answer")
 	}
-	awaitHealth(t, base, "no lag", func(h client.HealthBody) bool { return h.Replica != nil && h.Replica.LagSeconds != nil && *h.Replica.LagSeconds == 0 })
+	awaitHealth(t, base, "no lag", func(h client.HealthBody) bool {
+		return h.Replica != nil && h.Replica.LagSeconds != nil && *h.Replica.LagSeconds == 0
+	})
 }
 
 // What is no replica of the database is refused in one line.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -115,4 +116,25 @@ func TestToolPanics(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "request id 7") || x.stack == nil {
 		t.Errorf("%v, %+v", err, x)
 	}
+}
+
+// protocolErrors are those of the protocol for language models, the newest version of which has statuses for them.
+func protocolErrors(t *testing.T, d *documented) {
+	for status, message := range map[int]string{
+		http.StatusNotFound:   `{"jsonrpc":"2.0","id":1,"method":"tools/buy","params":{%s}}`,
+		http.StatusBadRequest: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"buy","arguments":{},%s}}`,
+	} {
+		const version = "2026-07-28"
+		r := request{"mcp", http.MethodPost, mcpPath, fmt.Sprintf(message, `"_meta":{"io.modelcontextprotocol/protocolVersion":"`+version+
+			`","io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}`), map[string]string{"Accept": mcpAccept}}
+		_, method, _ := strings.Cut(r.body, `"method":"`)
+		method, _, _ = strings.Cut(method, `"`)
+		a := d.ask(t, r.with("", "", "Mcp-Protocol-Version", version).with("", "", "Mcp-Method", method).with("", "", "Mcp-Name", "buy"), d.reader)
+		want(t, r, a, status)
+		if !strings.Contains(string(a.body), `"jsonrpc"`) {
+			t.Errorf("%s", a.body)
+		}
+	}
+	plain := request{"mcp", http.MethodPost, mcpPath, `{"jsonrpc":"2.0","id":1,"method":"ping"}`, nil}
+	problemDetail(t, d.ask(t, plain, d.reader), http.StatusBadRequest)
 }

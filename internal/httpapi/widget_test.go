@@ -135,7 +135,7 @@ const asked = "performance.getEntriesByType('resource').filter((e) => e.name.inc
 
 func answered(n int) string { return fmt.Sprintf("%s.length >= %d", asked, n) }
 
-func TestWidget(t *testing.T) {
+func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, step after step
 	t.Parallel()
 	shop := newShop(t)
 	b := browsertest.New(t, strings.TrimPrefix(shop.URL, "http://"), strings.TrimPrefix(shop.api.URL, "http://"))
