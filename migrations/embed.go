@@ -35,7 +35,7 @@ func Counting(step string) string {
 // reporting schema, which others may depend on or have been granted, are replaced in place: a change of their parameters
 // or columns needs a migration that drops them. The last file grants, and so comes behind all that can be granted.
 var functionFiles = []string{
-	"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain", "trial", "baskets",
+	"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain", "contributions", "trial", "baskets",
 	"installed", "returns", "reporting", "reporting_orders", "reporting_baskets", "roles",
 }
 
