@@ -195,6 +195,16 @@ func (r *basketRow) draw() {
 	r.Bar = chart.Stack(total, pieces...)
 }
 
+// Main are the parts that are worth naming.
+func (r *basketRow) Main() []basketPart {
+	const most, least = 3, 0.01
+	n := 0
+	for n < min(len(r.Parts), most) && r.Parts[n].Share >= least {
+		n++
+	}
+	return r.Parts[:n]
+}
+
 // compare says of each row how it stands to the list without rules.
 func (a *basketAnswer) compare(without *basketAnswer) {
 	for i := range a.Rows {

@@ -125,6 +125,14 @@ func (d *Dashboard) Close() {
 	d.work.Wait()
 }
 
+// audit is who may read all that is known of loads, and check the data: the server's own role need not.
+func (d *Dashboard) audit() *pg.Pool {
+	if d.Loader != nil {
+		return d.Loader
+	}
+	return d.Pool
+}
+
 // logFailure is of what goes on between requests.
 func (d *Dashboard) logFailure(ctx context.Context, what string, err error) {
 	d.Logger.ErrorContext(ctx, "dashboard", slog.String("part", what), slog.Any("error", err))

@@ -1,15 +1,19 @@
 package dashboard
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/alsobought/alsobought/internal/browsertest"
 	"github.com/alsobought/alsobought/internal/catalogue"
@@ -92,6 +96,71 @@ func TestItemIsHidden(t *testing.T) {
 	if got := s.similar(t, "PID"); got[0] != first {
 		t.Errorf("%q is first after the end of the rule", got[0])
 	}
+}
+
+// The keyboard goes through the page in its order, and is always seen.
+func TestKeyboard(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	awkward(t, pool)
+	s := serve(t, pool, nil)
+	b := browsertest.New(t, s.host())
+	s.signIn(t, b, "write")
+	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/item?name=Gloves"))
+	b.Until(t, `document.documentElement.classList.contains("scripted")`)
+	var before string
+	for i := range 25 {
+		b.Do(t, chromedp.KeyEvent(kb.Tab))
+		stop := browsertest.Eval[struct{ Name, Order, Outline string }](t, b, `(() => {
+			const all = [...document.querySelectorAll("*")];
+			const e = document.activeElement;
+			return {Name: e.outerHTML.slice(0, 80), Order: String(all.indexOf(e)).padStart(6, "0"), Outline: getComputedStyle(e).outlineStyle};
+		})()`)
+		if stop.Order <= before {
+			t.Fatalf("stop %d, %s, is not behind the one before", i, stop.Name)
+		}
+		if stop.Outline == "none" {
+			t.Errorf("stop %d, %s, cannot be seen", i, stop.Name)
+		}
+		before = stop.Order
+	}
+	browsertest.Eval[bool](t, b, `document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true, cancelable: true}))`)
+	b.Do(t, chromedp.KeyEvent("PID"))
+	if got := browsertest.Eval[string](t, b, `document.getElementById("search").value`); got != "PID" {
+		t.Errorf("the search has %q", got)
+	}
+}
+
+// What is new is found: exactly at once, by a part of its name when the names are read again.
+func TestSearchFollows(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.New(t)
+	awkward(t, pool)
+	d := serve(t, pool, nil).d
+	search := func(query string) (names []string) {
+		t.Helper()
+		f, err := d.find(t.Context(), query, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range f.Items {
+			names = append(names, item.Name)
+		}
+		return names
+	}
+	if got := search("ionisation"); !slices.Equal(got, []string{"PID"}) {
+		t.Errorf("by its label: %q", got)
+	}
+	if _, err := pool.Exec(t.Context(), `INSERT INTO items (name) VALUES ('Brand new thing')`); err != nil {
+		t.Fatal(err)
+	}
+	if got := search("Brand new thing"); !slices.Equal(got, []string{"Brand new thing"}) {
+		t.Errorf("by its whole name: %q", got)
+	}
+	d.names.mu.Lock()
+	d.names.since.at = time.Now().Add(-searchAge)
+	d.names.mu.Unlock()
+	dbtest.Eventually(t, "the new item is found by a part of its name", func(context.Context) bool { return len(search("brnd new")) == 1 })
 }
 
 // similar is what the API says.

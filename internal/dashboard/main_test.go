@@ -6,14 +6,16 @@ import (
 	"flag"
 	"fmt"
 	"image"
-	"image/draw"
+	"image/color"
 	"image/png"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -127,8 +129,19 @@ func writePicture(t *testing.T, name string, content []byte) {
 	}
 	bounds := picture.Bounds()
 	bounds.Max.Y = min(bounds.Max.Y, height)
-	upper := image.NewRGBA(bounds) // without transparency, which takes a fourth byte
-	draw.Draw(upper, bounds, picture, bounds.Min, draw.Src)
+	upper := image.NewPaletted(bounds, commonColours(picture, bounds))
+	nearest := map[color.Color]uint8{}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			c := picture.At(x, y)
+			index, known := nearest[c]
+			if !known {
+				index = uint8(upper.Palette.Index(c))
+				nearest[c] = index
+			}
+			upper.SetColorIndex(x, y, index)
+		}
+	}
 	var small bytes.Buffer
 	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, upper); err != nil {
 		t.Fatal(err)
@@ -143,6 +156,19 @@ func writePicture(t *testing.T, name string, content []byte) {
 	if err := os.WriteFile(filepath.Join(dir, name), small.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// commonColours are the 256 that most of a picture has: those of text between them are near others.
+func commonColours(picture image.Image, bounds image.Rectangle) color.Palette {
+	counts := map[color.Color]int{}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			counts[picture.At(x, y)]++
+		}
+	}
+	all := slices.Collect(maps.Keys(counts))
+	slices.SortFunc(all, func(a, b color.Color) int { return counts[b] - counts[a] })
+	return all[:min(len(all), 256)]
 }
 
 // get is a request as a browser sends it, without a session unless cookie is one.

@@ -30,7 +30,6 @@ func functions() template.FuncMap {
 		"base":     func() string { return base },
 		"meter":    func(value, whole any) template.HTML { return chart.Meter(float(value), float(whole), "bar") },
 		"icon":     icon,
-		"minus":    func(a, b int) int { return a - b },
 		"inc":      func(i int) int { return i + 1 },
 		"sentence": sentence,
 		"list":     func(values ...any) []any { return values },
