@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 
 	"github.com/alsobought/alsobought/internal/browsertest"
 	"github.com/alsobought/alsobought/internal/catalogue"
@@ -61,9 +60,9 @@ func TestItemIsHidden(t *testing.T) {
 	b := browsertest.New(t, s.host())
 	s.signIn(t, b, "write")
 
-	b.Do(t, chromedp.SendKeys("#search", "regualtor\r"))
+	b.Do(t, chromedp.SendKeys("#search", "reuglator\r"))
 	b.Until(t, `!!document.querySelector("#results table")`)
-	s.inspect(t, b, "/dashboard/item?q=regualtor", "")
+	s.inspect(t, b, "/dashboard/item?q=reuglator", "")
 	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/item?name=PID"))
 	s.inspect(t, b, "/dashboard/item?name=PID", "item")
 	first := browsertest.Eval[string](t, b, `document.querySelector("#list tbody a").textContent`)
@@ -110,7 +109,7 @@ func TestKeyboard(t *testing.T) {
 	b.Until(t, `document.documentElement.classList.contains("scripted")`)
 	var before string
 	for i := range 25 {
-		b.Do(t, chromedp.KeyEvent(kb.Tab))
+		b.Do(t, chromedp.KeyEvent("\t"))
 		stop := browsertest.Eval[struct{ Name, Order, Outline string }](t, b, `(() => {
 			const all = [...document.querySelectorAll("*")];
 			const e = document.activeElement;

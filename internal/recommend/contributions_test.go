@@ -29,7 +29,7 @@ func TestContributions(t *testing.T) {
 					continue
 				}
 				opts := recommend.Options{Limit: 10, Measure: []recommend.Measure{recommend.Affinity, recommend.Confidence}[n%2]}
-				before, err := s.Recommender.Ask(t.Context(), recommend.Basket(basket, opts))
+				before, err := s.Ask(t.Context(), recommend.Basket(basket, opts))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -39,7 +39,7 @@ func TestContributions(t *testing.T) {
 				summed += s.checkSums(t, recommend.Basket(basket, opts))
 				opts.WithoutRules = true
 				summed += s.checkSums(t, recommend.Basket(basket, opts))
-				without, err := s.Recommender.Ask(t.Context(), recommend.Basket(basket, opts))
+				without, err := s.Ask(t.Context(), recommend.Basket(basket, opts))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -57,11 +57,11 @@ func TestContributions(t *testing.T) {
 // checkSums compares the scores of an answer with the sums of its contributions, and returns how many there were.
 func (s *scene) checkSums(t *testing.T, q recommend.Question) (n int) {
 	t.Helper()
-	answer, err := s.Recommender.Ask(t.Context(), q)
+	answer, err := s.Ask(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	contributions, err := s.Recommender.Contributions(t.Context(), q, items(answer))
+	contributions, err := s.Contributions(t.Context(), q, items(answer))
 	if err != nil {
 		t.Fatal(err)
 	}
