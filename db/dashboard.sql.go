@@ -30,6 +30,143 @@ func (q *Queries) BuildCoverage(ctx context.Context, buildID int64, places int64
 	return i, err
 }
 
+const itemCardList = `-- name: ItemCardList :many
+SELECT i.item_id, i.name, coalesce(a.label, '')::text AS label, coalesce(a.category, '')::text AS category,
+       coalesce(a.image_url, '')::text AS image_url, coalesce(a.url, '')::text AS url,
+       coalesce(a.price, -1)::float8 AS price, coalesce(a.active, true)::boolean AS active,
+       coalesce(s.orders, 0)::bigint AS orders, coalesce(s.baskets, 0)::bigint AS baskets,
+       coalesce(s.popularity_rank, 0)::bigint AS popularity_rank
+FROM unnest($1::bigint[]) WITH ORDINALITY AS x(item_id, place)
+JOIN items AS i ON i.item_id = x.item_id
+LEFT JOIN item_attributes AS a ON a.item_id = i.item_id
+LEFT JOIN item_stats AS s ON s.item_id = i.item_id AND s.build_id = $2
+ORDER BY x.place
+LIMIT 1000
+`
+
+type ItemCardListRow struct {
+	ItemID         int64   `json:"item_id"`
+	Name           string  `json:"name"`
+	Label          string  `json:"label"`
+	Category       string  `json:"category"`
+	ImageURL       string  `json:"image_url"`
+	URL            string  `json:"url"`
+	Price          float64 `json:"price"`
+	Active         bool    `json:"active"`
+	Orders         int64   `json:"orders"`
+	Baskets        int64   `json:"baskets"`
+	PopularityRank int64   `json:"popularity_rank"`
+}
+
+// Items as a list shows them, in the order of the ids. Those that the build does not know are in 0 orders.
+func (q *Queries) ItemCardList(ctx context.Context, itemIDs []int64, buildID int64) ([]ItemCardListRow, error) {
+	rows, err := q.db.Query(ctx, itemCardList, itemIDs, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ItemCardListRow{}
+	for rows.Next() {
+		var i ItemCardListRow
+		if err := rows.Scan(
+			&i.ItemID,
+			&i.Name,
+			&i.Label,
+			&i.Category,
+			&i.ImageURL,
+			&i.URL,
+			&i.Price,
+			&i.Active,
+			&i.Orders,
+			&i.Baskets,
+			&i.PopularityRank,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const itemDayList = `-- name: ItemDayList :many
+SELECT (o.day::timestamp AT TIME ZONE 'UTC')::timestamptz AS day, d.orders
+FROM order_days AS o
+CROSS JOIN LATERAL (
+    SELECT x.orders FROM item_days AS x WHERE x.build_id = $1 AND x.day = o.day AND x.item_id = $2 LIMIT 1
+) AS d(orders)
+WHERE o.build_id = $1
+ORDER BY o.day DESC
+LIMIT 400
+`
+
+type ItemDayListRow struct {
+	Day    time.Time `json:"day"`
+	Orders int64     `json:"orders"`
+}
+
+// The days of a build on which an item was ordered, the newest first.
+func (q *Queries) ItemDayList(ctx context.Context, buildID int64, itemID int64) ([]ItemDayListRow, error) {
+	rows, err := q.db.Query(ctx, itemDayList, buildID, itemID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ItemDayListRow{}
+	for rows.Next() {
+		var i ItemDayListRow
+		if err := rows.Scan(&i.Day, &i.Orders); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const itemIDGet = `-- name: ItemIDGet :one
+SELECT i.item_id FROM items AS i WHERE i.name = $1
+`
+
+func (q *Queries) ItemIDGet(ctx context.Context, name string) (int64, error) {
+	row := q.db.QueryRow(ctx, itemIDGet, name)
+	var item_id int64
+	err := row.Scan(&item_id)
+	return item_id, err
+}
+
+const itemIDListPopular = `-- name: ItemIDListPopular :many
+SELECT s.item_id
+FROM item_stats AS s
+WHERE s.build_id = $1
+ORDER BY s.popularity_rank
+LIMIT $2
+`
+
+func (q *Queries) ItemIDListPopular(ctx context.Context, buildID int64, lim int32) ([]int64, error) {
+	rows, err := q.db.Query(ctx, itemIDListPopular, buildID, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var item_id int64
+		if err := rows.Scan(&item_id); err != nil {
+			return nil, err
+		}
+		items = append(items, item_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const itemSpreadList = `-- name: ItemSpreadList :many
 SELECT i.name
 FROM item_stats AS s
@@ -94,4 +231,145 @@ func (q *Queries) OrderDayList(ctx context.Context, buildID int64, lim int32) ([
 		return nil, err
 	}
 	return items, nil
+}
+
+const ruleListOfItem = `-- name: RuleListOfItem :many
+SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.valid_until, r.created_at, r.ended_at, r.ended_by
+FROM rules AS r
+WHERE (r.item = $1::text OR $1::text = ANY (r.items)) AND coalesce(r.valid_until, 'infinity') > now()
+ORDER BY r.rule_id DESC
+LIMIT 50
+`
+
+// Rules in force or to come that name an item, or are for questions about it.
+func (q *Queries) RuleListOfItem(ctx context.Context, item string) ([]Rule, error) {
+	rows, err := q.db.Query(ctx, ruleListOfItem, item)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Rule{}
+	for rows.Next() {
+		var i Rule
+		if err := rows.Scan(
+			&i.RuleID,
+			&i.Kind,
+			&i.Item,
+			&i.Items,
+			&i.Reason,
+			&i.Author,
+			&i.ValidFrom,
+			&i.ValidUntil,
+			&i.CreatedAt,
+			&i.EndedAt,
+			&i.EndedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchItemList = `-- name: SearchItemList :many
+SELECT s.popularity_rank AS place, s.item_id, i.name, coalesce(a.label, '')::text AS label
+FROM item_stats AS s
+JOIN items AS i ON i.item_id = s.item_id
+LEFT JOIN item_attributes AS a ON a.item_id = s.item_id
+WHERE s.build_id = $1 AND s.popularity_rank > $2
+ORDER BY s.popularity_rank
+LIMIT $3
+`
+
+type SearchItemListRow struct {
+	Place  int64  `json:"place"`
+	ItemID int64  `json:"item_id"`
+	Name   string `json:"name"`
+	Label  string `json:"label"`
+}
+
+// The items of a build behind a popularity rank, the most popular first.
+func (q *Queries) SearchItemList(ctx context.Context, buildID int64, after int64, lim int32) ([]SearchItemListRow, error) {
+	rows, err := q.db.Query(ctx, searchItemList, buildID, after, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchItemListRow{}
+	for rows.Next() {
+		var i SearchItemListRow
+		if err := rows.Scan(
+			&i.Place,
+			&i.ItemID,
+			&i.Name,
+			&i.Label,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchItemListUncounted = `-- name: SearchItemListUncounted :many
+SELECT i.item_id, i.name, coalesce(a.label, '')::text AS label
+FROM items AS i
+LEFT JOIN item_attributes AS a ON a.item_id = i.item_id
+WHERE i.item_id > $1
+  AND NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = i.item_id AND s.build_id = $2)
+ORDER BY i.item_id
+LIMIT $3
+`
+
+type SearchItemListUncountedRow struct {
+	ItemID int64  `json:"item_id"`
+	Name   string `json:"name"`
+	Label  string `json:"label"`
+}
+
+// The items behind an id that the build does not know.
+func (q *Queries) SearchItemListUncounted(ctx context.Context, after int64, buildID int64, lim int32) ([]SearchItemListUncountedRow, error) {
+	rows, err := q.db.Query(ctx, searchItemListUncounted, after, buildID, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchItemListUncountedRow{}
+	for rows.Next() {
+		var i SearchItemListUncountedRow
+		if err := rows.Scan(&i.ItemID, &i.Name, &i.Label); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchVersionGet = `-- name: SearchVersionGet :one
+SELECT coalesce((SELECT b.build_id FROM builds AS b WHERE b.active), 0)::bigint AS build_id,
+       coalesce((SELECT max(i.item_id) FROM items AS i), 0)::bigint AS last_item,
+       coalesce((SELECT r.changes FROM revisions AS r WHERE r.subject = 'catalogue'), 0)::bigint AS catalogue
+`
+
+type SearchVersionGetRow struct {
+	BuildID   int64 `json:"build_id"`
+	LastItem  int64 `json:"last_item"`
+	Catalogue int64 `json:"catalogue"`
+}
+
+// What the items that can be searched for depend on.
+func (q *Queries) SearchVersionGet(ctx context.Context) (SearchVersionGetRow, error) {
+	row := q.db.QueryRow(ctx, searchVersionGet)
+	var i SearchVersionGetRow
+	err := row.Scan(&i.BuildID, &i.LastItem, &i.Catalogue)
+	return i, err
 }

@@ -27,7 +27,10 @@ SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_a
        coalesce(r.price, -1)::float8 AS price
 FROM find_context($1::bigint) AS c(build, revision, plain)
 CROSS JOIN jsonb_array_elements($2::jsonb) WITH ORDINALITY AS q(question, position)
-CROSS JOIN LATERAL answer(jsonb_populate_record(NULL::question, q.question), c) AS a(
+CROSS JOIN LATERAL answer(
+    jsonb_populate_record(NULL::question, q.question),
+    ROW(c.build, c.revision, c.plain OR $3::boolean)::answer_context
+) AS a(
     build_id, built_at, window_days, dated, version, known, unknown, rules, inactive_left_out, recommendations
 )
 LEFT JOIN LATERAL unnest(a.recommendations) AS r(
@@ -68,9 +71,10 @@ type AnswerListRow struct {
 
 // The answers of a kept build (0: the active one) to a JSON array of questions, whose fields are those of the
 // type question, by position from 1. An answer has a row for each of its recommendations, and one at place 0
-// where it has none. No row: there is no such build.
-func (q *Queries) AnswerList(ctx context.Context, buildID int64, questions json.RawMessage) ([]AnswerListRow, error) {
-	rows, err := q.db.Query(ctx, answerList, buildID, questions)
+// where it has none. No row: there is no such build. without_rules: neither rules nor the catalogue take
+// anything out.
+func (q *Queries) AnswerList(ctx context.Context, buildID int64, questions json.RawMessage, withoutRules bool) ([]AnswerListRow, error) {
+	rows, err := q.db.Query(ctx, answerList, buildID, questions, withoutRules)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +108,64 @@ func (q *Queries) AnswerList(ctx context.Context, buildID int64, questions json.
 			&i.URL,
 			&i.ImageURL,
 			&i.Price,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const contributionList = `-- name: ContributionList :many
+SELECT k.item_name::text AS item_name, k.seed_place::bigint AS seed_place,
+       coalesce(k.seed_name, '')::text AS seed_name, k.value::float8 AS value
+FROM find_context($1::bigint) AS c(build, revision, plain)
+CROSS JOIN LATERAL contributions(
+    jsonb_populate_record(NULL::question, $2::jsonb),
+    ROW(c.build, c.revision, c.plain OR $3::boolean)::answer_context, $4::text[]
+) AS k(item_name, seed_place, seed_name, value)
+ORDER BY k.item_name, k.seed_place
+LIMIT 10100
+`
+
+type ContributionListParams struct {
+	BuildID      int64           `json:"build_id"`
+	Question     json.RawMessage `json:"question"`
+	WithoutRules bool            `json:"without_rules"`
+	Others       []string        `json:"others"`
+}
+
+type ContributionListRow struct {
+	ItemName  string  `json:"item_name"`
+	SeedPlace int64   `json:"seed_place"`
+	SeedName  string  `json:"seed_name"`
+	Value     float64 `json:"value"`
+}
+
+// What each item of a basket says of the items of its answer: the question, as a JSON object, and their
+// names. Place 0 is what popularity adds.
+func (q *Queries) ContributionList(ctx context.Context, arg ContributionListParams) ([]ContributionListRow, error) {
+	rows, err := q.db.Query(ctx, contributionList,
+		arg.BuildID,
+		arg.Question,
+		arg.WithoutRules,
+		arg.Others,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ContributionListRow{}
+	for rows.Next() {
+		var i ContributionListRow
+		if err := rows.Scan(
+			&i.ItemName,
+			&i.SeedPlace,
+			&i.SeedName,
+			&i.Value,
 		); err != nil {
 			return nil, err
 		}

@@ -1,7 +1,8 @@
 -- name: AnswerList :many
 -- The answers of a kept build (0: the active one) to a JSON array of questions, whose fields are those of the
 -- type question, by position from 1. An answer has a row for each of its recommendations, and one at place 0
--- where it has none. No row: there is no such build.
+-- where it has none. No row: there is no such build. without_rules: neither rules nor the catalogue take
+-- anything out.
 SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_at::timestamptz AS built_at,
        coalesce(a.window_days, 0)::integer AS window_days, a.dated::boolean AS dated,
        a.version::text AS version, c.plain::boolean AS plain, coalesce(a.known, -1)::bigint AS known,
@@ -17,7 +18,10 @@ SELECT q.position::bigint AS position, a.build_id::bigint AS build_id, a.built_a
        coalesce(r.price, -1)::float8 AS price
 FROM find_context(@build_id::bigint) AS c(build, revision, plain)
 CROSS JOIN jsonb_array_elements(@questions::jsonb) WITH ORDINALITY AS q(question, position)
-CROSS JOIN LATERAL answer(jsonb_populate_record(NULL::question, q.question), c) AS a(
+CROSS JOIN LATERAL answer(
+    jsonb_populate_record(NULL::question, q.question),
+    ROW(c.build, c.revision, c.plain OR @without_rules::boolean)::answer_context
+) AS a(
     build_id, built_at, window_days, dated, version, known, unknown, rules, inactive_left_out, recommendations
 )
 LEFT JOIN LATERAL unnest(a.recommendations) AS r(
@@ -26,6 +30,19 @@ LEFT JOIN LATERAL unnest(a.recommendations) AS r(
 ) ON true
 ORDER BY q.position, r.place
 LIMIT 1000000;
+
+-- name: ContributionList :many
+-- What each item of a basket says of the items of its answer: the question, as a JSON object, and their
+-- names. Place 0 is what popularity adds.
+SELECT k.item_name::text AS item_name, k.seed_place::bigint AS seed_place,
+       coalesce(k.seed_name, '')::text AS seed_name, k.value::float8 AS value
+FROM find_context(@build_id::bigint) AS c(build, revision, plain)
+CROSS JOIN LATERAL contributions(
+    jsonb_populate_record(NULL::question, @question::jsonb),
+    ROW(c.build, c.revision, c.plain OR @without_rules::boolean)::answer_context, @others::text[]
+) AS k(item_name, seed_place, seed_name, value)
+ORDER BY k.item_name, k.seed_place
+LIMIT 10100;
 
 -- name: KeptSimilarList :many
 -- Similar items to each of the items, by position from 1, from the kept neighbours of the build: what

@@ -92,7 +92,7 @@ The API answers on %[1]s. Try, in another terminal:
 
   psql '%[2]s' -c "SELECT item_name, orders_together, confidence FROM reporting.similar_items('PID', 5)"
 
-The dashboard is at %[1]s/, and you are signed in. The documentation of the API is at %[1]s/docs.
+The dashboard is at %[1]s/, the documentation of the API at %[1]s/docs.
 Ctrl-C ends the demo and leaves nothing behind.
 
 `, base, databaseURL)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alsobought/alsobought/db"
+	"github.com/alsobought/alsobought/internal/chart"
 	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/orderfile"
@@ -28,6 +29,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"instant": instant,
 	"started": func(t time.Time) string { return instant(&t) },
 	"percent": percent,
+	"meter":   func(b bar, class string) template.HTML { return chart.Meter(b.Width, 100, class) },
 	"hex":     func(sum []byte) string { return fmt.Sprintf("%x", sum) },
 	"doubts":  doubts,
 }).Parse(reportPage))
@@ -207,8 +209,9 @@ type page struct {
 	Load     db.Load
 	Files    []db.LoadFile
 	Fates    []bar
-	Reasons  []bar // why rows were rejected, and
-	Returned []bar // why they do not count as bought
+	Stack    template.HTML // of Fates
+	Reasons  []bar         // why rows were rejected, and
+	Returned []bar         // why they do not count as bought
 	Quality  quality
 	Sizes    []bar
 	Largest  []bar
@@ -241,6 +244,7 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 			p.Took = fmt.Sprintf("%.1f s", took.Seconds())
 		}
 	}
+	var pieces []chart.Piece
 	for _, f := range []bar{
 		{Kind: "loaded", Label: "loaded", Note: "new lines of orders", Count: l.RowsLoaded},
 		{Kind: "repeated", Label: "repeated", Note: "the same item twice in one order: quantities were added", Count: l.RowsRepeated},
@@ -250,7 +254,9 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 	} {
 		f.Width = share(f.Count, l.RowsRead)
 		p.Fates = append(p.Fates, f)
+		pieces = append(pieces, chart.Piece{Value: f.Width, Class: f.Kind})
 	}
+	p.Stack = chart.Stack(100, pieces...)
 	most := int64(0)
 	for _, r := range reasons {
 		most = max(most, r.Rows)

@@ -159,10 +159,10 @@ func TestWriteReport(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"width: 87.5%", "width: 5.833%", "width: 1.666%", "width: 5%"}, p.widths("fates")); diff != "" {
+	if diff := cmp.Diff([]string{"87.5%", "5.83%", "1.67%", "5%"}, p.widths("fates")); diff != "" {
 		t.Errorf("bars of rows (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"width: 50%", "width: 100%", "width: 49.9%", "width: 0.1%"}, p.widths("sizes")); diff != "" {
+	if diff := cmp.Diff([]string{"50%", "100%", "49.9%", "0.4%"}, p.widths("sizes")); diff != "" {
 		t.Errorf("bars of basket sizes (-want +got):\n%s", diff)
 	}
 	for _, said := range []string{"orders <b>2026</b>.csv loaded", "2026-03-09 08:30:01 UTC, by ann@till-3, in 1.9 s", "alsobought v1.2.3"} {
@@ -306,8 +306,8 @@ func (d document) text(id string) string {
 func (d document) widths(id string) []string {
 	var widths []string
 	for n := range d.find(id).Descendants() {
-		if style := attribute(n, "style"); strings.HasPrefix(style, "width") {
-			widths = append(widths, style)
+		if strings.HasPrefix(attribute(n, "class"), "fill ") {
+			widths = append(widths, attribute(n, "width"))
 		}
 	}
 	return widths

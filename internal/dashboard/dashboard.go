@@ -47,6 +47,8 @@ type screen struct {
 func screens() []screen {
 	return []screen{
 		{"/", "Overview", "overview", open, (*Dashboard).overview},
+		{"/item", "Items", "item", open, (*Dashboard).item},
+		{"/basket", "Basket", "basket", open, (*Dashboard).basket},
 	}
 }
 
@@ -64,6 +66,7 @@ type Dashboard struct {
 	end         context.CancelFunc
 	work        sync.WaitGroup
 
+	names    kept[db.SearchVersionGetRow, names]
 	answers  kept[string, sources]
 	coverage kept[int64, coverage]
 	checks   kept[struct{}, checkup]
@@ -93,6 +96,8 @@ func New(cfg Config) *Dashboard {
 		}
 		d.see(path, s.scope, s.show)
 	}
+	d.act("/rules", apikey.Write, (*Dashboard).addRule)
+	d.act("/rules/end", apikey.Write, (*Dashboard).endRule)
 	d.act("/checks", apikey.Write, (*Dashboard).runChecks)
 	d.signing()
 	d.mux.Handle("GET "+base+"/", d.visited(open, func(*Dashboard, *visit) error { return errNoPage }))
@@ -118,6 +123,14 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handle
 func (d *Dashboard) Close() {
 	d.end()
 	d.work.Wait()
+}
+
+// audit is who may read all that is known of loads, and check the data: the server's own role need not.
+func (d *Dashboard) audit() *pg.Pool {
+	if d.Loader != nil {
+		return d.Loader
+	}
+	return d.Pool
 }
 
 // logFailure is of what goes on between requests.

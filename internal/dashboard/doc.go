@@ -19,7 +19,8 @@
 //     answer. The URL follows.
 //   - element data-part="URL": filled from the URL after the page is there, for what takes long. It holds a link to the
 //     page with the same query and whole=1, for those without script. Part and page are one template: see v.whole.
-//   - button data-copy="#id": copies the text of the element.
+//   - details data-open="URL": their last element is filled from the URL when they are first opened. It holds a link.
+//   - button data-copy="#id": copies the text of the element. It is hidden without script.
 //
 // The policy of pages forbids inline script and style: a width is an attribute of SVG (package chart), a colour a class.
 // A request has Config.Timeout of the API; what takes longer runs in d.life and is asked after.

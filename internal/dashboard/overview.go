@@ -17,6 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/chart"
 	"github.com/alsobought/alsobought/internal/doctor"
+	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
@@ -36,6 +37,7 @@ type overviewView struct {
 	Grades    template.HTML
 	GradeRows []graded
 	Loads     []db.LoadListByDayRow
+	Denied    bool      // the role of the server may not read them
 	Sources   *sources  // nil: not counted yet
 	Coverage  *coverage // likewise
 	Checks    *checkup
@@ -96,7 +98,8 @@ func (d *Dashboard) overview(v *visit) error {
 		return err
 	}
 	if v.may(apikey.Read) && v.signedIn() {
-		if view.Loads, err = d.queries.LoadListByDay(v.ctx, 5); err != nil {
+		view.Loads, err = db.New(d.audit()).LoadListByDay(v.ctx, 5)
+		if view.Denied = pg.IsDenied(err); err != nil && !view.Denied {
 			return fmt.Errorf("list loads: %w", err)
 		}
 	}
@@ -283,12 +286,8 @@ func (view *overviewView) checks(d *Dashboard) {
 func (d *Dashboard) runChecks(v *visit) error {
 	d.checks.forget()
 	d.checks.ask(d, struct{}{}, func(ctx context.Context) (checkup, error) {
-		pool := d.Pool
-		if d.Loader != nil {
-			pool = d.Loader // the server's role may not read all that is checked
-		}
 		began := time.Now()
-		findings, checks, err := doctor.Run(ctx, pool)
+		findings, checks, err := doctor.Run(ctx, d.audit())
 		if err != nil {
 			d.logFailure(ctx, "checks", err)
 		}

@@ -52,7 +52,9 @@ func TestOverview(t *testing.T) {
 	b.Until(t, `document.querySelector("#checks .pill.good")?.textContent == "All is well"`)
 
 	none.signIn(t, b, "admin")
-	none.inspect(t, b, "/dashboard/", "")
+	for _, path := range []string{"/dashboard/", "/dashboard/item", "/dashboard/item?q=any", "/dashboard/basket?item=any"} {
+		none.inspect(t, b, path, "")
+	}
 }
 
 // The figures are those of the tables.

@@ -45,7 +45,8 @@ type page struct {
 	Guest   bool
 	Signed  bool
 	Whole   bool
-	Query   string // of the URL, for links that keep it
+	Naming  bool   // the page is one item's
+	Search  string // what was searched for
 	Version string
 	Style   string
 	Script  string
@@ -61,7 +62,7 @@ func (p *page) May(scope string) bool { return p.v.may(scope) }
 // With is the URL of this page with another value of a parameter; "" takes it out.
 func (p *page) With(name string, value any) string {
 	query := p.v.r.URL.Query()
-	for _, passing := range []string{"whole", "part"} {
+	for _, passing := range []string{"whole", "part", "with"} {
 		query.Del(passing)
 	}
 	if text := fmt.Sprint(value); name == "" || text == "" {
@@ -96,7 +97,7 @@ func (v *visit) showPart(part, name string, data any, pictures ...string) error 
 func (v *visit) render(status int, part, name, title string, data any, pictures ...string) error {
 	p := &page{
 		Title: title, Here: v.here, Key: v.key, Guest: v.guest, Signed: v.signedIn(), Whole: v.whole(),
-		Query: v.r.URL.RawQuery, Version: v.d.Version, D: data, v: v,
+		Naming: v.r.URL.Query().Get("name") != "", Search: v.r.URL.Query().Get("q"), Version: v.d.Version, D: data, v: v,
 		Style: v.d.assets.url("style.css"), Script: v.d.assets.url("app.js"), Icon: v.d.assets.url("icon.svg"),
 	}
 	if part == "layout.html" {

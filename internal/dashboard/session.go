@@ -126,7 +126,7 @@ func (v *visit) signIn() error {
 // setCookie sets the session's. It is Lax, so that a link in a mail leads to where it says: what changes something is
 // never a GET, and a POST from another site is refused.
 func (v *visit) setCookie(token string, seconds int) {
-	http.SetCookie(v.w, &http.Cookie{
+	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure where the connection is
 		Name: cookieName, Value: token, Path: "/", MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: v.r.TLS != nil || v.r.URL.Scheme == "https",
 	})
@@ -155,7 +155,7 @@ func (v *visit) leave(n note) {
 	if err != nil {
 		panic(err) // of two plain fields
 	}
-	http.SetCookie(v.w, &http.Cookie{
+	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure where the connection is
 		Name: noteCookie, Value: base64.RawURLEncoding.EncodeToString(text), Path: "/", MaxAge: 60, HttpOnly: true,
 		SameSite: http.SameSiteStrictMode, Secure: v.r.TLS != nil || v.r.URL.Scheme == "https",
 	})
@@ -167,7 +167,7 @@ func (v *visit) take() (n note) {
 	if err != nil {
 		return n
 	}
-	http.SetCookie(v.w, &http.Cookie{
+	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure where the connection is
 		Name: noteCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: v.r.TLS != nil || v.r.URL.Scheme == "https",
 	})
@@ -180,5 +180,5 @@ func (v *visit) take() (n note) {
 
 func (v *visit) seeOther(target string) {
 	v.w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(v.w, v.r, target, http.StatusSeeOther)
+	http.Redirect(v.w, v.r, target, http.StatusSeeOther) //nolint:gosec // to a path of ours: see local
 }

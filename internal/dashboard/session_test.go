@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -75,6 +76,22 @@ func TestSession(t *testing.T) {
 	s.session(t, "write")
 	if n := scalar(t, pool, `SELECT count(*) FROM dashboard_sessions`); n != 1 {
 		t.Errorf("%d sessions are kept", n)
+	}
+}
+
+// Behind a proxy that ends TLS, and is trusted, the cookie is for HTTPS only.
+func TestSecureCookie(t *testing.T) {
+	t.Parallel()
+	for name, trusted := range map[string][]netip.Prefix{"a proxy": {netip.MustParsePrefix("127.0.0.0/8")}, "anybody": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, dbtest.New(t), func(_ *Config, api *httpapi.Config) { api.TrustedProxies = trusted })
+			response, _ := s.send(t, http.MethodPost, "/dashboard/sign-in", url.Values{"key": {s.keys["read"]}}.Encode(),
+				http.Header{"X-Forwarded-Proto": {"https"}})
+			if got := response.Cookies()[0].Secure; got != (trusted != nil) {
+				t.Errorf("secure: %t", got)
+			}
+		})
 	}
 }
 

@@ -27,11 +27,12 @@ func (i invalid) Error() string { return i.problem }
 // trouble answers with a page that says what is wrong and what to do. What is nobody's business goes to the log.
 func (v *visit) trouble(err error) {
 	status, title, problem := explain(v.ctx, err)
-	id := v.w.Header().Get("X-Request-Id")
-	if status == http.StatusInternalServerError {
+	id := v.w.Header().Get("X-Request-ID")
+	switch status {
+	case http.StatusInternalServerError:
 		problem = "The log says what, under request id " + id + "."
 		v.d.Logger.ErrorContext(v.ctx, "dashboard", slog.Any("error", err), slog.String("request_id", id))
-	} else if status == http.StatusServiceUnavailable {
+	case http.StatusServiceUnavailable:
 		v.d.Logger.WarnContext(v.ctx, "dashboard", slog.Any("error", err), slog.String("request_id", id))
 		v.w.Header().Set("Retry-After", "5")
 	}

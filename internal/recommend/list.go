@@ -57,7 +57,7 @@ func (r *Recommender) listOnce(ctx context.Context, buildID int64, questions []Q
 	if len(rest) == 0 {
 		return list, nil
 	}
-	others, err := r.listAny(ctx, buildID, rest)
+	others, err := r.listAny(ctx, buildID, rest[0].WithoutRules, rest)
 	if err != nil {
 		return nil, fmt.Errorf("recommend: %w", err)
 	}
@@ -143,8 +143,8 @@ func (f *found) add(v *version, row db.KeptSimilarListRow) {
 	})
 }
 
-// listAny answers any questions.
-func (r *Recommender) listAny(ctx context.Context, buildID int64, questions []Question) ([]found, error) {
+// listAny answers any questions, all of them with rules or all without.
+func (r *Recommender) listAny(ctx context.Context, buildID int64, withoutRules bool, questions []Question) ([]found, error) {
 	values := make([]sqlQuestion, len(questions))
 	for i, q := range questions {
 		values[i] = q.sql()
@@ -153,7 +153,7 @@ func (r *Recommender) listAny(ctx context.Context, buildID int64, questions []Qu
 	if err != nil {
 		return nil, fmt.Errorf("encode questions: %w", err)
 	}
-	rows, err := r.queries.AnswerList(ctx, buildID, text)
+	rows, err := r.queries.AnswerList(ctx, buildID, text, withoutRules)
 	if err != nil {
 		return nil, err
 	}

@@ -64,6 +64,7 @@ type Options struct {
 	Categories    []string // recommend items of these categories only, at most MaxCategory; none is no filter
 	Strict        bool     // leave places empty instead of filling them up by popularity
 	BuildID       int64    // the kept build to ask; 0 is the active one
+	WithoutRules  bool     // as if there were no rules and no inactive items
 	Days          int      // popular items only: popularity of the last days before the newest order, at most MaxDays; 0 is of all orders
 }
 
@@ -171,7 +172,8 @@ func (q Question) sql() sqlQuestion {
 
 // byDefault reports whether the question may be answered from the kept neighbours of the active build.
 func (q Question) byDefault() bool {
-	return q.Measure == Affinity && q.MinSupport <= 1 && q.MinConfidence == 0 && len(q.Exclude) == 0 && len(q.Categories) == 0 && q.BuildID == 0
+	return q.Measure == Affinity && q.MinSupport <= 1 && q.MinConfidence == 0 && len(q.Exclude) == 0 && len(q.Categories) == 0 && q.BuildID == 0 &&
+		!q.WithoutRules
 }
 
 // quick reports whether the question takes about as long as any other quick one: those are asked together.

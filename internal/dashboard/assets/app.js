@@ -61,6 +61,20 @@ const part = async (element) => {
   if (again) setTimeout(() => part(element), 1000 * again.dataset.again);
 };
 
+// once fills details from a URL when they are first opened.
+const once = (details) => {
+  details.addEventListener("toggle", async () => {
+    if (!details.open || details.dataset.open === "") return;
+    const url = new URL(details.dataset.open, location);
+    details.dataset.open = "";
+    const response = await fetch(url, { headers: { Accept: "text/html" } });
+    if (!response.ok) return; // the link stays
+    const other = new DOMParser().parseFromString(await response.text(), "text/html");
+    details.lastElementChild.replaceChildren(...other.body.childNodes);
+    enhance(details.lastElementChild);
+  });
+};
+
 const copy = (button) => {
   button.hidden = false;
   button.addEventListener("click", async () => {
@@ -78,26 +92,18 @@ const enhance = (root) => {
   };
   each("form[data-live]", live);
   each("[data-part]", part);
+  each("details[data-open]:not([open])", once);
   each("button[data-copy]", copy);
 };
 
 document.documentElement.classList.add("scripted");
 enhance(document);
 
-// One menu at a time, closed by Escape and by a click elsewhere.
-const menus = () => document.querySelectorAll("details.menu[open]");
-document.addEventListener("click", (event) => {
-  menus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
-});
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") {
-    menus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
-  }
-  if (event.key === "/" && !event.target.closest("input, textarea, select")) {
-    const search = document.getElementById("search");
-    if (search) {
-      event.preventDefault();
-      search.focus();
-    }
+  if (event.key !== "/" || event.target.closest("input, textarea, select, [popover]")) return;
+  const search = document.getElementById("search");
+  if (search) {
+    event.preventDefault();
+    search.focus();
   }
 });

@@ -128,7 +128,7 @@
     if (box.width > 0 && (box.right > width + 1 || box.left < -1) && !boxed(e)) say(`reaches from ${box.left | 0} to ${box.right | 0} in a window of ${width}`, e);
     const style = getComputedStyle(e);
     const cut = /hidden|clip/.test(style.overflowX) && e.scrollWidth > e.clientWidth + 1 || style.textOverflow === "ellipsis" && e.scrollWidth > e.clientWidth;
-    if (cut && !e.closest("svg") && !(e.title || e.closest("[title]"))) say("cut, and nowhere whole", e);
+    if (cut && style.clipPath === "none" && !e.closest("svg") && !(e.title || e.closest("[title]"))) say("cut, and nowhere whole", e);
   }
   const controls = all("a[href], button, input:not([type=hidden]), select, textarea, summary").filter((e) => shown(e) && !e.closest(".hidden, .skip, .scroll"));
   for (let i = 0; i < controls.length && controls.length < 400; i++) {
