@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alsobought/alsobought/internal/apikey"
+	"github.com/alsobought/alsobought/internal/dashboard"
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -92,6 +93,9 @@ func newDocumented(t *testing.T, cfg Config) *documented {
 		cfg.ShopifySecret = secrets
 	}
 	cfg.WooCommerceSecret = cfg.ShopifySecret
+	screens := dashboard.New(dashboard.Config{Pool: cfg.Pool.(*pg.Pool), Version: "test", OpenReads: true})
+	t.Cleanup(screens.Close)
+	cfg.Dashboard = screens
 	if cfg.AddressRate == 0 {
 		cfg.AddressRate, cfg.KeyRate = 1e6, 1e6 // so that answers say what is left
 	}
@@ -346,9 +350,11 @@ func hurried(t *testing.T) *documented {
 
 // awayAtTimes loses its database after it has answered every question.
 func awayAtTimes(t *testing.T) *documented {
-	pool := dbtest.New(t)
-	fill(t, pool, csvOf(t, []string{"1", "PID"}, []string{"1", "Gloves"}))
-	d := newDocumented(t, Config{Pool: pool, CacheBytes: 1 << 20})
+	pool, replica := dbtest.New(t), dbtest.New(t)
+	for _, p := range []*pg.Pool{pool, replica} {
+		fill(t, p, csvOf(t, []string{"1", "PID"}, []string{"1", "Gloves"}))
+	}
+	d := newDocumented(t, Config{Pool: pool, Replica: replica, CacheBytes: 1 << 20})
 	d.makeKeys(t)
 	ask := func(wanted func(request, answer)) {
 		each(func(r request) {
@@ -362,11 +368,22 @@ func awayAtTimes(t *testing.T) *documented {
 		})
 	}
 	ask(func(r request, a answer) { want(t, r, a, http.StatusOK) })
-	var name string
-	if err := pool.QueryRow(t.Context(), "SELECT current_database()").Scan(&name); err != nil {
-		t.Fatal(err)
-	}
-	config := pool.Config().ConnConfig
+	closeDatabase(t, pool)
+	dbtest.Eventually(t, "the replica's order is marked", func(context.Context) bool {
+		a := d.ask(t, request{operation: "orders-get", method: http.MethodGet, path: ordersPath + "/1"}, d.reader)
+		return a.status == http.StatusOK && a.header.Get("Warning") != ""
+	})
+	closeDatabase(t, replica)
+	d.expectHealth(t, "away", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
+	want(t, request{path: "/health/"}, d.get(t, "/health/"), http.StatusServiceUnavailable)
+	ask(func(request, answer) {})
+	return d
+}
+
+// closeDatabase closes the database of the pool to everybody, for good.
+func closeDatabase(t *testing.T, pool *pg.Pool) {
+	t.Helper()
+	name, config := pool.Config().ConnConfig.Database, pool.Config().ConnConfig
 	admin, err := pg.Open(t.Context(), fmt.Sprintf("host='%s' port=%d dbname=postgres user=%s password='%s'", config.Host, config.Port, config.User, config.Password), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -380,8 +397,4 @@ func awayAtTimes(t *testing.T) *documented {
 			t.Fatal(err)
 		}
 	}
-	d.expectHealth(t, "away", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
-	want(t, request{path: "/health/"}, d.get(t, "/health/"), http.StatusServiceUnavailable)
-	ask(func(request, answer) {})
-	return d
 }

@@ -171,7 +171,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := s.get(t, "/api/v1/popular-items")
-	if detail := problemDetail(t, a, http.StatusServiceUnavailable); !strings.Contains(detail, "under way") || a.header.Get("Retry-After") == "" {
+	if detail := problemDetail(t, a, http.StatusServiceUnavailable); !strings.Contains(detail, "concurrent requests") || a.header.Get("Retry-After") == "" {
 		t.Errorf("%v %s", a.header, a.body)
 	}
 	if a := s.get(t, "/health"); a.status != http.StatusOK {

@@ -89,6 +89,7 @@ type (
 		Warning string `header:"Warning" doc:"110 with an order of a replica, which may lag, because the primary does not answer."`
 		Body    orders.Stored
 	}
+	cancelOutput   struct{ Body orders.Stored }
 	deletionOutput struct{ Body deletionBody }
 	deletionBody   struct {
 		DeletionID int64     `json:"deletion_id" doc:"Of the audit."`
@@ -214,7 +215,7 @@ func (a *API) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, e
 	return out, nil
 }
 
-func (a *API) cancelOrder(ctx context.Context, in *cancelInput) (*storedOutput, error) {
+func (a *API) cancelOrder(ctx context.Context, in *cancelInput) (*cancelOutput, error) {
 	if a.Orders == nil {
 		return nil, errNoOrders
 	}
@@ -223,7 +224,7 @@ func (a *API) cancelOrder(ctx context.Context, in *cancelInput) (*storedOutput, 
 	if err != nil {
 		return nil, invalidOrders(err, false)
 	}
-	return &storedOutput{Body: left}, nil
+	return &cancelOutput{left}, nil
 }
 
 // invalidOrders makes a problem of an InvalidError: it names what is wrong with orders as their request has them, one or many.
