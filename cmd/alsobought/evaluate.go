@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,7 +77,7 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 	// Grades of other settings, or by other measures, are not the build's.
 	stored := graded.BuildID != 0 && settings == builds.SettingsOf(graded) && len(measures) == 0
 	if stored {
-		if err := storeGrades(ctx, pool, graded.BuildID, report); err != nil {
+		if err := evaluate.Store(ctx, pool, graded.BuildID, report); err != nil {
 			return err
 		}
 	}
@@ -111,17 +110,6 @@ func runEvaluation(ctx context.Context, term *terminal, pool *pgxpool.Pool, opts
 	shown := watch(term, quiet, "evaluating", 0)
 	defer shown.stop()
 	return evaluate.Run(ctx, pool, opts)
-}
-
-func storeGrades(ctx context.Context, pool *pgxpool.Pool, buildID int64, report evaluate.Report) error {
-	grades, err := json.Marshal(report)
-	if err != nil {
-		return fmt.Errorf("keep grades: %w", err)
-	}
-	if err := db.New(pool).BuildGrade(ctx, grades, buildID); err != nil {
-		return fmt.Errorf("keep grades: %w", err)
-	}
-	return nil
 }
 
 func printReport(w io.Writer, r evaluate.Report) {
