@@ -162,6 +162,9 @@ func New(cfg Config) *API {
 	return a
 }
 
+// CacheStats says how the cache of answers has done so far.
+func (a *API) CacheStats() recommend.Stats { return a.answers.Stats() }
+
 // Close ends what goes on between requests.
 func (a *API) Close() { a.end() }
 
