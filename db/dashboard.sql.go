@@ -10,6 +10,47 @@ import (
 	"time"
 )
 
+const basketSizeList = `-- name: BasketSizeList :many
+SELECT min(z.size)::bigint AS least, sum(z.orders)::bigint AS orders,
+       (CASE WHEN z.size <= 10 THEN z.size::text
+             WHEN z.size <= 20 THEN '11–20'
+             WHEN z.size <= 50 THEN '21–50'
+             WHEN z.size <= 100 THEN '51–100' ELSE 'over 100' END)::text AS items
+FROM (
+    SELECT cardinality(o.items) AS size, count(*) AS orders FROM orders AS o WHERE o.items <> '{}' GROUP BY 1
+) AS z
+GROUP BY 3
+ORDER BY 1
+LIMIT 20
+`
+
+type BasketSizeListRow struct {
+	Least  int64  `json:"least"`
+	Orders int64  `json:"orders"`
+	Items  string `json:"items"`
+}
+
+// How many orders have so many different items: 1 to 10, then ranges.
+func (q *Queries) BasketSizeList(ctx context.Context) ([]BasketSizeListRow, error) {
+	rows, err := q.db.Query(ctx, basketSizeList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BasketSizeListRow{}
+	for rows.Next() {
+		var i BasketSizeListRow
+		if err := rows.Scan(&i.Least, &i.Orders, &i.Items); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const buildCoverage = `-- name: BuildCoverage :one
 SELECT count(*)::bigint AS pairs, count(DISTINCT n.other_id)::bigint AS items
 FROM item_neighbours AS n
@@ -28,6 +69,17 @@ func (q *Queries) BuildCoverage(ctx context.Context, buildID int64, places int64
 	var i BuildCoverageRow
 	err := row.Scan(&i.Pairs, &i.Items)
 	return i, err
+}
+
+const itemAttributesCount = `-- name: ItemAttributesCount :one
+SELECT count(*) AS items FROM item_attributes
+`
+
+func (q *Queries) ItemAttributesCount(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, itemAttributesCount)
+	var items int64
+	err := row.Scan(&items)
+	return items, err
 }
 
 const itemCardList = `-- name: ItemCardList :many
@@ -167,6 +219,84 @@ func (q *Queries) ItemIDListPopular(ctx context.Context, buildID int64, lim int3
 	return items, nil
 }
 
+const itemListWithoutAttributes = `-- name: ItemListWithoutAttributes :many
+SELECT i.name, s.orders, (count(*) OVER ())::bigint AS items
+FROM item_stats AS s
+JOIN items AS i ON i.item_id = s.item_id
+WHERE s.build_id = $1 AND NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = s.item_id)
+ORDER BY s.popularity_rank
+LIMIT $2
+`
+
+type ItemListWithoutAttributesRow struct {
+	Name   string `json:"name"`
+	Orders int64  `json:"orders"`
+	Items  int64  `json:"items"`
+}
+
+// Items of the build that the catalogue does not know, the most popular first; items is how many there are.
+func (q *Queries) ItemListWithoutAttributes(ctx context.Context, buildID int64, lim int32) ([]ItemListWithoutAttributesRow, error) {
+	rows, err := q.db.Query(ctx, itemListWithoutAttributes, buildID, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ItemListWithoutAttributesRow{}
+	for rows.Next() {
+		var i ItemListWithoutAttributesRow
+		if err := rows.Scan(&i.Name, &i.Orders, &i.Items); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const itemListWithoutOrders = `-- name: ItemListWithoutOrders :many
+SELECT i.name, coalesce(a.category, '')::text AS category, a.active, (count(*) OVER ())::bigint AS items
+FROM item_attributes AS a
+JOIN items AS i ON i.item_id = a.item_id
+WHERE NOT EXISTS (SELECT FROM item_stats AS s WHERE s.item_id = a.item_id AND s.build_id = $1)
+ORDER BY i.name
+LIMIT $2
+`
+
+type ItemListWithoutOrdersRow struct {
+	Name     string `json:"name"`
+	Category string `json:"category"`
+	Active   bool   `json:"active"`
+	Items    int64  `json:"items"`
+}
+
+// Items of the catalogue that no order of the build holds, by name; items is how many there are.
+func (q *Queries) ItemListWithoutOrders(ctx context.Context, buildID int64, lim int32) ([]ItemListWithoutOrdersRow, error) {
+	rows, err := q.db.Query(ctx, itemListWithoutOrders, buildID, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ItemListWithoutOrdersRow{}
+	for rows.Next() {
+		var i ItemListWithoutOrdersRow
+		if err := rows.Scan(
+			&i.Name,
+			&i.Category,
+			&i.Active,
+			&i.Items,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const itemSpreadList = `-- name: ItemSpreadList :many
 SELECT i.name
 FROM item_stats AS s
@@ -190,6 +320,149 @@ func (q *Queries) ItemSpreadList(ctx context.Context, buildID int64, step int64,
 			return nil, err
 		}
 		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const loadListBefore = `-- name: LoadListBefore :many
+SELECT max(l.load_id)::bigint AS load_id, count(*) AS loads, max(l.started_at)::timestamptz AS started_at,
+       l.source, l.status, l.loaded_by,
+       sum(l.rows_read)::bigint AS rows_read, sum(l.rows_loaded)::bigint AS rows_loaded,
+       sum(l.rows_duplicate)::bigint AS rows_duplicate, sum(l.rows_not_bought)::bigint AS rows_not_bought,
+       sum(l.rows_rejected)::bigint AS rows_rejected
+FROM loads AS l
+WHERE ($1::text = '' OR l.status = $1::text)
+GROUP BY l.source, l.status, l.loaded_by,
+         CASE
+             WHEN l.source LIKE 'POST /%' THEN extract(epoch FROM date_trunc('day', l.started_at, 'UTC'))
+             ELSE -l.load_id
+         END
+HAVING max(l.load_id) < $2::bigint
+ORDER BY load_id DESC
+LIMIT $3
+`
+
+type LoadListBeforeRow struct {
+	LoadID        int64     `json:"load_id"`
+	Loads         int64     `json:"loads"`
+	StartedAt     time.Time `json:"started_at"`
+	Source        string    `json:"source"`
+	Status        string    `json:"status"`
+	LoadedBy      string    `json:"loaded_by"`
+	RowsRead      int64     `json:"rows_read"`
+	RowsLoaded    int64     `json:"rows_loaded"`
+	RowsDuplicate int64     `json:"rows_duplicate"`
+	RowsNotBought int64     `json:"rows_not_bought"`
+	RowsRejected  int64     `json:"rows_rejected"`
+}
+
+// Loads before one, newest first: those of orders over HTTP stand together by day, as in LoadListByDay.
+func (q *Queries) LoadListBefore(ctx context.Context, status string, before int64, lim int32) ([]LoadListBeforeRow, error) {
+	rows, err := q.db.Query(ctx, loadListBefore, status, before, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadListBeforeRow{}
+	for rows.Next() {
+		var i LoadListBeforeRow
+		if err := rows.Scan(
+			&i.LoadID,
+			&i.Loads,
+			&i.StartedAt,
+			&i.Source,
+			&i.Status,
+			&i.LoadedBy,
+			&i.RowsRead,
+			&i.RowsLoaded,
+			&i.RowsDuplicate,
+			&i.RowsNotBought,
+			&i.RowsRejected,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lonelyItemList = `-- name: LonelyItemList :many
+SELECT i.name, s.orders, (count(*) OVER ())::bigint AS items
+FROM item_stats AS s
+JOIN items AS i ON i.item_id = s.item_id
+WHERE s.build_id = $1 AND s.baskets = 0
+ORDER BY s.popularity_rank
+LIMIT $2
+`
+
+type LonelyItemListRow struct {
+	Name   string `json:"name"`
+	Orders int64  `json:"orders"`
+	Items  int64  `json:"items"`
+}
+
+// Items that no counted basket holds, the most popular first; items is how many there are.
+func (q *Queries) LonelyItemList(ctx context.Context, buildID int64, lim int32) ([]LonelyItemListRow, error) {
+	rows, err := q.db.Query(ctx, lonelyItemList, buildID, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LonelyItemListRow{}
+	for rows.Next() {
+		var i LonelyItemListRow
+		if err := rows.Scan(&i.Name, &i.Orders, &i.Items); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const nearNameList = `-- name: NearNameList :many
+WITH near AS MATERIALIZED (
+    SELECT array_agg(i.name ORDER BY coalesce(s.orders, 0) DESC, i.name) AS names,
+           coalesce(sum(s.orders), 0)::bigint AS orders, min(i.name) AS first_name
+    FROM items AS i
+    LEFT JOIN item_stats AS s ON s.item_id = i.item_id AND s.build_id = $2
+    GROUP BY look(i.name)
+    HAVING count(*) > 1
+)
+SELECT n.names::text[] AS names, n.orders, (count(*) OVER ())::bigint AS groups
+FROM near AS n
+ORDER BY n.orders DESC, n.first_name
+LIMIT $1
+`
+
+type NearNameListRow struct {
+	Names  []string `json:"names"`
+	Orders int64    `json:"orders"`
+	Groups int64    `json:"groups"`
+}
+
+// Groups of names that look alike, those in the most orders first; groups is how many there are.
+func (q *Queries) NearNameList(ctx context.Context, lim int32, buildID int64) ([]NearNameListRow, error) {
+	rows, err := q.db.Query(ctx, nearNameList, lim, buildID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NearNameListRow{}
+	for rows.Next() {
+		var i NearNameListRow
+		if err := rows.Scan(&i.Names, &i.Orders, &i.Groups); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -223,6 +496,115 @@ func (q *Queries) OrderDayList(ctx context.Context, buildID int64, lim int32) ([
 	for rows.Next() {
 		var i OrderDayListRow
 		if err := rows.Scan(&i.Day, &i.Orders); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const placeholderItemList = `-- name: PlaceholderItemList :many
+SELECT i.name, s.orders, (count(*) OVER ())::bigint AS items
+FROM item_stats AS s
+JOIN builds AS b ON b.build_id = s.build_id
+JOIN items AS i ON i.item_id = s.item_id
+WHERE s.build_id = $1
+  AND (lower(i.name) = ANY ($2::text[]) OR (b.orders >= 20 AND s.orders * 10 >= b.orders * 9))
+ORDER BY s.popularity_rank
+LIMIT $3
+`
+
+type PlaceholderItemListRow struct {
+	Name   string `json:"name"`
+	Orders int64  `json:"orders"`
+	Items  int64  `json:"items"`
+}
+
+// Items that are called like a placeholder, or are in nine of ten orders; items is how many there are.
+func (q *Queries) PlaceholderItemList(ctx context.Context, buildID int64, placeholders []string, lim int32) ([]PlaceholderItemListRow, error) {
+	rows, err := q.db.Query(ctx, placeholderItemList, buildID, placeholders, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PlaceholderItemListRow{}
+	for rows.Next() {
+		var i PlaceholderItemListRow
+		if err := rows.Scan(&i.Name, &i.Orders, &i.Items); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const placeholderOrderList = `-- name: PlaceholderOrderList :many
+SELECT o.external_id, cardinality(o.items)::bigint AS items, (count(*) OVER ())::bigint AS orders
+FROM orders AS o
+WHERE o.items <> '{}'
+  AND (cardinality(o.items) > $1::integer OR lower(o.external_id) = ANY ($2::text[]))
+ORDER BY cardinality(o.items) DESC, o.external_id
+LIMIT $3
+`
+
+type PlaceholderOrderListRow struct {
+	ExternalID string `json:"external_id"`
+	Items      int64  `json:"items"`
+	Orders     int64  `json:"orders"`
+}
+
+// Orders whose id is a placeholder, or that hold more items than a build counts; orders is how many there are.
+func (q *Queries) PlaceholderOrderList(ctx context.Context, maxBasket int32, placeholders []string, lim int32) ([]PlaceholderOrderListRow, error) {
+	rows, err := q.db.Query(ctx, placeholderOrderList, maxBasket, placeholders, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PlaceholderOrderListRow{}
+	for rows.Next() {
+		var i PlaceholderOrderListRow
+		if err := rows.Scan(&i.ExternalID, &i.Items, &i.Orders); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const replicaList = `-- name: ReplicaList :many
+SELECT coalesce(r.application_name, '')::text AS name, coalesce(r.state, '')::text AS state,
+       coalesce(extract(epoch FROM r.replay_lag), -1)::float8 AS lag_seconds
+FROM pg_catalog.pg_stat_replication AS r
+ORDER BY r.application_name, r.pid
+LIMIT 100
+`
+
+type ReplicaListRow struct {
+	Name       string  `json:"name"`
+	State      string  `json:"state"`
+	LagSeconds float64 `json:"lag_seconds"`
+}
+
+// The standbys that stream from this server. Their state and lag are for roles that may see them.
+func (q *Queries) ReplicaList(ctx context.Context) ([]ReplicaListRow, error) {
+	rows, err := q.db.Query(ctx, replicaList)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReplicaListRow{}
+	for rows.Next() {
+		var i ReplicaListRow
+		if err := rows.Scan(&i.Name, &i.State, &i.LagSeconds); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -371,5 +753,32 @@ func (q *Queries) SearchVersionGet(ctx context.Context) (SearchVersionGetRow, er
 	row := q.db.QueryRow(ctx, searchVersionGet)
 	var i SearchVersionGetRow
 	err := row.Scan(&i.BuildID, &i.LastItem, &i.Catalogue)
+	return i, err
+}
+
+const serverGet = `-- name: ServerGet :one
+SELECT current_setting('server_version')::text AS server_version,
+       pg_database_size(current_database())::bigint AS bytes,
+       extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
+       (has_table_privilege('api_keys', 'INSERT') AND has_table_privilege('api_keys', 'UPDATE'))::boolean AS may_make_keys
+`
+
+type ServerGetRow struct {
+	ServerVersion string  `json:"server_version"`
+	Bytes         int64   `json:"bytes"`
+	UpSeconds     float64 `json:"up_seconds"`
+	MayMakeKeys   bool    `json:"may_make_keys"`
+}
+
+// What runs behind the pool, as far as its role may know.
+func (q *Queries) ServerGet(ctx context.Context) (ServerGetRow, error) {
+	row := q.db.QueryRow(ctx, serverGet)
+	var i ServerGetRow
+	err := row.Scan(
+		&i.ServerVersion,
+		&i.Bytes,
+		&i.UpSeconds,
+		&i.MayMakeKeys,
+	)
 	return i, err
 }

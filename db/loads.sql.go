@@ -568,6 +568,56 @@ func (q *Queries) LoadRejectList(ctx context.Context, arg LoadRejectListParams) 
 	return items, nil
 }
 
+const loadRejectListByReason = `-- name: LoadRejectListByReason :many
+SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.said, r.fate FROM load_rejects AS r
+WHERE r.load_id = $1 AND r.fate = $2 AND ($3::text = '' OR r.reason = $3::text)
+ORDER BY r.row_number
+LIMIT $4
+`
+
+type LoadRejectListByReasonParams struct {
+	LoadID int64  `json:"load_id"`
+	Fate   string `json:"fate"`
+	Reason string `json:"reason"`
+	Lim    int32  `json:"lim"`
+}
+
+// The first rows of a load and a fate, of one reason (” is any).
+func (q *Queries) LoadRejectListByReason(ctx context.Context, arg LoadRejectListByReasonParams) ([]LoadReject, error) {
+	rows, err := q.db.Query(ctx, loadRejectListByReason,
+		arg.LoadID,
+		arg.Fate,
+		arg.Reason,
+		arg.Lim,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadReject{}
+	for rows.Next() {
+		var i LoadReject
+		if err := rows.Scan(
+			&i.LoadID,
+			&i.RowNumber,
+			&i.FileNumber,
+			&i.LineNumber,
+			&i.Reason,
+			&i.Detail,
+			&i.Raw,
+			&i.Said,
+			&i.Fate,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loadRejectSaid = `-- name: LoadRejectSaid :one
 SELECT coalesce(bool_or(r.said ? 'quantity'), false)::boolean AS quantity,
        coalesce(bool_or(r.said ? 'ordered_at'), false)::boolean AS ordered_at,

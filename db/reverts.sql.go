@@ -88,6 +88,52 @@ func (q *Queries) LoadRevert(ctx context.Context, revertedBy string, loadID int6
 	return i, err
 }
 
+const loadRevertCount = `-- name: LoadRevertCount :one
+WITH gone AS MATERIALIZED (
+    SELECT l.item_id
+    FROM order_lines AS l
+    WHERE l.load_id = $1::bigint AND NOT EXISTS (
+        SELECT FROM known_lines AS k
+        WHERE k.order_id = l.order_id AND k.item_id = l.item_id AND k.load_id <> $1
+    )
+), held AS (
+    SELECT DISTINCT l.item_id
+    FROM order_lines AS l
+    WHERE l.item_id IN (SELECT g.item_id FROM gone AS g) AND (l.load_id <> $1 OR EXISTS (
+        SELECT FROM known_lines AS k
+        WHERE k.order_id = l.order_id AND k.item_id = l.item_id AND k.load_id <> $1
+    ))
+)
+SELECT (SELECT count(*) FROM gone)::bigint AS lines,
+       (SELECT count(*) FROM orders AS o WHERE o.load_id = $1 AND NOT EXISTS (
+           SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.load_id <> $1
+       ))::bigint AS orders,
+       (SELECT count(DISTINCT g.item_id) FROM gone AS g
+        WHERE g.item_id NOT IN (SELECT h.item_id FROM held AS h))::bigint AS items,
+       (SELECT count(*) FROM returned_lines AS r WHERE r.load_id = $1)::bigint AS returns
+`
+
+type LoadRevertCountRow struct {
+	Lines   int64 `json:"lines"`
+	Orders  int64 `json:"orders"`
+	Items   int64 `json:"items"`
+	Returns int64 `json:"returns"`
+}
+
+// What a revert of a load would take out: what no other load in force has. Lines that it took back come back
+// where another load claims them: these are counted in returns.
+func (q *Queries) LoadRevertCount(ctx context.Context, loadID int64) (LoadRevertCountRow, error) {
+	row := q.db.QueryRow(ctx, loadRevertCount, loadID)
+	var i LoadRevertCountRow
+	err := row.Scan(
+		&i.Lines,
+		&i.Orders,
+		&i.Items,
+		&i.Returns,
+	)
+	return i, err
+}
+
 const orderDelete = `-- name: OrderDelete :one
 WITH lines AS (
     DELETE FROM order_lines AS l WHERE l.order_id = ANY ($5::bigint[]) RETURNING l.order_id, l.item_id, l.load_id

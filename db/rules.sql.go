@@ -35,6 +35,29 @@ func (q *Queries) ItemListNamed(ctx context.Context, names []string) ([]string, 
 	return items, nil
 }
 
+const ruleCountByState = `-- name: RuleCountByState :one
+SELECT count(*) FILTER (WHERE r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now()) AS in_force,
+       count(*) FILTER (WHERE r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from) AS to_come,
+       count(*) FILTER (WHERE r.valid_until <= greatest(now(), r.valid_from)) AS ended
+FROM rules AS r
+WHERE $1::text = '' OR strpos(look(r.item), look($1::text)) > 0
+   OR EXISTS (SELECT FROM unnest(r.items) AS n(name) WHERE strpos(look(n.name), look($1::text)) > 0)
+`
+
+type RuleCountByStateRow struct {
+	InForce int64 `json:"in_force"`
+	ToCome  int64 `json:"to_come"`
+	Ended   int64 `json:"ended"`
+}
+
+// A rule that was ended before it began has ended.
+func (q *Queries) RuleCountByState(ctx context.Context, about string) (RuleCountByStateRow, error) {
+	row := q.db.QueryRow(ctx, ruleCountByState, about)
+	var i RuleCountByStateRow
+	err := row.Scan(&i.InForce, &i.ToCome, &i.Ended)
+	return i, err
+}
+
 const ruleEnd = `-- name: RuleEnd :one
 UPDATE rules AS r
 SET valid_until = greatest(now(), r.valid_from), ended_at = now(), ended_by = $1::text
@@ -46,6 +69,29 @@ RETURNING rule_id, kind, item, items, reason, author, valid_from, valid_until, c
 // already ended.
 func (q *Queries) RuleEnd(ctx context.Context, endedBy string, ruleID int64) (Rule, error) {
 	row := q.db.QueryRow(ctx, ruleEnd, endedBy, ruleID)
+	var i Rule
+	err := row.Scan(
+		&i.RuleID,
+		&i.Kind,
+		&i.Item,
+		&i.Items,
+		&i.Reason,
+		&i.Author,
+		&i.ValidFrom,
+		&i.ValidUntil,
+		&i.CreatedAt,
+		&i.EndedAt,
+		&i.EndedBy,
+	)
+	return i, err
+}
+
+const ruleGet = `-- name: RuleGet :one
+SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.valid_until, r.created_at, r.ended_at, r.ended_by FROM rules AS r WHERE r.rule_id = $1
+`
+
+func (q *Queries) RuleGet(ctx context.Context, ruleID int64) (Rule, error) {
+	row := q.db.QueryRow(ctx, ruleGet, ruleID)
 	var i Rule
 	err := row.Scan(
 		&i.RuleID,
@@ -117,6 +163,66 @@ LIMIT $3
 // Rules in force, or all, newest first, from before a given rule.
 func (q *Queries) RuleList(ctx context.Context, endedToo bool, before int64, lim int32) ([]Rule, error) {
 	rows, err := q.db.Query(ctx, ruleList, endedToo, before, lim)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Rule{}
+	for rows.Next() {
+		var i Rule
+		if err := rows.Scan(
+			&i.RuleID,
+			&i.Kind,
+			&i.Item,
+			&i.Items,
+			&i.Reason,
+			&i.Author,
+			&i.ValidFrom,
+			&i.ValidUntil,
+			&i.CreatedAt,
+			&i.EndedAt,
+			&i.EndedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ruleListByState = `-- name: RuleListByState :many
+SELECT r.rule_id, r.kind, r.item, r.items, r.reason, r.author, r.valid_from, r.valid_until, r.created_at, r.ended_at, r.ended_by FROM rules AS r
+WHERE CASE $1::text
+          WHEN 'in_force' THEN r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now()
+          WHEN 'to_come' THEN r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from
+          WHEN 'ended' THEN r.valid_until <= greatest(now(), r.valid_from)
+          ELSE true
+      END
+  AND ($2::text = '' OR strpos(look(r.item), look($2::text)) > 0
+       OR EXISTS (SELECT FROM unnest(r.items) AS n(name) WHERE strpos(look(n.name), look($2::text)) > 0))
+  AND r.rule_id < $3
+ORDER BY r.rule_id DESC
+LIMIT $4
+`
+
+type RuleListByStateParams struct {
+	State  string `json:"state"`
+	About  string `json:"about"`
+	Before int64  `json:"before"`
+	Lim    int32  `json:"lim"`
+}
+
+// Rules of a state (” is any) that name an item like @about (” is any), newest first, those before a rule.
+func (q *Queries) RuleListByState(ctx context.Context, arg RuleListByStateParams) ([]Rule, error) {
+	rows, err := q.db.Query(ctx, ruleListByState,
+		arg.State,
+		arg.About,
+		arg.Before,
+		arg.Lim,
+	)
 	if err != nil {
 		return nil, err
 	}

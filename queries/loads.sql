@@ -131,3 +131,10 @@ SELECT q.load_id, q.orders::bigint AS orders, q.lines::bigint AS lines, q.items:
        q.rows_per_second::float8 AS rows_per_second
 FROM reporting.data_quality AS q
 WHERE q.load_id = @load_id;
+
+-- name: LoadRejectListByReason :many
+-- The first rows of a load and a fate, of one reason ('' is any).
+SELECT r.* FROM load_rejects AS r
+WHERE r.load_id = @load_id AND r.fate = @fate AND (@reason::text = '' OR r.reason = @reason::text)
+ORDER BY r.row_number
+LIMIT @lim;

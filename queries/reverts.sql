@@ -7,6 +7,32 @@ SET status = 'reverted', reverted_at = clock_timestamp(), reverted_by = @reverte
 WHERE l.load_id = @load_id AND l.status = 'loaded'
 RETURNING *;
 
+-- name: LoadRevertCount :one
+-- What a revert of a load would take out: what no other load in force has. Lines that it took back come back
+-- where another load claims them: these are counted in returns.
+WITH gone AS MATERIALIZED (
+    SELECT l.item_id
+    FROM order_lines AS l
+    WHERE l.load_id = @load_id::bigint AND NOT EXISTS (
+        SELECT FROM known_lines AS k
+        WHERE k.order_id = l.order_id AND k.item_id = l.item_id AND k.load_id <> @load_id
+    )
+), held AS (
+    SELECT DISTINCT l.item_id
+    FROM order_lines AS l
+    WHERE l.item_id IN (SELECT g.item_id FROM gone AS g) AND (l.load_id <> @load_id OR EXISTS (
+        SELECT FROM known_lines AS k
+        WHERE k.order_id = l.order_id AND k.item_id = l.item_id AND k.load_id <> @load_id
+    ))
+)
+SELECT (SELECT count(*) FROM gone)::bigint AS lines,
+       (SELECT count(*) FROM orders AS o WHERE o.load_id = @load_id AND NOT EXISTS (
+           SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.load_id <> @load_id
+       ))::bigint AS orders,
+       (SELECT count(DISTINCT g.item_id) FROM gone AS g
+        WHERE g.item_id NOT IN (SELECT h.item_id FROM held AS h))::bigint AS items,
+       (SELECT count(*) FROM returned_lines AS r WHERE r.load_id = @load_id)::bigint AS returns;
+
 -- name: RevertedLineInherit :execrows
 -- A line that later loads have too goes to the first of them, with the quantity that it said.
 WITH heirs AS MATERIALIZED (

@@ -22,3 +22,30 @@ RETURNING *;
 -- name: ItemListNamed :many
 -- Returns the names that belong to items, whether or not a build knows them.
 SELECT i.name FROM items AS i WHERE i.name = ANY (@names::text[]) ORDER BY i.name;
+
+-- name: RuleGet :one
+SELECT r.* FROM rules AS r WHERE r.rule_id = @rule_id;
+
+-- name: RuleListByState :many
+-- Rules of a state ('' is any) that name an item like @about ('' is any), newest first, those before a rule.
+SELECT r.* FROM rules AS r
+WHERE CASE @state::text
+          WHEN 'in_force' THEN r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now()
+          WHEN 'to_come' THEN r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from
+          WHEN 'ended' THEN r.valid_until <= greatest(now(), r.valid_from)
+          ELSE true
+      END
+  AND (@about::text = '' OR strpos(look(r.item), look(@about::text)) > 0
+       OR EXISTS (SELECT FROM unnest(r.items) AS n(name) WHERE strpos(look(n.name), look(@about::text)) > 0))
+  AND r.rule_id < @before
+ORDER BY r.rule_id DESC
+LIMIT @lim;
+
+-- name: RuleCountByState :one
+-- A rule that was ended before it began has ended.
+SELECT count(*) FILTER (WHERE r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now()) AS in_force,
+       count(*) FILTER (WHERE r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from) AS to_come,
+       count(*) FILTER (WHERE r.valid_until <= greatest(now(), r.valid_from)) AS ended
+FROM rules AS r
+WHERE @about::text = '' OR strpos(look(r.item), look(@about::text)) > 0
+   OR EXISTS (SELECT FROM unnest(r.items) AS n(name) WHERE strpos(look(n.name), look(@about::text)) > 0);

@@ -64,7 +64,7 @@ type buildCommand struct {
 }
 
 func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) error {
-	guard, err := c.guard()
+	guard, err := c.guard(term)
 	if err != nil {
 		return err
 	}
@@ -73,12 +73,15 @@ func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) err
 		return err
 	}
 	defer closeAll()
-	var built db.Build
-	if c.Guard {
-		built, err = guard.build(ctx, term, pool, c)
-	} else {
-		built, err = c.build(ctx, pool, false)
+	options, err := c.buildOptions(ctx, pool)
+	if err != nil {
+		return err
 	}
+	run := builds.Run
+	if c.Guard {
+		run = guard.Build
+	}
+	built, err := run(ctx, pool, options)
 	if err != nil {
 		return err
 	}
@@ -89,33 +92,33 @@ func (c *buildCommand) Run(ctx context.Context, term *terminal, d *database) err
 	return nil
 }
 
-// build makes a build and activates it unless inactive is set.
-func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool, inactive bool) (db.Build, error) {
+// build makes a build and activates it.
+func (c *buildCommand) build(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
+	options, err := c.buildOptions(ctx, pool)
+	if err != nil {
+		return db.Build{}, err
+	}
+	return builds.Run(ctx, pool, options)
+}
+
+func (c *buildCommand) buildOptions(ctx context.Context, pool *pgxpool.Pool) (builds.Options, error) {
+	options := builds.Options{Keep: builds.DefaultKeep, Full: c.Full, BuiltBy: whoami(), Version: version}
 	base := builds.DefaultSettings()
 	if !c.Defaults {
 		var err error
 		if base, err = builds.CurrentSettings(ctx, pool); err != nil {
-			return db.Build{}, err
+			return options, err
 		}
 	}
-	settings, err := c.settings(base)
-	if err != nil {
-		return db.Build{}, err
+	var err error
+	if options.Settings, err = c.settings(base); err != nil {
+		return options, err
 	}
-	keep := c.kept()
-	if keep < 0 || keep > 100 {
-		return db.Build{}, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", keep)}
+	set(&options.Keep, c.Keep)
+	if options.Keep < 0 || options.Keep > 100 {
+		return options, usageError{fmt.Errorf("--keep is %d: choose 0 to 100", options.Keep)}
 	}
-	return builds.Run(ctx, pool, builds.Options{
-		Settings: settings, Keep: keep, Inactive: inactive, Full: c.Full, BuiltBy: whoami(), Version: version,
-	})
-}
-
-// kept returns how many earlier builds to keep.
-func (c *buildCommand) kept() int32 {
-	keep := int32(builds.DefaultKeep)
-	set(&keep, c.Keep)
-	return keep
+	return options, nil
 }
 
 // activeBuild returns the active build, or the zero value if there is none.

@@ -79,7 +79,7 @@ func rejectReasons(counts map[datafile.Reason]int64) []string {
 
 func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 	m := f.Mapping
-	description := shape(m.Shape)
+	description := m.Words()
 	if m.Profile != "" {
 		description = append([]string{m.Profile}, description...)
 	}
@@ -104,7 +104,7 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 	}
 	t.row("  rows", grouped(f.RowsRead)+", "+fates)
 	t.flush()
-	for _, note := range notes(m) {
+	for _, note := range m.AllNotes() {
 		fmt.Fprintf(w, "  note: %s\n", printable(note))
 	}
 	fmt.Fprintln(w)
@@ -122,30 +122,6 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 	}
 	t.flush()
 	fmt.Fprintln(w)
-}
-
-// shape says in words what kind of file it is.
-func shape(m datafile.Shape) []string {
-	words := []string{string(m.Format)}
-	if m.Compression != "" {
-		words = append(words, m.Compression)
-	}
-	if m.Sheet != "" {
-		words = append(words, "sheet "+m.Sheet)
-	}
-	words = append(words, m.Encoding)
-	if name := map[string]string{",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "blanks"}[m.Delimiter]; name != "" {
-		words = append(words, "separated by "+name)
-	}
-	switch {
-	case m.Header && m.Above > 0:
-		words = append(words, "with a header on line "+grouped(m.Above+1))
-	case m.Header:
-		words = append(words, "with a header")
-	case m.Format != datafile.JSONLines && m.Format != datafile.Baskets && m.Format != datafile.Parquet:
-		words = append(words, "without a header")
-	}
-	return words
 }
 
 // shortened cuts what would make a line of a table unreadable.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -79,7 +78,7 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 	// Grades of other settings or measures do not belong to the build.
 	stored := graded.BuildID != 0 && settings == builds.SettingsOf(graded) && len(measures) == 0
 	if stored {
-		if err := storeGrades(ctx, pool, graded.BuildID, report); err != nil {
+		if err := evaluate.Store(ctx, pool, graded.BuildID, report); err != nil {
 			return err
 		}
 	}
@@ -114,17 +113,6 @@ func runEvaluation(
 	shown := watch(term, quiet, "evaluating", 0)
 	defer shown.stop()
 	return evaluate.Run(ctx, pool, opts)
-}
-
-func storeGrades(ctx context.Context, pool *pgxpool.Pool, buildID int64, report evaluate.Report) error {
-	grades, err := json.Marshal(report)
-	if err != nil {
-		return fmt.Errorf("store grades: %w", err)
-	}
-	if err := db.New(pool).BuildGrade(ctx, grades, buildID); err != nil {
-		return fmt.Errorf("store grades: %w", err)
-	}
-	return nil
 }
 
 func printReport(w io.Writer, r evaluate.Report) {

@@ -164,7 +164,7 @@ func (c *itemsLoadCommand) options() catalogue.Options {
 func printCatalogue(w io.Writer, r catalogue.Result) {
 	for _, f := range r.Files {
 		m := f.Mapping
-		fmt.Fprintf(w, "%s: %s\n", printable(f.Name), strings.Join(shape(m.Shape), ", "))
+		fmt.Fprintf(w, "%s: %s\n", printable(f.Name), strings.Join(m.Words(), ", "))
 		printColumns(w, m.Columns, [][2]string{
 			{"item", m.Item},
 			{"category", m.Category},

@@ -241,12 +241,14 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 		cfg.ShopifySecret, cfg.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
 		defer l.follow(ctx, p.loader, logger)()
 	}
+	var api *httpapi.API
 	screens := dashboard.New(dashboard.Config{
 		Pool: p.primary, Loader: p.loader, Version: version, Logger: logger, OpenReads: !cfg.KeyedReads, Guest: l.guest,
+		CacheStats: func() recommend.Stats { return api.CacheStats() }, // asked by requests, which come later
 	})
 	defer screens.Close()
 	cfg.Dashboard = screens
-	api := httpapi.New(cfg)
+	api = httpapi.New(cfg)
 	defer api.Close()
 	announce()
 	tellSystemd(ctx, logger)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,7 +151,7 @@ func (c *loadCommand) finish(ctx context.Context, term *terminal, pool *pgxpool.
 // build makes the build that follows the load.
 func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, loadID int64) (db.Build, error) {
 	shown := watch(term, c.JSON, "building", 0)
-	built, err := (&buildCommand{}).build(ctx, pool, false)
+	built, err := (&buildCommand{}).build(ctx, pool)
 	shown.stop()
 	if err != nil {
 		return built, fmt.Errorf("load %d is done, but the build after it failed: run alsobought build: %w", loadID, err)
@@ -300,20 +299,11 @@ func printNotes(w io.Writer, files []db.LoadFile) error {
 		if err := json.Unmarshal(f.Mapping, &m); err != nil {
 			return fmt.Errorf("mapping of %s: %w", f.Name, err)
 		}
-		for _, note := range notes(m) {
+		for _, note := range m.AllNotes() {
 			fmt.Fprintf(w, "  note: %s: %s\n", printable(f.Name), printable(note))
 		}
 	}
 	return nil
-}
-
-// notes are those of a mapping, and statuses that nobody knows.
-func notes(m orderfile.Mapping) []string {
-	if len(m.UnknownStatuses) == 0 {
-		return m.Notes
-	}
-	return append(slices.Clone(m.Notes), "unknown statuses count as bought: "+strings.Join(m.UnknownStatuses, ", ")+
-		"; --skip-status leaves them out")
 }
 
 func duplicates(l db.Load) string {

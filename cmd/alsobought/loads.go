@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/load"
-	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
 type loadsCommand struct {
@@ -205,77 +202,7 @@ func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fa
 	if _, err := findLoad(ctx, q, loadID); err != nil {
 		return err
 	}
-	values, err := q.LoadRejectSaid(ctx, loadID, fate)
-	if err != nil {
-		return fmt.Errorf("look at rows: %w", err)
-	}
-	return writeRows(ctx, term, q, values, loadID, fate)
-}
-
-// writeRows pages through the rows: there may be millions. The columns that can be loaded come first, under names that load knows, and a
-// column that none of them has a value for is left out: an empty quantity would be refused again.
-func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRejectSaidRow, loadID int64, fate string) error {
-	const page = 1000
-	w := csv.NewWriter(term.stdout)
-	columns := valueColumns(has)
-	if err := w.Write(append(slices.Clone(columns), orderfile.RejectColumns...)); err != nil {
-		return err
-	}
-	for after := int64(0); ; {
-		rejects, err := q.LoadRejectList(ctx, db.LoadRejectListParams{LoadID: loadID, Fate: fate, After: after, Lim: page})
-		if err != nil {
-			return fmt.Errorf("list rejects: %w", err)
-		}
-		for _, r := range rejects {
-			row, err := rejectRow(r, columns)
-			if err == nil {
-				err = w.Write(row)
-			}
-			if err != nil {
-				return err
-			}
-			after = r.RowNumber
-		}
-		w.Flush()
-		if err := w.Error(); err != nil || len(rejects) < page {
-			return err
-		}
-	}
-}
-
-func valueColumns(has db.LoadRejectSaidRow) []string {
-	columns := []string{"order_id", "item_name"}
-	for _, optional := range []struct {
-		name string
-		has  bool
-	}{{"quantity", has.Quantity}, {"ordered_at", has.OrderedAt}, {"customer_id", has.CustomerID}} {
-		if optional.has {
-			columns = append(columns, optional.name)
-		}
-	}
-	return columns
-}
-
-// rejectRow is a row as a table of such rows has it: nothing in it runs in a spreadsheet.
-func rejectRow(r db.LoadReject, columns []string) ([]string, error) {
-	said := map[string]string{}
-	if r.Said != nil {
-		if err := json.Unmarshal(r.Said, &said); err != nil {
-			return nil, fmt.Errorf("reject of row %d: %w", r.RowNumber, err)
-		}
-		if _, given := said["quantity"]; !given {
-			said["quantity"] = "1" // another file of the load has quantities, this one does not
-		}
-	}
-	row := make([]string, 0, 10)
-	for _, name := range columns {
-		row = append(row, said[name])
-	}
-	row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, load.Readable(r.Raw))
-	for i, cell := range row {
-		row[i] = orderfile.Inert(cell)
-	}
-	return row, nil
+	return load.WriteRows(ctx, pool, term.stdout, loadID, fate)
 }
 
 type loadsRevertCommand struct {
@@ -303,7 +230,7 @@ func buildAfter(ctx context.Context, term *terminal, pool *pgxpool.Pool, noBuild
 		fmt.Fprintln(term.stdout, "the answers are as before until alsobought build")
 		return nil
 	}
-	built, err := (&buildCommand{}).build(ctx, pool, false)
+	built, err := (&buildCommand{}).build(ctx, pool)
 	if err != nil {
 		return fmt.Errorf("done, but the build after it failed: run alsobought build: %w", err)
 	}

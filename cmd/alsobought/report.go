@@ -41,7 +41,7 @@ func doubts(files []db.LoadFile) (lines []string, err error) {
 		if err := json.Unmarshal(f.Mapping, &m); err != nil {
 			return nil, fmt.Errorf("mapping of %s: %w", f.Name, err)
 		}
-		for _, note := range notes(m) {
+		for _, note := range m.AllNotes() {
 			if len(files) > 1 {
 				note = f.Name + ": " + note
 			}
@@ -51,46 +51,16 @@ func doubts(files []db.LoadFile) (lines []string, err error) {
 	return lines, nil
 }
 
-// quality is what a load brought, with the lists taken apart.
-type quality struct {
-	db.LoadQualityRow
-	Sizes   []basketSize
-	Largest []largeOrder
-	Names   [][]string // each group looks alike
-}
-
-type basketSize struct {
-	Items  string `json:"items"` // 1 ... 10, then ranges
-	Orders int64  `json:"orders"`
-}
-
-type largeOrder struct {
-	OrderID string `json:"order_id"`
-	Items   int64  `json:"items"`
-}
-
-func qualityOf(row db.LoadQualityRow) (quality, error) {
-	q := quality{LoadQualityRow: row}
-	for _, list := range []struct {
-		from json.RawMessage
-		to   any
-	}{{row.BasketSizes, &q.Sizes}, {row.LargestOrders, &q.Largest}, {row.NearDuplicateNames, &q.Names}} {
-		if len(list.from) == 0 {
-			continue
-		}
-		if err := json.Unmarshal(list.from, list.to); err != nil {
-			return q, fmt.Errorf("quality of load %d: %w", row.LoadID, err)
-		}
-	}
-	return q, nil
-}
+// quality is what a load brought, in words.
+type quality struct{ load.Quality }
 
 // printQuality writes what a load brought, as tables.
 func printQuality(w io.Writer, row db.LoadQualityRow) error {
-	q, err := qualityOf(row)
+	taken, err := load.QualityOf(row)
 	if err != nil {
 		return err
 	}
+	q := quality{taken}
 	if q.Orders == 0 {
 		fmt.Fprintln(w, "nothing of this load is in the data")
 		return nil
@@ -182,28 +152,6 @@ func percent(part, whole int64) string {
 	return strconv.FormatFloat(share, 'f', 1, 64) + " %"
 }
 
-// explanations say to people who never saw the file why rows are refused.
-var explanations = map[datafile.Reason]string{
-	datafile.BadQuote:       "Quotation marks do not match: text follows a closing one.",
-	datafile.NULByte:        "The row holds a zero byte, as damaged or binary files do.",
-	datafile.NotUTF8:        "The row holds characters that are not text in the encoding of the file.",
-	datafile.BadJSON:        "The row is not a JSON object of the expected shape.",
-	datafile.RepeatedHeader: "The names of the columns once more, as in files that were put together.",
-	datafile.WrongColumns:   "The row has more or fewer columns than the header.",
-	orderfile.MissingOrder:  "The order number is empty.",
-	orderfile.DamagedOrder:  "A spreadsheet made a number of the order number and cut it, as in 1.23E+12.",
-	orderfile.MissingItem:   "The item name is empty.",
-	orderfile.TooLong:       "An order number, item name or customer is longer than 2,000 bytes.",
-	orderfile.BadQuantity:   "The quantity is not a number above 0.",
-	orderfile.BadTime:       "The time of the order cannot be read as a date.",
-
-	orderfile.Cancelled: "The order, or this line of it, was cancelled, voided or never paid.",
-	orderfile.Refunded:  "All of it was refunded or returned.",
-	orderfile.Skipped:   "It has a status that was asked to be left out.",
-	orderfile.NoSale:    "It tells of something else than a sale: something was looked at, put into a cart ...",
-	orderfile.Negative:  "The quantity is below 0, as of returns and corrections.",
-}
-
 // page is what report.html shows.
 type page struct {
 	Load     db.Load
@@ -230,10 +178,11 @@ type bar struct {
 }
 
 func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, row db.LoadQualityRow) (page, error) {
-	q, err := qualityOf(row)
+	taken, err := load.QualityOf(row)
 	if err != nil {
 		return page{}, err
 	}
+	q := quality{taken}
 	p := page{
 		Load: l, Files: files, Quality: q, More: q.NearDuplicates - int64(len(q.Names)), Span: q.span(),
 		PerOrder: fmt.Sprintf("%.2f", q.linesPerOrder()), Speed: grouped(int64(q.RowsPerSecond)),
@@ -265,7 +214,7 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 			list = &p.Returned
 		}
 		*list = append(*list, bar{
-			Label: r.Reason, Note: explanations[datafile.Reason(r.Reason)], Count: r.Rows, Width: share(r.Rows, most),
+			Label: r.Reason, Note: orderfile.Explanation(datafile.Reason(r.Reason)), Count: r.Rows, Width: share(r.Rows, most),
 		})
 	}
 	for _, s := range q.Sizes {

@@ -121,7 +121,7 @@ func TestPrintQualityBroken(t *testing.T) {
 func TestExplanations(t *testing.T) {
 	t.Parallel()
 	for _, reason := range append(orderfile.Reasons(), orderfile.NotBought()...) {
-		if explanations[reason] == "" {
+		if orderfile.Explanation(reason) == "" {
 			t.Errorf("nobody says what %s means", reason)
 		}
 	}
@@ -142,7 +142,7 @@ func TestWriteReport(t *testing.T) {
 			"rejected 600 5.0 %", "3,900 orders and 811 items were new; 100 orders were known",
 		},
 		"reasons": {
-			explanations[orderfile.BadQuantity] + " bad_quantity 480", explanations[orderfile.MissingItem] + " missing_item 119",
+			orderfile.Explanation(orderfile.BadQuantity) + " bad_quantity 480", orderfile.Explanation(orderfile.MissingItem) + " missing_item 119",
 			"alsobought loads rejects 12",
 		},
 		"quality": {"from 2026-03-01 to 2026-03-08", "orders 4,000", "10,700 2.67 an order", "items 850", "1,000 25.0 % of the orders", "85 10.0 % of the items", "6,857"},

@@ -164,6 +164,20 @@ func List(ctx context.Context, database db.DBTX, limit int32) ([]Key, error) {
 	return keys, nil
 }
 
+// Get returns a key.
+//
+// Errors: ErrNotFound; database errors.
+func Get(ctx context.Context, database db.DBTX, keyID int64) (Key, error) {
+	row, err := db.New(database).APIKeyGet(ctx, keyID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Key{}, fmt.Errorf("key %d %w: see alsobought keys list", keyID, ErrNotFound)
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("find key %d: %w", keyID, err)
+	}
+	return inUTC(Key(row)), nil
+}
+
 // Revoke revokes a key permanently and returns its row. The next request with it is refused.
 //
 // Errors: ErrNotFound; an error if it was already revoked; database errors.

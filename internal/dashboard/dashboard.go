@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/apikey"
+	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/load"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -20,6 +23,12 @@ type Config struct {
 	Loader  *pg.Pool     // may load, build and check; nil: nobody may, here
 	Version string       // of the program
 	Logger  *slog.Logger // nil discards
+
+	// MaxUpload is how many bytes may be uploaded at once, into the temporary directory; 0 is 1 GiB.
+	MaxUpload int64
+
+	// CacheStats says how the cache of answers does; nil: there is none.
+	CacheStats func() recommend.Stats
 
 	OpenReads bool // what answers questions is shown without a key
 
@@ -49,6 +58,11 @@ func screens() []screen {
 		{"/", "Overview", "overview", open, (*Dashboard).overview},
 		{"/item", "Items", "item", open, (*Dashboard).item},
 		{"/basket", "Basket", "basket", open, (*Dashboard).basket},
+		{"/rules", "Rules", "rules", apikey.Read, (*Dashboard).rulesScreen},
+		{"/loads", "Loads", "loads", apikey.Read, (*Dashboard).loadsScreen},
+		{"/builds", "Builds", "builds", apikey.Read, (*Dashboard).buildsScreen},
+		{"/quality", "Data quality", "quality", apikey.Read, (*Dashboard).qualityScreen},
+		{"/health", "Keys and health", "health", apikey.Read, (*Dashboard).healthScreen},
 	}
 }
 
@@ -70,11 +84,21 @@ type Dashboard struct {
 	answers  kept[string, sources]
 	coverage kept[int64, coverage]
 	checks   kept[struct{}, checkup]
+
+	began     time.Time
+	uploads   uploads
+	builder   builder
+	qualities kept[int64, load.Quality] // of loads
+	going     kept[int64, load.Going]
+	reverted  kept[int64, db.Load]
+	diffs     kept[[2]int64, builds.Diff]
+	quality   kept[[2]int64, dataQuality] // by build and the size of the catalogue
 }
 
 // New returns the dashboard of cfg.
 func New(cfg Config) *Dashboard {
 	cfg.Version = cmp.Or(cfg.Version, "dev")
+	cfg.MaxUpload = cmp.Or(cfg.MaxUpload, usualUpload)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -85,6 +109,7 @@ func New(cfg Config) *Dashboard {
 		queries:     db.New(cfg.Pool),
 		recommender: recommend.New(cfg.Pool),
 		assets:      readAssets(),
+		began:       time.Now(),
 	}
 	d.life, d.end = context.WithCancel(context.Background())
 	d.mux.Handle("GET "+base+"/assets/", d.assets)
@@ -98,6 +123,7 @@ func New(cfg Config) *Dashboard {
 	}
 	d.act("/rules", apikey.Write, (*Dashboard).addRule)
 	d.act("/rules/end", apikey.Write, (*Dashboard).endRule)
+	d.operating()
 	d.act("/checks", apikey.Write, (*Dashboard).runChecks)
 	d.signing()
 	d.mux.Handle("GET "+base+"/", d.visited(open, func(*Dashboard, *visit) error { return errNoPage }))
@@ -123,6 +149,7 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handle
 func (d *Dashboard) Close() {
 	d.end()
 	d.work.Wait()
+	d.uploads.dropAll()
 }
 
 // audit is who may read all that is known of loads, and check the data: the server's own role need not.

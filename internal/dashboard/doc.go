@@ -20,6 +20,8 @@
 //   - element data-part="URL": filled from the URL after the page is there, for what takes long. It holds a link to the
 //     page with the same query and whole=1, for those without script. Part and page are one template: see v.whole.
 //   - details data-open="URL": their last element is filled from the URL when they are first opened. It holds a link.
+//   - data-again="SECONDS" inside of a part: it is not done, and is asked for again.
+//   - form data-upload data-most="BYTES": takes files that are dropped on the page, and shows how much is sent.
 //   - button data-copy="#id": copies the text of the element. It is hidden without script.
 //
 // The policy of pages forbids inline script and style: a width is an attribute of SVG (package chart), a colour a class.

@@ -111,8 +111,8 @@ func (s *site) inspect(t *testing.T, b *browsertest.Browser, path, picture strin
 			for _, problem := range browsertest.Eval[[]string](t, b, checker) {
 				t.Errorf("%s, %d wide, dark %t: %s", path, width, dark, problem)
 			}
-			if *update && picture != "" {
-				writePicture(t, fmt.Sprintf("%s-%d-%s.png", picture, width, map[bool]string{false: "light", true: "dark"}[dark]), b.Picture(t))
+			if *update && picture != "" && (picture == "overview" || width == 1440 && !dark) {
+				writePicture(t, fmt.Sprintf("%s-%d-%s.png", picture, width, map[bool]string{false: "light", true: "dark"}[dark]), smaller(t, b.Picture(t)))
 			}
 		}
 	}

@@ -21,7 +21,7 @@ var templateFiles embed.FS
 
 // pages are the templates by name: each is the frame, what pages share, and its own file.
 var pages = func() map[string]*template.Template {
-	frame := template.Must(template.New("layout.html").Funcs(functions()).
+	frame := template.Must(template.New("layout.html").Funcs(functions()).Funcs(moreFunctions()).
 		ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {

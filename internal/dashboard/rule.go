@@ -71,5 +71,5 @@ func (d *Dashboard) endRule(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.done("/item", fmt.Sprintf("Rule %d (%s) has ended.", ended.RuleID, ended.Kind), 0)
+	return v.done("/rules", fmt.Sprintf("Rule %d (%s) has ended.", ended.RuleID, ended.Kind), 0)
 }

@@ -67,6 +67,9 @@ func explain(ctx context.Context, err error) (status int, title, problem string)
 		return http.StatusNotFound, "Not found", sentence(err.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return http.StatusServiceUnavailable, "Nothing to show yet", sentence(recommend.ErrNoBuild.Error())
+	case pg.IsDenied(err):
+		return http.StatusServiceUnavailable, "This server may not read that",
+			"Its database role lacks a right: see docs/roles.md, or use alsobought in a shell."
 	case pg.IsMissingSchema(err):
 		return http.StatusServiceUnavailable, "The database is not set up", "Run alsobought migrate up."
 	case pg.IsReadOnly(err):

@@ -118,6 +118,8 @@ type FileError struct {
 	Line    int64  // line of the text, 0 when no single line is to blame
 	Problem string // what is wrong, Name and Line included
 	Err     error  // the cause, or nil
+
+	Columns []string // what the source has, when a column that is needed, or was asked for, is not there; the first 100
 }
 
 func (e *FileError) Error() string { return e.Problem }
@@ -135,6 +137,11 @@ func (o Options) name() string {
 func (o Options) fail(err error, problem string, args ...any) error {
 	line := strings.ReplaceAll(fmt.Sprintf(problem, args...), "\n", "; ") // what libraries say may have several
 	return &FileError{Name: o.name(), Problem: o.name() + " " + line, Err: err}
+}
+
+// failFor is a FileError of a column that is not there.
+func (o Options) failFor(header []string, problem string) error {
+	return &FileError{Name: o.name(), Problem: o.name() + " " + strings.ReplaceAll(problem, "\n", "; "), Columns: bounded(header)}
 }
 
 // failAt is a FileError that blames one line. The problem is put behind "NAME: line N".

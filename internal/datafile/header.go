@@ -68,7 +68,7 @@ func (r *Reader) header(found func(role int, column string)) error {
 		if bytes.IndexByte(r.text.bytes(), 0) >= 0 {
 			return r.opts.fail(nil, binaryFile, r.kind.Thing)
 		}
-		return r.opts.fail(nil, "%s", missing+advice)
+		return r.opts.failFor(header, missing+advice)
 	}
 	for role, i := range r.column {
 		if i >= 0 {

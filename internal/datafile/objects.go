@@ -46,7 +46,7 @@ func (c *cast) sample(text *window, opts Options, s *Shape) error {
 	}
 	s.Columns = bounded(header)
 	if missing := c.words.missing(found, header); missing != "" {
-		return opts.fail(nil, "%s", missing)
+		return opts.failFor(header, missing)
 	}
 	return nil
 }

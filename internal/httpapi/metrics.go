@@ -78,9 +78,9 @@ func (a *API) measure(registry prometheus.Registerer) {
 	gauge("http_connections", "Connections of clients.", func() float64 { return float64(a.crowd.size()) })
 	gauge("http_connections_max", "How many there may be.", func() float64 { return float64(a.crowd.most) })
 	counter("http_connections_pushed_out_total", "Connections closed to make place for others.", func() float64 { return float64(a.crowd.pushedOut.Load()) })
-	counter("cache_hits_total", "Answers that were kept.", func() float64 { return float64(a.stats().Hits) })
-	counter("cache_misses_total", "Answers that had to be asked for.", func() float64 { return float64(a.stats().Misses) })
-	gauge("cache_bytes", "About what kept answers take.", func() float64 { return float64(a.stats().Bytes) })
+	counter("cache_hits_total", "Answers that were kept.", func() float64 { return float64(a.CacheStats().Hits) })
+	counter("cache_misses_total", "Answers that had to be asked for.", func() float64 { return float64(a.CacheStats().Misses) })
+	gauge("cache_bytes", "About what kept answers take.", func() float64 { return float64(a.CacheStats().Bytes) })
 	gauge("cache_bytes_max", "About what they may take.", func() float64 { return float64(a.CacheBytes) })
 	gauge("database_away", "1 while the database does not answer, and kept answers are served as stale.", func() float64 {
 		if a.isAway() {
@@ -116,8 +116,8 @@ func (m *metrics) elsewhere(why string) {
 	}
 }
 
-// stats is how well answers are kept, of all upstreams: they keep them in one place.
-func (a *API) stats() recommend.Stats {
+// CacheStats returns statistics of the answer cache, which all upstreams share.
+func (a *API) CacheStats() recommend.Stats {
 	s := a.reads.answers.Stats()
 	if a.reads != a.primary {
 		other := a.primary.answers.Stats()

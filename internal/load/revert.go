@@ -39,6 +39,23 @@ func Revert(ctx context.Context, pool *pgxpool.Pool, loadID int64, revertedBy st
 	return reverted, err
 }
 
+// Going is what a revert would take out.
+type Going = db.LoadRevertCountRow
+
+// WouldRevert counts what Revert would take out of a load in force, and changes nothing. It may read all lines. Items go
+// when a build finds them in no order; lines that the load took back are counted in Returns, and may come back.
+func WouldRevert(ctx context.Context, pool *pgxpool.Pool, loadID int64) (Going, error) {
+	q := db.New(pool)
+	if l, err := q.LoadGet(ctx, loadID); err != nil || l.Status != "loaded" {
+		return Going{}, whyNot(ctx, q, loadID)
+	}
+	going, err := q.LoadRevertCount(ctx, loadID)
+	if err != nil {
+		return Going{}, fmt.Errorf("count what load %d brought: %w", loadID, err)
+	}
+	return going, nil
+}
+
 func whyNot(ctx context.Context, q *db.Queries, loadID int64) error {
 	l, err := q.LoadGet(ctx, loadID)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -75,6 +75,47 @@ const once = (details) => {
   });
 };
 
+// upload takes files that are dropped anywhere on the page, and shows how much of them is sent.
+const upload = (form) => {
+  const input = form.querySelector("input[type=file]");
+  const problem = form.querySelector(".problem");
+  const bar = form.querySelector("progress");
+  const say = (text) => { problem.textContent = text; problem.hidden = !text; };
+  const send = () => {
+    const bytes = [...input.files].reduce((sum, file) => sum + file.size, 0);
+    if (bytes > Number(form.dataset.most)) {
+      say("That is more than can be uploaded at once. Load it in a shell: alsobought load FILE");
+      return;
+    }
+    say("");
+    const request = new XMLHttpRequest();
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "text/html");
+    request.upload.addEventListener("progress", (event) => { bar.hidden = false; bar.value = event.loaded / event.total; });
+    request.addEventListener("load", () => {
+      if (request.status < 400) {
+        location.assign(request.responseURL);
+        return;
+      }
+      bar.hidden = true;
+      const other = new DOMParser().parseFromString(request.responseText, "text/html");
+      say(other.querySelector("main p")?.textContent || "That did not work.");
+    });
+    request.addEventListener("error", () => { bar.hidden = true; say("The upload broke off: send the files again."); });
+    request.send(new FormData(form));
+  };
+  form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
+  document.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("over"); });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) form.classList.remove("over"); });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("over");
+    if (!event.dataTransfer.files.length) return;
+    input.files = event.dataTransfer.files;
+    send();
+  });
+};
+
 const copy = (button) => {
   button.hidden = false;
   button.addEventListener("click", async () => {
@@ -93,6 +134,7 @@ const enhance = (root) => {
   each("form[data-live]", live);
   each("[data-part]", part);
   each("details[data-open]:not([open])", once);
+  each("form[data-upload]", upload);
   each("button[data-copy]", copy);
 };
 
