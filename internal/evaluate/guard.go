@@ -37,7 +37,7 @@ type Guard struct {
 	Evaluate func(context.Context, *pgxpool.Pool, Options) (Report, error)
 }
 
-// WorseError says that a build is whole, but not the active one, because it grades worse.
+// WorseError reports that a complete build was not activated because it grades worse.
 type WorseError struct {
 	BuildID, ActiveID int64
 	HR10, ActiveHR10  float64
@@ -66,12 +66,12 @@ func (g Guard) Build(ctx context.Context, pool *pgxpool.Pool, opts builds.Option
 	}
 	now, err := g.grade(ctx, pool, built)
 	if err != nil && (active.BuildID != 0 || !errors.Is(err, ErrNoCases)) { // the first build has nothing to be worse than
-		return db.Build{}, fmt.Errorf("build %d is whole, but could not be graded and is not active: %w", built.BuildID, err)
+		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w", built.BuildID, err)
 	}
 	if active.BuildID != 0 {
 		before, err := g.grade(ctx, pool, active)
 		if err != nil {
-			return db.Build{}, fmt.Errorf("build %d is whole, but the active build could not be graded: %w", built.BuildID, err)
+			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w", built.BuildID, err)
 		}
 		if now < before-g.Margin {
 			// The refused one stays, for whoever wants it all the same; those refused before it go.
