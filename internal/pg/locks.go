@@ -12,7 +12,7 @@ import (
 const (
 	LoadLock      int32 = 0x616c0001 // per load id: held by a running load, until its session ends
 	MergeLock     int32 = 0x616c0002 // held while items, orders or lines change, until the transaction ends
-	BuildLock     int32 = 0x616c0003 // held while builds are written, switched or removed, until the session ends; id 1 by workers, too
+	BuildLock     int32 = 0x616c0003 // held while builds change, until the session ends; id 1 also by workers
 	FunctionsLock int32 = 0x616c0004 // held while functions are replaced, until the transaction ends
 )
 
