@@ -39,10 +39,10 @@ type Config struct {
 	Timeout time.Duration // per request, well under a minute; 0: 10 s
 	MaxBody int64         // bytes of a request body; 0: 1 MiB
 
-	Orders *orders.Taker // nil: no orders routes
+	Orders *orders.Taker // nil: orders routes answer 503
 
-	// Files with webhook secrets, one per line. They are read for each request, so secrets can be rotated. "": no
-	// webhooks.
+	// Files with webhook secrets, one per line. They are read for each request, so secrets can be rotated. "": webhooks
+	// answer 503.
 	ShopifySecret, WooCommerceSecret string
 
 	Dashboard http.Handler // serves /dashboard/ and, for browsers, /; nil: none

@@ -139,7 +139,7 @@ type recorder struct {
 	bytes  int64
 }
 
-// WriteHeader keeps the first status.
+// WriteHeader records the status, unless the body has begun.
 func (w *recorder) WriteHeader(status int) {
 	if !w.begun {
 		w.status = status

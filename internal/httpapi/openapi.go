@@ -120,7 +120,7 @@ func documentConfig(version string) huma.Config {
 	}
 }
 
-// answers sets what operations share whose body is an encoded answer, of which huma only sees bytes.
+// answers sets what operations share that return an encoded answer. huma only sees its bytes.
 func answers(routes huma.API, op huma.Operation) huma.Operation {
 	op = question(op)
 	schema := routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[recommend.Answer](), true, "")

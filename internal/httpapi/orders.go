@@ -22,7 +22,7 @@ const (
 	cancellationsPath = "/api/v1/cancellations"
 )
 
-// errNoOrders says why there are no orders routes.
+// errNoOrders is the error of all orders routes on a server without Config.Orders.
 var errNoOrders = errors.New("this server may not change orders: give it a database role that may load, see docs/orders.md")
 
 // A test compares the limits in the tags with those of package orders.

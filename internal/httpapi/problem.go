@@ -184,7 +184,7 @@ func short(value any) any {
 	}
 }
 
-// writeProblem writes a problem where huma is not involved, such as an unknown route or a panic.
+// writeProblem writes a problem where huma is not involved, e.g. for an unknown route or a panic.
 func writeProblem(w http.ResponseWriter, p *huma.ErrorModel) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
