@@ -31,8 +31,8 @@ const functionsName = "functions"
 
 // MigrateUp applies all pending migrations, installs this program's functions and views, and returns what it did. It
 // may be called concurrently: a session lock admits one caller at a time. While it waits, notices are called with what
-// it waits for. New objects belong to the owner of the tables, of which the pool's role must be a member, or, in an
-// empty database, to the pool's role.
+// it waits for. New objects belong to the owner of the tables, whose member the pool's role must be, or, in an empty
+// database, to the pool's role.
 func MigrateUp(ctx context.Context, pool *pgxpool.Pool, notices ...func(string)) ([]Migration, error) {
 	return migrateUp(ctx, pool, "", notices)
 }

@@ -22,8 +22,8 @@ type Database interface {
 	Reset()
 }
 
-// lockPatience is how long a statement of a service waits for a lock. Clients should not have to wait for a longer
-// holder, such as a migration or a manual LOCK TABLE.
+// lockPatience is how long a statement of a service waits for a lock. Clients should not have to wait for a migration
+// or a manual LOCK TABLE.
 const lockPatience = time.Second
 
 // Service configures the sessions that answer requests.
