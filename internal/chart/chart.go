@@ -1,9 +1,11 @@
-// Package chart draws small charts as SVG that can stand in a page with a strict policy: positions are attributes, never
-// styles; colours are classes of the page's style sheet, so that a chart follows light and dark. Widths are percentages,
-// so that text keeps its size on a phone. Each chart says in words what it shows.
+// Package chart draws small SVG charts for pages with a strict content security policy.
 //
-// The labels of the axis stand left of the chart: class chart needs a padding there.
-// Classes: chart, grid, label, column, line, dot, and of each series what it says; track and fill of meters.
+// Positions are SVG attributes, never styles, and colors are classes of the page's style sheet, so that charts follow
+// light and dark mode. Widths are percentages, so that text keeps its size on phones. Each chart has a text
+// alternative.
+//
+// The axis labels are left of the chart: class chart needs padding there. The classes are chart, grid, label, column,
+// line and dot, the Class of each series, and, for meters, meter, track and fill.
 package chart
 
 import (
@@ -17,36 +19,35 @@ import (
 // Kind is how a series is drawn.
 type Kind string
 
-// The kinds.
 const (
 	Columns Kind = "columns"
 	Line    Kind = "line"
 )
 
-// Series is a value for each label. NaN is none.
+// Series has one value per label. NaN is a missing value.
 type Series struct {
 	Name   string
-	Class  string // of its marks
+	Class  string // CSS class of its marks
 	Values []float64
 }
 
-// Chart is one with values upwards and labels to the right.
+// Chart has values on the vertical axis and labels on the horizontal one.
 type Chart struct {
 	Kind   Kind
 	Title  string
 	Labels []string
 	Series []Series
-	Write  func(float64) string // a value, as it is said; nil is a number
-	Axis   func(float64) string // a value at the axis, shorter; nil is Write
-	Height int                  // in pixels; 0 is 180
+	Write  func(float64) string // formats a value; nil: as a plain number
+	Axis   func(float64) string // formats a value on the axis, shorter; nil: Write
+	Height int                  // in pixels; 0: 180
 }
 
 const (
-	top    = 8  // above the highest grid line: half its label
-	bottom = 22 // below the axis: its labels
+	top    = 8  // half of the highest grid line's label
+	bottom = 22 // the labels
 )
 
-// SVG is the chart as an element of a page.
+// SVG returns the chart as an svg element.
 func (c Chart) SVG() template.HTML {
 	if c.Height == 0 {
 		c.Height = 180
@@ -81,7 +82,7 @@ func (c Chart) SVG() template.HTML {
 	return template.HTML(b.String()) //nolint:gosec // every text was escaped
 }
 
-// labels writes the first, the middle and the last: more would not have room on a phone.
+// labels writes the first, middle and last label: a phone has no room for more.
 func (c Chart) labels(b *strings.Builder) {
 	n := len(c.Labels)
 	at := func(i int, x float64, anchor string) {
@@ -108,7 +109,7 @@ func (c Chart) columns(b *strings.Builder, s Series, y func(float64) float64, ze
 		}
 		height := zero - y(v)
 		if v > 0 {
-			height = max(height, 1) // little is not nothing
+			height = max(height, 1) // keep small values visible
 		}
 		fmt.Fprintf(b, `<g><title>%s: %s</title><rect class="column %s" x="%s" y="%s" width="%s" height="%s" rx="1"/></g>`,
 			escape(c.Labels[i]), escape(c.Write(v)), escape(s.Class), percent(slot*(float64(i)+0.1)), px(zero-height), percent(slot*0.8), px(height))
@@ -137,7 +138,7 @@ func (c Chart) line(b *strings.Builder, s Series, y func(float64) float64) {
 	}
 }
 
-// said is what the chart shows, in words.
+// said returns the chart's text alternative: the minimum and maximum of each series.
 func (c Chart) said() string {
 	var list []string
 	for _, s := range c.Series {
@@ -173,7 +174,7 @@ func (c Chart) highest() float64 {
 	return highest
 }
 
-// scale is a round step between grid lines, and how many reach up to the highest value: 2 to 4.
+// scale returns a round step between grid lines and how many steps, at most 4, cover the highest value.
 func scale(highest float64) (step float64, steps int) {
 	if highest <= 0 {
 		return 1, 1
@@ -188,18 +189,18 @@ func scale(highest float64) (step float64, steps int) {
 	return 10 * power, 1
 }
 
-// Piece is a part of a stack.
+// Piece is one part of a stacked bar.
 type Piece struct {
 	Value float64
 	Class string
 }
 
-// Meter is a bar that is so full. The number stands beside it in the page, so it is not read out.
+// Meter draws a bar filled to value of whole. It is hidden from screen readers: the page shows the number beside it.
 func Meter(value, whole float64, class string) template.HTML {
 	return Stack(whole, Piece{value, class})
 }
 
-// Stack is a bar of pieces of a whole, one after the other.
+// Stack draws the pieces of a whole, one after the other, as a single bar.
 func Stack(whole float64, pieces ...Piece) template.HTML {
 	var b strings.Builder
 	b.WriteString(`<svg class="meter" width="100%" height="12" aria-hidden="true"><rect class="track" width="100%" height="100%" rx="3"/>`)
@@ -218,6 +219,6 @@ func Stack(whole float64, pieces ...Piece) template.HTML {
 
 func escape(text string) string { return template.HTMLEscapeString(text) }
 
-// Two digits are enough for a picture, and keep it the same on every machine.
+// Two decimals are precise enough, and give the same output on every platform.
 func px(v float64) string      { return strconv.FormatFloat(math.Round(100*v)/100, 'f', -1, 64) }
 func percent(v float64) string { return px(v) + "%" }

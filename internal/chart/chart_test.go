@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// elements reads SVG as XML, so that a mistake in it is found, and returns the elements of a name by their attributes.
+// elements returns the attributes of each element of a name. Parsing as XML catches malformed SVG.
 func elements(t *testing.T, svg template.HTML, name string) (list []map[string]string) {
 	t.Helper()
 	decoder := xml.NewDecoder(strings.NewReader(string(svg)))
@@ -49,7 +49,7 @@ func TestColumns(t *testing.T) {
 	if len(columns) != 3 {
 		t.Fatalf("%d columns in %s", len(columns), svg)
 	}
-	// The plot is 100 high: 130 less 8 above and 22 below.
+	// The plot is 100 high: 130 minus 8 above and 22 below.
 	for i, want := range []map[string]string{
 		{"x": "2.5%", "width": "20%", "y": "108", "height": "0"}, {"x": "27.5%", "y": "58", "height": "50"}, {"x": "77.5%", "y": "8", "height": "100"},
 	} {

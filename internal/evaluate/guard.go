@@ -46,12 +46,12 @@ type WorseError struct {
 
 func (e *WorseError) Error() string {
 	return fmt.Sprintf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+
-		"alsobought builds activate %d does it anyway", e.BuildID, e.ActiveID, e.HR10, e.ActiveHR10, e.Margin, e.BuildID)
+		"to activate it anyway, run alsobought builds activate %d", e.BuildID, e.ActiveID, e.HR10, e.ActiveHR10, e.Margin, e.BuildID)
 }
 
-// Build makes the build beside the active one, grades it, and compares its grade with that kept with the active one:
-// other orders or other settings, either may have made it worse. An active build without a grade of the same protocol is
-// graded by today's orders.
+// Build makes an inactive build, grades it, and compares its grade with the one stored with the active build: new
+// orders or new settings may have made it worse. If the active build has no grade of the same protocol, it is graded
+// on today's orders.
 //
 // Errors: *WorseError; those of builds.Run and Run.
 func (g Guard) Build(ctx context.Context, pool *pgxpool.Pool, opts builds.Options) (db.Build, error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// request is one that is answered well, in the order of wellAnswered.
+// request is one that succeeds, in the order of wellAnswered.
 type request struct {
 	operation, method, path, body string
 	header                        map[string]string
@@ -32,7 +32,7 @@ const (
 		"line_items":[{"id":1,"name":"Blue mug","quantity":2}]}`
 )
 
-// wellAnswered has every operation.
+// wellAnswered returns at least one request for each operation.
 func wellAnswered() []request {
 	shopifyBody := shopifyOrder(0, 2, 1, "null")
 	asHook := func(prefix, topic, body string) map[string]string {
@@ -74,14 +74,14 @@ func wellAnswered() []request {
 
 func signatureOf(body string) string { return signature(body, hookSecret) }
 
-// documented is a server whose questions need a key, so that its document has all answers that any server's has.
+// documented is a server whose questions need a key, so that its document has every response any server's may have.
 type documented struct {
 	*server
 
 	reader, writer string // keys
 }
 
-// newDocumented fills in what the config does not say.
+// newDocumented fills in the fields that cfg leaves out.
 func newDocumented(t *testing.T, cfg Config) *documented {
 	t.Helper()
 	secrets := filepath.Join(t.TempDir(), "secrets")
@@ -97,7 +97,7 @@ func newDocumented(t *testing.T, cfg Config) *documented {
 	t.Cleanup(screens.Close)
 	cfg.Dashboard = screens
 	if cfg.AddressRate == 0 {
-		cfg.AddressRate, cfg.KeyRate = 1e6, 1e6 // so that answers say what is left
+		cfg.AddressRate, cfg.KeyRate = 1e6, 1e6 // so that answers have rate limit headers
 	}
 	return &documented{serveAPI(t, cfg), "", ""}
 }
@@ -112,7 +112,7 @@ func (d *documented) makeKeys(t *testing.T) {
 	}
 }
 
-// keysFor are the key that an operation takes, and another that it does not take; "" where it needs none.
+// keysFor returns a key that an operation accepts and one that it refuses; "" if it needs none.
 func (d *documented) keysFor(operation string) (good, wrong string) {
 	switch operation {
 	case "rules-list", "rules-add", "rules-end", "orders-add", "orders-cancel", "orders-delete":
@@ -124,7 +124,7 @@ func (d *documented) keysFor(operation string) (good, wrong string) {
 	return "", ""
 }
 
-// ask sends the request, changed, and returns the status.
+// ask sends the request after change.
 func (d *documented) ask(t *testing.T, r request, key string, change ...func(*http.Request)) answer {
 	t.Helper()
 	sent, err := http.NewRequestWithContext(t.Context(), r.method, d.URL+r.path, strings.NewReader(r.body))
@@ -157,7 +157,7 @@ func (d *documented) ask(t *testing.T, r request, key string, change ...func(*ht
 	return answer{response.StatusCode, response.Header, body}
 }
 
-// with is the request with another path, body or header.
+// with returns the request with another path, body or header.
 func (r request) with(path, body string, header ...string) request {
 	if path != "" {
 		r.path = path
@@ -175,8 +175,8 @@ func (r request) with(path, body string, header ...string) request {
 	return r
 }
 
-// TestEveryDocumentedAnswerIsGiven: by a real server over a real database, in every status, media type and header. That no other answer is
-// given, every test of this package sees to: see checking.
+// A real server over a real database gives every documented response: each status, media type and header. Conversely,
+// all tests of this package check that no undocumented one is given: see checking.
 func TestEveryDocumentedAnswerIsGiven(t *testing.T) {
 	t.Parallel()
 	seen := map[given]bool{}
@@ -190,7 +190,7 @@ func TestEveryDocumentedAnswerIsGiven(t *testing.T) {
 	}
 }
 
-// each visits the first request of every operation.
+// each visits the first request of each operation.
 func each(visit func(request)) {
 	done := map[string]bool{}
 	for _, r := range wellAnswered() {
@@ -284,7 +284,7 @@ func answeredBadly(t *testing.T) *documented {
 	return d
 }
 
-// answeredLate sends bodies that do not come to their end.
+// answeredLate sends bodies that never end.
 func answeredLate(t *testing.T) *documented {
 	d := newDocumented(t, Config{Pool: dbtest.New(t), Timeout: 300 * time.Millisecond})
 	d.makeKeys(t)
@@ -293,7 +293,7 @@ func answeredLate(t *testing.T) *documented {
 			return
 		}
 		good, _ := d.keysFor(r.operation)
-		// On a busy machine the key may take as long.
+		// On a busy machine, checking the key may time out first.
 		dbtest.Eventually(t, r.operation+" to wait for its body", func(context.Context) bool {
 			body, never := io.Pipe()
 			defer never.Close()
@@ -304,7 +304,7 @@ func answeredLate(t *testing.T) *documented {
 	return d
 }
 
-// brokenInside has keys and secrets that cannot be read.
+// brokenInside cannot read its keys and secrets.
 func brokenInside(t *testing.T) *documented {
 	d := newDocumented(t, Config{Pool: dbtest.New(t), ShopifySecret: filepath.Join(t.TempDir(), "nothing")})
 	d.makeKeys(t)
@@ -336,7 +336,7 @@ func unmigrated(t *testing.T) *documented {
 	return d
 }
 
-// hurried has been asked as often as it lets an address ask.
+// hurried has used up the rate of this address.
 func hurried(t *testing.T) *documented {
 	d := newDocumented(t, Config{Pool: dbtest.New(t), AddressRate: 1.0 / 3600})
 	d.get(t, "/docs")
@@ -380,7 +380,7 @@ func awayAtTimes(t *testing.T) *documented {
 	return d
 }
 
-// closeDatabase closes the database of the pool to everybody, for good.
+// closeDatabase permanently closes the database to all connections.
 func closeDatabase(t *testing.T, pool *pg.Pool) {
 	t.Helper()
 	name, config := pool.Config().ConnConfig.Database, pool.Config().ConnConfig

@@ -1,9 +1,11 @@
-// Package httpapi answers the questions of package recommend and manages rules over HTTP: routes, keys, what a request may say, errors as
-// RFC 9457 problems, health, the OpenAPI document made from the same definitions, and
-// what people look at: the page of the documentation, and the dashboard, a handler that is handed in.
+// Package httpapi is the HTTP server: it answers the questions of package recommend and manages rules and orders.
 //
-// It is the only package that knows statuses, and it never ranks: every answer is what package recommend returned, byte for byte what the
-// command line prints. It writes to the database by the packages whose subject that is, and only for requests with a key: see demand.
+// It has the routes, API keys, request validation, errors as RFC 9457 problems, health checks, the OpenAPI document
+// generated from the same definitions, the documentation page, and the dashboard, a handler passed in.
+//
+// It is the only package that knows HTTP statuses. It never ranks: answers are those of package recommend, byte for
+// byte the same as on the command line. It writes to the database only through the packages responsible, and only for
+// requests with a key: see demand.
 package httpapi
 
 import (
@@ -28,38 +30,39 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Config of the API. Only Pool is needed.
+// Config configures an API. Only Pool is required.
 type Config struct {
-	Pool    pg.Database   // of the primary, or the only server there is
-	Replica pg.Database   // that questions go to; nil: they go where all goes
-	Version string        // of the program, as shown by / and /health
-	Logger  *slog.Logger  // nil discards
-	Timeout time.Duration // of one request, well under a minute; 0 is 10 s
-	MaxBody int64         // bytes of a request body; 0 is 1 MiB
+	Pool    pg.Database   // of the primary or only server
+	Replica pg.Database   // for questions; nil: use Pool
+	Version string        // program version, shown by / and /health
+	Logger  *slog.Logger  // nil: discard
+	Timeout time.Duration // per request, well under a minute; 0: 10 s
+	MaxBody int64         // bytes of a request body; 0: 1 MiB
 
-	Orders *orders.Taker // nil: orders are not taken, nor shown
+	Orders *orders.Taker // nil: orders routes answer 503
 
-	// Files with the secrets of webhooks, one a line; read for each request, so that they may be replaced. "": they are not taken.
+	// Files with webhook secrets, one per line. They are read for each request, so secrets can be rotated. "": webhooks
+	// answer 503.
 	ShopifySecret, WooCommerceSecret string
 
-	Dashboard http.Handler // what people see at /dashboard/ and, in a browser, at /; nil: nothing
+	Dashboard http.Handler // serves /dashboard/ and, for browsers, /; nil: none
 
-	CacheBytes   int64  // finished answers to keep, about so many bytes; 0 keeps none
-	CacheControl string // what clients and proxies may do with an answer; "" is no-cache: keep it, and ask whether it still holds
+	CacheBytes   int64  // approximate size of the answer cache; 0: none
+	CacheControl string // header of answers; "": no-cache, which means to revalidate
 
-	AllowOrigins   []string       // whose pages may ask in a browser, or "*"; nil is only our own
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
-	KeyedReads     bool           // questions need a key with scope read; otherwise they are open to everybody
-	AddressRate    float64        // requests a second of one address, and twice as many at once; 0 is no limit
-	KeyRate        float64        // of one key, likewise
-	WrongKeys      int            // of one address in a minute; 0 is 30
-	MaxRequests    int            // questions and changes under way at a time; 0 is 512
-	MaxConnections int            // 0 is 4096
-	Drain          time.Duration  // what requests get to come to their end when Serve stops; 0 is 10 s
-	DrainDelay     time.Duration  // for how long they are taken after /readyz says that it stops
+	AllowOrigins   []string       // origins for CORS, or "*"; nil: same origin only
+	TrustedProxies []netip.Prefix // proxies whose X-Forwarded-For is trusted
+	KeyedReads     bool           // questions need a key with scope read
+	AddressRate    float64        // requests per second and address, with bursts of twice that; 0: no limit
+	KeyRate        float64        // per key, likewise
+	WrongKeys      int            // per address and minute; 0: 30
+	MaxRequests    int            // concurrent questions and changes; 0: 512
+	MaxConnections int            // 0: 4096
+	Drain          time.Duration  // how long Serve waits for running requests when it stops; 0: 10 s
+	DrainDelay     time.Duration  // how long Serve keeps accepting requests after /readyz fails
 
-	Metrics prometheus.Registerer // where the API's metrics are registered; nil measures nothing
-	Tracer  trace.TracerProvider  // what spans of requests are made by; nil makes none
+	Metrics prometheus.Registerer // registers the API's metrics; nil: none
+	Tracer  trace.TracerProvider  // creates the spans of requests; nil: none
 }
 
 func (c Config) withDefaults() Config {
@@ -89,20 +92,20 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// API is the whole API as one handler. It may be used by any number of requests at once.
+// API is the HTTP handler of the whole API. It is safe for concurrent use.
 type API struct {
 	Config
 
-	handler   http.Handler // router, traced if need be
+	handler   http.Handler // router, with tracing if configured
 	router    *chi.Mux
 	routes    huma.API
-	primary   *upstream   // takes what changes something
-	reads     *upstream   // answers questions; the primary, if there is no replica
+	primary   *upstream   // takes writes
+	reads     *upstream   // answers questions; the primary if there is no replica
 	upstreams []*upstream // reads first
-	document  []byte      // what is served of it
+	document  []byte      // the OpenAPI document
 	metrics   *metrics
 	crowd     *crowd
-	welcome   http.HandlerFunc // what browsers see at /; nil: JSON, as all others
+	welcome   http.HandlerFunc // for browsers at /; nil: JSON as for all others
 	draining  atomic.Bool
 	life      context.Context //nolint:containedctx // of what outlives requests
 	end       context.CancelFunc
@@ -111,14 +114,14 @@ type API struct {
 	addressRate *limiter[netip.Addr]
 	keyRate     *limiter[int64]
 	logins      *limiter[netip.Addr] // failed ones
-	usual       room                 // for all that a database is asked for
-	large       room                 // for answers of megabytes
+	usual       room                 // for all requests that query the database
+	large       room                 // for answers of several megabytes
 }
 
-// maxLarge bounds the memory of large answers, which stay in it until they are written.
+// maxLarge bounds the memory of large answers, which are buffered until they are written.
 const maxLarge = 8
 
-// New returns the API of cfg. It has to be closed.
+// New returns the API of cfg. The caller must close it.
 func New(cfg Config) *API {
 	cfg = cfg.withDefaults()
 	a := &API{
@@ -160,23 +163,23 @@ func New(cfg Config) *API {
 	return a
 }
 
-// Close ends what goes on between requests.
+// Close ends background work.
 func (a *API) Close() { a.end() }
 
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// demand is what a route asks of a request, in this order, before it is looked at any closer. The zero demand asks nothing: for health and
-// pages.
+// demand is what a route requires of a request, checked in this order before the handler runs. The zero value, for
+// health checks and pages, requires nothing.
 type demand struct {
-	scope apikey.Scope // a key with it; "" is open to everybody
-	body  int64        // a JSON body of at most so many bytes; 0 is none
-	loose bool         // the body may be of any type, and is not looked at: its signature comes first
-	room  room         // a place among the requests under way; nil has no need of one
-	of    *upstream    // the only one that can do it; nil is any
+	scope apikey.Scope // of the key; "": no key needed
+	body  int64        // maximum bytes of a JSON body; 0: no body
+	loose bool         // the body may be of any type; its signature is checked before it is parsed
+	room  room         // limits concurrent requests; nil: no limit
+	of    *upstream    // only this one will do; nil: any
 }
 
-// register adds an operation with what it demands. Its errors become problems, and the document says which ones.
+// register adds an operation with its demand. Errors become problems, and the document lists them.
 func register[I, O any](a *API, d demand, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	where := "query"
 	switch op.Method {
@@ -197,7 +200,7 @@ func register[I, O any](a *API, d demand, op huma.Operation, handler func(contex
 	})
 }
 
-// impose makes an operation one that demands d.
+// impose adds the checks of d to an operation, and documents them.
 func (a *API) impose(d demand, op *huma.Operation) {
 	var first huma.Middlewares
 	if d.scope != "" {
@@ -206,7 +209,7 @@ func (a *API) impose(d demand, op *huma.Operation) {
 		first = append(first, a.checkKey(d.scope))
 	}
 	if d.body > 0 {
-		op.MaxBodyBytes = d.body + 1 // huma takes a body of the limit's size for one too large; readBody has seen to it
+		op.MaxBodyBytes = d.body + 1 // huma refuses a body of exactly the limit; readBody enforces it instead
 		op.BodyReadTimeout = -1
 		op.Errors = append(op.Errors,
 			http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)

@@ -10,21 +10,22 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// overdueAfter is how long a request waits until somebody looks whether the database is still there. With the look, and before it the wait
-// for a place, it stays under two seconds.
+// overdueAfter is how long a request waits before it checks that the database is still there. Together with that check
+// and queueTime, it is under two seconds.
 const overdueAfter = 500 * time.Millisecond
 
 var errAway = errors.New("the database cannot be reached at the moment; try again later")
 
-// isAway reports whether nobody can be asked.
+// isAway reports whether all databases are away.
 func (a *API) isAway() bool { return allAway(a.upstreams) }
 
 func allAway(us []*upstream) bool {
 	return !slices.ContainsFunc(us, func(u *upstream) bool { return !u.isAway() })
 }
 
-// patience gives a request its time: none for a database that is known to be away, a moment while one looks, and Timeout if it is there; of
-// several, one that is there is enough. The returned function ends it.
+// patience returns a context for a request: already canceled if all databases are known to be away, canceled soon if a
+// check finds that they are, otherwise limited by Timeout. One available database is enough. Call the returned function
+// when done.
 func (a *API) patience(parent context.Context, us ...*upstream) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	if allAway(us) {
@@ -47,23 +48,23 @@ func (a *API) patience(parent context.Context, us ...*upstream) (context.Context
 	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
-// unanswered reports whether err says that the database did not answer, as opposed to what it answered.
+// unanswered reports whether err means that the database did not answer, rather than that it answered with an error.
 func (a *API) unanswered(ctx context.Context, u *upstream, err error) bool {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errAway), errors.Is(cause, context.DeadlineExceeded):
 		return true
 	case cause != nil:
-		return false // the client went away
+		return false // the client disconnected
 	case pg.IsUnavailable(err):
-		a.lookedAway(ctx, u) // so that the next ones need not find out for themselves
+		a.lookedAway(ctx, u) // spare the next requests the wait
 		return true
 	}
-	return pg.IsTimeout(err) || errors.Is(err, context.Canceled) // interrupted for everybody
+	return pg.IsTimeout(err) || errors.Is(err, context.Canceled) // canceled by Interrupt
 }
 
 const staleWarning = `110 alsobought "Response is Stale"`
 
-// staleHeaders say that an answer is of so long ago, and why. (Caches have not written a Warning since RFC 9111, but people read them.)
+// stale marks an answer as cached, with its age. Warning is obsolete since RFC 9111, but helps people who read it.
 func (out *answerOutput) stale(age time.Duration) {
 	out.Age = strconv.Itoa(int(age.Seconds()))
 	out.Warning = staleWarning

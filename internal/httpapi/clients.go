@@ -9,8 +9,8 @@ import (
 	"github.com/rs/cors"
 )
 
-// clientOf is the address that a request comes from: that of the connection, or, behind proxies that are trusted, the last one in
-// X-Forwarded-For that none of them has. What stands before it anybody could have written.
+// clientOf returns the address of the client: the peer's, or, behind trusted proxies, the last address in
+// X-Forwarded-For that is not a trusted proxy. Earlier entries may be forged.
 func (a *API) clientOf(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -24,7 +24,7 @@ func (a *API) clientOf(r *http.Request) netip.Addr {
 		for _, hop := range slices.Backward(strings.Split(line, ",")) {
 			addr, err := netip.ParseAddr(strings.TrimSpace(hop))
 			if err != nil {
-				return client // nothing before it can be believed
+				return client // anything before it may be forged
 			}
 			if client = addr.Unmap(); !a.trusts(client) {
 				return client
@@ -34,7 +34,7 @@ func (a *API) clientOf(r *http.Request) netip.Addr {
 	return client
 }
 
-// fromTrusted reports whether a request comes by a proxy that is trusted.
+// fromTrusted reports whether a request comes from a trusted proxy.
 func (a *API) fromTrusted(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && a.trusts(peer.Addr().Unmap())
@@ -44,10 +44,10 @@ func (a *API) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(a.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr.WithZone("")) })
 }
 
-// corsAge is for how long, in seconds, a browser may keep what it was told of another origin.
+// corsAge is how long, in seconds, browsers may cache a preflight response.
 const corsAge = 600
 
-// allowOrigins lets pages of other origins read answers, and send keys if they have one. Cookies are none of ours.
+// allowOrigins lets pages of other origins read answers and send keys. There are no cookies.
 func (a *API) allowOrigins() func(http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: a.AllowOrigins,

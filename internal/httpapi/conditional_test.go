@@ -7,8 +7,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// Popular and similar items have a strong ETag, the same whether the answer was kept or not; who sends it back gets 304 without a body until
-// something changes. Cache-Control is the operator's.
+// Popular and similar items have a strong ETag, cached or not. A request that sends it back gets a 304 without a body
+// until something changes. The operator sets Cache-Control.
 func TestConditionalRequests(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

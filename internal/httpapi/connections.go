@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// crowd keeps the number of connections down. When one too many arrives, those that have been waiting longest for a request make place: a
-// flood of connections that ask nothing pushes itself out, and nobody whose request is being answered.
+// crowd limits the number of connections. Above the limit, it closes those that have been idle longest, so that a flood
+// of idle connections displaces itself and not clients with requests.
 type crowd struct {
 	most      int
 	pushedOut atomic.Int64
@@ -24,21 +24,21 @@ type crowd struct {
 // guest is one connection.
 type guest struct {
 	conn  net.Conn
-	since atomic.Int64 // it has been waiting, in Unix nanoseconds; 0 while a request of it is being answered
+	since atomic.Int64 // idle since, in Unix nanoseconds; 0 while a request runs
 }
 
 type guestKey struct{}
 
 func newCrowd(most int) *crowd { return &crowd{most: most, guests: make(map[net.Conn]*guest)} }
 
-// admit is http.Server.ConnContext: it is called before anything is read.
+// admit is the http.Server's ConnContext, called before anything is read.
 func (c *crowd) admit(ctx context.Context, conn net.Conn) context.Context {
 	g := &guest{conn: conn}
 	g.wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.guests) >= c.most && !c.makePlace() {
-		_ = conn.Close() // all others are being answered
+		_ = conn.Close() // all others are busy
 		c.pushedOut.Add(1)
 		return context.WithValue(ctx, guestKey{}, g)
 	}
@@ -46,7 +46,7 @@ func (c *crowd) admit(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, guestKey{}, g)
 }
 
-// makePlace closes some connections at once, so that a flood does not pay for a search with each connection.
+// makePlace closes several connections at once, so that a flood does not cost a scan per connection.
 func (c *crowd) makePlace() bool {
 	type candidate struct {
 		guest *guest
@@ -60,14 +60,14 @@ func (c *crowd) makePlace() bool {
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
 	for _, some := range candidates[:min(len(candidates), 1+c.most/64)] {
-		_ = some.guest.conn.Close() // the server finds out when it reads
+		_ = some.guest.conn.Close() // the server notices on its next read
 		delete(c.guests, some.guest.conn)
 		c.pushedOut.Add(1)
 	}
 	return len(candidates) > 0
 }
 
-// changed is http.Server.ConnState.
+// changed is the http.Server's ConnState.
 func (c *crowd) changed(conn net.Conn, state http.ConnState) {
 	if state != http.StateClosed {
 		return
@@ -83,7 +83,7 @@ func (c *crowd) size() int {
 	return len(c.guests)
 }
 
-// answering reports whether a request of some connection is being answered.
+// answering reports whether any connection has a running request.
 func (c *crowd) answering() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +95,7 @@ func (c *crowd) answering() bool {
 	return false
 }
 
-// attend marks connections whose request is being answered.
+// attend marks connections with a running request as busy.
 func attend(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g, ok := r.Context().Value(guestKey{}).(*guest); ok {
@@ -108,7 +108,7 @@ func attend(next http.Handler) http.Handler {
 
 func (g *guest) wait() { g.since.Store(time.Now().UnixNano()) }
 
-// receiving runs read, which waits for what the client sends: meanwhile its connection is one that waits.
+// receiving marks the connection as idle while read waits for the client.
 func receiving(ctx context.Context, read func()) {
 	if g, ok := ctx.Value(guestKey{}).(*guest); ok {
 		g.wait()

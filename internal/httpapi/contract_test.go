@@ -25,7 +25,7 @@ import (
 	"github.com/pb33f/libopenapi/orderedmap"
 )
 
-// contract is an OpenAPI document that answers are held against.
+// contract is an OpenAPI document to check responses against.
 type contract struct {
 	model     *v3.Document
 	validator validator.Validator
@@ -34,7 +34,7 @@ type contract struct {
 
 var (
 	contractsMu sync.Mutex
-	contracts   = map[string]*contract{} // by document: there are few, and reading one takes long
+	contracts   = map[string]*contract{} // by document: there are few, and parsing one is slow
 )
 
 func contractOf(t testing.TB, document []byte) *contract {
@@ -76,7 +76,7 @@ func list(wrong []*validation.ValidationError) string {
 	return b.String()
 }
 
-// fits says what is wrong with a value, as JSON, under a schema.
+// fits returns how a JSON value violates a schema, or "".
 func (c *contract) fits(schema *base.SchemaProxy, value []byte) string {
 	if schema == nil {
 		return "no schema"
@@ -85,7 +85,7 @@ func (c *contract) fits(schema *base.SchemaProxy, value []byte) string {
 	return list(wrong)
 }
 
-// given is one answer in the words of the document: what it documents, and what a server gave.
+// given is one response, documented or received.
 type given struct {
 	operation, status string
 	what              string // a media type, a header, or "" for the status itself
@@ -93,13 +93,13 @@ type given struct {
 
 func (g given) String() string { return strings.TrimSpace(g.operation + " " + g.status + " " + g.what) }
 
-// ofTransport are headers that have no meaning of ours: those of HTTP itself, of browsers' policies, and of CORS.
+// ofTransport are headers with no meaning of ours: those of HTTP itself, browser policies and CORS.
 var ofTransport = map[string]bool{
 	"Content-Type": true, "Content-Length": true, "Date": true, "Connection": true, "Vary": true,
 	"X-Content-Type-Options": true, "X-Frame-Options": true, "Referrer-Policy": true, "Content-Security-Policy": true,
 }
 
-// checking is a transport that holds every answer against the document of its server, and keeps a record of what there was.
+// checking is a transport that checks each response against the server's OpenAPI document and records it.
 type checking struct {
 	http.RoundTripper
 
@@ -116,16 +116,16 @@ func newChecking(t testing.TB, api *API, transport http.RoundTripper) *checking 
 	return &checking{RoundTripper: transport, t: t, api: api, contract: contractOf(t, api.document), seen: map[given]bool{}}
 }
 
-// CloseIdleConnections is what the end of the server asks for.
+// CloseIdleConnections is called when the server closes.
 func (c *checking) CloseIdleConnections() {
 	c.RoundTripper.(interface{ CloseIdleConnections() }).CloseIdleConnections()
 }
 
-// RoundTrip checks the answer. What it finds is an error of the test.
+// RoundTrip fails the test if the response does not match the document.
 func (c *checking) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent := r.Clone(r.Context())
 	if r.GetBody != nil {
-		sent.Body, _ = r.GetBody() // a reader over what is in memory
+		sent.Body, _ = r.GetBody() // reads from memory
 	}
 	response, err := c.RoundTripper.RoundTrip(r)
 	if err != nil {
@@ -143,7 +143,7 @@ func (c *checking) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// route is the pattern by which the router finds the request, "" if there is none.
+// route returns the pattern that the router matches, "" if none.
 func (c *checking) route(r *http.Request) (route string) {
 	r = r.Clone(context.WithValue(r.Context(), chi.RouteCtxKey, &chi.Context{RouteMethod: r.Method}))
 	routable(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -153,7 +153,7 @@ func (c *checking) route(r *http.Request) (route string) {
 			path = r.URL.Path
 		}
 		if method := chi.RouteContext(r.Context()).RouteMethod; c.api.router.Match(found, method, path) {
-			route = strings.Join(found.RoutePatterns, "") // RoutePattern takes the last slash off
+			route = strings.Join(found.RoutePatterns, "") // RoutePattern strips a trailing slash
 		}
 	})).ServeHTTP(nil, r)
 	return route
@@ -163,7 +163,7 @@ func (c *checking) check(r *http.Request, response *http.Response, body []byte) 
 	route := c.route(r)
 	switch {
 	case strings.HasPrefix(route, "/docs/"), r.Method == http.MethodOptions:
-		return nil // files of the page; what there is
+		return nil // static files, and OPTIONS
 	case route == "":
 		if s := response.StatusCode; s != http.StatusNotFound && s != http.StatusMethodNotAllowed && s != http.StatusTooManyRequests {
 			wrong = append(wrong, "nothing is routed there")
@@ -204,24 +204,24 @@ func (c *checking) check(r *http.Request, response *http.Response, body []byte) 
 	return wrong
 }
 
-// checkBody holds a body that was taken against the document.
+// checkBody checks an accepted request body against the document.
 func (c *checking) checkBody(r *http.Request, item *v3.PathItem, route string) []string {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	if bytes.Contains(body, []byte(":null")) {
-		return nil // the same as nothing, which the document does not say
+		return nil // null means absent, which the document does not say
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if r.Header.Get("Content-Type") == "" {
-		r.Header.Set("Content-Type", "application/json") // what it is taken for
+		r.Header.Set("Content-Type", "application/json") // the default
 	}
 	_, errs := c.contract.validator.GetRequestBodyValidator().ValidateRequestBodyWithPathItem(r, item, route)
 	return notEmpty(list(errs))
 }
 
-// note keeps what was given, and says which headers are not documented.
+// note records the response and returns its undocumented headers.
 func (c *checking) note(operation, status string, response *http.Response, documented *v3.Response) (wrong []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -252,7 +252,7 @@ func notEmpty(text string) []string {
 	return []string{text}
 }
 
-// all is what the document says that there is.
+// all returns all documented responses.
 func (c *contract) all() map[given]bool {
 	all := map[given]bool{}
 	c.each(func(op *v3.Operation, status string, response *v3.Response) {
@@ -277,7 +277,7 @@ func (c *contract) each(visit func(op *v3.Operation, status string, response *v3
 	}
 }
 
-// Every JSON answer and body has an example, and every example fits its schema.
+// Each JSON response and body has an example that fits its schema.
 func TestExamplesFit(t *testing.T) {
 	t.Parallel()
 	c := contractOf(t, Document("test"))
@@ -322,7 +322,7 @@ func TestExamplesFit(t *testing.T) {
 				if err := example.Decode(&value); err != nil {
 					t.Fatal(err)
 				}
-				text, _ := json.Marshal(value) // it came from JSON
+				text, _ := json.Marshal(value) // decoded from JSON, so it encodes
 				if wrong := c.fits(p.Schema, text); wrong != "" {
 					t.Errorf("the example of %s of %s: %s", p.Name, op.OperationId, wrong)
 				}
@@ -334,7 +334,7 @@ func TestExamplesFit(t *testing.T) {
 	}
 }
 
-// missing lists what is documented and was not given.
+// missing lists documented responses that were not received.
 func (c *contract) missing(seen map[given]bool) []string {
 	var missing []string
 	for _, g := range slices.SortedFunc(maps.Keys(c.all()), func(a, b given) int { return strings.Compare(a.String(), b.String()) }) {

@@ -9,12 +9,12 @@ import (
 
 const (
 	dashboardPath = "/dashboard"
-	// signInPath takes keys from people. Of Config.Dashboard this package knows only that a POST there is answered 401 when
-	// the key is wrong.
+	// signInPath takes keys from people. All this package knows of Config.Dashboard is that a POST there with a wrong
+	// key gets a 401.
 	signInPath = dashboardPath + "/sign-in"
 )
 
-// people mounts the dashboard, behind all that every route is behind.
+// people mounts the dashboard behind the same middleware as all routes.
 func (a *API) people() {
 	if a.Dashboard == nil {
 		return
@@ -31,8 +31,8 @@ func (a *API) people() {
 	}
 }
 
-// roomForPeople has requests wait for their place among those under way, and tells by URL.Scheme whether the browser's
-// connection is encrypted, be it only as far as a trusted proxy.
+// roomForPeople limits concurrent dashboard requests, and sets URL.Scheme to https if the browser's connection is
+// encrypted, at least as far as a trusted proxy.
 func (a *API) roomForPeople(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := a.usual.enter(r.Context()); err != nil {
@@ -54,7 +54,7 @@ func (a *API) roomForPeople(next http.Handler) http.Handler {
 	})
 }
 
-// countSignIns slows down whoever guesses keys, as login does.
+// countSignIns rate-limits wrong keys, as login does.
 func (a *API) countSignIns(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost || r.URL.Path != signInPath {
@@ -75,7 +75,7 @@ func (a *API) countSignIns(next http.Handler) http.Handler {
 	})
 }
 
-// proxied is the scheme that a trusted proxy was asked by, or "".
+// proxied returns the scheme of the request to a trusted proxy, or "".
 func (a *API) proxied(r *http.Request) string {
 	if !a.fromTrusted(r) {
 		return ""

@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Document returns the OpenAPI document of a server whose questions are open, as JSON.
+// Document returns the OpenAPI document, as JSON, of a server whose questions need no key.
 func Document(version string) []byte {
 	a := New(Config{Version: version})
 	defer a.Close()
@@ -19,7 +19,7 @@ func Document(version string) []byte {
 
 const problemType = "application/problem+json"
 
-// headers are those that answers of many operations have, by what the document calls them.
+// headers are shared by the responses of many operations, by their name in the document.
 var headers = map[string]*huma.Header{
 	"RequestID":    {Required: true, Description: "The request in the log: your `X-Request-Id`, if you sent one.", Schema: text("")},
 	"CacheControl": {Required: true, Description: "What clients and proxies may do with the answer.", Schema: text("")},
@@ -34,10 +34,10 @@ var headers = map[string]*huma.Header{
 	"Authenticate": {Required: true, Description: "How a key is sent, and which scope it lacks.", Schema: text("^Bearer")},
 }
 
-// text is the schema of a string that matches the pattern, if there is one.
+// text returns the schema of a string that matches pattern, unless it is "".
 func text(pattern string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Pattern: pattern} }
 
-// problems are what error statuses mean, with an example of the detail.
+// problems describes the error statuses, with an example of the detail.
 var problems = map[int]struct{ description, detail string }{
 	http.StatusBadRequest:            {"The body is no JSON, ended early or is nested too deep.", "unexpected end of JSON input"},
 	http.StatusUnauthorized:          {"There is no good key.", "this needs a key: send it as Authorization: Bearer KEY"},
@@ -52,7 +52,8 @@ var problems = map[int]struct{ description, detail string }{
 	http.StatusServiceUnavailable:    {"It cannot be answered at the moment; the detail says why.", errAway.Error()},
 }
 
-// finishDocument says what answers have in common: headers, rates, and problems with an example. All operations must be there.
+// finishDocument documents what responses share: headers, rate limits, and problems with an example. All operations
+// must be registered before.
 func (a *API) finishDocument() {
 	document := a.routes.OpenAPI()
 	document.Components.Headers = headers
@@ -66,7 +67,7 @@ func (a *API) finishDocument() {
 }
 
 func (a *API) finishOperation(op *huma.Operation, probe bool) {
-	// huma's word for operations that say nothing of errors.
+	// huma adds it to operations without documented errors.
 	delete(op.Responses, "default")
 	if !probe {
 		op.Responses[strconv.Itoa(http.StatusTooManyRequests)] = &huma.Response{Content: problemContent()}
@@ -80,11 +81,11 @@ func (a *API) finishOperation(op *huma.Operation, probe bool) {
 		body := op.RequestBody.Content["application/json"]
 		body.Example = example(op.OperationID + "-body")
 		if op.SkipValidateBody {
-			body.Schema = &huma.Schema{Type: huma.TypeObject} // huma sees only bytes
+			body.Schema = &huma.Schema{Type: huma.TypeObject} // huma only sees bytes
 		}
 	}
 	for code, response := range op.Responses {
-		status, _ := strconv.Atoi(code) // we wrote it
+		status, _ := strconv.Atoi(code) // numeric: we wrote it
 		of := map[string]string{requestIDHeader: "RequestID"}
 		if response.Headers["Cache-Control"] == nil {
 			of["Cache-Control"] = "CacheControl"
@@ -118,12 +119,13 @@ func describeProblem(response *huma.Response, content *huma.MediaType, status in
 	}
 	example, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // a struct of ours
+		panic(err) // our own struct always encodes
 	}
 	content.Example = json.RawMessage(example)
 }
 
-// withHeaders adds headers of the document to those of a response, which may be another's too.
+// withHeaders returns a response's headers plus references to shared ones. It does not modify given, which responses
+// may share.
 func withHeaders(given map[string]*huma.Header, names map[string]string) map[string]*huma.Header {
 	all := maps.Clone(given)
 	if all == nil {

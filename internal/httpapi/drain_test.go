@@ -12,7 +12,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// When the end comes, /readyz says so while requests are still taken.
+// On shutdown, /readyz fails while requests are still accepted.
 func TestReadyzTurnsFirst(t *testing.T) {
 	t.Parallel()
 	a := New(Config{Pool: dbtest.New(t), DrainDelay: patience})
@@ -46,7 +46,7 @@ func TestReadyzTurnsFirst(t *testing.T) {
 	if live := ask("/livez"); !strings.HasPrefix(live, "200") {
 		t.Errorf("/livez: %s", live)
 	}
-	listener.Close() // so as not to wait for the end of the delay
+	listener.Close() // do not wait for the delay
 	if err := <-served; err == nil {
 		t.Error("no error of a listener that was closed")
 	}

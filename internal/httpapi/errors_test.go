@@ -27,8 +27,8 @@ func TestProblems(t *testing.T) {
 	tests := []struct {
 		name, path, body, contentType string
 		status                        int
-		locations                     []string // of the fields at fault, all of them
-		detail                        string   // a part of it
+		locations                     []string // of all invalid fields
+		detail                        string   // substring
 	}{
 		{name: "unknown item", path: "/api/v1/similar-items/nothing", status: 404, detail: `unknown item: "nothing"`},
 		{name: "unknown item by query", path: "/api/v1/similar-items?item=nothing", status: 404, detail: `unknown item: "nothing"`},
@@ -144,7 +144,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// What a body may be: exactly as large as the limit, of a content type in any spelling, or of none.
+// Valid bodies: of exactly the maximum size, with any spelling of the content type or none.
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -162,7 +162,7 @@ func TestBodies(t *testing.T) {
 	problemDetail(t, a, http.StatusUnsupportedMediaType)
 }
 
-// A body that ends before it should is the client's fault; one that does not come at all takes no longer than a request may.
+// A truncated body is the client's fault. One that never arrives takes no longer than the request timeout.
 func TestBodiesThatDoNotArrive(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -245,7 +245,7 @@ func TestNoBuildAndNoSchema(t *testing.T) {
 	}
 }
 
-// An error of the inside shows the request's id and nothing else; the log has the cause.
+// An internal error shows only the request id. The cause is in the log.
 func TestInternalError(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -265,7 +265,7 @@ func TestInternalError(t *testing.T) {
 	}
 }
 
-// A request that takes too long is 503, one whose client went away is no error at all.
+// A request that takes too long is a 503. A client that disconnects is not an error.
 func TestTimeoutAndClientGone(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -302,7 +302,7 @@ func TestTimeoutAndClientGone(t *testing.T) {
 		left <- err
 	}()
 	dbtest.Eventually(t, "the question to wait for the lock", func(context.Context) bool {
-		var waiting int // the hasty one's statement, too: others might have shared it
+		var waiting int // including the hasty client's, which others might have shared
 		err := lock.QueryRow(t.Context(), `SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND relation = 'builds'::regclass`).Scan(&waiting)
 		return err == nil && waiting == 2
 	})

@@ -14,28 +14,28 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// A loss of the database shows after lookEvery + lookTimeout at the latest.
+// A lost database is noticed within lookEvery + lookTimeout.
 const (
 	lookTimeout = time.Second
 	lookEvery   = 250 * time.Millisecond
 )
 
-// probeRoutes are asked by machines, all the time.
+// probeRoutes are polled by machines.
 var probeRoutes = map[string]bool{"/health": true, "/health/": true, "/livez": true, "/readyz": true}
 
-// sight is what a look at the database saw.
+// sight is the result of a check of the database.
 type sight struct {
 	at        time.Time
 	connected bool
 	access    pg.Access
-	missing   string // what answers lack beside a connection; "" is nothing
+	missing   string // why answers are unavailable though connected; "": they are not
 	buildID   int64
 	fresh     Freshness
 	err       error
 }
 
-// probe looks at the database over connections of its own, so that a busy pool is not taken for a lost database: one at a time, and not
-// again within lookEvery, however many ask.
+// probe checks the database over its own connections, so that a busy pool is not mistaken for a lost database. Checks
+// run one at a time and are reused for lookEvery.
 type probe struct {
 	pool pg.Database
 	mu   sync.Mutex
@@ -48,7 +48,7 @@ func (p *probe) look(ctx context.Context) sight {
 	if time.Since(p.last.at) < lookEvery {
 		return p.last
 	}
-	// What is seen is for everybody who waits, so it is not cut short when this request is.
+	// Others wait for the result, so it must outlive this request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 	defer cancel()
 	p.last = p.see(ctx)
@@ -60,7 +60,7 @@ func (p *probe) see(ctx context.Context) sight {
 	conn, err := pg.Connect(ctx, p.pool)
 	switch {
 	case pg.IsFull(err):
-		// It runs, and other people's connections are all that is wrong; ours may well work.
+		// The server is up, only out of connections. Those of the pool may still work.
 		access, err := pg.FindAccess(ctx, p.pool)
 		if err != nil {
 			return sight{connected: true, missing: noAnswers, err: err}
@@ -69,7 +69,7 @@ func (p *probe) see(ctx context.Context) sight {
 	case err != nil:
 		return sight{err: err}
 	}
-	defer conn.Close(ctx) //nolint:errcheck // what was to be seen was seen
+	defer conn.Close(ctx) //nolint:errcheck // best-effort close
 	access, err := pg.FindAccess(ctx, conn)
 	if err != nil {
 		return sight{err: err}
@@ -79,7 +79,7 @@ func (p *probe) see(ctx context.Context) sight {
 
 const noAnswers = "the database does not answer questions"
 
-// ready asks the cheapest question there is: ready is what answers.
+// ready asks the cheapest question: a database that answers it is ready.
 func ready(ctx context.Context, database db.DBTX, access pg.Access) sight {
 	answer, err := recommend.New(database).Ask(ctx, recommend.Popular(recommend.Options{Limit: 1}))
 	s := sight{connected: true, access: access, buildID: answer.Metadata.BuildID, err: err}
@@ -116,7 +116,8 @@ type (
 		DatabaseBody
 	}
 
-	// DatabaseBody is what the database allows; of one that cannot be reached, nothing is known. (Exported for the same reason as Options.)
+	// DatabaseBody is the state of the database. If it is unreachable, all is unknown. (Exported for the same reason as
+	// Options.)
 	DatabaseBody struct {
 		Freshness
 
@@ -212,7 +213,7 @@ func (a *API) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 	return out, nil
 }
 
-// look looks at whoever answers questions, and at the primary.
+// look checks the database that answers questions and the primary.
 func (a *API) look(ctx context.Context) (sight, DatabaseBody) {
 	if a.reads == a.primary {
 		s := a.primary.probe.look(ctx)

@@ -21,7 +21,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// The database is lost in every way there is, and comes back; the API notices both by itself.
+// The API notices every kind of database loss, and recovers from it.
 func TestLosingTheDatabase(t *testing.T) {
 	t.Parallel()
 	private := startPrivate(t)
@@ -34,7 +34,7 @@ func TestLosingTheDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, pool, csvOf(t, []string{"1", "PID"}, []string{"1", "Gloves"}))
-	// A throw-away server writes its log when it has time: without this the kill may lose what was just committed.
+	// The test server does not sync its log: without a checkpoint, the kill may lose the last commits.
 	if _, err := pool.Exec(t.Context(), "CHECKPOINT"); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestLosingTheDatabase(t *testing.T) {
 		t.Fatalf("%v %s", kept.header, kept.body)
 	}
 
-	// Frozen, with every connection it has: what waits for an answer gets none.
+	// Frozen with all its connections: nothing is answered.
 	frozen := s.freeze(t, private)
 	s.expectHealth(t, "frozen", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
 	if a := s.get(t, "/health"); !strings.Contains(string(a.body), `"status":"unhealthy","database_connected":false`) {
@@ -62,15 +62,15 @@ func TestLosingTheDatabase(t *testing.T) {
 	s.expectHealth(t, "thawed", http.StatusOK, http.StatusOK)
 	s.expectAnswers(t, "thawed")
 
-	// Killed while frozen, so that nobody can miss that it was gone; localpg starts it again.
+	// Killed while frozen, so that the loss cannot go unnoticed; localpg restarts it.
 	frozen = s.freeze(t, private)
-	s.expectStale(t, "frozen again", kept) // nobody has looked before
+	s.expectStale(t, "frozen again", kept) // before any health check
 	s.expectHealth(t, "frozen again", http.StatusServiceUnavailable, http.StatusServiceUnavailable)
 	signal(t, unix.SIGKILL, frozen...)
 	s.expectHealth(t, "started again after a kill", http.StatusOK, http.StatusOK)
 	s.expectAnswers(t, "started again after a kill")
 
-	// Stopped in order: nobody listens any more.
+	// Stopped cleanly: nothing listens.
 	if err := private.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,8 @@ func (s *server) expectHealth(t *testing.T, when string, health, ready int) {
 	t.Logf("%s: /health %d, /readyz %d after %s", when, health, ready, time.Since(began).Round(time.Millisecond))
 }
 
-// expectStale wants what is kept to be answered, and marked, by the key that was good before; all else, and all other keys, to be refused.
+// expectStale checks that a known key gets the cached answer, marked as stale, and that all other questions and keys
+// are refused.
 func (s *server) expectStale(t *testing.T, when string, kept answer) {
 	t.Helper()
 	a := s.get(t, "/api/v1/popular-items")
@@ -134,7 +135,7 @@ func (s *server) expectStale(t *testing.T, when string, kept answer) {
 	t.Logf("%s: refused after %s", when, time.Since(began).Round(time.Millisecond))
 }
 
-// expectAnswers waits until questions are answered: the pool finds out for itself which of its connections are dead.
+// expectAnswers waits until questions are answered, i.e. until the pool has replaced its dead connections.
 func (s *server) expectAnswers(t *testing.T, when string) {
 	t.Helper()
 	began := time.Now()
@@ -145,7 +146,7 @@ func (s *server) expectAnswers(t *testing.T, when string) {
 	t.Logf("%s: answers after %s", when, time.Since(began).Round(time.Millisecond))
 }
 
-// freeze stops every process of the server where it is, and returns their ids, that of the postmaster first.
+// freeze stops all processes of the server and returns their ids, the postmaster's first.
 func (s *server) freeze(t *testing.T, private *localpg.Server) []int {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(private.Dir(), "postmaster.pid"))
@@ -163,7 +164,7 @@ func (s *server) freeze(t *testing.T, private *localpg.Server) []int {
 	}
 	defer conn.Release()
 	t.Cleanup(func() { signal(t, unix.SIGCONT, postmaster) }) // a frozen one cannot be stopped
-	signal(t, unix.SIGSTOP, postmaster)                       // first, so that it begets no more
+	signal(t, unix.SIGSTOP, postmaster)                       // first, so that it forks no more
 	var others []int
 	if err := conn.QueryRow(t.Context(), "SELECT array_agg(pid) FROM pg_stat_activity").Scan(&others); err != nil {
 		t.Fatal(err)
@@ -181,7 +182,7 @@ func signal(t *testing.T, what unix.Signal, pids ...int) {
 	}
 }
 
-// A pool without a free connection is busy, not ill; and however many ask, one look at the database serves them all.
+// A pool without a free connection is busy, not unhealthy. Concurrent checks share one look at the database.
 func TestHealthOfABusyPool(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -214,7 +215,7 @@ func TestHealthOfABusyPool(t *testing.T) {
 	}
 }
 
-// A server that has no place for one more connection still answers those it has.
+// A server that is out of connections still serves existing ones.
 func TestHealthOfAFullServer(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -222,7 +223,7 @@ func TestHealthOfAFullServer(t *testing.T) {
 	if err := s.pool.QueryRow(t.Context(), "SELECT current_database()").Scan(&name); err != nil {
 		t.Fatal(err)
 	}
-	// Superusers pass every limit of a database, so the API has to be somebody else.
+	// Superusers bypass connection limits, so the API needs another role.
 	role := "limited_" + name
 	for _, statement := range []string{
 		"CREATE ROLE " + role + " LOGIN PASSWORD 'limited' CONNECTION LIMIT 1",
@@ -248,7 +249,7 @@ func TestHealthOfAFullServer(t *testing.T) {
 		}
 	})
 	api := serveAPI(t, Config{Pool: limited})
-	// The one connection is in the pool: no other can be made.
+	// The pool has the only connection, so no other can be opened.
 	for _, path := range []string{"/api/v1/popular-items", "/health", "/readyz"} {
 		if a := api.get(t, path); a.status != http.StatusOK {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
@@ -259,7 +260,7 @@ func TestHealthOfAFullServer(t *testing.T) {
 	}
 }
 
-// Nothing of the database is needed to say that the process lives.
+// /livez does not need the database.
 func TestLivezNeedsNoDatabase(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -270,13 +271,13 @@ func TestLivezNeedsNoDatabase(t *testing.T) {
 	}
 }
 
-// A connection that ends while nobody looks costs a question nothing: it is asked again over another one.
+// A connection lost while idle does not fail a question: it is retried on another one.
 func TestLostConnections(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	want := s.get(t, "/api/v1/similar-items/PID")
 	for range 3 {
-		// All of the pool's but the one that asks for it, which the pool keeps.
+		// Terminate all of the pool's connections but this one, which the pool keeps.
 		if _, err := s.pool.Exec(t.Context(), `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a
 			WHERE a.datname = current_database() AND a.application_name = 'alsobought' AND a.pid <> pg_backend_pid()`); err != nil && !pg.IsLost(err) {
 			t.Fatal(err)
@@ -293,7 +294,7 @@ func TestLostConnections(t *testing.T) {
 	}
 }
 
-// A pool without a free connection keeps nobody waiting: kept answers are served as stale, the rest is refused.
+// A pool without a free connection does not block requests: cached answers are served as stale, others refused.
 func TestExhaustedPool(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -321,7 +322,7 @@ func TestExhaustedPool(t *testing.T) {
 	}
 }
 
-// A statement that waits for a lock, or takes too long, is ended by the server itself.
+// PostgreSQL cancels statements that wait for a lock or run too long.
 func TestServerEndsStatements(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/alsobought/alsobought/internal/webhook"
 )
 
-// The routes of webhooks, as shops' software calls them.
+// Routes of webhooks, as configured in the shop's software.
 const (
 	shopifyPath = "/api/v1/hooks/shopify"
 	wooPath     = "/api/v1/hooks/woocommerce"
@@ -69,7 +69,7 @@ func (a *API) hooks() {
 		Summary:     "A webhook of WooCommerce",
 		Description: "Topics: order.created, order.updated, order.restored, order.deleted. Events may come twice and in any order.",
 	}), func(ctx context.Context, in *wooInput) (*hookOutput, error) {
-		if in.Topic == "" && in.Signature == "" { // the ping of a new webhook
+		if in.Topic == "" && in.Signature == "" { // a new webhook's ping
 			return &hookOutput{hookBody{Status: "ignored"}}, nil
 		}
 		sender := orders.Sender{Source: http.MethodPost + " " + wooPath, Name: "woocommerce " + in.Shop}
@@ -80,29 +80,29 @@ func (a *API) hooks() {
 	takesPings(a.routes.OpenAPI().Paths[wooPath].Post)
 }
 
-// takesPings adds the ping of a new webhook, which is a form, to what the document says of an operation.
+// takesPings documents the ping of a new webhook, which is a form.
 func takesPings(op *huma.Operation) {
 	op.RequestBody.Content["application/x-www-form-urlencoded"] = &huma.MediaType{
 		Schema: &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"webhook_id": {Type: huma.TypeString}}},
 	}
 }
 
-// signed is a body, its signature, and the file of the secrets under which it should be signed.
+// signed is a body, its signature, and the file of secrets to check it against.
 type signed struct {
 	secretFile, signature string
 	body                  []byte
 }
 
-// hook fills in what the operations of webhooks have in common.
+// hook sets what webhook operations share.
 func hook(op huma.Operation) huma.Operation {
 	op.Method = http.MethodPost
 	op = managed(op, http.StatusOK, "webhooks")
-	op.SkipValidateBody = true // it is read when the signature is good
+	op.SkipValidateBody = true // parsed once the signature is verified
 	op.Errors = append(op.Errors, http.StatusUnauthorized)
 	return op
 }
 
-// take checks the signature and takes the event that parse reads.
+// take verifies the signature and stores the event that parse returns.
 func (a *API) take(ctx context.Context, sender orders.Sender, s signed, parse func() (orders.Event, error)) (*hookOutput, error) {
 	switch {
 	case s.secretFile == "":

@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orders"
 )
 
-// hookedServer takes webhooks that are signed with either of two secrets.
+// hookedServer takes webhooks signed with either of two secrets.
 func hookedServer(t *testing.T) *server {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -56,7 +56,7 @@ func (s *server) woo(t *testing.T, topic, body string) answer {
 	return s.do(t, http.MethodPost, wooPath, body, header)
 }
 
-// lines are those of all orders: "order item quantity".
+// lines returns the lines of all orders as "order item quantity".
 func (s *server) lines(t *testing.T) string {
 	t.Helper()
 	var lines string
@@ -69,7 +69,7 @@ func (s *server) lines(t *testing.T) string {
 	return lines
 }
 
-// wantHook checks what became of a webhook, and which lines there are then.
+// wantHook checks the status of a webhook and the resulting order lines.
 func (s *server) wantHook(t *testing.T, a answer, status, lines string) {
 	t.Helper()
 	if a.status != http.StatusOK || !strings.Contains(string(a.body), `"status":"`+status+`"`) {
@@ -80,7 +80,7 @@ func (s *server) wantHook(t *testing.T, a answer, status, lines string) {
 	}
 }
 
-// shopifyOrder is the state of order 1001 at a minute: how many of two items are left, and whether it was cancelled.
+// shopifyOrder is the state of order 1001 at a minute: how many of two items are left, and when it was canceled.
 func shopifyOrder(minute, beans, papers int, cancelled string) string {
 	return fmt.Sprintf(`{"id":820982911946154508,"name":"#1001","created_at":"2026-06-01T09:59:00+02:00","updated_at":"2026-06-01T10:%02d:00+02:00",
 		"cancelled_at":%s,"financial_status":"paid","customer":{"id":77},"total_price":"38.00","line_items":[
@@ -88,7 +88,7 @@ func shopifyOrder(minute, beans, papers int, cancelled string) string {
 		{"id":3,"name":"Taken off","quantity":0,"current_quantity":0}]}`, minute, cancelled, beans, papers)
 }
 
-// TestShopifyWebhooks: events come in any order and twice; what holds is the latest state of an order.
+// TestShopifyWebhooks: events come in any order and repeatedly. The latest state of an order wins.
 func TestShopifyWebhooks(t *testing.T) {
 	t.Parallel()
 	s := hookedServer(t)
@@ -102,12 +102,12 @@ func TestShopifyWebhooks(t *testing.T) {
 		{"quantity":1,"line_item":{"id":1,"name":"Beans - 250g / Filter","quantity":2%s}}]}`
 	s.wantHook(t, s.shopify(t, "refunds/create", fmt.Sprintf(refund, "04", ""), "old-secret"), "stale", "#1001 Beans - 250g / Filter 1")
 	s.wantHook(t, s.shopify(t, "refunds/create", fmt.Sprintf(refund, "06", `,"current_quantity":0`), "old-secret"), "taken", "")
-	s.wantHook(t, s.shopify(t, "orders/updated", shopifyOrder(7, 2, 1, "null"), "old-secret"), "taken", both) // and so it is again
+	s.wantHook(t, s.shopify(t, "orders/updated", shopifyOrder(7, 2, 1, "null"), "old-secret"), "taken", both) // restored
 	s.wantHook(t, s.shopify(t, "orders/cancelled", shopifyOrder(9, 2, 1, `"2026-06-01T10:09:00+02:00"`), "old-secret"), "taken", "")
 	s.wantHook(t, s.shopify(t, "orders/paid", shopifyOrder(8, 2, 1, "null"), "old-secret"), "stale", "")
 	s.wantHook(t, s.shopify(t, "products/update", `{"id":1}`, "old-secret"), "ignored", "")
 
-	// An order that nobody told of is kept in the audit.
+	// A refund of an unknown order is kept in the audit.
 	s.wantHook(t, s.shopify(t, "refunds/create", strings.Replace(fmt.Sprintf(refund, "04", ""), "820982911946154508", "5", 1), "old-secret"), "taken", "")
 	var notBought int
 	if err := s.pool.QueryRow(t.Context(), "SELECT rows_not_bought FROM loads ORDER BY load_id DESC LIMIT 1").Scan(&notBought); err != nil || notBought != 1 {
@@ -116,7 +116,7 @@ func TestShopifyWebhooks(t *testing.T) {
 	s.wantHook(t, s.shopify(t, "orders/create", strings.NewReplacer("820982911946154508", "6", "#1001", "#1002").Replace(created), "old-secret"), "taken",
 		strings.ReplaceAll(both, "#1001", "#1002"))
 	s.wantHook(t, s.shopify(t, "orders/delete", `{"id":6}`, "old-secret"), "taken", "")
-	var failed int // what is stale is no failure
+	var failed int // stale events are not failures
 	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM loads WHERE status = 'failed'").Scan(&failed); err != nil || failed > 0 {
 		t.Errorf("%d failed loads, error %v", failed, err)
 	}
@@ -125,7 +125,7 @@ func TestShopifyWebhooks(t *testing.T) {
 	}
 }
 
-// TestWooCommerceWebhooks: the same in WooCommerce's words.
+// TestWooCommerceWebhooks does the same for WooCommerce.
 func TestWooCommerceWebhooks(t *testing.T) {
 	t.Parallel()
 	s := hookedServer(t)
@@ -144,7 +144,7 @@ func TestWooCommerceWebhooks(t *testing.T) {
 	s.wantHook(t, s.woo(t, "product.updated", `{"id":727}`), "ignored", "")
 }
 
-// TestWebhooksRefused: what is not signed is not read, and what cannot be read is not taken.
+// TestWebhooksRefused: unsigned bodies are not parsed, and unparsable ones not stored.
 func TestWebhooksRefused(t *testing.T) {
 	t.Parallel()
 	s := hookedServer(t)

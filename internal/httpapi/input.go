@@ -25,8 +25,8 @@ func init() { //nolint:gochecknoinits // huma has no other place for these
 	huma.DefaultArrayNullable = false // or the document would say that lists may be null
 }
 
-// Options are those of every question about items: query parameters of a GET, fields of a body. (Exported, because huma overlooks embedded
-// types that are not.) exclude is repeatable in a query, and never split: names have commas.
+// Options are shared by all questions about items: query parameters of a GET, fields of a body. (Exported because huma
+// ignores unexported embedded types.) In a query, exclude is repeatable and never split, because names contain commas.
 //
 //nolint:lll // tags cannot be broken
 type Options struct {
@@ -52,10 +52,10 @@ func (o *Options) with(limit int) recommend.Options {
 	}
 }
 
-// strictQuery makes an operation refuse what it would otherwise overlook: query parameters it does not have, has no value for, or has twice.
+// strictQuery makes an operation refuse query parameters that are unknown, empty or repeated, which huma ignores.
 type strictQuery struct{}
 
-// Resolve is called by huma, with its own validation.
+// Resolve is part of huma's validation.
 func (strictQuery) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	values, err := url.ParseQuery(u.RawQuery)
@@ -93,8 +93,8 @@ func orOneOf(known map[string]*huma.Schema) string {
 	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
-// readBody reads a body of at most so many bytes whole before huma sees it, so that what can go wrong on the way is told apart here. It has
-// to be JSON unless it is loose.
+// readBody reads a body of at most most bytes before huma sees it, to tell apart what can go wrong on the way. It must
+// be JSON unless loose.
 func (a *API) readBody(most int64, loose bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humachi.Unwrap(ctx)
@@ -117,7 +117,7 @@ func (a *API) readBody(most int64, loose bool) func(huma.Context, func(huma.Cont
 	}
 }
 
-// checkType refuses bodies that say they are something else than JSON.
+// checkType refuses bodies of a content type other than JSON.
 func checkType(r *http.Request) *huma.ErrorModel {
 	given := r.Header.Get("Content-Type")
 	if given == "" {
@@ -128,16 +128,16 @@ func checkType(r *http.Request) *huma.ErrorModel {
 	if err != nil || mediaType != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
 		return newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content type is %q: send application/json", given))
 	}
-	r.Header.Set("Content-Type", mediaType) // huma knows this spelling only
+	r.Header.Set("Content-Type", mediaType) // the only spelling huma knows
 	return nil
 }
 
-// receive returns what it read of the body, which it replaces by that, or says which problem there was.
+// receive reads the body and replaces it with the bytes read, or returns a problem.
 func (a *API) receive(w http.ResponseWriter, r *http.Request, most int64) ([]byte, *huma.ErrorModel) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %q: send the body uncompressed", encoding))
 	}
-	// A writer without deadlines is no connection. huma takes the deadline off again: see BodyReadTimeout.
+	// Fails only if the writer is not a connection. huma resets the deadline: see BodyReadTimeout.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(min(bodyTimeout, a.Timeout)))
 	var body []byte
 	var err error

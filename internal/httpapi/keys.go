@@ -12,14 +12,14 @@ import (
 	"github.com/alsobought/alsobought/internal/apikey"
 )
 
-// keyScheme is what the document calls the way in which keys are sent.
+// keyScheme is the document's name for the security scheme of keys.
 const keyScheme = "key"
 
 const aboutKeys = "A key of `alsobought keys create NAME --scope SCOPE`, sent as `Authorization: Bearer KEY`. Its name signs what is changed " +
 	"with it. Scopes: `read` asks, `write` changes orders and rules, `admin` may do all of it."
 
-// checkKey lets nobody pass without a good key that has the scope. The handler asks signer for its name. Whoever guesses keys is slowed
-// down; whoever had a good one before is not, from the same address either.
+// checkKey requires a valid key with the scope. Handlers get its name from signer. Wrong keys are rate-limited by
+// address, but keys that were valid before are not.
 func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humachi.Unwrap(ctx)
@@ -36,8 +36,8 @@ func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)
 	}
 }
 
-// login checks a key with the primary. While that does not answer, one that the replica knows, or that was good before, may go on asking, but
-// not change anything.
+// login checks a key with the primary. If that does not answer, a key that the replica knows, or that was valid before,
+// may still read but not write.
 func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apikey.Key, error) {
 	client := exchangeOf(ctx).client
 	recalled, known := a.keys.Recall(sent)
@@ -57,7 +57,8 @@ func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apike
 		return key, err
 	}
 	if a.reads != a.primary && !a.reads.isAway() {
-		// One that it does not know may be new, and one that it knows may have been revoked: as with what was known before.
+		// The replica may lag: a key it does not know may be new, and one it knows may be revoked. The same holds for
+		// recalled keys.
 		second, done := a.on(ctx, a.reads)
 		defer done()
 		if key, replicaErr := apikey.Check(second, a.reads.pool, sent); replicaErr == nil {
@@ -70,23 +71,24 @@ func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apike
 	return key, err
 }
 
-// bearer is the key that the headers carry, or "". Two that differ could be read differently by somebody on the way: two are none.
+// bearer returns the key in the headers, or "". Several Authorization headers count as none, because a proxy might read
+// another one.
 func bearer(header http.Header) string {
 	given := header.Values("Authorization")
 	if len(given) != 1 {
 		return ""
 	}
 	scheme, key, _ := strings.Cut(given[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1: in any case
+	if !strings.EqualFold(scheme, "Bearer") { // in any case (RFC 9110, section 11.1)
 		return ""
 	}
 	return strings.Trim(key, " ")
 }
 
-// signer is the name of the key of a request whose route demands one.
+// signer returns the name of the request's key. The route must demand one.
 func signer(ctx context.Context) string { return exchangeOf(ctx).key.Name }
 
-// writeErr writes what problem returned where huma does not do it, in a middleware.
+// writeErr writes an error returned by problem, for middleware, where huma does not.
 func (a *API) writeErr(ctx huma.Context, err error) {
 	if with, ok := errors.AsType[huma.HeadersError](err); ok {
 		for name, values := range with.GetHeaders() {
@@ -101,5 +103,5 @@ func (a *API) writeErr(ctx huma.Context, err error) {
 	for i, detail := range p.Errors {
 		details[i] = detail
 	}
-	_ = huma.WriteErr(a.routes, ctx, p.Status, p.Detail, details...) // fails only when the client is gone
+	_ = huma.WriteErr(a.routes, ctx, p.Status, p.Detail, details...) // fails only if the client disconnected
 }

@@ -29,7 +29,7 @@ func withKey(key string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + key}, "Content-Type": {"application/json"}}
 }
 
-// keyedRoutes are all that need a key, each with a request that would be good.
+// keyedRoutes are the routes that need a key, each with a valid request.
 var keyedRoutes = []struct{ method, path, body string }{
 	{http.MethodGet, rulesPath, ""},
 	{http.MethodPost, rulesPath, `{"kind":"hide","items":["PID"],"reason":"recalled"}`},
@@ -37,7 +37,7 @@ var keyedRoutes = []struct{ method, path, body string }{
 	{http.MethodPost, mcpPath, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`},
 }
 
-// Whatever is wrong with a key, and wherever else it is put, the answer is the same, and nothing is done.
+// Whatever is wrong with a key, and wherever else it is sent, the answer is the same and nothing happens.
 func TestKeysRefused(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -58,7 +58,7 @@ func TestKeysRefused(t *testing.T) {
 		name   string
 		header http.Header
 		query  string
-		logged string // of why
+		logged string // the reason
 	}{
 		{"none", nil, "", "none was sent"},
 		{"empty", authorization(""), "", "none was sent"},
@@ -114,7 +114,7 @@ func TestKeysRefused(t *testing.T) {
 	}
 }
 
-// The scheme is taken in any case, as RFC 9110 says, with any number of blanks behind it.
+// The scheme is case-insensitive (RFC 9110) and any number of spaces may follow it.
 func TestKeysTaken(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -133,13 +133,14 @@ func TestKeysTaken(t *testing.T) {
 	if a := s.do(t, http.MethodHead, rulesPath, "", withKey(key)); a.status != http.StatusOK || len(a.body) > 0 {
 		t.Errorf("HEAD: %d", a.status)
 	}
-	// Questions do not mind what is sent along.
+	// Open routes ignore keys.
 	if a := s.do(t, http.MethodGet, "/livez", "", withKey("wrong")); a.status != http.StatusOK {
 		t.Errorf("an open route: %d %s", a.status, a.body)
 	}
 }
 
-// A key may do what its scopes say, and one of admin everything. Questions need read only where they are not open to everybody.
+// A key may do what its scopes allow, and one with scope admin everything. Questions need scope read only if they are
+// not open.
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -191,7 +192,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// Whoever guesses keys is told to wait. Who had a good key before goes on, from the same address, too.
+// Clients that guess keys have to wait. Keys that were valid before still work from the same address.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -211,7 +212,8 @@ func TestGuessing(t *testing.T) {
 	if a := ask(old); a.status != http.StatusOK {
 		t.Errorf("a key that was good before: %d %s", a.status, a.body)
 	}
-	if a := ask(late); a.status != http.StatusTooManyRequests && a.status != http.StatusOK { // on a slow machine it may have its turn
+	// On a slow machine, a token may be back.
+	if a := ask(late); a.status != http.StatusTooManyRequests && a.status != http.StatusOK {
 		t.Errorf("one that was not: %d %s", a.status, a.body)
 	}
 	if a := s.do(t, http.MethodGet, rulesPath, "", nil); a.status != http.StatusUnauthorized {
@@ -219,7 +221,7 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// Requests with a key that is known count for the key, others for their address.
+// Requests with a known key count against the key, others against their address.
 func TestKeyRate(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -241,7 +243,7 @@ func TestKeyRate(t *testing.T) {
 	}
 }
 
-// While there is no key, the answer says how to make one; a revoked key is none.
+// If there are no keys, the answer says how to create one. Revoked keys do not count.
 func TestNoKeysYet(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -271,7 +273,7 @@ func TestNoKeysYet(t *testing.T) {
 	refused(withKey(key))
 }
 
-// Without a key no body is read: who sends none is answered before any of it has come.
+// Without a key, the answer comes before any of the body is read.
 func TestKeysBeforeBodies(t *testing.T) {
 	t.Parallel()
 	s := serveAPI(t, Config{Pool: dbtest.New(t)})
@@ -289,7 +291,7 @@ func TestKeysBeforeBodies(t *testing.T) {
 	}
 }
 
-// A database that does not answer is 503 here, too, never a wrong key.
+// A database that does not answer is a 503 here, too, never a wrong key.
 func TestKeysWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -310,7 +312,7 @@ func TestKeysWithoutDatabase(t *testing.T) {
 	}
 }
 
-// What is taken for a key is one whole value of one header, or nothing.
+// A key is the whole value of the only header, or there is none.
 func FuzzBearer(f *testing.F) {
 	for _, seed := range []string{"", "Bearer x", "bearer  x ", "Bearer", "Basic x", "Bearer x y", "Bearer\u00a0x", "Bearer \x00"} {
 		f.Add(seed, false)

@@ -13,16 +13,16 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// mayLagType is the type of the problem that says that a replica may lag, for clients to tell it by.
+// mayLagType is the problem type by which clients can tell that a replica may lag.
 const mayLagType = "urn:alsobought:replica-may-lag"
 
-// errMayLag says that a replica does not know an order that may have been written a moment ago, and nobody else can be asked.
+// errMayLag means that a replica does not know an order, which may be new, and no other server can be asked.
 var errMayLag = errors.New("the replica does not know it, but may lag, and the primary cannot be asked")
 
-// againTimeout bounds what is asked again.
+// againTimeout bounds the second attempt, on the primary.
 const againTimeout = 2 * time.Second
 
-// mayLag is the problem of errMayLag.
+// mayLag returns the problem for errMayLag.
 func mayLag(err error) error {
 	p := newProblem(http.StatusServiceUnavailable, err.Error()+"; try again later")
 	p.Type = mayLagType
@@ -43,7 +43,7 @@ func (a *API) askPrimary(ctx context.Context, q recommend.Question) (recommend.S
 	return served, err
 }
 
-// denied says of an order that is unknown if a replica said so, where there is no other server to ask.
+// denied adds to an unknown order's error that a replica, the only server there is, said so.
 func (a *API) denied(ctx context.Context, err error) error {
 	if !errors.Is(err, recommend.ErrUnknownOrder) {
 		return err
@@ -54,7 +54,7 @@ func (a *API) denied(ctx context.Context, err error) error {
 	return err
 }
 
-// storedOrder returns an order as the primary has it, or while that is away, as the replica does.
+// storedOrder returns an order from the primary, or from the replica while the primary is away.
 func (a *API) storedOrder(ctx context.Context, in *storedInput) (*storedOutput, error) {
 	if a.Orders == nil {
 		return nil, errNoOrders

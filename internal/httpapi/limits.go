@@ -15,16 +15,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter gives each client, told by a K, so many requests a second, and as many as burst at once. nil gives all.
+// limiter is a token bucket per client, identified by a K. nil does not limit.
 type limiter[K comparable] struct {
-	name    string   // in RateLimit
-	policy  []string // RateLimit-Policy
+	name    string   // name in RateLimit
+	policy  []string // value of RateLimit-Policy
 	rate    rate.Limit
 	burst   int
 	buckets *otter.Cache[K, *rate.Limiter]
 }
 
-// maxClients bounds the memory of a limiter, about 20 MB. Beyond it, those who ask least are forgotten, and begin anew.
+// maxClients bounds a limiter's memory to about 20 MB. Beyond it, the least active clients are evicted and start over.
 const maxClients = 100_000
 
 func newLimiter[K comparable](name string, perSecond float64, burst int) *limiter[K] {
@@ -49,7 +49,8 @@ func (l *limiter[K]) bucket(client K) *rate.Limiter {
 	return bucket
 }
 
-// take counts a request, says in header, if there is one, what is left, and returns 0, or how long the request is too early.
+// take counts a request and, if header is not nil, adds the remaining quota to it. It returns 0 or how long the client
+// has to wait.
 func (l *limiter[K]) take(client K, header http.Header) time.Duration {
 	if l == nil {
 		return 0
@@ -66,7 +67,7 @@ func (l *limiter[K]) take(client K, header http.Header) time.Duration {
 	return l.after(1 - tokens)
 }
 
-// early is take for a request that may turn out not to count.
+// early is take without counting the request.
 func (l *limiter[K]) early(client K) time.Duration {
 	if l == nil {
 		return 0
@@ -74,12 +75,12 @@ func (l *limiter[K]) early(client K) time.Duration {
 	return l.after(1 - l.bucket(client).Tokens())
 }
 
-// after is how long it takes until there are so many tokens more.
+// after returns the time until that many tokens have been added.
 func (l *limiter[K]) after(tokens float64) time.Duration {
 	return time.Duration(max(0, tokens) / float64(l.rate) * float64(time.Second))
 }
 
-// tell says what is left, as the IETF's draft of RateLimit header fields does.
+// tell adds the remaining quota to header, as in the IETF draft on RateLimit header fields.
 func (l *limiter[K]) tell(tokens float64, header http.Header) {
 	line := make([]byte, 0, 48)
 	line = append(append(line, l.name...), ";r="...)
@@ -92,8 +93,8 @@ func (l *limiter[K]) tell(tokens float64, header http.Header) {
 
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// limitRate holds each key that is known to be good, and each address without one, to its rate. Probes are for machines that must not be
-// told to come later.
+// limitRate limits the requests of each known key, and of each address without one. Probes are exempt: their clients do
+// not retry later.
 func (a *API) limitRate(next http.Handler) http.Handler {
 	if a.addressRate == nil && a.keyRate == nil {
 		return next
@@ -130,15 +131,16 @@ func tooManyRequests(whose string, wait time.Duration) error {
 		http.Header{"Retry-After": {strconv.Itoa(max(1, seconds(wait)))}})
 }
 
-// room is for so many requests under way at a time. Others wait for a moment only: a queue without end helps nobody.
+// room limits concurrent requests. Others wait only briefly, because an unbounded queue helps nobody.
 type room chan struct{}
 
-// queueTime is how long a request waits for its place. With what the database is given to answer, it stays under two seconds.
+// queueTime is how long a request waits for a slot. Together with overdueAfter and a database check, it is under two
+// seconds.
 const queueTime = 500 * time.Millisecond
 
 var errFull = errors.New("the server is at its limit of concurrent requests")
 
-// enter returns nil when there is a place, which has to be left again; errFull; or the error of ctx.
+// enter takes a slot, to be released by leave. It returns errFull after queueTime, or the cause of ctx's end.
 func (r room) enter(ctx context.Context) error {
 	select {
 	case r <- struct{}{}:
@@ -159,7 +161,7 @@ func (r room) enter(ctx context.Context) error {
 
 func (r room) leave() { <-r }
 
-// within has an operation's requests wait for their place in r, until their answer is written.
+// within makes an operation's requests hold a slot of r until their answer is written.
 func (a *API) within(r room) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if err := r.enter(ctx.Context()); err != nil {
@@ -174,7 +176,8 @@ func (a *API) within(r room) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// addressOf is who is counted as one client: a host of IPv4, or a network of IPv6, of which everybody has as many addresses as he likes.
+// addressOf returns what counts as one client: an IPv4 address, or an IPv6 network, since a host has any number of
+// addresses in it.
 func addressOf(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr

@@ -25,7 +25,7 @@ func TestStrict(t *testing.T) {
 	for _, good := range []string{
 		`{}`, `{"items":["a","b"]}`, ` {"a":{"b":1},"c":{"b":1}} `, `"\ud83d\ude42"`, `{"a":"` + strings.Repeat("[", 100) + `"}`, nested(maxDepth),
 		`[` + strings.Repeat("[],", 100) + `[]]`,
-		"", "{", `{"a"`, "nonsense", `{"a":1}{"a":1}`, "{\"a\":\"\xff\"", // no JSON: somebody else's to refuse
+		"", "{", `{"a"`, "nonsense", `{"a":1}{"a":1}`, "{\"a\":\"\xff\"", // not JSON: refused elsewhere
 	} {
 		if p := strict([]byte(good)); p != nil {
 			t.Errorf("%q: %v", good, p)
@@ -73,7 +73,7 @@ func FuzzStrict(f *testing.F) {
 	})
 }
 
-// The address of a client is what a trusted proxy says, and never what the client says of itself.
+// A client's address is what a trusted proxy says, never what the client itself claims.
 func TestClientOf(t *testing.T) {
 	t.Parallel()
 	a := &API{Config: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
@@ -83,10 +83,10 @@ func TestClientOf(t *testing.T) {
 		want  string
 	}{
 		{"192.0.2.1:1", nil, "192.0.2.1"},
-		{"192.0.2.1:1", []string{"203.0.113.9"}, "192.0.2.1"}, // not a proxy of ours
+		{"192.0.2.1:1", []string{"203.0.113.9"}, "192.0.2.1"}, // not a trusted proxy
 		{"10.0.0.1:1", nil, "10.0.0.1"},
 		{"10.0.0.1:1", []string{"203.0.113.9"}, "203.0.113.9"},
-		{"10.0.0.1:1", []string{"198.51.100.7, 203.0.113.9"}, "203.0.113.9"}, // the first is hearsay
+		{"10.0.0.1:1", []string{"198.51.100.7, 203.0.113.9"}, "203.0.113.9"}, // the first may be forged
 		{"10.0.0.1:1", []string{"198.51.100.7, 203.0.113.9, 10.2.3.4"}, "203.0.113.9"},
 		{"10.0.0.1:1", []string{"198.51.100.7", "203.0.113.9", "fd00::1 ,10.2.3.4"}, "203.0.113.9"},
 		{"10.0.0.1:1", []string{"203.0.113.9, unknown"}, "10.0.0.1"},
@@ -108,10 +108,10 @@ func TestClientOf(t *testing.T) {
 	}
 }
 
-// Each address has its own rate, is told what is left of it, and is refused beyond it, but for probes.
+// Each address has its own rate, sees its remaining quota, and is refused beyond it. Probes are exempt.
 func TestAddressRate(t *testing.T) {
 	t.Parallel()
-	// So slow that no token comes back while the test runs.
+	// So slow that no token is added during the test.
 	a := New(Config{AddressRate: 1.0 / 3600, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	ask := func(client, path string) *http.Response {
 		r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
@@ -141,7 +141,7 @@ func TestAddressRate(t *testing.T) {
 	}
 }
 
-// A room that is full lets nobody in, and says so after a moment; whoever leaves makes place.
+// A full room refuses after a moment. Leaving it frees a slot.
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	r := make(room, 1)
@@ -162,7 +162,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// Beyond the requests that may be under way, the answer is 503 and when to come back; health is not affected.
+// Above the limit of concurrent requests, the answer is a 503 with Retry-After. Health checks are exempt.
 func TestConcurrencyIsBounded(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -183,7 +183,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
-// Pages of other origins may ask if they were allowed to, and no others.
+// Only pages of allowed origins may read answers.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	const shop = "https://shop.example"
@@ -216,7 +216,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// crowded serves handler to at most so many connections.
+// crowded serves handler on at most most connections.
 func crowded(t *testing.T, most int, handler http.HandlerFunc) (dial func() net.Conn) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -261,8 +261,8 @@ func askOver(t *testing.T, conn net.Conn) string {
 	return string(got)
 }
 
-// A flood of connections that ask nothing, or never come to the end of their headers, pushes itself out. Who is being answered stays, and
-// who asks is answered.
+// A flood of connections that are idle, or never finish their headers, displaces itself. Busy connections stay, and new
+// requests are answered.
 func TestConnectionFlood(t *testing.T) {
 	t.Parallel()
 	const most = 20
@@ -282,7 +282,7 @@ func TestConnectionFlood(t *testing.T) {
 		idle[i] = dial()
 		fmt.Fprint(idle[i], []string{"", "GET / HTTP/1.1\r\nX-Slow: "}[i%2])
 	}
-	// The first of them was pushed out long ago: its end is there to be read. (A reset is one, too.)
+	// The first one was closed long ago, which a read shows as EOF or a reset.
 	if n, err := idle[0].Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the oldest connection is still there: %d bytes, %v", n, err)
 	}
@@ -296,7 +296,7 @@ func TestConnectionFlood(t *testing.T) {
 	}
 }
 
-// While all connections are being answered, one more is closed at once instead of waiting.
+// While all connections are busy, a new one is closed at once.
 func TestConnectionsAllBusy(t *testing.T) {
 	t.Parallel()
 	began, mayEnd := make(chan struct{}), make(chan struct{})
@@ -317,7 +317,7 @@ func TestConnectionsAllBusy(t *testing.T) {
 	}
 }
 
-// A client that sends its headers a byte at a time is cut off, whatever it does.
+// A client that sends its headers one byte at a time is cut off.
 func TestSlowHeaders(t *testing.T) {
 	t.Parallel()
 	dial := crowded(t, 10, func(http.ResponseWriter, *http.Request) {})

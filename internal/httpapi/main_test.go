@@ -26,26 +26,26 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// patience bounds every wait; nothing takes that long unless it hangs.
+// patience bounds all waits. Only a hang takes that long.
 const patience = time.Minute
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// server is the API over a database of the test's own.
+// server is the API over the test's own database.
 type server struct {
 	*httptest.Server
 
 	api  *API
 	pool *pg.Pool
 	log  *logbook
-	key  string // sent with get, if there is one
+	key  string // sent by get, unless ""
 
-	checked *checking // every answer is held against the OpenAPI document
+	checked *checking // checks all responses against the OpenAPI document
 }
 
-// newServer serves the orders of testdata, loaded and built.
+// newServer serves the orders of testdata, with a build.
 func newServer(t *testing.T) *server {
 	t.Helper()
 	orders, err := os.ReadFile("testdata/orders.csv")
@@ -73,20 +73,20 @@ func serveAPI(t *testing.T, cfg Config) *server {
 	return &server{ts, api, pool, log, "", checked}
 }
 
-// fill loads orders and makes a build of all there are.
+// fill loads orders and creates a build of all orders.
 func fill(t *testing.T, pool *pg.Pool, orders string) {
 	t.Helper()
 	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil }}
 	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	// As many are kept as any test makes: none goes while a question is being answered from it.
+	// Keep all builds that tests make, so that none is pruned while it answers.
 	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), Keep: 100}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// csvOf writes order lines of an order id and an item each.
+// csvOf writes order lines of an order id and an item.
 func csvOf(t *testing.T, lines ...[]string) string {
 	t.Helper()
 	var b strings.Builder
@@ -96,7 +96,7 @@ func csvOf(t *testing.T, lines ...[]string) string {
 	return b.String()
 }
 
-// answer is a response, read.
+// answer is a response with its body read.
 type answer struct {
 	status int
 	header http.Header
@@ -136,7 +136,7 @@ func (s *server) do(t *testing.T, method, path, body string, header http.Header)
 	return answer{response.StatusCode, response.Header, content}
 }
 
-// decode is the body as T, without a field that T does not have.
+// decodeBody decodes the body as T. Unknown fields fail the test.
 func decodeBody[T any](t *testing.T, a answer) T {
 	t.Helper()
 	var v T
@@ -148,7 +148,7 @@ func decodeBody[T any](t *testing.T, a answer) T {
 	return v
 }
 
-// problemDetail checks that the answer is a problem of the status, and returns its detail.
+// problemDetail checks that the answer is a problem with the status, and returns its detail.
 func problemDetail(t *testing.T, a answer, status int) string {
 	t.Helper()
 	if a.status != status {
@@ -171,13 +171,13 @@ func problemDetail(t *testing.T, a answer, status int) string {
 	return p.Detail
 }
 
-// Moments differ from run to run; everything else of an answer is the same, to the byte.
+// Times differ from run to run. All else in an answer is the same, byte for byte.
 var moments = regexp.MustCompile(`"(built_at|timestamp)":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`)
 
-// The last digits of a power are another machine's to choose.
+// The last digits of a power depend on the machine.
 var fractions = regexp.MustCompile(`\b\d+\.\d{12,}(e-\d+)?\b`)
 
-// golden compares the body with a file of testdata, indented.
+// golden compares the indented body with a file of testdata.
 func golden(t *testing.T, name string, body []byte) {
 	t.Helper()
 	var got bytes.Buffer
@@ -207,10 +207,10 @@ func golden(t *testing.T, name string, body []byte) {
 	}
 }
 
-// line is one line of the log.
+// line is a line of the log.
 type line map[string]any
 
-// logbook hands out the lines that are written to it.
+// logbook is a writer that makes log lines available.
 type logbook struct{ lines chan line }
 
 func newLogbook() *logbook { return &logbook{make(chan line, 10_000)} }
@@ -225,12 +225,12 @@ func (b *logbook) Write(p []byte) (int, error) {
 		case b.lines <- l:
 			return len(p), nil
 		default:
-			<-b.lines // nobody looks at so many
+			<-b.lines // nobody reads that many
 		}
 	}
 }
 
-// of waits for the line of a request.
+// of waits for the log line of a request.
 func (b *logbook) of(t *testing.T, requestID string) line {
 	t.Helper()
 	timeout := time.After(patience)

@@ -21,12 +21,12 @@ import (
 
 const mcpPath = "/mcp"
 
-// mcpInput is one message; its parts are for the protocol to read.
+// mcpInput is one protocol message, which package mcp parses.
 type mcpInput struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
-// tools mounts the tools for language models. They need a key even where questions are open, because loads and builds show who made them.
+// tools mounts the tools for language models. They always need a key, because loads and builds show who created them.
 func (a *API) tools() {
 	server := mcp.Handler(mcp.Config{Database: pg.Chosen(a.reading), Version: a.Version, Around: a.aroundTool})
 	op := huma.Operation{
@@ -45,32 +45,32 @@ func (a *API) tools() {
 	register(a, demand{scope: apikey.Read, body: a.MaxBody, room: a.usual}, op,
 		func(_ context.Context, in *mcpInput) (*huma.StreamResponse, error) {
 			if bytes.HasPrefix(bytes.TrimSpace(in.RawBody), []byte("[")) {
-				// A request has one place among those under way, and one share of its key's rate.
+				// A request takes one slot and counts once against its key's rate.
 				return nil, newProblem(http.StatusBadRequest, "the body has several messages: send one a request")
 			}
 			return &huma.StreamResponse{Body: func(ctx huma.Context) {
 				r, w := humachi.Unwrap(ctx)
-				// The call ends by its own patience, and says so; the request waits for that.
+				// The call has its own timeout and reports it. The request waits for that.
 				r = r.WithContext(context.WithoutCancel(r.Context()))
 				r.Body = io.NopCloser(bytes.NewReader(in.RawBody))
 				server.ServeHTTP(&problemWriter{ResponseWriter: w}, r)
 			}}, nil
 		})
-	// Errors of the protocol, which has asked for these statuses since its version 2026-07-28.
+	// The protocol requires these statuses since version 2026-07-28.
 	responses := a.routes.OpenAPI().Paths[mcpPath].Post.Responses
 	responses["400"].Content["application/json"] = &huma.MediaType{Schema: &huma.Schema{}, Example: example("mcp-invalid")}
 	responses["404"] = jsonResponse("The method is not known.", "mcp-unknown")
 	responses["404"].Content["application/json"].Schema = &huma.Schema{}
 }
 
-// problemWriter makes problems of the errors that the protocol's handler writes as plain text.
+// problemWriter turns the plain-text errors of the protocol's handler into problems.
 type problemWriter struct {
 	http.ResponseWriter
 
-	status int // of a problem whose detail comes next
+	status int // of a problem whose detail is yet to be written
 }
 
-// WriteHeader waits for the text, if it is an error's.
+// WriteHeader defers a plain-text error until its text is written.
 func (w *problemWriter) WriteHeader(status int) {
 	if status >= http.StatusBadRequest && strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		w.status = status
@@ -87,8 +87,8 @@ func (w *problemWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// aroundTool gives a call its time and words its errors, as the routes of the questions do. It runs beside the request, so that a panic in it
-// is its own to catch.
+// aroundTool limits a call's time and words its errors like the routes of questions do. It runs outside the request's
+// goroutine, so it must recover panics itself.
 func (a *API) aroundTool(ctx context.Context, call func(context.Context) error) (err error) {
 	x := exchangeOf(ctx)
 	defer func() {

@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/apikey"
 )
 
-// keyed sends a key with each request, by another name of the server, as a proxy would.
+// keyed sends a key with each request, and another Host, as a proxy would.
 type keyed struct {
 	http.RoundTripper
 
@@ -27,7 +27,7 @@ func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return k.RoundTripper.RoundTrip(r)
 }
 
-// TestTools: with a key that may read, the tools answer what the routes of the questions do.
+// TestTools: with a read key, the tools answer like the routes of questions.
 func TestTools(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -69,7 +69,7 @@ func TestTools(t *testing.T) {
 			t.Errorf("%+v, %v, want %q", result, err, want)
 		}
 	}
-	// What is wrong inside is for the log.
+	// Internal errors go to the log.
 	if _, err := s.pool.Exec(t.Context(), "ALTER TABLE loads RENAME TO gone"); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// TestToolsRefused: what is no single message of a client with a key that may read.
+// TestToolsRefused: requests without a read key, and bodies other than a single message, are refused.
 func TestToolsRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -106,7 +106,7 @@ func TestToolsRefused(t *testing.T) {
 	}
 }
 
-// TestToolPanics: a panic in a tool, which has no request around it, ends that call only.
+// TestToolPanics: a panic in a tool, outside the request's goroutine, ends only that call.
 func TestToolPanics(t *testing.T) {
 	t.Parallel()
 	s := serveAPI(t, Config{})
@@ -118,7 +118,7 @@ func TestToolPanics(t *testing.T) {
 	}
 }
 
-// protocolErrors are those of the protocol for language models, the newest version of which has statuses for them.
+// protocolErrors provokes the protocol errors for which its newest version requires statuses.
 func protocolErrors(t *testing.T, d *documented) {
 	for status, message := range map[int]string{
 		http.StatusNotFound:   `{"jsonrpc":"2.0","id":1,"method":"tools/buy","params":{%s}}`,

@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// Why requests are refused: labels of alsobought_http_refused_total.
+// Reasons for refusing requests: labels of alsobought_http_refused_total.
 const (
 	refusedAddress     = "address_rate"
 	refusedKey         = "key_rate"
@@ -18,7 +18,7 @@ const (
 	refusedConcurrency = "concurrency"
 )
 
-// metrics count requests. nil counts nothing.
+// metrics are the API's collectors. nil counts nothing.
 type metrics struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -28,16 +28,17 @@ type metrics struct {
 	primary   *prometheus.CounterVec
 }
 
-// Why a question goes to the primary though there is a replica: labels of alsobought_http_questions_to_primary_total.
+// Reasons for asking the primary although there is a replica: labels of alsobought_http_questions_to_primary_total.
 const (
 	replicaAway  = "replica_away"
 	unknownOrder = "unknown_order"
 )
 
-// A kept answer takes a fraction of a millisecond, a question a few, and nothing longer than a request may.
+// A cached answer takes a fraction of a millisecond, a computed one a few milliseconds. The request timeout is the
+// maximum.
 var durationBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// measure registers what the API has to tell of itself.
+// measure registers the API's metrics.
 func (a *API) measure(registry prometheus.Registerer) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -132,7 +133,7 @@ func (m *metrics) refuse(limit string) {
 	}
 }
 
-// known is the method, unless it is one that somebody made up.
+// known returns the method, or a placeholder for nonstandard ones, to bound the number of labels.
 func known(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions:

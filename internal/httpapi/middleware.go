@@ -22,24 +22,24 @@ import (
 
 const requestIDHeader = "X-Request-ID"
 
-// exchange is what the log will say of one request beside what its response shows.
+// exchange is what is logged about a request besides what its response shows.
 type exchange struct {
 	id     string
-	client netip.Addr // whom it counts for: see addressOf
-	key    apikey.Key // that came with it, if its route needs one
-	stale  bool       // the answer is one that was kept, because the database did not answer
-	err    error      // the cause of a problem that the client is not told
+	client netip.Addr // what its rate counts against: see addressOf
+	key    apikey.Key // if the route needs one
+	stale  bool       // answered from the cache because the database did not answer
+	err    error      // cause of a problem that the client does not see
 	stack  []byte
 }
 
 type exchangeKey struct{}
 
-// exchangeOf returns the exchange that observe began. Every handler runs under it.
+// exchangeOf returns the exchange set by observe, which wraps all handlers.
 func exchangeOf(ctx context.Context) *exchange {
 	return ctx.Value(exchangeKey{}).(*exchange) //nolint:forcetypeassert // see above
 }
 
-// observe gives the request its id, turns a panic into a problem, and writes the one log line.
+// observe assigns the request id, turns panics into problems, and logs one line per request.
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
@@ -59,7 +59,8 @@ func (a *API) observe(next http.Handler) http.Handler {
 	})
 }
 
-// protect reports whether the connection has to be cut, because half an answer must not look like a whole one.
+// protect recovers panics. It reports whether the connection must be cut, so that a partial answer does not look
+// complete.
 func protect(next http.Handler, w *recorder, r *http.Request, x *exchange) (cut bool) {
 	defer func() {
 		cause := recover()
@@ -99,7 +100,7 @@ func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange
 		attributes = append(attributes, slog.Int64("key_id", x.key.KeyID))
 	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests {
-		attributes = append(attributes, slog.String("client", x.client.String())) // who needs watching
+		attributes = append(attributes, slog.String("client", x.client.String())) // for finding abusive clients
 	}
 	level := slog.LevelInfo
 	if x.err != nil {
@@ -109,7 +110,7 @@ func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange
 			level = slog.LevelError
 		}
 	} else if probeRoutes[route] && status == http.StatusOK {
-		level = slog.LevelDebug // asked every few seconds, by machines
+		level = slog.LevelDebug // polled every few seconds
 	}
 	if x.stack != nil {
 		attributes = append(attributes, slog.String("stack", string(x.stack)))
@@ -117,7 +118,7 @@ func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange
 	a.Logger.LogAttrs(ctx, level, "request", attributes...)
 }
 
-// requestID is the caller's, if it can do no harm in a log, or a new one.
+// requestID returns the caller's request id, if it is safe to log, or a new one.
 func requestID(r *http.Request) string {
 	const most = 64
 	id := r.Header.Get(requestIDHeader)
@@ -127,8 +128,8 @@ func requestID(r *http.Request) string {
 	return id
 }
 
-// recorder keeps status and size for the log, and holds the status back until there is a body, so that a panic before that can still
-// become a problem. A client that went away is nothing its handlers need to know: they would take it for an error.
+// recorder records status and size for the log, and delays the status until the body begins, so that an earlier panic
+// can still become a problem. It hides write errors of disconnected clients, which handlers would report as failures.
 type recorder struct {
 	http.ResponseWriter
 
@@ -138,7 +139,7 @@ type recorder struct {
 	bytes  int64
 }
 
-// WriteHeader is the first one's: later ones come too late.
+// WriteHeader records the status, unless the body has begun.
 func (w *recorder) WriteHeader(status int) {
 	if !w.begun {
 		w.status = status
@@ -167,7 +168,7 @@ func (w *recorder) begin() {
 	w.ResponseWriter.WriteHeader(w.status)
 }
 
-// secure sets the headers that keep a browser from making more of an answer than it is. The pages set a policy of their own.
+// secure sets headers that keep browsers from sniffing, framing or running an answer. Pages set their own policy.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -180,7 +181,7 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// limit gives the request its time.
+// limit bounds the request's time.
 func (a *API) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, done := a.patience(r.Context(), a.upstreams...)
@@ -189,22 +190,22 @@ func (a *API) limit(next http.Handler) http.Handler {
 	})
 }
 
-// Everything behind these is one name, whatever it holds.
+// Everything after these prefixes is one name.
 var namePrefixes = []string{similarPath + "/", orderPath + "/", ordersPath + "/"}
 
-// routable lets the router see what it can route: names as one segment each, HEAD as GET.
+// routable rewrites requests for the router: each name as one segment, and HEAD as GET.
 func routable(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
-			chi.RouteContext(r.Context()).RouteMethod = http.MethodGet // net/http leaves out the body
+			chi.RouteContext(r.Context()).RouteMethod = http.MethodGet // net/http drops the body
 		}
 		for _, prefix := range namePrefixes {
 			name, found := strings.CutPrefix(r.URL.Path, prefix)
 			if !found {
 				continue
 			}
-			// Path is the decoded form: "/" and "%2F" are the same here, and nothing was cleaned away. The router and huma take RawPath
-			// when there is one, and huma decodes it.
+			// Path is decoded, so "/" and "%2F" are the same here, and not cleaned. The router and huma use RawPath if
+			// it is set, and huma decodes it.
 			u := *r.URL
 			u.RawPath = prefix + url.PathEscape(name)
 			r.URL = &u
@@ -214,7 +215,7 @@ func routable(next http.Handler) http.Handler {
 	})
 }
 
-// methodNotAllowed says which methods there are, as the answer to OPTIONS or as a problem.
+// methodNotAllowed lists the allowed methods, as the answer to OPTIONS or in a problem.
 func methodNotAllowed(router *chi.Mux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.RawPath
@@ -231,7 +232,7 @@ func methodNotAllowed(router *chi.Mux) http.HandlerFunc {
 			}
 		}
 		if len(allowed) == 0 {
-			notFound(w, r) // a method the router has never heard of
+			notFound(w, r) // a method unknown to the router
 			return
 		}
 		allow := strings.Join(append(allowed, http.MethodOptions), ", ")

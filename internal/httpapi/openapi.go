@@ -3,7 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"cmp"
-	_ "embed" // the examples
+	_ "embed" // examples.json
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,19 +31,19 @@ what was asked, ` + "`popular`" + ` is there by popularity. Equal requests to on
 parameters and fields are errors. What changes something needs a key; questions need one unless the server opens them. Every answer carries
 ` + "`X-Request-Id`" + `, yours if you sent one.`
 
-// encode writes v as the command line does.
+// encode writes v as JSON, like the command line does.
 func encode(w io.Writer, v any) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		panic(fmt.Errorf("encode answer: %w", err)) // before anything is written, so that it becomes a 500
+		panic(fmt.Errorf("encode answer: %w", err)) // nothing is written yet, so this becomes a 500
 	}
-	_, _ = w.Write(buffer.Bytes()) // a client that is gone
+	_, _ = w.Write(buffer.Bytes()) // fails only if the client disconnected
 }
 
-// decode is called by huma twice: for what the schema is held against, and for the body itself. Of an error huma takes the text only, so the field
-// stands before it, for polish to find.
+// decode is called by huma twice: once into any for schema validation, once into the body. huma keeps only the error's
+// text, so the field is in front of it, for polish to find.
 func decode(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	wrong := new(json.UnmarshalTypeError)
@@ -61,18 +61,19 @@ func decode(data []byte, v any) error {
 	case field == "":
 		return fmt.Errorf("the body cannot be %s", wrong.Value)
 	case wrong.Type.Kind() == reflect.Int || wrong.Type.Kind() == reflect.Int64:
-		// The schema lets 5.0 pass as an integer, Go does not.
+		// The schema accepts 5.0 as an integer, Go does not.
 		return fmt.Errorf("body.%s: expected whole number in plain digits, at most %d", field, math.MaxInt64)
 	default:
 		return fmt.Errorf("body.%s: cannot be %s", field, wrong.Value)
 	}
 }
 
-// floats has float64 in the place of every number, infinite where it is too large: the schema knows which fields have a bound.
+// floats replaces every number by a float64, infinite if it is too large. The schema then checks the bounds of each
+// field.
 func floats(v any) any {
 	switch v := v.(type) {
 	case json.Number:
-		f, _ := strconv.ParseFloat(string(v), 64) // the only error is that it is too large
+		f, _ := strconv.ParseFloat(string(v), 64) // err means infinity
 		return f
 	case []any:
 		for i := range v {
@@ -112,14 +113,14 @@ func documentConfig(version string) huma.Config {
 				SecuritySchemes: map[string]*huma.SecurityScheme{keyScheme: {Type: "http", Scheme: "bearer", Description: aboutKeys}},
 			},
 		},
-		// huma looks application/problem+json up by its suffix.
+		// huma looks up application/problem+json by its suffix.
 		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{polish},
 	}
 }
 
-// answers fills in what operations have in common whose body is a finished answer, of which huma sees only bytes.
+// answers sets what operations share that return an encoded answer. huma only sees its bytes.
 func answers(routes huma.API, op huma.Operation) huma.Operation {
 	op = question(op)
 	schema := routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[recommend.Answer](), true, "")
@@ -127,7 +128,7 @@ func answers(routes huma.API, op huma.Operation) huma.Operation {
 	return op
 }
 
-// question fills in what the operations of the questions have in common.
+// question sets what the operations of questions share.
 func question(op huma.Operation) huma.Operation {
 	op.Method = cmp.Or(op.Method, http.MethodGet)
 	op.Tags = []string{"questions"}
@@ -135,7 +136,7 @@ func question(op huma.Operation) huma.Operation {
 	return op
 }
 
-// managed does so for those that manage something; status is that of success.
+// managed sets what the operations that manage something share. status is that of success.
 func managed(op huma.Operation, status int, tag string) huma.Operation {
 	op.Tags = []string{tag}
 	op.DefaultStatus = status
@@ -144,7 +145,7 @@ func managed(op huma.Operation, status int, tag string) huma.Operation {
 	return op
 }
 
-// probing does so for those that tell by status. unavailable is what 503 means, if there is one; its body is a B, too.
+// probing sets what health checks share. unavailable, if not "", describes a 503 with a body of type B.
 func probing[B any](routes huma.API, op huma.Operation, unavailable string) huma.Operation {
 	op.Method = http.MethodGet
 	op.Tags = []string{"health"}
@@ -165,7 +166,7 @@ func jsonResponse(description, operationID string) *huma.Response {
 	}
 }
 
-// example is an answer of the sample orders, or nil.
+// example returns an answer for the sample orders, or nil.
 func example(operationID string) any {
 	if one, found := examples()[strings.NewReplacer("-by-query", "", "-slash", "").Replace(operationID)]; found {
 		return one
@@ -176,7 +177,7 @@ func example(operationID string) any {
 var examples = sync.OnceValue(func() map[string]json.RawMessage {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(examplesJSON, &all); err != nil {
-		panic(err) // the file is wrong
+		panic(err) // the embedded file is invalid
 	}
 	return all
 })

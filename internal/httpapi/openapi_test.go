@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/internal/rules"
 )
 
-// document is what the tests read of an OpenAPI document.
+// document is the part of an OpenAPI document that tests read.
 type document struct {
 	OpenAPI string
 	Info    struct{ Title, Version, Description string }
@@ -74,7 +74,7 @@ func readDocument(t *testing.T, s *server) document {
 	return d
 }
 
-// What is routed is documented, and what is documented is routed.
+// All routes are documented, and all documented paths are routed.
 func TestDocumentHasEveryRoute(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -86,7 +86,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 		}
 	}
 	err := chi.Walk(s.api.router, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		if !strings.HasPrefix(route, "/docs/") { // what the page loads
+		if !strings.HasPrefix(route, "/docs/") { // files of the page
 			routed[method+" "+route] = true
 		}
 		return nil
@@ -102,7 +102,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 	}
 }
 
-// Every operation is described.
+// Each operation has a description.
 func TestDocumentIsWhole(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -148,7 +148,7 @@ func TestDocumentIsWhole(t *testing.T) {
 	}
 }
 
-// What changes something needs a key, and the document says so; questions are open.
+// Operations that change something need a key, and the document says so. Questions are open.
 func TestDocumentHasTheKeys(t *testing.T) {
 	t.Parallel()
 	d := readDocument(t, newServer(t))
@@ -159,7 +159,7 @@ func TestDocumentHasTheKeys(t *testing.T) {
 		for method, op := range operations {
 			open := op.Tags[0] == "questions" || op.Tags[0] == "health" || op.Tags[0] == "pages"
 			want := []map[string][]string{{keyScheme: {}}}
-			signed := op.Tags[0] == "webhooks" // by another secret
+			signed := op.Tags[0] == "webhooks" // with another secret
 			if open || signed {
 				want = nil
 			}
@@ -176,7 +176,7 @@ func TestDocumentHasTheKeys(t *testing.T) {
 	}
 }
 
-// The bounds and defaults of the document are those that packages recommend and rules enforce.
+// The document's limits and defaults are those that packages recommend and rules enforce.
 func TestDocumentHasTheBounds(t *testing.T) {
 	t.Parallel()
 	d := readDocument(t, newServer(t))

@@ -22,10 +22,10 @@ const (
 	cancellationsPath = "/api/v1/cancellations"
 )
 
-// errNoOrders says why orders are not taken.
+// errNoOrders is the error of all orders routes on a server without Config.Orders.
 var errNoOrders = errors.New("this server may not change orders: give it a database role that may load, see docs/orders.md")
 
-// The bounds in the tags are those of package orders; a test compares them.
+// A test compares the limits in the tags with those of package orders.
 type (
 	ordersInput struct {
 		strictQuery
@@ -44,7 +44,7 @@ type (
 		OrderFields
 	}
 
-	// OrderFields are those of one order. (Exported for the same reason as Options.)
+	// OrderFields are the fields of one order. (Exported for the same reason as Options.)
 	OrderFields struct {
 		OrderID    string     `json:"order_id,omitempty" doc:"The order's id as the business knows it." example:"R100001"`
 		Items      []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"What was bought: names, or objects of a name and a quantity."`
@@ -98,7 +98,7 @@ type (
 	}
 )
 
-// Schema is what the document says of an item.
+// Schema documents an item as a name or an object.
 func (itemBody) Schema(r huma.Registry) *huma.Schema {
 	type object itemBody // without this method
 	return &huma.Schema{OneOf: []*huma.Schema{
@@ -107,7 +107,7 @@ func (itemBody) Schema(r huma.Registry) *huma.Schema {
 	}}
 }
 
-// UnmarshalJSON takes what the schema allows.
+// UnmarshalJSON accepts a name or an object.
 func (i *itemBody) UnmarshalJSON(text []byte) error {
 	if bytes.HasPrefix(text, []byte(`"`)) {
 		return json.Unmarshal(text, &i.Name)
@@ -116,7 +116,7 @@ func (i *itemBody) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*object)(i))
 }
 
-// list returns the orders of the body, and what is wrong with them by its shape.
+// list returns the orders of the body, or what is wrong with its form.
 func (b *ordersBody) list() ([]orders.Order, error) {
 	bodies := b.Orders
 	if bodies == nil {
@@ -227,7 +227,8 @@ func (a *API) cancelOrder(ctx context.Context, in *cancelInput) (*cancelOutput, 
 	return &cancelOutput{left}, nil
 }
 
-// invalidOrders makes a problem of an InvalidError: it names what is wrong with orders as their request has them, one or many.
+// invalidOrders turns an InvalidError into a problem whose locations refer to the request's body: many orders or a
+// single one.
 func invalidOrders(err error, many bool) error {
 	var invalid orders.InvalidError
 	if !errors.As(err, &invalid) {

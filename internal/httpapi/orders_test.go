@@ -13,7 +13,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orders"
 )
 
-// ordersServer takes orders, over a database that holds those of testdata.
+// ordersServer takes orders, on a database with those of testdata.
 func ordersServer(t *testing.T) (s *server, send func(method, path, body string) answer) {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -36,7 +36,7 @@ func wantReceipt(t *testing.T, a answer, status int, want ...orders.OrderReceipt
 	}
 }
 
-// TestOrders: orders are added, repeated, extended, shown, found by the question about an order, and deleted.
+// TestOrders: orders are added, repeated, extended, read, asked about, and deleted.
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	s, send := ordersServer(t)
@@ -70,7 +70,8 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// TestCancellations: items and orders are taken back, exactly and again and again, and count again when they are added again.
+// TestCancellations: items and orders are returned or canceled, exactly and repeatably, and count again when added
+// again.
 func TestCancellations(t *testing.T) {
 	t.Parallel()
 	s, send := ordersServer(t)
@@ -115,7 +116,7 @@ func TestCancellations(t *testing.T) {
 	}
 }
 
-// TestOrdersRefused: nothing of a request that is wrong anywhere is loaded, and what is wrong is named.
+// TestOrdersRefused: a request with any error loads nothing and names the errors.
 func TestOrdersRefused(t *testing.T) {
 	t.Parallel()
 	s, send := ordersServer(t)
@@ -162,14 +163,14 @@ func TestOrdersRefused(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKey: a repeat is answered like the first, another body is refused, another sender has keys of its own.
+// TestIdempotencyKey: a repeat gets the first answer, another body is refused, and each sender has its own keys.
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	s, _ := ordersServer(t)
 	shop, other := withKey(mustCreateKey(t, s.pool, "one")), withKey(mustCreateKey(t, s.pool, "two"))
 	shop.Set("Idempotency-Key", "k1")
 	other.Set("Idempotency-Key", "k1")
-	const body = `{"order_id":"x","items":["a"]}` // ordered now, which is another time for the repeat
+	const body = `{"order_id":"x","items":["a"]}` // ordered now, which differs in the repeat
 	first := s.do(t, http.MethodPost, ordersPath, body, shop)
 	again := s.do(t, http.MethodPost, ordersPath, body, shop)
 	if first.status != http.StatusCreated || again.status != first.status || string(again.body) != string(first.body) {
@@ -180,7 +181,7 @@ func TestIdempotencyKey(t *testing.T) {
 	wantReceipt(t, s.do(t, http.MethodPost, ordersPath, changed, other), http.StatusOK, orders.OrderReceipt{OrderID: "x", Status: orders.Known, LinesAdded: 1})
 }
 
-// TestOrdersRepeatedAtOnce: an order and its repeats that arrive together, as from a client that lost patience, count once.
+// TestOrdersRepeatedAtOnce: an order and its concurrent repeats, as from an impatient client, count once.
 func TestOrdersRepeatedAtOnce(t *testing.T) {
 	t.Parallel()
 	s, send := ordersServer(t)
@@ -204,7 +205,7 @@ func TestOrdersRepeatedAtOnce(t *testing.T) {
 	}
 }
 
-// TestOrdersTogether: orders that arrive at the same time share loads, and each sender gets the receipt of its own.
+// TestOrdersTogether: concurrent orders share loads, and each sender gets its own receipt.
 func TestOrdersTogether(t *testing.T) {
 	t.Parallel()
 	s, send := ordersServer(t)

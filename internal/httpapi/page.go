@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed" // the page
+	_ "embed" // docs.html and docs.js
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
@@ -24,30 +24,30 @@ var (
 	docsJS string
 )
 
-// docsFiles are what the page of the documentation asks for.
+// docsFiles are the files that the documentation page loads.
 var docsFiles = []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
 
-// docsPolicy is what the page of the documentation may do. Swagger UI puts styles into its elements.
+// docsPolicy is the content security policy of the documentation page. Swagger UI needs inline styles.
 const docsPolicy = "default-src 'none'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; connect-src 'self'; " +
 	"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page is one that needs nothing from anywhere else, and a policy under which nothing else would run.
+// page is a self-contained page and the content security policy that allows only its own content.
 type page struct {
 	html   []byte
 	policy string
 }
 
-// newPage fills the page in. In policy, {script} stands for what is inside the page.
+// newPage renders the page. In policy, {script} stands for the hash of the inline script.
 func newPage(html, js, policy string) page {
 	var buffer bytes.Buffer
 	script := map[string]any{"Script": template.JS(js)} //nolint:gosec // ours
 	if err := template.Must(template.New("page").Parse(html)).Execute(&buffer, script); err != nil {
-		panic(err) // the files above are wrong
+		panic(err) // the embedded files are invalid
 	}
 	return page{buffer.Bytes(), strings.ReplaceAll(policy, "{script}", digest(js))}
 }
 
-// digest names an inline script to a content security policy.
+// digest returns the source of an inline script for a content security policy.
 func digest(source string) string {
 	sum := sha256.Sum256([]byte(source))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -56,7 +56,7 @@ func digest(source string) string {
 func (p page) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", p.policy)
-	_, _ = w.Write(p.html) // a client that is gone
+	_, _ = w.Write(p.html) // fails only if the client disconnected
 }
 
 type (
@@ -71,7 +71,7 @@ type (
 	}
 )
 
-// pages adds what people look at, and the document, for which all other operations must be there.
+// pages adds the pages and the document. All other operations must be registered before.
 func (a *API) pages() {
 	a.front()
 	a.widget()
@@ -89,12 +89,12 @@ func (a *API) pages() {
 	a.finishDocument()
 	document, err := json.Marshal(a.routes.OpenAPI())
 	if err != nil {
-		panic(err) // an example or a default is wrong
+		panic(err) // an example or a default is invalid
 	}
 	a.document = document
 	a.router.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(a.document) // a client that is gone
+		_, _ = w.Write(a.document) // fails only if the client disconnected
 	})
 
 	docs := newPage(docsHTML, docsJS, docsPolicy)

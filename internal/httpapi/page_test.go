@@ -34,7 +34,7 @@ var (
 	elsewhere = regexp.MustCompile(`(https?:)?//[a-z0-9.-]+\.[a-z]+|@import|url\(`)
 )
 
-// The page runs under its own policy, and asks nobody else for anything.
+// The page runs under its own policy and loads nothing from elsewhere.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -62,7 +62,7 @@ func TestDocs(t *testing.T) {
 				t.Errorf("%s has %s", path, attribute)
 			}
 		}
-		bare := strings.ReplaceAll(html, "http://www.w3.org/2000/svg", "") // a name, not a place
+		bare := strings.ReplaceAll(html, "http://www.w3.org/2000/svg", "") // a namespace, not a URL
 		if outside := elsewhere.FindString(bare); outside != "" {
 			t.Errorf("%s asks for %s", path, outside)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// hostileNames are names that some layer of HTTP would like to read as something else.
+// hostileNames are names that some layer of HTTP might misread.
 var hostileNames = []string{
 	"Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", "/", "//", "a//b", "/a", "a/", "a//", ".", "..", "../up", "a/../b", "a/./b", "../../etc/passwd",
 	"50% off", "%", "%2F", "%252F", "%zz", "C++", "a+b", "what?", "?", "a?limit=1", "#1", "a#b", "a&b=c", "a;b", "a,b", "a=b", "a:b", "@home", "*", "{item_name}",
@@ -23,12 +23,13 @@ var hostileNames = []string{
 	"\u202eright to left", "tab\tinside", "new\nline", "a\rb", "\x01control", "\x7f", "nbsp\u00a0inside", strings.Repeat("long/", 399) + "name",
 }
 
-// Every name can be asked for: percent-encoded, encoded but for slashes, encoded all over, raw as far as HTTP can carry it, and as ?item=.
+// Every name can be asked for: percent-encoded, encoded except slashes, fully encoded, raw as far as HTTP allows, and
+// as ?item=.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	var lines [][]string
 	for _, name := range hostileNames {
-		// The name is an item, and the id of its order, which holds PID too.
+		// The name is an item and the id of its order, which also contains PID.
 		lines = append(lines, []string{name, name}, []string{name, "PID"})
 	}
 	pool := dbtest.New(t)
@@ -39,7 +40,7 @@ func TestHostileNames(t *testing.T) {
 		"escaped":             func(name string) (string, bool) { return url.PathEscape(name), true },
 		"escaped but slashes": func(name string) (string, bool) { return strings.ReplaceAll(url.PathEscape(name), "%2F", "/"), true },
 		"escaped all over":    func(name string) (string, bool) { return escapeAll(name), true },
-		// HTTP ends a path at a blank or "?", takes "%" for an escape and has no control characters.
+		// In HTTP, a path ends at a space or "?", "%" begins an escape, and control characters are not allowed.
 		"raw": func(name string) (string, bool) { return name, !strings.ContainsAny(name, " ?%\t\n\r\x01\x7f") },
 	}
 	for i, name := range hostileNames {
@@ -76,7 +77,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// What no database can hold is unknown, never an error of the inside.
+// Names that PostgreSQL cannot store are unknown, never an internal error.
 func TestNamesThatCannotBe(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -95,13 +96,13 @@ func TestNamesThatCannotBe(t *testing.T) {
 			}
 		}
 	}
-	// JSON can carry a NUL. What is no text is refused: see TestStrictBodies.
+	// JSON can contain a NUL. Invalid UTF-8 is refused: see TestStrictBodies.
 	if a := s.post(t, "/api/v1/basket-recommendations", `{"items":["\u0000"]}`); a.status != http.StatusOK {
 		t.Errorf("status %d: %s", a.status, a.body)
 	}
 }
 
-// Elsewhere the path is what it is: no route is reached by a path that only resembles it.
+// Other paths are taken literally: similar paths do not reach a route.
 func TestPathsAreNotCleaned(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -112,7 +113,7 @@ func TestPathsAreNotCleaned(t *testing.T) {
 	}
 }
 
-// raw asks for the path as it is: http.Client would clean it.
+// raw requests the path as is. http.Client would clean it.
 func raw(t *testing.T, s *server, path string) (int, recommend.Answer) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Listener.Addr().String())

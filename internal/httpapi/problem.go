@@ -20,17 +20,17 @@ import (
 	"github.com/alsobought/alsobought/internal/webhook"
 )
 
-// statusClientGone is what the log says of a request whose client went away; nobody receives it. (nginx's number.)
+// statusClientGone is logged for requests whose client disconnected. It is nginx's number; nobody receives it.
 const statusClientGone = 499
 
-// retrySeconds is when to come back after a 503.
+// retrySeconds is the Retry-After of a 503.
 const retrySeconds = "5"
 
-// shownErrors is how many of the fields at fault a problem's detail spells out; its list has them all.
+// shownErrors is how many invalid fields a problem's detail spells out. Its list has all of them.
 const shownErrors = 5
 
-// problem turns what went wrong into what the client is told: the only place where errors become statuses. What the client is not told
-// goes to the log. where is the part of the request that holds its fields.
+// problem turns an error into the problem that the client sees. It is the only place that maps errors to statuses.
+// Hidden causes go to the log. where is the part of the request that contains the fields: query, body or header.
 func problem(ctx context.Context, err error, where string) error {
 	exchange := exchangeOf(ctx)
 	unreadable := webhook.InvalidError{}
@@ -85,7 +85,7 @@ func problem(ctx context.Context, err error, where string) error {
 	case pg.IsConflict(err):
 		exchange.err = err
 		return unavailable("the replica had to cancel this to follow its primary; try again")
-	case pg.IsUnavailable(err), errors.Is(err, context.Canceled): // the client is still there: it was ended because the database is away
+	case pg.IsUnavailable(err), errors.Is(err, context.Canceled): // with the client still connected: Interrupt
 		exchange.err = err
 		return unavailable(errAway.Error())
 	default:
@@ -103,7 +103,7 @@ func newProblem(status int, detail string) *huma.ErrorModel {
 	return &huma.ErrorModel{Status: status, Title: cmp.Or(http.StatusText(status), "Client Closed Request"), Detail: detail}
 }
 
-// internalError says where to look, and nothing of the inside.
+// internalError refers to the log and reveals nothing.
 func internalError(requestID string) *huma.ErrorModel {
 	return newProblem(http.StatusInternalServerError, "something went wrong; the log says what, under request id "+requestID)
 }
@@ -112,7 +112,7 @@ func unavailable(detail string) error {
 	return huma.ErrorWithHeaders(newProblem(http.StatusServiceUnavailable, detail), http.Header{"Retry-After": {retrySeconds}})
 }
 
-// unauthorized says the same of every key that is not good, and only what anybody may know of why.
+// unauthorized gives the same answer for all invalid keys, with only the public part of the reason.
 func unauthorized(err error) error {
 	detail := "this needs a key: send it as Authorization: Bearer KEY"
 	if errors.Is(err, apikey.ErrNoKeys) {
@@ -121,15 +121,15 @@ func unauthorized(err error) error {
 	return huma.ErrorWithHeaders(newProblem(http.StatusUnauthorized, detail), http.Header{"Www-Authenticate": {"Bearer"}})
 }
 
-// forbidden says what the key lacks; RFC 6750 has a word for it.
+// forbidden says which scope the key lacks, as in RFC 6750.
 func forbidden(scope apikey.Scope, has []apikey.Scope) error {
 	detail := fmt.Sprintf("this needs a key with scope %s; this key has scope %s", scope, strings.Join(has, ", "))
 	return huma.ErrorWithHeaders(newProblem(http.StatusForbidden, detail),
 		http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope", scope="` + scope + `"`}})
 }
 
-// polish finishes every problem that huma writes, those of its own validation included: fields in one order, so that equal requests give
-// equal bytes, a detail that names them, and no echo of more than a short value.
+// polish finishes all problems that huma writes, including those of its validation. It sorts the fields, so that equal
+// requests get equal bytes, names them in the detail, and echoes only short values.
 func polish(_ huma.Context, _ string, body any) (any, error) {
 	p, ok := body.(*huma.ErrorModel)
 	if !ok || len(p.Errors) == 0 {
@@ -138,7 +138,7 @@ func polish(_ huma.Context, _ string, body any) (any, error) {
 	for _, e := range p.Errors {
 		e.Value = short(e.Value)
 		if e.Location == "body" {
-			e.Value = nil // all of it
+			e.Value = nil // the whole body
 			if field, message, found := strings.Cut(e.Message, ": "); found && strings.HasPrefix(field, "body.") {
 				e.Location, e.Message = field, message // from decode
 			}
@@ -163,7 +163,7 @@ func polish(_ huma.Context, _ string, body any) (any, error) {
 	return p, nil
 }
 
-// short is a value that is fit to be repeated to the client, or nil.
+// short returns a value that is short enough to echo, or nil.
 func short(value any) any {
 	const most = 100
 	switch v := value.(type) {
@@ -173,7 +173,7 @@ func short(value any) any {
 		}
 		return v
 	case float64:
-		if math.IsInf(v, 0) || math.IsNaN(v) { // JSON cannot say it
+		if math.IsInf(v, 0) || math.IsNaN(v) { // not valid in JSON
 			return nil
 		}
 		return v
@@ -184,7 +184,7 @@ func short(value any) any {
 	}
 }
 
-// writeProblem writes a problem where huma has no part: no route, a panic.
+// writeProblem writes a problem where huma is not involved, e.g. for an unknown route or a panic.
 func writeProblem(w http.ResponseWriter, p *huma.ErrorModel) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)

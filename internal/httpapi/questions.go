@@ -13,7 +13,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// The routes of the questions.
+// Routes of the questions.
 const (
 	popularPath = "/api/v1/popular-items"
 	similarPath = "/api/v1/similar-items"
@@ -23,7 +23,7 @@ const (
 	explainPath = "/api/v1/explain"
 )
 
-// The bounds and defaults in the tags are those of package recommend; a test compares them.
+// A test compares the limits and defaults in the tags with those of package recommend.
 type (
 	popularInput struct {
 		strictQuery
@@ -105,7 +105,7 @@ type (
 		ContentType  string `header:"Content-Type" hidden:"true"`
 		Body         []byte
 	}
-	// orderOutput is of an answer that is not kept, because it holds only until the order changes.
+	// orderOutput is an answer that is not cached, because it changes with the order.
 	orderOutput struct {
 		CacheControl string `header:"Cache-Control" doc:"What clients and proxies may do with the answer."`
 		ContentType  string `header:"Content-Type" hidden:"true"`
@@ -118,7 +118,7 @@ type (
 func (a *API) questions() {
 	reader := apikey.Read
 	if !a.KeyedReads {
-		reader = "" // everybody
+		reader = "" // open to all
 	}
 	questions := demand{scope: reader, room: a.usual}
 	baskets := demand{scope: reader, body: a.MaxBody, room: a.usual}
@@ -205,12 +205,12 @@ func (a *API) questions() {
 	})
 }
 
-// Conditional is what a client that has an answer may say of it. (Exported for the same reason as Options.)
+// Conditional has the conditional request headers. (Exported for the same reason as Options.)
 type Conditional struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETags of answers that the client has: 304 if one of them is still right."`
 }
 
-// answer returns the finished answer, or 304 if the client has it. condition is nil where there is none.
+// answer returns the encoded answer, or a 304 if the client has it. condition is nil if the question has no ETag.
 func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Question) (*answerOutput, error) {
 	var has func(etag string) bool
 	if condition != nil && condition.IfNoneMatch != "" {
@@ -232,7 +232,7 @@ func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Qu
 	return out, nil
 }
 
-// ask answers from the database or, if that does not answer, from what is kept, and says how old that is.
+// ask answers from the database or, if that does not answer, from the cache, and returns the answer's age.
 func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag string) bool) (recommend.Served, time.Duration, error) {
 	asked := a.primary
 	served, unanswered, err := read(ctx, a, func(ctx context.Context, u *upstream) (recommend.Served, error) {
@@ -256,7 +256,7 @@ func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag strin
 	return served, age, nil
 }
 
-// stale returns what was kept under the version that was read last, whichever upstream it was read from.
+// stale returns the answer cached under the most recent version any upstream read.
 func (a *API) stale(q recommend.Question, has func(etag string) bool) (served recommend.Served, age time.Duration, found bool) {
 	for _, u := range a.upstreams {
 		if kept, since, is := u.answers.Stale(q, has); is && (!found || since < age) {
@@ -266,7 +266,7 @@ func (a *API) stale(q recommend.Question, has func(etag string) bool) (served re
 	return served, age, found
 }
 
-// has compares weakly, as RFC 9110 wants it for If-None-Match.
+// has uses the weak comparison that RFC 9110 requires for If-None-Match.
 func (c *Conditional) has(etag string) bool {
 	for tag := range strings.SplitSeq(c.IfNoneMatch, ",") {
 		tag = strings.TrimSpace(tag)

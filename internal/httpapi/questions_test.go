@@ -74,7 +74,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The API answers with the bytes that the command line prints.
+// The API returns the same bytes as the command line.
 func TestAnswersAreThoseOfRecommend(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -152,7 +152,7 @@ func TestDefaultsAndBounds(t *testing.T) {
 	}
 }
 
-// HEAD is GET without the body; OPTIONS says what there is.
+// HEAD is GET without the body. OPTIONS lists the methods.
 func TestOtherMethods(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// replicated is a server whose questions go to a replica, and what else goes to the primary.
+// replicated is a server that sends questions to a replica and all else to the primary.
 type replicated struct {
 	*server
 
@@ -71,7 +71,7 @@ func (r *replicated) resume(t *testing.T) {
 	dbtest.Value[string](t, r.servers.Standby, "SELECT pg_wal_replay_resume()::text")
 }
 
-// What is asked of a replica that lags is of the moment that it has come to, except whether an order is there.
+// A lagging replica answers from the state it has replayed. Only unknown orders are looked up on the primary.
 func TestReplicaThatLags(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t)
@@ -94,7 +94,7 @@ func TestReplicaThatLags(t *testing.T) {
 		t.Errorf("an order that only the primary has: %s", detail)
 	}
 
-	// Rules are taken by the primary, and listed by it; answers follow when the replica has them, kept ones too.
+	// The primary takes and lists rules. Answers, even cached ones, follow once the replica has replayed them.
 	if a := r.do(t, http.MethodPost, rulesPath, `{"kind":"hide","items":["Gloves"],"reason":"why"}`, r.write); a.status != http.StatusCreated {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
@@ -131,7 +131,7 @@ func (r *replicated) awaitHealth(t *testing.T, is func(healthBody) bool) {
 	})
 }
 
-// fresh is an answer that is not a kept one: a busy machine's database may be taken for one that is away.
+// fresh waits for an answer that is not stale: on a busy machine, the database may briefly count as away.
 func (r *replicated) fresh(t *testing.T, path string) (a answer) {
 	t.Helper()
 	dbtest.Eventually(t, "the database answers "+path, func(context.Context) bool {
@@ -141,7 +141,7 @@ func (r *replicated) fresh(t *testing.T, path string) (a answer) {
 	return a
 }
 
-// Without its primary a replica answers questions, and says of an order that it does not know only that.
+// Without its primary, a replica answers questions. For an order it does not know, it only says that it may lag.
 func TestReplicaWithoutPrimary(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t)
@@ -182,7 +182,7 @@ func TestReplicaWithoutPrimary(t *testing.T) {
 	}
 }
 
-// Without its replica the primary answers questions. When both are away, kept answers are stale.
+// Without its replica, the primary answers questions. With both away, cached answers are stale.
 func TestPrimaryWithoutReplica(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t)
@@ -200,7 +200,7 @@ func TestPrimaryWithoutReplica(t *testing.T) {
 	r.awaitHealth(t, func(h healthBody) bool {
 		return h.Status == "healthy" && h.Primary.Connected && h.Primary.Answers && h.Replica == nil
 	})
-	// What the primary builds now is in the next answer.
+	// A new build on the primary is in the next answer.
 	if _, err := builds.Run(t.Context(), r.pool, builds.Options{Settings: builds.DefaultSettings(), Keep: 5, Full: true}); err != nil {
 		t.Fatal(err)
 	}

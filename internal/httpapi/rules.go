@@ -13,7 +13,7 @@ import (
 
 const rulesPath = "/api/v1/rules"
 
-// The bounds and defaults in the tags are those of package rules; a test compares them.
+// A test compares the limits and defaults in the tags with those of package rules.
 type (
 	rulesInput struct {
 		strictQuery

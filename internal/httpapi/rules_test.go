@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/rules"
 )
 
-// ruled is a server, and a key to it.
+// ruled returns a server and a key to it.
 func ruled(t *testing.T, cfg Config) (*server, http.Header) {
 	t.Helper()
 	cfg.Pool = dbtest.New(t)
@@ -25,7 +25,7 @@ func ruled(t *testing.T, cfg Config) (*server, http.Header) {
 	return s, withKey(mustCreateKey(t, s.pool, "shop"))
 }
 
-// A rule is added, listed, ended, and stays in the list of all.
+// A rule is added, listed and ended, and stays in the list of all rules.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	s, key := ruled(t, Config{})
@@ -92,7 +92,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// What is changed is signed with the key that changed it.
+// Changes are signed with the name of the key.
 func TestRulesAreSigned(t *testing.T) {
 	t.Parallel()
 	s, shop := ruled(t, Config{})
@@ -110,8 +110,8 @@ func TestRuleProblems(t *testing.T) {
 	tests := []struct {
 		name, method, path, body string
 		status                   int
-		locations                []string // of the fields at fault, all of them
-		detail                   string   // a part of it
+		locations                []string // of all invalid fields
+		detail                   string   // substring
 	}{
 		{
 			"every field of the wrong kind", http.MethodPost, "", `{"kind":"boost","item":1,"items":"PID","reason":null,"valid_from":"yesterday","valid_until":5,"Kind":"hide","author":"me"}`,
@@ -175,7 +175,7 @@ func TestRuleProblems(t *testing.T) {
 	problemDetail(t, a, http.StatusUnsupportedMediaType)
 }
 
-// What is served fits the schema of its status.
+// Responses fit the schema of their status.
 func TestRulesFitTheDocument(t *testing.T) {
 	t.Parallel()
 	s, key := ruled(t, Config{})
@@ -201,7 +201,7 @@ func TestRulesFitTheDocument(t *testing.T) {
 	}
 }
 
-// A list does not break at what only SQL can say.
+// The list tolerates rules that only SQL can create.
 func TestRulesOfSQL(t *testing.T) {
 	t.Parallel()
 	s, key := ruled(t, Config{})

@@ -10,7 +10,8 @@ import (
 	"github.com/alsobought/alsobought/internal/rules"
 )
 
-// A rule changes the next answer to every question, says so, and is gone from it when it is ended, to the byte.
+// A rule changes the next answer to every question, which names it. Once it ends, answers are the same as before, byte
+// for byte.
 func TestRulesTakeEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -55,7 +56,7 @@ func TestRulesTakeEffectAtOnce(t *testing.T) {
 	}
 }
 
-// An older build answers as long as it is kept.
+// Past builds answer until they are pruned.
 func TestOlderBuild(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The limits of a connection. Those of a request's time are looser than any Config.Timeout should be, because a read deadline that passes
-// cancels the request it belongs to.
+// Limits of a connection. Those that include a request's time exceed any sensible Config.Timeout, because an expired
+// read deadline cancels the request.
 const (
 	headerTimeout = 5 * time.Second
 	bodyTimeout   = 5 * time.Second // of a body alone
@@ -21,10 +21,10 @@ const (
 	maxHeader     = 64 << 10
 )
 
-// Serve answers requests on listener until ctx ends. Then /readyz says so, for DrainDelay everything else goes on, and after that nobody new
-// is let in while the requests that run come to their end, within Drain. It closes listener.
+// Serve answers requests on listener until ctx ends. Then /readyz fails, and after DrainDelay it stops accepting
+// requests and waits up to Drain for running ones. It closes listener.
 //
-// Errors: of the listener; one that says that requests were cut off.
+// Errors: those of the listener; an error if running requests were cut off.
 func (a *API) Serve(ctx context.Context, listener net.Listener) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -40,7 +40,7 @@ func (a *API) Serve(ctx context.Context, listener net.Listener) error {
 	return serveConnections(serving, listener, a, a.crowd, a.Config)
 }
 
-// serveConnections answers by any handler. Of the config it needs the logger and Drain.
+// serveConnections serves any handler. Of cfg, it uses Logger and Drain.
 func serveConnections(ctx context.Context, listener net.Listener, handler http.Handler, crowd *crowd, cfg Config) error {
 	server := &http.Server{
 		Handler:           attend(handler),
@@ -64,7 +64,7 @@ func serveConnections(ctx context.Context, listener net.Listener, handler http.H
 	defer cancel()
 	err := server.Shutdown(stopCtx)
 	if err != nil {
-		cut := crowd.answering() // or only clients that never came to the end of a request
+		cut := crowd.answering() // otherwise, only unfinished requests were cut off
 		if err = server.Close(); cut {
 			err = errors.Join(fmt.Errorf("requests still running after %s were cut off: raise --drain to give them longer", cfg.Drain), err)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// A request that runs when the end comes is answered; then nobody listens, and Serve has no error.
+// On shutdown, a running request is answered. Then nothing listens, and Serve returns nil.
 func TestServeEndsWithItsRequests(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -84,7 +84,7 @@ func TestServeSaysThatItCannot(t *testing.T) {
 	}
 }
 
-// Headers beyond all need are refused before they are kept.
+// Oversized headers are refused before they are stored.
 func TestServeLimitsHeaders(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -111,7 +111,7 @@ func TestServeLimitsHeaders(t *testing.T) {
 	}
 }
 
-// One line per request: the route and not the path, and no error where there was none.
+// Each request logs one line, with the route instead of the path, and without an error unless there was one.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -182,7 +182,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// A panic is a 500 while there is no answer yet; half an answer is cut off, so that nobody takes it for a whole one.
+// A panic before the answer begins is a 500. A partial answer is cut off, so that it does not look complete.
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	log := newLogbook()
@@ -242,7 +242,7 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// The zero Config is a sane one.
+// The zero Config gets sensible defaults.
 func TestConfigDefaults(t *testing.T) {
 	t.Parallel()
 	c := Config{}.withDefaults()

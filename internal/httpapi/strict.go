@@ -11,14 +11,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth is how deep a body may be nested: three times what any route has use for.
+// maxDepth is the maximum nesting of a body, three times what any route needs.
 const maxDepth = 12
 
-// strict finds what encoding/json overlooks in a body: names given twice, text that is not UTF-8, and depth beyond use. Of a body that is
-// no JSON at all it says nothing: huma does.
+// strict finds what encoding/json ignores in a body: duplicate names, invalid UTF-8, and excessive nesting. It ignores
+// invalid JSON, which huma reports.
 func strict(body []byte) *huma.ErrorModel {
 	if openers := bytes.Count(body, []byte("[")) + bytes.Count(body, []byte("{")); openers <= maxDepth && jsontext.Value(body).IsValid() {
-		return nil // nearly all bodies, and without a look at each token
+		return nil // nearly all bodies: no need to scan tokens
 	}
 	decoder := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
@@ -43,7 +43,7 @@ func strict(body []byte) *huma.ErrorModel {
 	}
 }
 
-// location is a JSON pointer as huma writes the place of a field. No more of the client's text is repeated than a name has use for.
+// location converts a JSON pointer to a location as huma writes it. It truncates what is longer than a name needs.
 func location(pointer jsontext.Pointer) string {
 	const most = 100
 	var b strings.Builder

@@ -12,7 +12,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// While builds come and go, every answer is wholly one build's: two that name the same build are equal to the byte.
+// While builds are switched, every answer comes from a single build: answers that name the same build are equal, byte
+// for byte.
 func TestBuildsSwitchBetweenAnswers(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -58,7 +59,7 @@ func TestBuildsSwitchBetweenAnswers(t *testing.T) {
 			}
 		})
 	}
-	// Every build changes every answer: one more order with one more item.
+	// Each build changes all answers: it adds an order with a new item.
 	const builds = 8
 	for i := range builds {
 		fill(t, pool, csvOf(t, []string{fmt.Sprint(i + 1), "PID"}, []string{fmt.Sprint(i + 1), "item 0"}, []string{fmt.Sprint(i + 1), fmt.Sprint("item ", i+1)}))
@@ -77,7 +78,7 @@ func TestBuildsSwitchBetweenAnswers(t *testing.T) {
 	t.Logf("%d different answers of %d builds", len(seen), builds+1)
 }
 
-// ofBuild is an answer without what is not of its build: the newest orders of a pair are those that are there now.
+// ofBuild removes what does not depend on the build: the newest orders of a pair are the current ones.
 func ofBuild(a answer) []byte {
 	before, rest, found := bytes.Cut(a.body, []byte(`"newest_orders":[`))
 	if !found {
@@ -87,7 +88,7 @@ func ofBuild(a answer) []byte {
 	return slices.Concat(before, after)
 }
 
-// buildOf finds the build in an envelope or an explanation.
+// buildOf returns the build id of an answer or an explanation.
 func buildOf(t *testing.T, a answer) (id int64) {
 	t.Helper()
 	_, rest, _ := strings.Cut(string(a.body), `"build_id":`)

@@ -11,18 +11,18 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// upstream is a server of PostgreSQL: the primary, or the replica that questions go to.
+// upstream is a PostgreSQL server: the primary, or the replica for questions.
 type upstream struct {
-	name        string // in the log
+	name        string // for the log
 	pool        pg.Database
 	probe       *probe
 	answers     *recommend.Cache
-	recommender *recommend.Recommender // for what is not kept
+	recommender *recommend.Recommender // for answers that are not cached
 	absent      atomic.Pointer[absence]
 }
 
-// absence is the state of a database that was looked for and not found. While it lasts nobody is kept waiting: what is kept is answered, and
-// the rest refused, until somebody who looks all the time finds it again.
+// absence is the state of a database that a check found missing. Meanwhile no request waits: cached answers are served,
+// others refused, until a background check finds it again.
 type absence struct{ since time.Time }
 
 func newUpstream(name string, pool pg.Database, answers *recommend.Cache) *upstream {
@@ -31,7 +31,7 @@ func newUpstream(name string, pool pg.Database, answers *recommend.Cache) *upstr
 
 func (u *upstream) isAway() bool { return u.absent.Load() != nil }
 
-// connect makes the upstreams of the config. Both keep answers in one place: what they are kept by says what they are made from.
+// connect creates the upstreams of the config. They share cached answers, whose keys identify the data.
 func (a *API) connect() {
 	a.primary = newUpstream("database", a.Pool, recommend.NewCache(a.Pool, a.CacheBytes))
 	a.reads = a.primary
@@ -43,7 +43,7 @@ func (a *API) connect() {
 	}
 }
 
-// lookedAway looks for the database and reports whether it is away.
+// lookedAway checks the database and reports whether it is away.
 func (a *API) lookedAway(ctx context.Context, u *upstream) bool {
 	seen := u.probe.look(ctx)
 	if seen.connected {
@@ -57,7 +57,7 @@ func (a *API) lookedAway(ctx context.Context, u *upstream) bool {
 	return true
 }
 
-// allLookedAway looks for all of them at the same time.
+// allLookedAway checks all databases concurrently.
 func (a *API) allLookedAway(ctx context.Context, us []*upstream) bool {
 	var there atomic.Bool
 	var looks sync.WaitGroup
@@ -72,7 +72,7 @@ func (a *API) allLookedAway(ctx context.Context, us []*upstream) bool {
 	return !there.Load()
 }
 
-// await looks until the database is back.
+// await polls until the database is back.
 func (a *API) await(u *upstream) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -85,14 +85,14 @@ func (a *API) await(u *upstream) {
 		if !u.probe.look(a.life).connected {
 			continue
 		}
-		u.pool.Reset() // of its connections, some may not know yet that they are none
+		u.pool.Reset() // some connections may be dead without knowing
 		was := u.absent.Swap(nil)
 		a.Logger.InfoContext(a.life, u.name+" is back", slog.Duration("away", time.Since(was.since))) //nolint:sloglint // see above
 		return
 	}
 }
 
-// on gives what is asked of one of two upstreams its time: none while that one is away.
+// on limits the time of a query to one of two upstreams. The context is already canceled if that one is away.
 func (a *API) on(ctx context.Context, u *upstream) (context.Context, func()) {
 	if u == nil || len(a.upstreams) == 1 {
 		return ctx, func() {}
@@ -100,7 +100,8 @@ func (a *API) on(ctx context.Context, u *upstream) (context.Context, func()) {
 	return a.patience(ctx, u)
 }
 
-// read asks the replica, and the primary where that is away, or had to cancel the question to follow it. unanswered: nobody has answered.
+// read asks the replica, or the primary if the replica is away or canceled the query because of a recovery conflict.
+// unanswered reports that none answered.
 func read[T any](ctx context.Context, a *API, ask func(context.Context, *upstream) (T, error)) (value T, unanswered bool, err error) {
 	unanswered, err = true, errAway
 	for _, u := range a.upstreams {
@@ -121,7 +122,7 @@ func read[T any](ctx context.Context, a *API, ask func(context.Context, *upstrea
 	return value, unanswered, err
 }
 
-// reading is the database that answers questions now.
+// reading returns the database that currently answers questions.
 func (a *API) reading() pg.Database {
 	if a.reads.isAway() {
 		return a.primary.pool

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"crypto/sha256"
-	_ "embed" // the widget
+	_ "embed" // widget.min.js
 	"encoding/hex"
 	"net/http"
 
@@ -11,15 +11,15 @@ import (
 
 const widgetPath = "/widget.js"
 
-// widgetJS is made of widget.js by `make generate`.
+// widgetJS is generated from widget.js by `make generate`.
 //
 //go:embed widget.min.js
 var widgetJS []byte
 
-// widgetCache lets browsers keep the widget for an hour, and ask whether it is still the same after that.
+// widgetCache lets browsers cache the widget for an hour before they revalidate.
 const widgetCache = "public, max-age=3600"
 
-// widget serves the web component that shows recommendations in other people's pages.
+// widget serves the web component that shows recommendations on other sites' pages.
 func (a *API) widget() {
 	sum := sha256.Sum256(widgetJS)
 	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
@@ -53,6 +53,6 @@ func (a *API) widget() {
 			return
 		}
 		h.Set("Content-Type", "text/javascript; charset=utf-8")
-		_, _ = w.Write(widgetJS) // a client that is gone
+		_, _ = w.Write(widgetJS) // fails only if the client disconnected
 	})
 }

@@ -24,7 +24,7 @@ import (
 
 var pictures = flag.String("pictures", "", "a directory for screenshots of the widget")
 
-// maxWidget is what the widget may weigh on the wire, uncompressed.
+// maxWidget is the maximum size of the widget in bytes, uncompressed.
 const maxWidget = 3 << 10
 
 func TestWidgetIsServed(t *testing.T) {
@@ -53,17 +53,17 @@ func TestWidgetIsServed(t *testing.T) {
 	}
 }
 
-// hostile is a name that would run if it were read as HTML, as a URL or as part of one.
+// hostile is a name that would run as code if it were interpreted as HTML, as a URL or as part of one.
 const hostile = `"><img src=x onerror="document.title='run'"><script>document.title='run'</script> a/b?c=d#e&amp; {item} $& ünï`
 
-// shopPage is a page of another origin, under a policy that allows the widget's server and nothing inline.
+// shopPage is a page of another origin whose policy allows the widget's server and nothing inline.
 type shopPage struct {
 	*httptest.Server
 
 	api *server
 }
 
-// newShop serves pages whose body is in the query, and an API that lets them ask.
+// newShop serves pages whose body is in the query, and an API that allows their origin.
 func newShop(t *testing.T) *shopPage {
 	t.Helper()
 	shop := new(shopPage)
@@ -113,24 +113,24 @@ func (p *shopPage) page(w http.ResponseWriter, r *http.Request) {
 
 const script = `<script async src="API/widget.js"></script>`
 
-// open shows the page of a body in a browser.
+// open opens the page of a body in a browser.
 func (p *shopPage) open(t *testing.T, b *browsertest.Browser, body string) {
 	t.Helper()
 	b.Do(t, chromedp.Navigate(p.URL+"/?"+url.Values{"body": {body}}.Encode()))
 }
 
-// shadow is an expression of what is inside the n-th widget.
+// shadow is a JavaScript expression for something inside the n-th widget.
 func shadow(n int, rest string) string {
 	return fmt.Sprintf("document.querySelectorAll('also-bought')[%d]?.shadowRoot?.%s", n, rest)
 }
 
-// texts are those of the parts that have a name, in the n-th widget.
+// texts returns the texts of the named parts of the n-th widget.
 func texts(t *testing.T, b *browsertest.Browser, n int, part string) []string {
 	t.Helper()
 	return browsertest.Eval[[]string](t, b, "[..."+shadow(n, fmt.Sprintf("querySelectorAll('[part=%s]')", part))+"].map((e) => e.textContent)")
 }
 
-// asked are the questions that the page's widgets have had an answer to, answered whether there were n.
+// asked is the list of finished API requests of the page. answered checks that there are at least n.
 const asked = "performance.getEntriesByType('resource').filter((e) => e.name.includes('/api/v1/') && e.responseEnd > 0)"
 
 func answered(n int) string { return fmt.Sprintf("%s.length >= %d", asked, n) }
@@ -139,7 +139,7 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 	t.Parallel()
 	shop := newShop(t)
 	b := browsertest.New(t, strings.TrimPrefix(shop.URL, "http://"), strings.TrimPrefix(shop.api.URL, "http://"))
-	b.Expect("nothing.png") // the picture that is not there
+	b.Expect("nothing.png") // a missing picture
 	b.Expect("404")         // an unknown item
 	b.Expect("elsewhere.example")
 
@@ -213,7 +213,7 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 		if roles != "Customers also bought|list|" {
 			t.Errorf("%q", roles)
 		}
-		// The page stays where it is, so that it can be asked what it heard.
+		// Stay on the page, to check what it received.
 		browsertest.Eval[bool](t, b, `(addEventListener("click", (e) => e.preventDefault()), true)`)
 		b.Do(t, chromedp.KeyEvent("\r"))
 		b.Until(t, `globalThis.clicked == "also-bought 2 Beans"`)
@@ -240,14 +240,15 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 		if got := browsertest.Eval[int](t, b, asked+".at(-1).responseStatus"); got != http.StatusServiceUnavailable {
 			t.Errorf("status %d", got)
 		}
-		browsertest.Eval[bool](t, b, "new Promise((done) => setTimeout(done, 50, true))") // what it would show, it would show now
+		// Wait for anything that is yet to show.
+		browsertest.Eval[bool](t, b, "new Promise((done) => setTimeout(done, 50, true))")
 		if got := browsertest.Eval[int](t, b, shadow(0, "childNodes.length")); got != 0 {
 			t.Error("an error is shown")
 		}
 	})
 }
 
-// pictures are for people to look at: go test -run Widget -pictures DIRECTORY.
+// pictures writes screenshots for people to look at: go test -run Widget -pictures DIRECTORY.
 func (p *shopPage) pictures(t *testing.T, b *browsertest.Browser) {
 	t.Helper()
 	if *pictures == "" {

@@ -1,9 +1,8 @@
-// Package mcp lets language models query alsobought: it is a Model Context Protocol server with read-only
-// tools.
+// Package mcp lets language models query alsobought: it is a Model Context Protocol server with read-only tools.
 //
-// Every answer comes from package recommend or the audit tables, as the same JSON as the API and the command
-// line, once as structured content and once as text. The package ranks nothing and knows neither HTTP statuses
-// nor terminals: whoever serves it words the errors that do not concern a question.
+// Answers come from package recommend and the audit tables, in the same JSON as the API and the command line, both as
+// structured content and as text. The package ranks nothing and knows neither HTTP statuses nor terminals:
+// Config.Around words all errors that are not about a call's arguments.
 package mcp
 
 import (
@@ -25,13 +24,13 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// Config of a server.
+// Config configures a server.
 type Config struct {
-	Database db.DBTX // a pool: tools may be called concurrently
-	Version  string  // program version reported to clients
+	Database db.DBTX // a pool: tools are called concurrently
+	Version  string  // reported to clients
 
-	// Around wraps each call. It may limit the context that it passes to call. Its error, one line, is sent to
-	// the client.
+	// Around wraps each call. It may limit the context it passes to call. The client sees its error, which must be one
+	// line.
 	Around func(ctx context.Context, call func(context.Context) error) error
 }
 
@@ -40,8 +39,8 @@ const instructions = "Answers from the orders of one shop: what sells most, what
 	"Item names must match the orders exactly; use popular to find them. " +
 	"Every answer comes from one build, a count of the orders at one point in time."
 
-// Serve serves one client on in and out until in ends, which is not an error, or ctx does. It writes nothing
-// but the protocol to out.
+// Serve serves one client until in ends, which is not an error, or ctx is done. It writes only protocol messages to
+// out.
 func Serve(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	err := newServer(cfg).Run(ctx, &mcp.IOTransport{Reader: io.NopCloser(in), Writer: unclosed{out}})
 	if err != nil {
@@ -50,21 +49,20 @@ func Serve(ctx context.Context, cfg Config, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// unclosed is a writer that we must not close.
+// unclosed keeps the transport from closing a writer.
 type unclosed struct{ io.Writer }
 
 // Close does nothing.
 func (unclosed) Close() error { return nil }
 
-// Handler serves streamable HTTP, one message per request, without sessions: any server may answer any request.
-// The caller has to authenticate clients and limit request bodies.
+// Handler serves stateless streamable HTTP, one message per request, so that any server may answer any request. The
+// caller must authenticate clients and limit request bodies.
 func Handler(cfg Config) http.Handler {
 	server := newServer(cfg)
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
 		Stateless:    true,
 		JSONResponse: true,
-		// The protection is meant for servers without keys and would refuse requests from a proxy on the same
-		// machine.
+		// The protection is for servers without authentication. It would refuse a proxy on the same machine.
 		DisableLocalhostProtection: true,
 	})
 }
@@ -72,7 +70,7 @@ func Handler(cfg Config) http.Handler {
 func newServer(cfg Config) *mcp.Server {
 	s := mcp.NewServer(&mcp.Implementation{Name: "alsobought", Version: cfg.Version}, &mcp.ServerOptions{
 		Instructions: instructions,
-		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}, // no logging, and the list never changes
+		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}, // no logging; the list never changes
 	})
 	t := tools{recommend.New(cfg.Database), db.New(cfg.Database)}
 	add(s, cfg, popularTool, t.popular)
@@ -84,8 +82,8 @@ func newServer(cfg Config) *mcp.Server {
 	return s
 }
 
-// add adds a tool with arguments In and answer Out. Arguments are checked here and by package recommend instead
-// of by their schema, whose errors are hard to read.
+// add adds a tool with arguments In and answer Out. The SDK does not check arguments against the schema, because its
+// errors are hard to read: arguments and package recommend check them.
 func add[In, Out any](s *mcp.Server, cfg Config, tool mcp.Tool, answer func(context.Context, In) (Out, error)) {
 	tool.Annotations = &mcp.ToolAnnotations{ReadOnlyHint: true, IdempotentHint: true, OpenWorldHint: new(bool)}
 	tool.InputSchema, tool.OutputSchema = inputSchema[In](), schemaOf[Out]()
@@ -114,7 +112,7 @@ func add[In, Out any](s *mcp.Server, cfg Config, tool mcp.Tool, answer func(cont
 	})
 }
 
-// arguments decodes the arguments of a call. Unknown and repeated ones are errors.
+// arguments decodes the arguments of a call. Unknown and duplicate ones are errors.
 func arguments[In any](given json.RawMessage) (in In, err error) {
 	if len(given) == 0 {
 		given = json.RawMessage("{}")
@@ -136,7 +134,7 @@ func arguments[In any](given json.RawMessage) (in In, err error) {
 	return in, nil
 }
 
-// encode encodes an answer like the API and the command line.
+// encode encodes an answer like the API and the command line do.
 func encode(answer any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -147,13 +145,13 @@ func encode(answer any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// schemaOf returns the JSON schema of a type.
+// schemaOf returns the JSON schema of a type, and panics if it has none.
 func schemaOf[T any]() *jsonschema.Schema {
 	schema, err := jsonschema.For[T](&jsonschema.ForOptions{
 		TypeSchemas: map[reflect.Type]*jsonschema.Schema{reflect.TypeFor[json.RawMessage](): {}}, // any JSON
 	})
 	if err != nil {
-		panic(err) // T has no schema
+		panic(err)
 	}
 	return schema
 }

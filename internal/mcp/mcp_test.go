@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 const orders = "order_id,item_name,ordered_at\n1,bread,2026-01-01\n1,butter,2026-01-01\n2,bread,2026-01-02\n2,butter,2026-01-02\n" +
 	"2,jam <red> & co,2026-01-02\n3,tea,2026-01-03\n3,milk,2026-01-03\n4,bread,2026-01-04\n4,milk,2026-01-04\n"
 
-// counted returns a database with the orders and a build.
+// counted returns a database with orders and one build.
 func counted(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -39,7 +39,7 @@ func counted(t *testing.T) *pg.Pool {
 	return pool
 }
 
-// connect returns a client of a server on the database.
+// connect returns a client of an in-process server on the database.
 func connect(t *testing.T, pool *pg.Pool) *mcp.ClientSession {
 	t.Helper()
 	server := newServer(Config{
@@ -63,7 +63,7 @@ func connect(t *testing.T, pool *pg.Pool) *mcp.ClientSession {
 	return client
 }
 
-// call returns the text of the answer and its structured content.
+// call returns an answer as text and as structured content.
 func call(t *testing.T, client *mcp.ClientSession, tool, arguments string) (text string, structured any, failed bool) {
 	t.Helper()
 	params := &mcp.CallToolParams{Name: tool}
@@ -80,8 +80,8 @@ func call(t *testing.T, client *mcp.ClientSession, tool, arguments string) (text
 	return result.Content[0].(*mcp.TextContent).Text, result.StructuredContent, result.IsError
 }
 
-// TestAnswers: each tool returns the answer of package recommend or of the audit, byte for byte as text and
-// equal as structured content, and it matches the tool's schema.
+// Each tool's answer is that of package recommend or the audit tables, byte for byte as text and equal as structured
+// content, and matches the tool's schema.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	pool := counted(t)
@@ -150,7 +150,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// outputSchemas returns the output schemas of the tools, as a client sees them.
+// outputSchemas returns the output schemas that the server lists, by tool.
 func outputSchemas(t *testing.T, client *mcp.ClientSession) map[string]*jsonschema.Resolved {
 	t.Helper()
 	list, err := client.ListTools(t.Context(), nil)
@@ -181,8 +181,7 @@ func resolved(t *testing.T, seen any) *jsonschema.Resolved {
 	return r
 }
 
-// TestWrongCalls: invalid calls are tool errors of one line that a model can act on, and the next call is
-// answered.
+// Invalid calls return one-line tool errors that a model can act on, and the next call succeeds.
 func TestWrongCalls(t *testing.T) {
 	t.Parallel()
 	client := connect(t, counted(t))
@@ -228,7 +227,7 @@ func TestNoBuild(t *testing.T) {
 	}
 }
 
-// TestTools: a client sees six read-only tools with the bounds of package recommend.
+// Clients see six read-only tools with the limits of package recommend.
 func TestTools(t *testing.T) {
 	t.Parallel()
 	list, err := connect(t, nil).ListTools(t.Context(), nil)

@@ -58,8 +58,8 @@ var (
 	}
 )
 
-// The arguments of the tools. Zero values count as absent, because models like to fill in what they do not
-// need. inputSchema adds the bounds.
+// Arguments of the tools. Zero values count as absent, because models tend to fill in what they do not need.
+// inputSchema adds the limits.
 type (
 	filter struct {
 		Exclude  []string `json:"exclude,omitempty" jsonschema:"Items not to recommend, by their exact names."`
@@ -106,7 +106,7 @@ type (
 	}
 )
 
-// inputSchema returns the schema of the arguments, with their bounds.
+// inputSchema returns the schema of the arguments, with their limits.
 func inputSchema[In any]() *jsonschema.Schema {
 	schema := schemaOf[In]()
 	for name, argument := range schema.Properties {
@@ -176,7 +176,7 @@ func (t tools) explain(ctx context.Context, in explainArguments) (recommend.Expl
 	return t.recommender.Explain(ctx, in.Item, in.Other, in.BuildID)
 }
 
-// The lists are objects, because the protocol requires structured content to be one.
+// Lists are wrapped in objects, because the protocol requires structured content to be an object.
 type (
 	loadList struct {
 		Loads []db.Load `json:"loads"`
@@ -218,7 +218,7 @@ func (in listArguments) limit() (int32, error) {
 	return in.Limit, nil
 }
 
-// named refuses a missing name; package recommend would report it as unknown.
+// named refuses an empty name, which package recommend would report as an unknown item.
 func named(argument, name string) error {
 	if name == "" {
 		return &recommend.InvalidError{Field: argument, Problem: "is missing: name an item"}

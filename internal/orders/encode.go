@@ -16,19 +16,19 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// format is what encode writes; its keys are those that orderfile finds by itself.
+// format is what encode writes. Package orderfile recognizes its keys without further options.
 var format = orderfile.Options{Options: datafile.Options{Format: datafile.JSONLines}}
 
-// mostProblems is how many an InvalidError names.
+// mostProblems is how many problems an InvalidError lists.
 const mostProblems = 20
 
-// InvalidError says what is wrong with orders, by their places.
+// InvalidError lists what is wrong with orders.
 type InvalidError []InvalidField
 
-// InvalidField is one thing that is wrong.
+// InvalidField is one problem of an order.
 type InvalidField struct {
-	Order   int    // its place, from 0; -1 for all of them
-	Field   string // of the order: items[0].quantity
+	Order   int    // index from 0; -1: all orders
+	Field   string // path in the order, e.g. items[0].quantity
 	Problem string
 }
 
@@ -66,7 +66,7 @@ func encode(orders []Order) ([]byte, error) {
 		if len(o.Items) == 0 || len(o.Items) > MostItems {
 			return nil, InvalidError{{i, "items", fmt.Sprintf("are %d: send 1 to %d", len(o.Items), MostItems)}}
 		}
-		// A file's times are left out when none can be read; of an order, that would hide a mistake.
+		// In files, unreadable times are dropped. In a single order, that would hide a mistake.
 		if t := o.OrderedAt; t != nil && (t.IsZero() || t.UTC().Year() < 1 || t.UTC().Year() > 9999) {
 			return nil, InvalidError{{i, "ordered_at", "is no time of an order: years run from 1 to 9999"}}
 		}
@@ -82,7 +82,7 @@ func encode(orders []Order) ([]byte, error) {
 	return written(lines...)
 }
 
-// encodeReturn writes what is taken back of an order that is there: all of it, or items that it has.
+// encodeReturn writes a return of items of a stored order, or its cancellation if items is empty.
 func encodeReturn(order Stored, items []Item) ([]byte, error) {
 	if len(items) == 0 {
 		return written(orderLine{ID: order.OrderID, Status: "cancelled", Items: []itemLine{}})
@@ -128,7 +128,7 @@ func written(lines ...orderLine) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// check reads the lines of so many orders as a load will, and returns the ids that it will see. What a load would reject is an InvalidError.
+// check reads lines like a load does and returns the order ids. What a load would reject is an InvalidError.
 func check(lines []byte, orders int) ([]string, error) {
 	reader, err := orderfile.Open(bytes.NewReader(lines), format)
 	if err != nil {
@@ -156,7 +156,7 @@ func check(lines []byte, orders int) ([]string, error) {
 			ids[at-1] = line.Order
 		} else {
 			f := InvalidField{int(at) - 1, field(reject.Reason, item), reject.Detail}
-			if len(wrong) == 0 || wrong[len(wrong)-1] != f { // what is wrong with an order is so for each of its items
+			if len(wrong) == 0 || wrong[len(wrong)-1] != f { // order-level problems repeat for each item
 				wrong = append(wrong, f)
 			}
 		}
@@ -177,7 +177,7 @@ func field(reason datafile.Reason, item int) string {
 		return fmt.Sprintf("items[%d].name", item)
 	case orderfile.BadQuantity:
 		return fmt.Sprintf("items[%d].quantity", item)
-	default: // may be of the order or of the item: the detail says of which
+	default: // the order's or the item's: the detail says which
 		return fmt.Sprintf("items[%d]", item)
 	}
 }

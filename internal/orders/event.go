@@ -11,12 +11,12 @@ import (
 	"github.com/alsobought/alsobought/db"
 )
 
-// Event is the state of an order as a shop tells it, whole or the items that changed.
+// Event is the state of an order as a shop reports it: all items, or only those that changed.
 type Event struct {
-	Shop        string    // whose ids these are
-	ShopOrderID string    // the order's id inside the shop's software
+	Shop        string    // namespace of the ids
+	ShopOrderID string    // id inside the shop's software
 	At          time.Time // when the order was in this state
-	ID          string    // as people know it; "": the one that came with an earlier event
+	ID          string    // order number for people; "": that of an earlier event
 	Cancelled   bool      // the whole order
 
 	OrderedAt  *time.Time
@@ -24,23 +24,23 @@ type Event struct {
 	Items      []EventItem
 }
 
-// EventItem is an item of the order.
+// EventItem is an item of an event.
 type EventItem struct {
 	Name     string
 	Quantity float64 // as ordered
-	Returned float64 // of these so far
+	Returned float64 // so far
 }
 
-// Take loads the state of an order that a shop tells, and returns when it is durable. Events may come twice and in any order: one that is
-// older than what was taken is stale, and changes nothing.
+// Take loads the state of an order that a shop reports, and returns when it is durable. Events may be repeated and come
+// in any order: one older than the stored state is stale and changes nothing.
 //
-// Errors: InvalidError, database errors; after one of those, the event may be taken or not, and should be sent again.
+// Errors: InvalidError, database errors. After a database error, the event may have been stored; send it again.
 func (t *Taker) Take(ctx context.Context, sender Sender, e Event) (receipt Receipt, stale bool, err error) {
 	c := call{sender: sender, event: &e}
 	if e.ID == "" {
 		e.ID, err = db.New(t.pool).ShopOrderFind(ctx, e.Shop, e.ShopOrderID)
 		if errors.Is(err, pgx.ErrNoRows) {
-			// What is taken back of an order that nobody told of is kept in the audit, under the id that we have.
+			// Returns for an unknown order are kept in the audit under the only id we have.
 			e.ID, c.event, err = e.ShopOrderID, nil, nil
 		}
 		if err != nil {
@@ -57,7 +57,7 @@ func (t *Taker) Take(ctx context.Context, sender Sender, e Event) (receipt Recei
 	return r.receipt, r.stale, r.err
 }
 
-// encodeEvent writes the state of an order as a JSON line; of one that is not known, what is taken back.
+// encodeEvent writes the state of an order as a JSON line. Of an unknown order, it writes only the returns.
 func encodeEvent(e Event, known bool) (text []byte, ids []string, err error) {
 	line := orderLine{ID: e.ID, OrderedAt: e.OrderedAt, CustomerID: e.CustomerID, Items: []itemLine{}}
 	if e.Cancelled {
@@ -65,7 +65,7 @@ func encodeEvent(e Event, known bool) (text []byte, ids []string, err error) {
 	}
 	for _, item := range e.Items {
 		if item.Quantity <= 0 {
-			continue // a place that the shop keeps for an item that was taken off
+			continue // the shop keeps the line of a removed item
 		}
 		l := itemLine{Name: item.Name, Quantity: number(&item.Quantity, "", "")}
 		switch {

@@ -1,7 +1,7 @@
-// Package orders takes orders one by one, as they happen, and gives them back.
+// Package orders adds, reads, cancels and deletes single orders as they happen.
 //
-// Orders that arrive at the same time share a load, so that each is audited and can be reverted like the lines of a file, and costs a part
-// of a commit. What an order may be is what package orderfile takes. The package knows no HTTP.
+// Orders that arrive at the same time share a load and thus the cost of a commit. Like the lines of a file, each is
+// audited and can be reverted. Package orderfile defines what a valid order is. The package knows nothing of HTTP.
 package orders
 
 import (
@@ -23,19 +23,19 @@ import (
 )
 
 const (
-	// Most is how many orders one call of Add takes.
+	// Most is the maximum number of orders per call of Add.
 	Most = 1000
-	// MostItems is how many items one of them may have.
+	// MostItems is the maximum number of items per order.
 	MostItems = 1000
 )
 
-// Errors of the package, beside InvalidError.
+// Errors of the package, besides InvalidError.
 var (
 	ErrNotFound  = load.ErrNotFound
 	ErrKeyReused = errors.New("this Idempotency-Key was used with another body: use a new key for a new request")
 )
 
-// Order is one order as it arrives.
+// Order is an order to add.
 type Order struct {
 	ID         string
 	Items      []Item
@@ -43,25 +43,25 @@ type Order struct {
 	CustomerID string     // "": unknown
 }
 
-// Item is an item of an order. Repeats add up.
+// Item is an item of an order. Quantities of repeated names add up.
 type Item struct {
 	Name     string
-	Quantity *float64 // above 0, at most 6 decimals; nil is 1, or all that there are
+	Quantity *float64 // above 0, at most 6 decimals; nil: 1 or, in a return, all
 }
 
-// Sender is who sent orders, for the audit. Calls with an equal Sender may share a load.
+// Sender identifies who sent orders, for the audit. Calls with equal Senders may share a load.
 type Sender struct {
 	Source string // of the load
-	Name   string // loaded_by
+	Name   string // loaded_by of the load
 }
 
-// Receipt says what became of a call.
+// Receipt is the result of a call.
 type Receipt struct {
 	LoadID int64          `json:"load_id" doc:"The load that the orders are part of, for the audit."`
 	Orders []OrderReceipt `json:"orders" doc:"What became of each order, in the order of the request."`
 }
 
-// OrderReceipt says what became of one order.
+// OrderReceipt is the result for one order.
 type OrderReceipt struct {
 	OrderID    string `json:"order_id"`
 	Status     Status `json:"status" enum:"added,known" doc:"known: an order of this id was there. Lines that it did not have were added to it."`
@@ -71,7 +71,6 @@ type OrderReceipt struct {
 // Status of an order in a receipt.
 type Status string
 
-// The statuses.
 const (
 	Added Status = "added"
 	Known Status = "known"
@@ -82,14 +81,15 @@ func (r Receipt) Added() bool {
 	return slices.ContainsFunc(r.Orders, func(o OrderReceipt) bool { return o.Status == Added })
 }
 
-// Add loads orders, all or none of them, and returns when they are durable. An order whose id is known gets the lines that it did not have;
-// so a call may be repeated. A call with an idempotencyKey that the sender has used within a day returns the receipt of the first.
+// Add loads orders, all or none, and returns when they are durable. A known order gets the lines it does not have yet,
+// so calls may be repeated. If the sender used idempotencyKey within the last day, Add returns the receipt of that
+// call.
 //
-// Errors: InvalidError, ErrKeyReused, database errors. After one of the database, or when ctx ends, the orders may be loaded or not: repeat
-// the call.
+// Errors: InvalidError, ErrKeyReused, database errors. After a database error, or when ctx ends, the orders may have
+// been loaded; repeat the call.
 func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
 	c := call{sender: sender, key: idempotencyKey}
-	// The time of a request without one differs from its repeat's, and is no part of what it says.
+	// Hash before defaulting OrderedAt: a repeated request without a time must have the same hash.
 	said, err := encode(orders)
 	if err != nil {
 		return Receipt{}, err
@@ -132,10 +132,10 @@ func (t *Taker) earlier(ctx context.Context, c call) (receipt Receipt, err error
 	return receipt, nil
 }
 
-// Cancel takes back items of an order, or all of it without items, and returns what is left. The quantity of an item is how many were
-// returned so far in all; so a call may be repeated. An order that is added again afterwards counts again.
+// Cancel returns items of an order, or cancels all of it if items is empty, and returns what is left. An item's
+// quantity is the total returned so far, so calls may be repeated. A canceled order that is added again counts again.
 //
-// Errors: ErrNotFound, InvalidError, database errors; after one of those, repeat the call.
+// Errors: ErrNotFound, InvalidError, database errors. After a database error, repeat the call.
 func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []Item) (Stored, error) {
 	before, err := t.Get(ctx, id)
 	if err != nil {
@@ -152,7 +152,7 @@ func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []It
 	return t.Get(ctx, id)
 }
 
-// Stored is an order as the database has it.
+// Stored is an order in the database.
 type Stored struct {
 	OrderID    string       `json:"order_id"`
 	OrderedAt  *time.Time   `json:"ordered_at,omitempty"`
@@ -162,7 +162,7 @@ type Stored struct {
 	Pending    bool         `json:"pending" doc:"The active build has not counted the order as it is now."`
 }
 
-// StoredItem is a line of it.
+// StoredItem is a line of a stored order.
 type StoredItem struct {
 	Name     string  `json:"name"`
 	Quantity float64 `json:"quantity"`
@@ -171,7 +171,7 @@ type StoredItem struct {
 // Get returns an order, or ErrNotFound.
 func (t *Taker) Get(ctx context.Context, id string) (Stored, error) { return Get(ctx, t.pool, id) }
 
-// Get returns an order as the database has it, or ErrNotFound.
+// Get returns an order, or ErrNotFound.
 func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
 	row, err := db.New(database).OrderGet(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -187,8 +187,10 @@ func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
 	return s, nil
 }
 
-// Delete deletes an order for good, with all that loads and rejects say of it, and returns the row of the audit. Cancel is for orders that
-// did not come about. Errors: ErrNotFound, database errors.
+// Delete permanently deletes an order and all that loads and rejects say about it, and returns the audit row. For an
+// order that was not completed, use Cancel.
+//
+// Errors: ErrNotFound, database errors.
 func (t *Taker) Delete(ctx context.Context, id, reason, by string) (db.OrderDeletion, error) {
 	return load.DeleteOrders(ctx, t.pool, []string{id}, load.Deletion{Reason: reason, DeletedBy: by, Version: t.version})
 }

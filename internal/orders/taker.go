@@ -21,41 +21,41 @@ import (
 )
 
 const (
-	batchCalls   = 500 // that share a load
+	batchCalls   = 500 // per load
 	batchTimeout = 30 * time.Second
 )
 
-// Taker takes orders. It may be used by several goroutines at once.
+// Taker stores orders. It is safe for concurrent use.
 type Taker struct {
 	pool    *pgxpool.Pool
 	version string
 	calls   *batch.Batcher[call, result]
 }
 
-// call is one call of Add, Cancel or Take, checked.
+// call is a validated call of Add, Cancel or Take.
 type call struct {
 	sender Sender
 	ids    []string
 	lines  []byte // of JSON, one order each
-	key    string // for idempotency, or ""
+	key    string // idempotency key, or ""
 	hash   [sha256.Size]byte
-	event  *Event // of a shop, or nil
+	event  *Event // nil for Add and Cancel
 }
 
 type result struct {
 	receipt Receipt
-	stale   bool // an event that came too late
+	stale   bool // the event was stale
 	err     error
 }
 
-// NewTaker returns a Taker over a pool whose role may load. version is the program's, for the audit.
+// NewTaker returns a Taker on a pool whose role may load. version is the program version, for the audit.
 func NewTaker(pool *pgxpool.Pool, version string) *Taker {
 	t := &Taker{pool: pool, version: version}
 	t.calls = &batch.Batcher[call, result]{Workers: 1, Most: batchCalls, Timeout: batchTimeout, Do: t.load}
 	return t
 }
 
-// load makes loads of the calls.
+// load runs the calls in as few loads as possible.
 func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 	results := make([]result, len(calls))
 	var rest []int
@@ -71,7 +71,7 @@ func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 		}
 		receipts, err := t.loadOf(ctx, part)
 		if late, some := errors.AsType[staleError](err); some {
-			// Nothing was loaded. The others have another try without those.
+			// Nothing was loaded. Retry without the stale events.
 			for i, n := range together {
 				if results[n].stale = slices.Contains(late, i); !results[n].stale {
 					rest = append(rest, n)
@@ -88,8 +88,8 @@ func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 	return results, nil
 }
 
-// share chooses calls that make one load: those of one sender, and of each order the first. Rows of one load are taken together: the
-// quantities of a call and of its repeat would be added up.
+// share picks the calls that can share a load: those of the first call's sender, at most one per order. A load adds up
+// the quantities of all its rows, so a call and its repeat would be counted twice.
 func share(calls []call, rest []int) (together, others []int) {
 	first := calls[rest[0]]
 	taken := map[string]bool{}
@@ -107,12 +107,12 @@ func share(calls []call, rest []int) (together, others []int) {
 	return together, others
 }
 
-// staleError says which calls tell of a state that a later one has replaced, by their places.
+// staleError has the indexes of events older than the stored state.
 type staleError []int
 
 func (staleError) Error() string { return "events came too late" }
 
-// loadOf makes one load of calls of one sender.
+// loadOf runs calls of one sender as one load.
 func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
 	if err := lookForLater(ctx, db.New(t.pool), calls); err != nil {
 		return nil, err
@@ -139,15 +139,15 @@ func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
 	return receipts, err
 }
 
-// lookForLater returns a staleError for events that are late already, so that they are no failed load in the audit. Only noteEvents, which
-// holds the lock of merges, is sure of it.
+// lookForLater returns a staleError for events that are already stale, so that they do not become a failed load in the
+// audit. Only noteEvents, under the merge lock, is certain.
 func lookForLater(ctx context.Context, q *db.Queries, calls []call) error {
 	return eachEvent(calls, func(c call) (late bool, err error) {
 		return q.ShopOrderIsLater(ctx, c.event.Shop, c.event.ShopOrderID, c.event.At)
 	})
 }
 
-// noteEvents notes of which moment the state of each order is, or returns a staleError.
+// noteEvents stores the time of each order's state, or returns a staleError.
 func noteEvents(ctx context.Context, q *db.Queries, calls []call) error {
 	return eachEvent(calls, func(c call) (late bool, err error) {
 		noted, err := q.ShopOrderNote(ctx, db.ShopOrderNoteParams{
@@ -157,7 +157,7 @@ func noteEvents(ctx context.Context, q *db.Queries, calls []call) error {
 	})
 }
 
-// eachEvent returns a staleError of the events that isLate finds late.
+// eachEvent returns a staleError for the events that isLate reports late.
 func eachEvent(calls []call, isLate func(call) (bool, error)) error {
 	var late staleError
 	for i, c := range calls {
@@ -178,7 +178,7 @@ func eachEvent(calls []call, isLate func(call) (bool, error)) error {
 	return nil
 }
 
-// receiptsOf says what the load did for each call, and keeps that of calls with a key.
+// receiptsOf builds the receipt of each call and stores those with an idempotency key.
 func receiptsOf(ctx context.Context, q *db.Queries, loadID int64, calls []call) ([]Receipt, error) {
 	var ids []string
 	for _, c := range calls {

@@ -7,23 +7,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Chosen asks, each time, the database that it returns then.
+// Chosen is a Database that forwards each call to the one the function returns at that moment.
 type Chosen func() Database
 
-// Exec is that database's.
+// Exec forwards to the chosen database.
 func (c Chosen) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return c().Exec(ctx, sql, args...)
 }
 
-// Query is that database's.
+// Query forwards to the chosen database.
 func (c Chosen) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return c().Query(ctx, sql, args...)
 }
 
-// QueryRow is that database's.
+// QueryRow forwards to the chosen database.
 func (c Chosen) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return c().QueryRow(ctx, sql, args...)
 }
 
-// Reset is that database's.
+// Reset resets the chosen database's connections.
 func (c Chosen) Reset() { c().Reset() }

@@ -10,16 +10,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// tooManyConnections is the SQLSTATE of a server that answers, but has no place left.
+// tooManyConnections is the SQLSTATE of a server that is out of connections.
 const tooManyConnections = "53300"
 
-// Pool is pgxpool's, named here for packages that pass it on and know no driver.
+// Pool is pgxpool's, aliased for packages that only pass it on and must not import the driver.
 type Pool = pgxpool.Pool
 
-// Tx is pgx's, likewise.
+// Tx is pgx's, aliased for the same reason.
 type Tx = pgx.Tx
 
-// Connect opens a connection to the pool's database beside the pool, for a question that must not wait until the pool has a place.
+// Connect opens a connection outside the pool, for queries that must not wait for a free one.
 func Connect(ctx context.Context, pool Database) (*pgx.Conn, error) {
 	return connectConfig(ctx, pool.Config())
 }
@@ -37,7 +37,7 @@ func connectConfig(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) 
 	return conn, nil
 }
 
-// IsFull reports whether err says that the server, or a pooler before it, runs but takes no further connection.
+// IsFull reports whether err means that the server, or a pooler in front of it, is up but out of connections.
 func IsFull(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && (server.Code == tooManyConnections || isPoolerFull(server))

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Copy streams rows into a table by COPY and returns how many arrived. Of several errors it returns the one that says most: what is wrong with
-// the rows, before that COPY was abandoned for it; that ctx has ended, before what pgx says of the connection that it closed for that.
+// Copy streams rows into a table with COPY and returns the number copied. An error of rows takes precedence over the
+// COPY error it causes, and ctx's error over pgx's error about the connection that it then closes.
 func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, rows pgx.CopyFromSource) (int64, error) {
 	copied, err := tx.CopyFrom(ctx, pgx.Identifier{table}, columns, rows)
 	switch {

@@ -7,13 +7,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// migratedFunctions are those that migrations make, for triggers and constraints. The others are replaced as a whole.
+// migratedFunctions are created by migrations, for triggers and constraints. All other functions are replaced together.
 var migratedFunctions = []string{
 	"all_trimmed", "answers_lock", "count_change", "give_notice", "keep_order_changes", "lock_orders", "notice_switch", "trimmed",
 }
 
-// recordDefinitions notes the definitions that the transaction has made, and those that migrations made, of which it believes older notes
-// rather than what it finds, unless they were migrated just now.
+// recordDefinitions records the definitions that the transaction created, and those that migrations created. Existing
+// records of the latter are kept, to detect drift, unless migrated is set.
 func recordDefinitions(ctx context.Context, tx pgx.Tx, migrated bool) error {
 	_, err := tx.Exec(ctx, "DELETE FROM installed_definitions WHERE NOT migrated OR $1", migrated)
 	if err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// SQLSTATE codes that are decided by (PostgreSQL manual, appendix A).
+// SQLSTATE codes (PostgreSQL manual, appendix A).
 const (
 	undefinedTable        = "42P01"
 	undefinedFunction     = "42883"
@@ -21,12 +21,12 @@ const (
 	queryCanceled         = "57014"
 	diskFull              = "53100"
 	readOnlyTransaction   = "25006"
-	serializationFailure  = "40001" // of a standby: conflict with recovery
+	serializationFailure  = "40001" // on a standby: conflict with recovery
 )
 
-// IsUnavailable reports whether err, which is of the database, says that it could not be reached, did not answer in time, went away, or is
-// starting or stopping: trying again later may help. A caller that gave up (context.Canceled) and a statement that somebody cancelled are
-// no such errors.
+// IsUnavailable reports whether err is a database error after which a retry later may help: the server could not be
+// reached, did not answer in time, went away, or is starting or stopping. It is false for context.Canceled and for
+// statements canceled by a timeout or a user.
 func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -35,55 +35,55 @@ func IsUnavailable(err error) bool {
 		return true
 	}
 	if server := new(pgconn.PgError); errors.As(err, &server) {
-		// Class 08: connection exception, 57: operator intervention (shutdown, starting up), 53: insufficient resources.
+		// Class 08: connection exception, 57: operator intervention (shutdown, starting up), 53: insufficient
+		// resources.
 		unavailable := strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57") || strings.HasPrefix(server.Code, "53")
 		return unavailable && server.Code != queryCanceled
 	}
-	network := new(net.OpError) // not net.Error, which every errno is, that of a missing file too
+	network := new(net.OpError) // not net.Error, which every errno implements, even that of a missing file
 	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, io.ErrUnexpectedEOF) // the server was killed while we waited for it
+		errors.Is(err, io.ErrUnexpectedEOF) // server killed while we waited
 }
 
-// IsLost reports whether err says that a connection there was has ended: a new one may do. Whether a statement on it was carried out is not
-// known.
+// IsLost reports whether err means that an established connection ended, so that a new one may work. The statement may
+// or may not have been executed.
 func IsLost(err error) bool {
 	if err == nil || IsUnreachable(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 	if server := new(pgconn.PgError); errors.As(err, &server) {
-		return strings.HasPrefix(server.Code, "57P") // shutdown, crash of another backend, idle for too long
+		return strings.HasPrefix(server.Code, "57P") // shutdown, crash of another backend, idle timeout
 	}
 	network := new(net.OpError)
 	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
 
-// IsTimeout reports whether err says that the server ended a statement that took, or waited, too long.
+// IsTimeout reports whether err means that the server canceled a statement that ran, or waited for a lock, too long.
 func IsTimeout(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && (server.Code == queryCanceled || server.Code == lockNotAvailable)
 }
 
-// IsDiskFull reports whether err says that the server has no room left.
+// IsDiskFull reports whether err means that the server's disk is full.
 func IsDiskFull(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && server.Code == diskFull
 }
 
-// IsDenied reports whether err says that the role lacks a right.
+// IsDenied reports whether err means that the role lacks a privilege.
 func IsDenied(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && server.Code == insufficientPrivilege
 }
 
-// IsNotLetIn reports whether err says that the server does not take this role, or not with this password, or not
-// without TLS.
+// IsNotLetIn reports whether err means that authentication failed: wrong role or password, or TLS is required.
 func IsNotLetIn(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && strings.HasPrefix(server.Code, "28") // invalid authorization specification
 }
 
-// CertificateError returns what of err says that the server could not prove to be the one we asked for; nil for
-// another error.
+// CertificateError returns the part of err that says why the server's certificate was not accepted, or nil if err is
+// about something else.
 func CertificateError(err error) error {
 	wrong := new(tls.CertificateVerificationError)
 	if errors.As(err, &wrong) {
@@ -92,20 +92,21 @@ func CertificateError(err error) error {
 	return nil
 }
 
-// IsUnreachable reports whether err says that no connection could be made.
+// IsUnreachable reports whether err means that no connection could be established.
 func IsUnreachable(err error) bool {
 	connect := new(pgconn.ConnectError)
 	return errors.As(err, &connect)
 }
 
-// Violates reports whether err says that a statement would break the constraint, or the unique index, of that name.
+// Violates reports whether err is a violation of the named constraint or unique index.
 func Violates(err error, constraint string) bool {
 	server := new(pgconn.PgError)
 	// Class 23: integrity constraint violation.
 	return errors.As(err, &server) && strings.HasPrefix(server.Code, "23") && server.ConstraintName == constraint
 }
 
-// IsMissingSchema reports whether err says that a table or function of ours is not there: the database was never migrated.
+// IsMissingSchema reports whether err means that one of our tables or functions is missing, i.e. the database was never
+// migrated.
 func IsMissingSchema(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && (server.Code == undefinedTable || server.Code == undefinedFunction)

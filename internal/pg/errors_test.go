@@ -21,7 +21,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Every error here is one that a server, or the lack of one, really gave.
+// All errors are provoked from a real server, or the lack of one.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -96,7 +96,7 @@ func connecting(databaseURL string) func(*testing.T) error {
 	}
 }
 
-// listen returns an address of this machine on which each connection is handled so.
+// listen calls handle for each connection to a local listener.
 func listen(t *testing.T, handle func(net.Conn)) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -142,7 +142,7 @@ func noSuchDatabase(t *testing.T) error {
 	return connecting(before + "_not_there?" + params)(t)
 }
 
-// noPlaceLeft is a role that may have one connection and has it.
+// noPlaceLeft connects as a role that has used up its only connection.
 func noPlaceLeft(t *testing.T) error {
 	t.Helper()
 	databaseURL := dbtest.NewEmptyURL(t)
@@ -161,7 +161,7 @@ func noPlaceLeft(t *testing.T) error {
 	return err
 }
 
-// newRole makes a role that may log in with its name as password. It is gone after the test, what it owns included.
+// newRole creates a role whose password is its name. The role, and everything it owns, is dropped after the test.
 func newRole(t *testing.T, admin *pgxpool.Pool, rights string) string {
 	t.Helper()
 	role := "role_" + strings.ToLower(rand.Text())
@@ -182,7 +182,7 @@ func sql(statement string) func(*testing.T) error {
 	}
 }
 
-// signalled is what a session hears that waits, and to which this function is applied.
+// signalled returns the error of a sleeping session to which the SQL function is applied.
 func signalled(function string) func(*testing.T) error {
 	return func(t *testing.T) error {
 		t.Helper()
@@ -248,7 +248,7 @@ func usedAfterLoss(t *testing.T) error {
 	return err
 }
 
-// A server that is stopped, and one that is killed, in the middle of a statement.
+// A server that is stopped, or killed, in the middle of a statement.
 func TestServerEnds(t *testing.T) {
 	t.Parallel()
 	server := ownServer(t)
@@ -270,7 +270,7 @@ func TestServerEnds(t *testing.T) {
 				Scan(&sleeps, &old)
 			return err == nil && sleeps
 		})
-		pid := conn.PgConn().PID() // a killed backend takes the others down with it, and says nothing
+		pid := conn.PgConn().PID() // a killed backend takes down the others without an error message
 		if end.name == "stopped" {
 			pid = postmaster(t, server.Dir())
 		}
@@ -280,7 +280,7 @@ func TestServerEnds(t *testing.T) {
 		if err := <-waits; !pg.IsUnavailable(err) || pg.IsMissingSchema(err) {
 			t.Errorf("%s: error is %#v: %v", end.name, err, err)
 		}
-		// Until it runs again there is no error but those of an unavailable server; then the pool works again by itself.
+		// Until the server runs again, errors are those of an unavailable server. Then the pool recovers.
 		dbtest.Eventually(t, "the pool works again, with a session that is new", func(ctx context.Context) bool {
 			var session uint32
 			err := pool.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&session)

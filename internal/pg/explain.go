@@ -13,8 +13,8 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// explain says what a migration failed of. Each is a transaction of its own, so whatever failed has left nothing, and
-// the next try goes on there.
+// explain adds to err why a migration failed. Each migration is a transaction of its own, so a failed one left nothing
+// behind and the next run continues there.
 func (p place) explain(ctx context.Context, pool *pgxpool.Pool, role string, err error) error {
 	if err == nil {
 		return nil
@@ -42,19 +42,19 @@ func (p place) explain(ctx context.Context, pool *pgxpool.Pool, role string, err
 	return err
 }
 
-// lockHolders names the transactions that have locks on our tables, the oldest first.
+// lockHolders names the transactions that hold locks on our tables, oldest first.
 func (p place) lockHolders(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	return holders(ctx, pool, "k.locktype = 'relation' AND k.relation IN (SELECT c.oid FROM pg_class AS c "+
 		"WHERE c.relnamespace IN (to_regnamespace("+literal(p.Schema)+"), to_regnamespace('reporting')))")
 }
 
-// migrationHolder names who migrates now, "" for nobody.
+// migrationHolder names the session that is migrating, or returns "".
 func migrationHolder(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	const advisory = "k.locktype = 'advisory' AND k.objsubid = 1 AND k.classid::bigint << 32 | k.objid::bigint = %d"
 	return holders(ctx, pool, fmt.Sprintf(advisory, lock.DefaultLockID))
 }
 
-// holders names the sessions that hold locks of the condition, those of the oldest transactions first.
+// holders names the sessions that hold locks that match the condition, oldest transaction first.
 func holders(ctx context.Context, pool *pgxpool.Pool, condition string) (string, error) {
 	rows, err := pool.Query(ctx, `
 		SELECT format('process %s (role %s, application %s%s)', a.pid, coalesce(a.usename, 'unknown'),

@@ -13,9 +13,9 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// replaceFunctions makes the functions and views of the database this program's, and grants the reports to their
-// role, all in one transaction, and reports whether that was needed. After migrations, which may have changed what
-// functions are made from, it is. Any number of callers may run it at once.
+// replaceFunctions installs this program's functions and views and grants the reporting views to their role, in one
+// transaction. It reports whether that was necessary, which it always is after migrations: they may have changed what
+// functions depend on. It is safe to run concurrently.
 func replaceFunctions(ctx context.Context, pool *pgxpool.Pool, w patience, migrated bool) (replaced bool, err error) {
 	return patiently(ctx, w, func(ctx context.Context) (bool, error) { return tryReplaceFunctions(ctx, pool, migrated) })
 }
@@ -44,7 +44,7 @@ func tryReplaceFunctions(ctx context.Context, pool *pgxpool.Pool, migrated bool)
 	return replaced, nil
 }
 
-// makeFunctions replaces all functions and views, whatever they are.
+// makeFunctions replaces all functions and views unconditionally.
 func makeFunctions(ctx context.Context, tx pgx.Tx, migrated bool) error {
 	if err := dropFunctions(ctx, tx); err != nil {
 		return err
@@ -64,7 +64,8 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// installedFunctions reports whether the functions of the database are this program's, and since when. Before the migrations they are not.
+// installedFunctions reports whether the installed functions are this program's, and when they were installed. Before
+// the first migration, it returns false.
 func installedFunctions(ctx context.Context, database querier) (current bool, at time.Time, err error) {
 	var hash string
 	err = database.QueryRow(ctx, "SELECT f.hash, f.installed_at FROM installed_functions AS f").Scan(&hash, &at)
@@ -77,9 +78,9 @@ func installedFunctions(ctx context.Context, database querier) (current bool, at
 	return hash == migrations.FunctionsHash(), at, nil
 }
 
-// intact reports whether the functions, which are this program's by their hash, still are what was installed, and the
-// role of reports may read them, or this user can do nothing about it: somebody may have changed one by hand, another
-// major version of PostgreSQL may write them otherwise, or the database have been restored where the role was not.
+// intact reports whether functions with this program's hash still match what was installed and the reporting role, if
+// this user can create it, has its privileges. Somebody may have changed a function by hand, another major version of
+// PostgreSQL may print definitions differently, or the database may have been restored on a server without the role.
 func intact(ctx context.Context, database querier) (intact bool, err error) {
 	err = database.QueryRow(ctx, `
 		SELECT (p.problem IS NULL OR r.oid IS NULL AND NOT (u.rolsuper OR u.rolcreaterole)) AND NOT EXISTS (
@@ -97,8 +98,9 @@ func intact(ctx context.Context, database querier) (intact bool, err error) {
 	return intact, nil
 }
 
-// dropFunctions drops the installed functions, because CREATE OR REPLACE does not change parameters and would leave behind what is needed no
-// more. Those that people may have been granted, or that a view calls, with those that they call, stay to be replaced.
+// dropFunctions drops the installed functions, because CREATE OR REPLACE cannot change parameters and would leave
+// obsolete functions behind. Functions that may have been granted to users, or that views need, are not dropped but
+// replaced.
 func dropFunctions(ctx context.Context, tx pgx.Tx) error {
 	var list string
 	err := tx.QueryRow(ctx, `
@@ -128,7 +130,7 @@ func dropFunctions(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// recordFunctions notes the functions that the transaction has made.
+// recordFunctions records the functions that the transaction created.
 func recordFunctions(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO installed_functions (hash, signatures)

@@ -9,15 +9,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connPatience is how long a server waits for a connection of its pool, whether all are in use or a new one has to be made.
+// connPatience is how long a request waits for a connection, whether for a free one or for a new one.
 const connPatience = time.Second
 
-// hurry, when it is on, bounds the wait for a connection, by the hook that pgxpool has for tracing it: a pool has no setting for that.
+// hurry bounds the wait for a connection when it is on. It is a tracer because pgxpool has no setting for that.
 type hurry struct{ on atomic.Bool }
 
 type hurryKey struct{}
 
-// TraceAcquireStart returns the context that is waited under.
+// TraceAcquireStart returns a context with a deadline for the acquisition.
 func (h *hurry) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
 	if !h.on.Load() {
 		return ctx
@@ -26,17 +26,17 @@ func (h *hurry) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpoo
 	return context.WithValue(ctx, hurryKey{}, cancel)
 }
 
-// TraceAcquireEnd ends it.
+// TraceAcquireEnd releases the timer of TraceAcquireStart.
 func (*hurry) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireEndData) {
 	if cancel, ok := ctx.Value(hurryKey{}).(context.CancelFunc); ok {
 		cancel()
 	}
 }
 
-// TraceQueryStart is there because a tracer has to have it.
+// TraceQueryStart does nothing: pgx requires it of tracers.
 func (*hurry) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	return ctx
 }
 
-// TraceQueryEnd is, too.
+// TraceQueryEnd does nothing: pgx requires it of tracers.
 func (*hurry) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

@@ -10,9 +10,9 @@ import (
 
 var passwordSetting = regexp.MustCompile(`(^|\s)password\s*=\s*('(\\.|[^'\\])*'|(\\.|\S)*)`)
 
-// ForLibpq names the pool's database for psql, pg_dump and the like: the value of --dbname, and what their
-// environment needs beside it. The password is in the environment, because everybody on the machine can see
-// arguments; settings that only pgx knows are left out.
+// ForLibpq returns what psql, pg_dump and the like need for the pool's database: the value of --dbname and additional
+// environment variables. The password is in the environment, because arguments are visible to every user of the
+// machine. Settings that only pgx knows are omitted.
 func ForLibpq(pool *pgxpool.Pool) (database string, environment []string) {
 	config := pool.Config()
 	if password := config.ConnConfig.Password; password != "" {
@@ -24,7 +24,7 @@ func ForLibpq(pool *pgxpool.Pool) (database string, environment []string) {
 	}
 	u, err := url.Parse(database)
 	if err != nil {
-		return database, environment // the pool was made from it
+		return database, environment // the pool was created from it
 	}
 	if u.User != nil {
 		u.User = url.User(u.User.Username())

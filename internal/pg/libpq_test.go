@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// No password is in what others can see, and nothing is that libpq does not know.
+// The arguments contain no password and no settings that libpq does not know.
 func TestForLibpq(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{

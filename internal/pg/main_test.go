@@ -16,12 +16,12 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// ownServer is a PostgreSQL that this test may stop and kill.
+// ownServer starts a PostgreSQL server that the test may stop and kill.
 func ownServer(t *testing.T) *localpg.Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pg") //nolint:usetesting // the parents of t.TempDir are closed to others
 	if err == nil {
-		err = os.Chmod(dir, 0o755) // when root tests, the server runs as another user
+		err = os.Chmod(dir, 0o755) // as root, the server runs as another user
 	}
 	if err != nil {
 		t.Fatal(err)

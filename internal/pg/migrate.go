@@ -16,29 +16,29 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// ErrSchema says that the database is not at the version this program was made for.
+// ErrSchema means that the database is not at the schema version this program requires.
 var ErrSchema = errors.New("wrong schema")
 
 // Migration is one step of the schema.
 type Migration struct {
 	Version   int64      `json:"version"`
 	Name      string     `json:"name"`
-	AppliedAt *time.Time `json:"applied_at"` // nil when it is not applied
+	AppliedAt *time.Time `json:"applied_at"` // nil if it is not applied
 }
 
-// functionsName is what stands for all functions and views in a list of migrations, behind the numbered ones.
+// functionsName is the name of all functions and views together, listed after the numbered migrations.
 const functionsName = "functions"
 
-// MigrateUp applies every migration that is not applied yet, makes the functions and views this program's, and returns
-// what it did. Any number of callers may run it at once: a session lock lets one work while the others wait, and notices
-// are told for whom. What it makes belongs to the owner of the tables, of whom the role of the pool is a member; without
-// any tables, to the role of the pool.
+// MigrateUp applies all pending migrations, installs this program's functions and views, and returns what it did. It
+// may be called concurrently: a session lock admits one caller at a time. While it waits, notices are called with what
+// it waits for. New objects belong to the owner of the tables, whose member the pool's role must be, or, in an empty
+// database, to the pool's role.
 func MigrateUp(ctx context.Context, pool *pgxpool.Pool, notices ...func(string)) ([]Migration, error) {
 	return migrateUp(ctx, pool, "", notices)
 }
 
-// MigrateUpWithRoles does so too, and first makes the roles prefix_owner (where there are no tables yet),
-// prefix_loader, prefix_server and prefix_reporting, if they are not there, and last gives them their rights.
+// MigrateUpWithRoles is MigrateUp with roles. It first creates prefix_owner (unless the tables exist), prefix_loader,
+// prefix_server and prefix_reporting if they are missing, and finally grants them their privileges.
 func MigrateUpWithRoles(
 	ctx context.Context, pool *pgxpool.Pool, prefix string, notices ...func(string),
 ) ([]Migration, error) {
@@ -55,7 +55,7 @@ func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices [
 	}
 	current := CheckSchema(ctx, pool) == nil
 	if current && prefix == "" && p.ReadOnly {
-		return nil, nil // its primary was migrated
+		return nil, nil // the primary was migrated
 	}
 	if err := p.mayMigrate(); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices [
 		return nil, err
 	}
 	defer acting.Close()
-	if holder, err := migrationHolder(ctx, pool); err == nil && holder != "" { // an error shows itself soon enough
+	if holder, err := migrationHolder(ctx, pool); err == nil && holder != "" { // the next statement reports any error
 		for _, notice := range notices {
 			notice("another migration runs, in " + holder + ": waiting for its end")
 		}
@@ -109,7 +109,7 @@ func applyAll(ctx context.Context, pool *pgxpool.Pool, w patience) ([]Migration,
 		if err != nil {
 			return err
 		}
-		// An older program must not put its functions back.
+		// An older program must not restore its functions.
 		current, target, err := p.GetVersions(ctx)
 		if err == nil && current > target {
 			err = newerSchema(current, target)
@@ -126,8 +126,8 @@ func applyAll(ctx context.Context, pool *pgxpool.Pool, w patience) ([]Migration,
 	return applied, err
 }
 
-// advanceVersions brings the sequence of goose's table on. Where wal_level is minimal PostgreSQL does not log a sequence that is used in the
-// transaction that makes it, as goose does, and after a crash it would give out numbers again.
+// advanceVersions advances the sequence of goose's table. With wal_level = minimal, PostgreSQL does not log a sequence
+// used in the transaction that created it, as goose's is, and after a crash it would return the same numbers again.
 func advanceVersions(ctx context.Context, pool *pgxpool.Pool) error {
 	var exists bool
 	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil || !exists {
@@ -143,8 +143,8 @@ func advanceVersions(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// MigrateDown takes back the newest migration, or all of them, with the data that their tables hold. Notices are told if
-// it has to wait.
+// MigrateDown reverts the newest migration, or all of them, and deletes the data in their tables. notices are called as
+// in MigrateUp.
 func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool, notices ...func(string)) ([]Migration, error) {
 	p, err := locateToMigrate(ctx, pool)
 	if err == nil {
@@ -181,7 +181,7 @@ func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool, notices ...f
 	return reverted, p.explain(ctx, pool, p.Owner, err)
 }
 
-// MigrateStatus lists every migration of this program and when it was applied, and last its functions.
+// MigrateStatus lists all migrations of this program and when they were applied. The functions come last.
 func MigrateStatus(ctx context.Context, pool *pgxpool.Pool) ([]Migration, error) {
 	p, err := locateToMigrate(ctx, pool)
 	if err != nil {
@@ -254,7 +254,7 @@ func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	return err
 }
 
-// sources are the files of the migrations, by version.
+// sources returns the names of the migration files, by version.
 func sources() []string {
 	names, err := fs.Glob(migrations.FS, "*.sql")
 	if err != nil {
@@ -266,7 +266,7 @@ func sources() []string {
 func versionOf(source string) int64 {
 	version, err := goose.NumericComponent(source)
 	if err != nil {
-		panic(fmt.Sprintf("pg: %v", err)) // embedded: its name is wrong
+		panic(fmt.Sprintf("pg: %v", err)) // wrong name of an embedded file
 	}
 	return version
 }
@@ -276,7 +276,7 @@ func newerSchema(current, target int64) error {
 }
 
 func withProvider(pool *pgxpool.Pool, do func(*goose.Provider) error) error {
-	// Asked every second, for as long as the context allows: another migration may be a long one.
+	// Retry every second until ctx is done: another migration may take long.
 	const second, patience = 1, 24 * 60 * 60
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(second, patience))
 	if err != nil {
@@ -300,8 +300,8 @@ func done(results []*goose.MigrationResult) []Migration {
 	return list
 }
 
-// SchemaVersion is the number of the newest migration that the database has, and when the first one was applied, which tells one database
-// from another. Without any it is 0.
+// SchemaVersion returns the version of the newest applied migration, 0 without any, and when the first one was applied,
+// which identifies the database.
 func SchemaVersion(ctx context.Context, pool *pgxpool.Pool) (version int64, since time.Time, err error) {
 	var exists bool
 	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil || !exists {

@@ -41,7 +41,7 @@ func TestCheckSchema(t *testing.T) {
 	if err != nil || len(status) < 2 {
 		t.Fatalf("status %v, error %v", status, err)
 	}
-	before, newest := status[len(status)-3].Version, status[len(status)-2].Version // behind them are the functions
+	before, newest := status[len(status)-3].Version, status[len(status)-2].Version // the functions come last
 
 	migrate(func() ([]pg.Migration, error) { return pg.MigrateDown(t.Context(), pool, false) })
 	check("older", fmt.Sprintf("the database is at version %d, this program needs %d: run alsobought migrate up", before, newest))
@@ -54,7 +54,7 @@ func TestCheckSchema(t *testing.T) {
 	check("newer", fmt.Sprintf("the database is at version %d, this program knows %d: use a newer alsobought", newest+1, newest))
 }
 
-// Migrations on a server that has none of our roles yet.
+// Migrations on a server that has none of our roles.
 func TestMigrateFreshServer(t *testing.T) {
 	t.Parallel()
 	admin := open(t, ownServer(t).URL(), 2)
@@ -69,7 +69,7 @@ func TestMigrateFreshServer(t *testing.T) {
 		return texts(t, admin, "SELECT count(*)::text FROM pg_roles AS r WHERE r.rolname = 'alsobought_reporting'")[0] == "1"
 	}
 
-	// A user who may not make roles migrates all the same. The role is made by the administrator, later.
+	// A user without CREATEROLE can migrate. An administrator creates the reporting role later.
 	mustExec(t, admin, "CREATE ROLE plain LOGIN PASSWORD 'plain' NOCREATEROLE NOCREATEDB")
 	plain := open(t, dbtest.As(t, database("of_plain", "plain"), "plain", "plain"), 1)
 	if applied, err := pg.MigrateUp(t.Context(), plain); err != nil || len(applied) == 0 {
@@ -85,7 +85,7 @@ func TestMigrateFreshServer(t *testing.T) {
 		t.Errorf("a plain user took back %v, error %v", reverted, err)
 	}
 
-	// Databases that are migrated at once all want to make the same role.
+	// Concurrent migrations of several databases all create the same role.
 	var running sync.WaitGroup
 	for _, name := range []string{"a", "b", "c", "d"} {
 		pool := open(t, database(name, "alsobought"), 1)
@@ -103,7 +103,7 @@ func TestMigrateFreshServer(t *testing.T) {
 		t.Error("nobody made the role")
 	}
 
-	// A plain user grants what is his to the role that is there now.
+	// A plain user grants his objects to the role that now exists.
 	if _, err := pg.MigrateUp(t.Context(), plain); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestMigrateFreshServer(t *testing.T) {
 	}
 }
 
-// reads looks at a relation as the role of reports.
+// reads selects from a relation as the reporting role.
 func reads(t *testing.T, pool *pg.Pool, relation string) error {
 	t.Helper()
 	return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
@@ -122,7 +122,7 @@ func reads(t *testing.T, pool *pg.Pool, relation string) error {
 	})
 }
 
-// Whoever waits for another migration is told whose it is.
+// Callers that wait for another migration learn who runs it.
 func TestMigrateTellsWhomItWaitsFor(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewEmptyURL(t)
@@ -146,7 +146,7 @@ func TestMigrateTellsWhomItWaitsFor(t *testing.T) {
 	}
 }
 
-// A prefix is a part of names that are written down in SQL.
+// The prefix becomes part of unquoted names in SQL.
 func TestPrefixOfRoles(t *testing.T) {
 	t.Parallel()
 	pool := open(t, dbtest.NewEmptyURL(t), 1)
@@ -158,7 +158,7 @@ func TestPrefixOfRoles(t *testing.T) {
 	}
 }
 
-// The sequence of goose's table may be behind after a crash.
+// After a crash, the sequence of goose's table may be behind.
 func TestMigrateAfterCrash(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

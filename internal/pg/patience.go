@@ -14,24 +14,23 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// A migration that waits for a lock makes everybody wait who comes after it, even those who only read. So it waits for
-// moments only: it gives up, lets them pass, and comes again, until it gets the lock between two transactions, or has
-// tried for as long as its patience lasts.
+// A migration that waits for a lock blocks everyone who queues behind it, even readers. So it waits only briefly, gives
+// up, lets the others pass and retries, until it gets the lock between two transactions or its patience runs out.
 const (
-	lockTimeout    = "20ms" // as PostgreSQL reads it
+	lockTimeout    = "20ms" // in PostgreSQL's syntax
 	firstPause     = 50 * time.Millisecond
 	lastPause      = time.Second
 	usualPatience  = 30 * time.Second
 	waitingForLock = "waiting for a transaction that uses what the migration changes; readers go on meanwhile"
 )
 
-// patience is how a migration waits for locks.
+// patience configures how a migration waits for locks.
 type patience struct {
-	limit  time.Duration // of all tries together
-	notice func(string)  // is told once that it waits
+	limit  time.Duration // of all attempts together
+	notice func(string)  // called once, when the wait begins
 }
 
-// newPatience lasts as long as the lock_timeout of the role or the URL, or usualPatience without one.
+// newPatience returns a patience with the lock_timeout of the role or the URL, or usualPatience if it is 0.
 func newPatience(ctx context.Context, pool *pgxpool.Pool, notices []func(string)) (patience, error) {
 	w := patience{limit: usualPatience}
 	var milliseconds int64
@@ -53,9 +52,10 @@ func newPatience(ctx context.Context, pool *pgxpool.Pool, notices []func(string)
 	return w, nil
 }
 
-// patiently repeats do, which leaves nothing when it fails, until it no longer runs into lockTimeout, or patience ends.
+// patiently retries do, which must leave nothing behind on failure, until it does not fail with lockTimeout or the
+// limit is reached.
 func patiently[T any](ctx context.Context, w patience, do func(context.Context) (T, error)) (T, error) {
-	var deadline time.Time // counts from the first failure, so that a slow machine tries at least twice
+	var deadline time.Time // counts from the first failure, so that slow machines get at least two attempts
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		value, err := do(ctx)
 		server := new(pgconn.PgError)
@@ -77,8 +77,8 @@ func patiently[T any](ctx context.Context, w patience, do func(context.Context) 
 	}
 }
 
-// stepwise repeats run, which applies migrations one by one, from the one that ran into lockTimeout. It returns those
-// that were applied, by whichever try, whether or not one failed at last.
+// stepwise retries run, which applies migrations one by one, from the one that failed with lockTimeout. It returns all
+// migrations applied by any attempt, even if the last one failed.
 func stepwise(
 	ctx context.Context, w patience, run func(context.Context) ([]*goose.MigrationResult, error),
 ) ([]*goose.MigrationResult, error) {
@@ -97,7 +97,7 @@ func stepwise(
 // impatientLocker sets lockTimeout for the session that migrates.
 type impatientLocker struct{ lock.SessionLocker }
 
-// SessionLock is goose's, which asks again and again and needs no timeout.
+// SessionLock takes goose's lock, which is polled and so needs no timeout, before it sets lockTimeout.
 func (l impatientLocker) SessionLock(ctx context.Context, conn *sql.Conn) error {
 	if err := l.SessionLocker.SessionLock(ctx, conn); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (l impatientLocker) SessionLock(ctx context.Context, conn *sql.Conn) error 
 	return nil
 }
 
-// SessionUnlock leaves the session as it was.
+// SessionUnlock restores the session's lock_timeout.
 func (l impatientLocker) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	_, err := conn.ExecContext(ctx, "RESET lock_timeout")
 	return errors.Join(err, l.SessionLocker.SessionUnlock(ctx, conn))

@@ -14,8 +14,8 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// TestMigrateLetsReadersPass: while a migration, up, down or of the functions, is stuck behind a long transaction, nobody
-// who reads the same table is stuck behind the migration; and it comes to its end as soon as the transaction does.
+// While a migration (up, down or of the functions) waits for a long transaction, readers of the same table do not wait
+// for the migration. It finishes once the transaction ends.
 func TestMigrateLetsReadersPass(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -27,7 +27,7 @@ func TestMigrateLetsReadersPass(t *testing.T) {
 			read: "SELECT count(*) FROM orders",
 			prepare: func(t *testing.T, pool *pgxpool.Pool) {
 				t.Helper()
-				downBelow(t, pool, 13) // it adds a column to orders
+				downBelow(t, pool, 13) // adds a column to orders
 			},
 			migrate: pg.MigrateUp,
 		},
@@ -69,7 +69,7 @@ func TestMigrateLetsReadersPass(t *testing.T) {
 				}
 				migrated <- err
 			}()
-			const several = time.Second // tries
+			const several = time.Second // attempts
 			longest := readWhile(t, url, c.read, func() bool {
 				since := waitingSince.Load()
 				return since == 0 || time.Since(time.Unix(0, since)) < several
@@ -93,7 +93,7 @@ func TestMigrateLetsReadersPass(t *testing.T) {
 	}
 }
 
-// downBelow takes back the migrations from version on.
+// downBelow reverts the migrations from version on.
 func downBelow(t *testing.T, pool *pgxpool.Pool, version int64) {
 	t.Helper()
 	for {
@@ -107,8 +107,8 @@ func downBelow(t *testing.T, pool *pgxpool.Pool, version int64) {
 	}
 }
 
-// readWhile reads over two connections, whose statements fail when a lock keeps them for a second, and returns how long
-// the longest statement took.
+// readWhile reads over two connections whose statements fail if a lock blocks them for a second, and returns the
+// duration of the slowest statement.
 func readWhile(t *testing.T, url, read string, going func() bool) time.Duration {
 	t.Helper()
 	var readers sync.WaitGroup

@@ -10,19 +10,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// place is where in a database the tables are, or would be made, and who asks. Names are as SQL has to spell them.
+// place is where in a database the tables are, or would be created, and what the role may do there. Names are quoted as
+// SQL needs them.
 type place struct {
 	Role, Database, SearchPath string
 
 	ReadOnly           bool
-	Schema             string // of the tables; without any, the one where they would be made; "" where there is none
-	Owner              string // of the tables; "" without any
-	MayActAsOwner      bool   // be it as a member
-	Elsewhere          string // a schema that has the tables, but is not searched
+	Schema             string // of the tables; without tables, where they would be created; "" if nowhere
+	Owner              string // of the tables; "" without tables
+	MayActAsOwner      bool   // as the owner or a member
+	Elsewhere          string // a schema that has the tables but is not in search_path
 	ElsewhereMayBeUsed bool
 }
 
-// setPrivilege asks for the right to SET ROLE. PostgreSQL 16 has a name of its own for it.
+// setPrivilege is the name of the privilege to SET ROLE, which PostgreSQL 16 introduced.
 const setPrivilege = "CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END"
 
 const findPlace = `
@@ -61,7 +62,7 @@ func locate(ctx context.Context, pool *pgxpool.Pool) (place, error) {
 	return p, nil
 }
 
-// locateToMigrate is locate for what works with roles, settings and locks of its sessions.
+// locateToMigrate is locate for callers that need roles, settings or locks of a session.
 func locateToMigrate(ctx context.Context, pool *pgxpool.Pool) (place, error) {
 	if err := RequireSessions(ctx, pool); err != nil {
 		return place{}, err
@@ -69,10 +70,10 @@ func locateToMigrate(ctx context.Context, pool *pgxpool.Pool) (place, error) {
 	return locate(ctx, pool)
 }
 
-// installed reports whether there are tables to look at.
+// installed reports whether the tables exist.
 func (p place) installed() bool { return p.Owner != "" }
 
-// notFound says why there are no tables to look at.
+// notFound says why there are no tables.
 func (p place) notFound() error {
 	if p.Elsewhere == "" {
 		return fmt.Errorf("%w: the database has no alsobought tables yet: run alsobought migrate up", ErrSchema)
@@ -87,7 +88,7 @@ func (p place) notFound() error {
 		ErrSchema, p.Elsewhere, p.Role, p.SearchPath, p.Database)
 }
 
-// mayMigrate says why the role may not migrate, nil if it may.
+// mayMigrate returns nil if the role may migrate, or an error that says why not.
 func (p place) mayMigrate() error {
 	switch {
 	case p.ReadOnly:
@@ -106,8 +107,8 @@ func (p place) mayMigrate() error {
 	return nil
 }
 
-// mayCreate says which rights the role lacks that new tables need, nil if it has them all. Migrations ask for them one
-// by one, the last when most are done.
+// mayCreate returns nil if the role has all privileges that new tables need, or an error that names the missing ones.
+// Migrations need them at different points, the last one near the end.
 func (p place) mayCreate(ctx context.Context, pool *pgxpool.Pool, role string) error {
 	var schema, database, foreign bool
 	err := pool.QueryRow(ctx, `
@@ -141,10 +142,9 @@ func (p place) mayCreate(ctx context.Context, pool *pgxpool.Pool, role string) e
 		role, strings.Join(lacks, ", nor "), strings.Join(grants, "; "))
 }
 
-// acting returns a pool like the given one whose sessions find and make things in the place's schema alone, as the
-// role.
+// acting returns a pool like the given one whose sessions act as role and see only the place's schema.
 func (p place) acting(ctx context.Context, pool *pgxpool.Pool, role string) (*pgxpool.Pool, error) {
-	// What a function takes FROM CURRENT is this path: temporary tables come last, or they would be first.
+	// Functions capture this path with FROM CURRENT. Unless named, the temporary schema would come first.
 	set := "SET search_path = " + p.Schema + ", pg_temp"
 	if role != p.Role {
 		set += "; SET ROLE " + role
@@ -152,9 +152,9 @@ func (p place) acting(ctx context.Context, pool *pgxpool.Pool, role string) (*pg
 	return settingPool(ctx, pool, set)
 }
 
-// ActAsOwner returns a pool whose sessions act as the owner of the table, if its role is a member of that: whatever
-// they make then belongs to the same role, whoever logs in, and any of its members can alter and drop it. Otherwise the
-// pool stays as it is. Close whichever it is.
+// ActAsOwner returns a pool whose sessions act as the owner of the table, if the pool's role is a member of it: new
+// objects then belong to that role, whoever logs in, and all its members can alter and drop them. It closes the given
+// pool then; otherwise it returns it unchanged. The caller must close the result.
 func ActAsOwner(ctx context.Context, pool *pgxpool.Pool, table string) (*pgxpool.Pool, error) {
 	var owner string
 	err := pool.QueryRow(ctx, `

@@ -1,5 +1,5 @@
-// Package pg is what every other package shares of PostgreSQL: the pool, the migrations, advisory locks, and errors told apart by
-// SQLSTATE. It knows no orders and no builds.
+// Package pg is the shared PostgreSQL layer: connection pools, migrations, advisory locks, and the classification of
+// errors by SQLSTATE. It knows nothing of orders and builds.
 package pg
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// MinimumServer is the oldest server version that works: 14 brought DETACH PARTITION CONCURRENTLY.
+// MinimumServer is the oldest supported server version: 14 introduced DETACH PARTITION CONCURRENTLY.
 const MinimumServer = 140000
 
 // Option changes how Open connects.
 type Option func(*pgxpool.Config) error
 
-// PasswordFile takes the password from a file, whatever the URL says, and reads it again for every connection: it may
-// have been changed.
+// PasswordFile reads the password from a file, which overrides the URL's. It reads the file for each new connection,
+// because the password may be rotated.
 func PasswordFile(path string) Option {
 	read := func(cfg *pgx.ConnConfig) error {
 		content, err := os.ReadFile(path)
@@ -42,8 +42,8 @@ func PasswordFile(path string) Option {
 	}
 }
 
-// Open connects to the database of url (a libpq URL or key=value string) and checks that the server is new enough. The pool has at most
-// conns connections; 0 leaves that to the URL. Errors never show the password.
+// Open connects to the database of url (a libpq URL or key=value string) and checks the server version. The pool has at
+// most conns connections; 0 leaves that to the URL. Errors never contain the password.
 func Open(ctx context.Context, url string, conns int32, options ...Option) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -78,7 +78,7 @@ func Open(ctx context.Context, url string, conns int32, options ...Option) (*pgx
 	return pool, nil
 }
 
-// Beside returns another pool for the database of the given one, with at most conns connections.
+// Beside returns another pool for the same database, with at most conns connections.
 func Beside(ctx context.Context, pool *pgxpool.Pool, conns int32) (*pgxpool.Pool, error) {
 	cfg := pool.Config()
 	cfg.MaxConns, cfg.MinConns = conns, 0
@@ -89,7 +89,7 @@ func Beside(ctx context.Context, pool *pgxpool.Pool, conns int32) (*pgxpool.Pool
 	return beside, nil
 }
 
-// settingPool returns a pool like the given one whose sessions begin with the statements.
+// settingPool returns a pool like the given one whose sessions run the statements first.
 func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*pgxpool.Pool, error) {
 	return beginningPool(ctx, pool.Config(), func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, statements)
@@ -97,7 +97,7 @@ func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*p
 	})
 }
 
-// beginningPool returns a pool of cfg whose sessions begin with begin.
+// beginningPool returns a pool of cfg that calls begin for each new session.
 func beginningPool(ctx context.Context, cfg *pgxpool.Config, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
 	connected := cfg.AfterConnect
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
@@ -119,7 +119,7 @@ func checkServer(ctx context.Context, conn *pgx.Conn) error {
 	var number int
 	var version, encoding string
 	err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')",
-		pgx.QueryExecModeExec). // nothing is prepared: a pooler may be in between
+		pgx.QueryExecModeExec). // prepare nothing: there may be a pooler
 		Scan(&number, &version, &encoding)
 	if err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
@@ -133,12 +133,12 @@ func checkServer(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// InTx runs do in a transaction of conn and commits it; an error of do, or of the commit, rolls everything back.
+// InTx runs do in a transaction of conn. It commits unless do returns an error.
 func InTx(ctx context.Context, conn *pgx.Conn, options pgx.TxOptions, do func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, conn, options, do)
 }
 
-// Look runs do in a transaction of its own that reads only, after the settings, which are statements.
+// Look runs do in a read-only transaction, after the settings, which are SQL statements.
 func Look(ctx context.Context, pool *pgxpool.Pool, settings string, do func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, settings); err != nil {
@@ -148,8 +148,8 @@ func Look(ctx context.Context, pool *pgxpool.Pool, settings string, do func(pgx.
 	})
 }
 
-// Reserve takes a connection out of the pool for as long as do runs, for work that holds session locks. The session ends with it, so that
-// no lock can outlive the work. Where sessions are not ours it returns ErrPooled.
+// Reserve takes a connection out of the pool while do runs, for work that holds session locks, and closes it
+// afterwards, so that no lock outlives the work. Behind a transaction pooler it returns ErrPooled.
 func Reserve(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) error {
 	acquired, err := pool.Acquire(ctx)
 	if err != nil {
@@ -167,7 +167,7 @@ func Reserve(ctx context.Context, pool *pgxpool.Pool, do func(*pgx.Conn) error) 
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if !conn.IsClosed() && !pooled {
-		// A closed session goes on for a moment, with its locks. If this fails, they go with the session.
+		// A closed session holds its locks for a moment longer. If this fails, they are released with the session.
 		_, _ = conn.Exec(closeCtx, "SELECT pg_advisory_unlock_all()")
 	}
 	return errors.Join(err, conn.Close(closeCtx))

@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Whatever is wrong with a URL, the error is one line, says where to look, and keeps the password to itself.
+// Whatever is wrong with a URL, the error is one line, says where to look, and does not contain the password.
 func TestOpenRefused(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3tpw"
@@ -76,7 +76,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Connect has a place of its own: it does not wait for one in the pool.
+// Connect does not wait for a free connection of the pool.
 func TestConnectBesideFullPool(t *testing.T) {
 	t.Parallel()
 	pool := open(t, dbtest.NewEmptyURL(t), 1)
@@ -139,13 +139,13 @@ func TestLocks(t *testing.T) {
 	if err := pg.Lock(t.Context(), a, pg.LoadLock, 7); err != nil {
 		t.Fatal(err)
 	}
-	try(a, pg.LoadLock, 7, true) // whoever has it may take it again
+	try(a, pg.LoadLock, 7, true) // locks are reentrant
 	try(b, pg.LoadLock, 7, false)
 	try(b, pg.LoadLock, 8, true)
 	try(b, pg.MergeLock, 7, true)
 	try(b, pg.BuildLock, 7, true)
 
-	// Lock waits as long as the context allows, and what it waited with is lost.
+	// Lock waits until ctx is done. That closes its connection.
 	ctx, cancel := context.WithCancel(t.Context())
 	c := connect(t, pool.Config().ConnString())
 	waits := make(chan error)
@@ -161,7 +161,7 @@ func TestLocks(t *testing.T) {
 		t.Errorf("error is %v, want a cancelled context", err)
 	}
 
-	// Its end frees it for who waits.
+	// The end of a session releases its locks.
 	go func() { waits <- pg.Lock(t.Context(), b, pg.LoadLock, 7) }()
 	dbtest.Eventually(t, "b waits", isWaiting)
 	if err := a.Close(t.Context()); err != nil {
@@ -174,7 +174,7 @@ func TestLocks(t *testing.T) {
 	try(d, pg.LoadLock, 7, false)
 }
 
-// A lock of the transaction ends with it, and is of the same kind as one of the session.
+// A lock of the transaction ends with it, and conflicts with one of a session.
 func TestLockTx(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -202,7 +202,7 @@ func TestLockTx(t *testing.T) {
 	}
 }
 
-// Reserve's session ends with the work, whatever its result: so do its locks. The pool goes on.
+// Whatever the result, Reserve's session, and with it its locks, ends with the work. The pool stays usable.
 func TestReserve(t *testing.T) {
 	t.Parallel()
 	pool := open(t, dbtest.NewEmptyURL(t), 1)
@@ -215,7 +215,7 @@ func TestReserve(t *testing.T) {
 			if err := pg.Lock(t.Context(), conn, pg.BuildLock, 0); err != nil {
 				t.Error(err)
 			}
-			// The reserved connection is none of the pool's: its one place is free.
+			// The reserved connection is no longer the pool's, so its only slot is free.
 			var other uint32
 			if err := pool.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&other); err != nil || other == pid {
 				t.Errorf("the pool gave process %d beside %d, error %v", other, pid, err)
@@ -244,7 +244,7 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// A database in another encoding would store names in bytes that SQL takes for something else.
+// A database in another encoding would store names as bytes that SQL reads as other characters.
 func TestOpenEncoding(t *testing.T) {
 	t.Parallel()
 	admin, err := pgx.Connect(t.Context(), dbtest.NewEmptyURL(t))

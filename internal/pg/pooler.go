@@ -13,29 +13,29 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrPooled says that what was asked for needs a session that is ours until it ends, for locks, snapshots, roles or settings. Behind a pooler
-// in transaction mode each transaction may run in another session, and what a session holds stays behind for whoever gets it next.
+// ErrPooled means that the operation needs a session of its own, for locks, snapshots, roles or settings. Behind a
+// pooler in transaction mode, each transaction may run in another session, and session state leaks to other clients.
 var ErrPooled = errors.New("the connection leads through a pooler in transaction mode, which keeps no locks of a session: " +
 	"name the direct URL of PostgreSQL, or one in session mode (DATABASE_URL; for serve, --load-url)")
 
-// errPooledByStatement is of a pooler that knows no transactions.
+// errPooledByStatement is the error for a pooler in statement mode, which has no transactions.
 var errPooledByStatement = errors.New("the connection leads through a pooler in statement mode, which has no transactions: " +
 	"set pool_mode = transaction or session")
 
-// protocolViolation is the SQLSTATE of whatever PgBouncer itself has to say.
+// protocolViolation is the SQLSTATE of PgBouncer's own errors.
 const protocolViolation = "08P01"
 
-// IsPooled reports whether the pool's connections lead through a pooler in transaction mode.
+// IsPooled reports whether the pool's connections go through a pooler in transaction mode.
 func IsPooled(ctx context.Context, pool *pgxpool.Pool) (bool, error) {
 	conn, err := Connect(ctx, pool)
 	if err != nil {
 		return false, err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // what was to be seen was seen
+	defer conn.Close(ctx) //nolint:errcheck // best-effort close
 	return isPooled(ctx, conn)
 }
 
-// RequireSessions returns ErrPooled if the pool's connections lead through a pooler in transaction mode.
+// RequireSessions returns ErrPooled if the pool's connections go through a pooler in transaction mode.
 func RequireSessions(ctx context.Context, pool *pgxpool.Pool) error {
 	pooled, err := IsPooled(ctx, pool)
 	if err == nil && pooled {
@@ -44,25 +44,26 @@ func RequireSessions(ctx context.Context, pool *pgxpool.Pool) error {
 	return err
 }
 
-// A pooler gives away the session that was used last, or the one that was not used for longest. Either way one try shows it, unless other
-// clients come in between, and several tries do.
+// A pooler reuses either the most or the least recently used session. Either way one try detects it unless other
+// clients interfere, hence several.
 const (
 	poolerTries = 8
-	placeWait   = 200 * time.Millisecond // for a session, where there may be none left
+	placeWait   = 200 * time.Millisecond // for a session, when the pooler may have none left
 )
 
-// isPooled reports whether conn leads through a pooler in transaction mode, which gives it another session whenever it likes.
+// isPooled reports whether conn goes through a pooler in transaction mode, which may switch its session between
+// transactions.
 func isPooled(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	first := conn.PgConn()
 	mine, err := backendOf(ctx, first, "")
 	if err != nil || mine == strconv.FormatUint(uint64(first.PID()), 10) {
-		return false, err // a pooler makes up the process that its clients are told to cancel
+		return false, err // poolers invent the process id of the cancel key
 	}
 	second, err := pgconn.ConnectConfig(ctx, &conn.Config().Config)
 	if err != nil {
 		return false, fmt.Errorf("look for a pooler: %w", err)
 	}
-	defer second.Close(ctx) //nolint:errcheck // what was to be seen was seen
+	defer second.Close(ctx) //nolint:errcheck // best-effort close
 	for range poolerTries {
 		moved, err := moves(ctx, first, mine, second)
 		if moved || err != nil || second.IsClosed() {
@@ -72,8 +73,9 @@ func isPooled(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	return false, nil
 }
 
-// moves reports whether first has another session than mine, or second, which begins a transaction, gets mine, or first has another one then.
-// In session mode nobody gets the session of a client that is still there: second may wait in vain for one of its own, and is closed.
+// moves reports whether first is no longer on session mine, or second gets mine for a transaction, or first is then
+// moved elsewhere. In session mode, a client's session is never given away: second may wait for one in vain, and is
+// then closed.
 func moves(ctx context.Context, first *pgconn.PgConn, mine string, second *pgconn.PgConn) (bool, error) {
 	if now, err := backendOf(ctx, first, ""); err != nil || now != mine {
 		return err == nil, err
@@ -89,8 +91,8 @@ func moves(ctx context.Context, first *pgconn.PgConn, mine string, second *pgcon
 	return now != mine, err
 }
 
-// begin begins a transaction on second and returns its process; "" if it has to wait for a session while first is answered, which in
-// transaction mode would have to line up behind it.
+// begin begins a transaction on second and returns its process id. It returns "" if second still waits for a session
+// while first gets answers; in transaction mode, first would have to queue behind it.
 func begin(ctx context.Context, first, second *pgconn.PgConn) (pid string, err error) {
 	beginCtx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
@@ -117,7 +119,8 @@ func begin(ctx context.Context, first, second *pgconn.PgConn) (pid string, err e
 	return pid, err
 }
 
-// backendOf is the process that answers, by the simple protocol: a session may have a statement of any name.
+// backendOf returns the process id of the session. It uses the simple protocol, because prepared statement names may
+// collide in a pooled session.
 func backendOf(ctx context.Context, conn *pgconn.PgConn, before string) (string, error) {
 	results, err := conn.Exec(ctx, before+"SELECT pg_backend_pid()").ReadAll()
 	if err != nil {
@@ -126,7 +129,7 @@ func backendOf(ctx context.Context, conn *pgconn.PgConn, before string) (string,
 	return string(results[len(results)-1].Rows[0][0]), nil
 }
 
-// adapt looks through a first connection at what is between us and the server, and makes cfg fit it. It returns the connection.
+// adapt detects a pooler with a first connection, which it returns, and adjusts cfg accordingly.
 func adapt(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) {
 	conn, err := connectConfig(ctx, cfg)
 	if err != nil {
@@ -134,25 +137,25 @@ func adapt(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) {
 	}
 	pooled, err := isPooled(ctx, conn)
 	if err != nil {
-		_ = conn.Close(ctx) // the error says more
+		_ = conn.Close(ctx) // the error above matters more
 		return nil, err
 	}
 	if !pooled {
-		// A question takes less than a millisecond, planning it anew takes ten, compiling a plan that looks dear hundreds.
+		// A query runs in under a millisecond. Planning it each time takes ten, and JIT compilation hundreds.
 		cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 			_, err := conn.Exec(ctx, "SET jit = off; SET plan_cache_mode = force_generic_plan")
 			return err
 		}
 		return conn, nil
 	}
-	// Nor are there prepared statements, unless the pooler knows of them and the URL says so.
+	// No prepared statements either, unless the URL asks for them because the pooler supports them.
 	if !strings.Contains(cfg.ConnString(), "default_query_exec_mode") {
 		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	return conn, nil
 }
 
-// refusedParameter says what to do about a setting of the URL that a pooler does not take.
+// refusedParameter says what to do about a URL setting that the pooler refuses.
 func refusedParameter(cfg *pgx.ConnConfig, err error) error {
 	server := new(pgconn.PgError)
 	if !errors.As(err, &server) || server.Code != protocolViolation {
@@ -166,7 +169,7 @@ func refusedParameter(cfg *pgx.ConnConfig, err error) error {
 		"ALTER ROLE %[2]s IN DATABASE %[3]s SET", name, pgx.Identifier{cfg.User}.Sanitize(), pgx.Identifier{cfg.Database}.Sanitize())
 }
 
-// isPoolerFull reports whether err says that a pooler takes no further client; those that it has may well go on.
+// isPoolerFull reports whether err means that a pooler accepts no more clients. Existing ones may continue to work.
 func isPoolerFull(err *pgconn.PgError) bool {
 	return err.Code == protocolViolation && strings.Contains(err.Message, "no more connections allowed")
 }

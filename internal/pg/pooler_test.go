@@ -15,7 +15,8 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Whether sessions are ours is found out with few and with many sessions, used one after the other or in turn, while others ask too.
+// Poolers are detected with one session and with many, reused most or least recently used first, and under concurrent
+// load.
 func TestFindPooler(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
@@ -59,7 +60,7 @@ func TestFindPooler(t *testing.T) {
 	}
 }
 
-// crowd has others ask through the pooler until the test ends.
+// crowd queries through the pooler, with several clients, until the test ends.
 func crowd(t *testing.T, url string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -77,7 +78,8 @@ func crowd(t *testing.T, url string) {
 	}
 }
 
-// What needs a session of its own is refused in transaction mode before it takes a lock, and goes well in session mode, which it leaves without one.
+// Work that needs its own session is refused in transaction mode before it takes a lock. In session mode it works and
+// leaves no lock behind.
 func TestReserveThroughPooler(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
@@ -108,7 +110,8 @@ func TestReserveThroughPooler(t *testing.T) {
 	}
 }
 
-// Behind PgBouncer each statement of a service has its limits, and none stays behind for whoever gets the session next.
+// Behind PgBouncer, each statement of a service pool has its limits, and none leaks into the next transaction of the
+// session.
 func TestServingThroughPooler(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
@@ -146,7 +149,7 @@ func TestServingThroughPooler(t *testing.T) {
 	if err := serving.QueryRow(t.Context(), "SELECT 1 WHERE false").Scan(new(int)); !errors.Is(err, pgx.ErrNoRows) {
 		t.Errorf("no row: %v", err)
 	}
-	for range 20 { // nothing of it keeps a connection
+	for range 20 { // no connection leaks
 		if _, err := serving.Exec(t.Context(), "SELEKT"); err == nil {
 			t.Error("a wrong statement goes well")
 		}
@@ -160,7 +163,7 @@ func TestServingThroughPooler(t *testing.T) {
 	commits(t, serving)
 }
 
-// commits: what is written is committed when Exec or Scan returns, and an error of the commit is one of theirs.
+// commits checks that writes are committed when Exec or Scan returns, and that both return the error of the commit.
 func commits(t *testing.T, serving *pg.ServicePool) {
 	t.Helper()
 	if _, err := serving.Exec(t.Context(), "INSERT INTO items (name) VALUES ('a')"); err != nil {
@@ -183,7 +186,7 @@ func commits(t *testing.T, serving *pg.ServicePool) {
 	}
 }
 
-// PgBouncer refuses settings of the URL that it does not know. The error says what to do instead.
+// PgBouncer refuses unknown URL settings. The error says what to do instead.
 func TestSettingsThroughPooler(t *testing.T) {
 	t.Parallel()
 	pooled := dbtest.NewPgBouncer(t, dbtest.NewURL(t), "transaction")
@@ -197,7 +200,7 @@ func TestSettingsThroughPooler(t *testing.T) {
 	}
 }
 
-// A pooler that takes no further client is not away.
+// A pooler that is out of client connections is not unavailable.
 func TestPoolerIsFull(t *testing.T) {
 	t.Parallel()
 	pooled := dbtest.NewPgBouncer(t, dbtest.NewURL(t), "transaction", "max_client_conn = 3")

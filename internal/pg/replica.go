@@ -9,15 +9,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrReadOnly says that the database takes no changes, and who does.
+// ErrReadOnly means that the database accepts no writes.
 var ErrReadOnly = errors.New("the database is read-only: send writes to the primary")
 
-// Replica is how far a hot standby has followed its primary.
+// Replica is the replication state of a hot standby.
 type Replica struct {
-	// Streaming: it is connected to a primary. One that is not may read archived WAL, or have lost its primary.
+	// Streaming means that the standby is connected to its primary. Otherwise it may read archived WAL or have lost its
+	// primary.
 	Streaming bool
-	// Lag is 0 when it streams and has replayed all that arrived, otherwise the age of the newest commit replayed: at
-	// most so far behind. nil when it has replayed none since it started.
+	// Lag is 0 if the standby streams and has replayed everything it received. Otherwise it is the age of the last
+	// replayed commit, an upper bound of the delay, or nil if none was replayed since the start.
 	Lag *time.Duration
 }
 
@@ -27,7 +28,7 @@ type Access struct {
 	Replica  *Replica // nil on a primary
 }
 
-// String says it in a few words.
+// String describes the access in a few words.
 func (a Access) String() string {
 	switch {
 	case a.Replica == nil && !a.ReadOnly:
@@ -44,12 +45,12 @@ func (a Access) String() string {
 	return fmt.Sprintf("a replica, up to %s behind", a.Replica.Lag.Round(time.Millisecond))
 }
 
-// FindAccess asks the database what a session may do with it. Any role may ask; it changes with a promotion.
+// FindAccess returns what a session may do with the database. It works for any role. The result changes on promotion.
 func FindAccess(ctx context.Context, database querier) (Access, error) {
 	var standby, streaming, current bool
 	var age *float64
 	a := Access{}
-	// Everybody sees whether there is a WAL receiver, only pg_monitor what it does.
+	// Any role sees whether there is a WAL receiver; only pg_monitor sees its state.
 	err := database.QueryRow(ctx, `
 		SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean,
 		       EXISTS (SELECT FROM pg_stat_wal_receiver),
@@ -73,21 +74,21 @@ func FindAccess(ctx context.Context, database querier) (Access, error) {
 	return a, nil
 }
 
-// IsReadOnly reports whether err says that the database takes no changes.
+// IsReadOnly reports whether err means that the database accepts no writes.
 func IsReadOnly(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.Is(err, ErrReadOnly) || errors.As(err, &server) && server.Code == readOnlyTransaction
 }
 
-// IsConflict reports whether err says that a standby cancelled a statement that stood in the way of what its primary
-// did: rows vacuumed away, a table dropped, a build pruned while it was read.
+// IsConflict reports whether err means that a standby canceled a query that conflicted with recovery: rows were
+// vacuumed, a table was dropped, or a build was pruned while it was read.
 func IsConflict(err error) bool {
 	server := new(pgconn.PgError)
 	return errors.As(err, &server) && server.Code == serializationFailure
 }
 
-// Retried reads from database, and once more after a conflict or over a new connection when the one it had was lost. read must change
-// nothing: it may run twice.
+// Retried calls read, and once more if it fails with a recovery conflict or a lost connection. read must not change
+// anything.
 func Retried[T any](ctx context.Context, database any, read func() (T, error)) (T, error) {
 	value, err := read()
 	lost := IsLost(err)
@@ -95,7 +96,7 @@ func Retried[T any](ctx context.Context, database any, read func() (T, error)) (
 		return value, err
 	}
 	if pool, ok := database.(interface{ Reset() }); ok && lost {
-		pool.Reset() // what ended one connection most likely ended all
+		pool.Reset() // what ended one connection probably ended all of them
 	}
 	return read()
 }

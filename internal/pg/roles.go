@@ -14,7 +14,7 @@ import (
 
 var prefixPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,49}$`)
 
-// RoleNames are those of the roles with the prefix that get rights; the owner of the tables is another.
+// RoleNames returns the roles of a prefix that are granted privileges: all but the owner of the tables.
 func RoleNames(prefix string) []string {
 	return []string{prefix + "_loader", prefix + "_server", prefix + "_reporting"}
 }
@@ -27,11 +27,11 @@ func validatePrefix(prefix string) error {
 	return nil
 }
 
-// provision is one thing that roles need, and the statement that makes it so.
+// provision is something that roles need: a condition, and the statement that makes it true.
 type provision struct{ holds, statement string }
 
-// provisions are what has to be there before tables are made for the owner and given to the others, each after those it
-// builds upon.
+// provisions returns what must hold before tables are created for the owner and granted to the others, in order of
+// dependency.
 func provisions(p place, owner, prefix string) []provision {
 	loader, server, reporting := prefix+"_loader", prefix+"_server", prefix+"_reporting"
 	var list []provision
@@ -48,7 +48,7 @@ func provisions(p place, owner, prefix string) []provision {
 		}
 		list = append(list, provision{holds, "GRANT " + group + " TO " + role})
 	}
-	// Whoever migrates acts as the owner, and the owner alters tables of the loader.
+	// The migrating role acts as the owner, and the owner alters tables of the loader.
 	member(p.Role, owner, false)
 	member(owner, loader, true)
 	schema := "to_regnamespace(" + literal(p.Schema) + ")::oid"
@@ -68,22 +68,23 @@ func provisions(p place, owner, prefix string) []provision {
 	may(loader, "database", p.Database, "CONNECT, TEMPORARY")
 	may(server, "database", p.Database, "CONNECT")
 	may(reporting, "database", p.Database, "CONNECT")
-	// Before PostgreSQL 15 everybody might make tables in public.
+	// Before PostgreSQL 15, everyone could create tables in public.
 	return append(list, provision{
 		"NOT has_schema_privilege('public', " + schema + ", 'CREATE')",
 		"REVOKE CREATE ON SCHEMA " + p.Schema + " FROM PUBLIC",
 	})
 }
 
-// oid is that of a role; of one that is not there yet, that of PUBLIC, whose rights it will have.
+// oid returns SQL for the oid of a role, or of PUBLIC, whose privileges a new role will have, if there is no such role
+// yet.
 func oid(role string) string {
 	return "coalesce(to_regrole(" + literal(role) + ")::oid, 0)"
 }
 
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// prepareRoles makes so what roles need, as far as the role of the pool may. The error names the statements that
-// somebody else has to run.
+// prepareRoles sets up the roles as far as the pool's role may. The error lists the statements that an administrator
+// must run.
 func prepareRoles(ctx context.Context, pool *pgxpool.Pool, p place, owner, prefix string) error {
 	var missing []string
 	for _, one := range provisions(p, owner, prefix) {
@@ -102,28 +103,28 @@ func prepareRoles(ctx context.Context, pool *pgxpool.Pool, p place, owner, prefi
 	return nil
 }
 
-// provide runs the statement unless it is so already, and reports whether it is so then.
+// provide runs the statement unless the condition holds, and reports whether it holds afterwards.
 func provide(ctx context.Context, pool *pgxpool.Pool, one provision) (holds bool, err error) {
 	find := "SELECT coalesce(" + one.holds + ", false)"
 	if err := pool.QueryRow(ctx, find).Scan(&holds); err != nil || holds {
 		return holds, err
 	}
 	_, err = pool.Exec(ctx, one.statement)
-	// Others may be making the same role, or granting the same, for another database. The second look tells.
+	// A concurrent migration of another database may have done the same, so check again.
 	if refused := new(pgconn.PgError); err != nil && !errors.As(err, &refused) {
 		return false, err
 	}
 	if err := pool.QueryRow(ctx, find).Scan(&holds); err != nil || holds {
 		return holds, err
 	}
-	// A role that could not be made cannot be given anything either.
+	// A role that could not be created cannot be granted anything either.
 	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code == undefinedObject || IsDenied(err) {
 		return false, nil
 	}
 	return false, err
 }
 
-// assignRoles gives the tables to the roles. It waits for loads and builds that run, as long as for other locks.
+// assignRoles grants the tables to the roles. It waits for running loads and builds as for other locks.
 func assignRoles(ctx context.Context, pool *pgxpool.Pool, prefix string) error {
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		for _, class := range []int32{FunctionsLock, BuildLock, MergeLock} {

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Database is what answers requests: a pool, or a ServicePool.
+// Database is what answers requests: a pool or a ServicePool.
 type Database interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -22,29 +22,31 @@ type Database interface {
 	Reset()
 }
 
-// lockPatience is how long a statement of a server waits for a lock. What holds one for longer, a migration or somebody's LOCK TABLE, is
-// nothing to wait for with a client at the other end.
+// lockPatience is how long a statement of a service waits for a lock. Clients should not have to wait for a migration
+// or a manual LOCK TABLE.
 const lockPatience = time.Second
 
-// Service is how sessions answer requests.
+// Service configures the sessions that answer requests.
 type Service struct {
-	Timeout time.Duration                          // of a statement, and of a transaction that nobody goes on with
-	Warm    func(context.Context, *pgx.Conn) error // run by each session first
-	Tracer  pgx.QueryTracer                        // nil traces nothing
+	Timeout time.Duration                          // of statements and of idle transactions
+	Warm    func(context.Context, *pgx.Conn) error // called for each new session
+	Tracer  pgx.QueryTracer                        // nil: no tracing
 }
 
-// ServicePool is a pool for answering requests, whose statements have limits.
+// ServicePool is a pool for answering requests, with limits for its statements.
 type ServicePool struct {
 	*pgxpool.Pool
 
-	limits string // a statement that sets them for one transaction; "" where sessions have them
+	limits string // SQL that sets the limits for one transaction; "" if sessions have them
 }
 
-// Serving returns a pool like the given one for answering requests. Its sessions end by themselves what takes longer than the timeout, or
-// waits longer than a second for a lock, also when nobody is left to cancel it; and nobody waits longer than a second for a session. All are
-// made, and warmed, before they are used: the first statement of a session is planned, which takes several times as long as to run it.
+// Serving returns a pool like the given one for answering requests. The server cancels statements that run longer than
+// the timeout or wait longer than a second for a lock, even if the client is gone, and acquiring a connection takes a
+// second at most. All connections are opened and warmed up first: planning the first statement of a session takes
+// several times as long as running it.
 //
-// Behind a pooler in transaction mode, where sessions are not ours to set or to warm, each statement brings its limits with it.
+// Behind a pooler in transaction mode, where sessions can be neither configured nor warmed up, each statement carries
+// its limits.
 func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, error) {
 	pooled, err := IsPooled(ctx, pool)
 	if err != nil {
@@ -72,11 +74,11 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, 
 		serving.Close()
 		return nil, err
 	}
-	h.on.Store(true) // now that somebody waits
+	h.on.Store(true) // from now on, clients wait
 	return serving, nil
 }
 
-// begin makes a session one that answers requests.
+// begin warms up a session and sets its limits.
 func (s Service) begin(ctx context.Context, conn *pgx.Conn) error {
 	if err := s.Warm(ctx, conn); err != nil {
 		return err
@@ -86,7 +88,7 @@ func (s Service) begin(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// fill makes all connections that the pool may have.
+// fill opens all connections that the pool may have.
 func fill(ctx context.Context, pool *pgxpool.Pool) error {
 	for range pool.Config().MaxConns {
 		conn, err := pool.Acquire(ctx)
@@ -98,7 +100,7 @@ func fill(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// Exec is the pool's, within the limits.
+// Exec is the pool's Exec, with limits.
 func (p *ServicePool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if p.limits == "" {
 		return p.Pool.Exec(ctx, sql, args...)
@@ -108,10 +110,10 @@ func (p *ServicePool) Exec(ctx context.Context, sql string, args ...any) (pgconn
 	if err == nil {
 		tag, err = results.Exec()
 	}
-	return tag, cmp.Or(err, results.Close()) // it is committed when the batch has ended
+	return tag, cmp.Or(err, results.Close()) // closing the batch commits
 }
 
-// Query is the pool's, within the limits.
+// Query is the pool's Query, with limits.
 func (p *ServicePool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if p.limits == "" {
 		return p.Pool.Query(ctx, sql, args...)
@@ -127,7 +129,7 @@ func (p *ServicePool) Query(ctx context.Context, sql string, args ...any) (pgx.R
 	return &limitedRows{Rows: rows, results: results}, nil
 }
 
-// QueryRow is the pool's, within the limits.
+// QueryRow is the pool's QueryRow, with limits.
 func (p *ServicePool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if p.limits == "" {
 		return p.Pool.QueryRow(ctx, sql, args...)
@@ -136,7 +138,7 @@ func (p *ServicePool) QueryRow(ctx context.Context, sql string, args ...any) pgx
 	return limitedRow{rows, err}
 }
 
-// send sends the statement in one message with its limits, so that it is one transaction with them.
+// send sends the limits and the statement as one batch and so as one transaction.
 func (p *ServicePool) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
 	batch := new(pgx.Batch)
 	batch.Queue(p.limits)
@@ -146,16 +148,16 @@ func (p *ServicePool) send(ctx context.Context, sql string, args []any) (pgx.Bat
 	return results, err
 }
 
-// limitedRows are those of the second statement of a batch, which ends with them.
+// limitedRows are the rows of the second statement of a batch. They close the batch when they end.
 type limitedRows struct {
 	pgx.Rows
 
 	results pgx.BatchResults
 	ended   bool
-	err     error // of the batch's end
+	err     error // of closing the batch
 }
 
-// Next is pgx's.
+// Next is as in pgx.Rows.
 func (r *limitedRows) Next() bool {
 	if r.Rows.Next() {
 		return true
@@ -164,7 +166,7 @@ func (r *limitedRows) Next() bool {
 	return false
 }
 
-// Close ends the batch.
+// Close closes the batch.
 func (r *limitedRows) Close() {
 	r.Rows.Close()
 	if !r.ended {
@@ -172,10 +174,10 @@ func (r *limitedRows) Close() {
 	}
 }
 
-// Err says what was wrong with the statement, or with its commit.
+// Err returns the error of the statement or of its commit.
 func (r *limitedRows) Err() error { return cmp.Or(r.Rows.Err(), r.err) }
 
-// limitedRow is the first of limitedRows.
+// limitedRow is the first row of limitedRows.
 type limitedRow struct {
 	rows pgx.Rows
 	err  error

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Where a recommendation comes from.
+// Sources of recommendations.
 const (
-	SourcePair    = "pair"    // it shares orders with what was asked about
-	SourcePopular = "popular" // it is there by popularity
-	SourcePinned  = "pinned"  // a rule put it first
+	SourcePair    = "pair"    // shares orders with the items asked about
+	SourcePopular = "popular" // fills up by popularity
+	SourcePinned  = "pinned"  // put first by a rule
 )
 
-// Answer is the envelope of every question: on the API, the command line and in the cache of whoever asked.
+// Answer is the result of any question, on the API as on the command line.
 type Answer struct {
 	Recommendations []Recommendation `json:"recommendations"`
 	Metadata        Metadata         `json:"metadata"`
 }
 
-// Recommendation is one item, with the evidence for it.
+// Recommendation is a recommended item and the evidence for it.
 type Recommendation struct {
 	ItemName        string  `json:"item_name"`
 	SimilarityScore float64 `json:"similarity_score" doc:"0 to 1, never rising down the list; docs/scoring.md defines it for each measure"`
@@ -32,7 +32,7 @@ type Recommendation struct {
 	Attributes
 }
 
-// Attributes are what the catalogue says of an item. What it does not say is left out.
+// Attributes are the catalog's data on an item. Empty fields are unknown.
 type Attributes struct {
 	Category string   `json:"category,omitempty"`
 	Label    string   `json:"label,omitempty" doc:"what to show to people instead of the name"`
@@ -41,7 +41,7 @@ type Attributes struct {
 	Price    *float64 `json:"price,omitempty"`
 }
 
-// Metadata says what was asked and what answered.
+// Metadata describes the question and the data it was answered from.
 type Metadata struct {
 	Limit                int       `json:"limit"`
 	TotalRecommendations int       `json:"total_recommendations"`
@@ -60,7 +60,7 @@ type Metadata struct {
 	Note                 string    `json:"note,omitempty" doc:"why the answer is not what was asked for"`
 }
 
-// newAnswer shapes what a build that is there says of a question.
+// newAnswer shapes the answer to a question from an existing build.
 func newAnswer(q Question, f found) Answer {
 	answer := Answer{
 		Recommendations: f.recommendations,
@@ -86,7 +86,7 @@ func newAnswer(q Question, f found) Answer {
 	}
 	switch q.Kind {
 	case KindPopular:
-		m.Measure = "" // no pairs, no measure
+		m.Measure = "" // popularity uses no pairs
 	case KindSimilar:
 		m.ItemName = q.Items[0]
 	case KindBasket:
@@ -97,7 +97,7 @@ func newAnswer(q Question, f found) Answer {
 	return answer
 }
 
-// note says why an answer is not what was asked for.
+// note explains an answer that is not what was asked for, or returns "".
 func (q Question) note(f found) string {
 	switch {
 	case (q.Kind == KindBasket || q.Kind == KindOrder) && f.known == 0:
@@ -112,7 +112,7 @@ func (q Question) note(f found) string {
 	return ""
 }
 
-// unknown returns the error of a question about something that is not known.
+// unknown returns an error if the order or item asked about is unknown.
 func (q Question) unknown(f found) error {
 	switch {
 	case q.Kind == KindOrder && f.known < 0:
@@ -123,7 +123,7 @@ func (q Question) unknown(f found) error {
 	return nil
 }
 
-// unknownNames are those of the items, as they were given, whose texts are unknown.
+// unknownNames returns the unknown items of the question, spelled as in the question.
 func (q Question) unknownNames(unknown []string) []string {
 	if q.Kind == KindOrder && len(unknown) > 0 {
 		return unknown
@@ -137,13 +137,13 @@ func (q Question) unknownNames(unknown []string) []string {
 	return names
 }
 
-// Batch is the answer to many questions about one item each.
+// Batch is the answer to questions about one item each.
 type Batch struct {
 	Answers  []Answer      `json:"answers" doc:"one for each item, in the order asked: what similar-items answers; an unknown item has no recommendations"`
 	Metadata BatchMetadata `json:"metadata"`
 }
 
-// BatchMetadata says what was asked and what answered.
+// BatchMetadata describes the questions and the data they were answered from.
 type BatchMetadata struct {
 	TotalAnswers int      `json:"total_answers"`
 	BuildID      int64    `json:"build_id"`

@@ -12,8 +12,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestBatch: every answer of a batch is the one that Similar gives, bit for bit; items that are unknown, that stand there twice, or that are no
-// text at all change no other.
+// Each answer of a batch equals that of Similar, bit for bit. Unknown, repeated and invalid names do not affect the
+// others.
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes() {

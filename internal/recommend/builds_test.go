@@ -12,7 +12,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestBuildID: a kept build answers when it is asked for, one that is pruned, that failed or that never was is unknown.
+// Past builds answer by id. Pruned, failed and nonexistent ones are unknown.
 func TestBuildID(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -49,7 +49,7 @@ func TestBuildID(t *testing.T) {
 	}
 }
 
-// TestDays: days are those of UTC, back from the newest order of the build. Nothing but popular items heeds them.
+// Days are UTC days before the newest order of the build. They only affect popular items.
 func TestDays(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -80,7 +80,7 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// TestDaysBeyondTheWindow: a build that counts so many days does not speak of more, and all of its answers say how many it counts.
+// A build with a window does not count more days than that, and all of its answers name its window.
 func TestDaysBeyondTheWindow(t *testing.T) {
 	t.Parallel()
 	s := &scene{pool: dbtest.New(t)}
@@ -124,7 +124,7 @@ func TestDaysBeyondTheWindow(t *testing.T) {
 	}
 }
 
-// TestDaysWithRules: what is pinned has the orders of the last days, too, be there any or none.
+// Pinned items count orders of the last days, too, even if there are none.
 func TestDaysWithRules(t *testing.T) {
 	t.Parallel()
 	s := &scene{pool: dbtest.New(t)}
@@ -140,7 +140,7 @@ func TestDaysWithRules(t *testing.T) {
 	}
 }
 
-// TestDaysWithoutTimes: where no order has a time there are no last days, and the answer says so.
+// If no order has a time, there are no last days, and the answer says so.
 func TestDaysWithoutTimes(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -158,7 +158,7 @@ func TestDaysWithoutTimes(t *testing.T) {
 	}
 }
 
-// TestAttributes: what the catalogue says is shown, what it does not say is left out.
+// Known attributes are in the answer, unknown ones are left out.
 func TestAttributes(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -199,7 +199,7 @@ func TestAttributes(t *testing.T) {
 	if err != nil || !slices.Equal(items(spread), []string{"butter"}) {
 		t.Errorf("%q, %v", items(spread), err)
 	}
-	// A category that is no text is one that no item has, not the absence of a category.
+	// An invalid category matches no item. It does not disable the filter.
 	none, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Categories: []string{"\x00"}}))
 	if err != nil || len(none.Recommendations) != 0 {
 		t.Errorf("%q, %v", items(none), err)

@@ -21,31 +21,31 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// entryOverhead is about what an entry takes beside its key and body, in bytes.
+// entryOverhead is the approximate size in bytes of a cache entry besides key and body.
 const entryOverhead = 200
 
-// Cache answers questions with finished JSON, and keeps it.
+// Cache answers questions in JSON and caches the answers.
 //
-// What it keeps is keyed by the question and by the version of what answers are made from: the active build, rules and catalogue. An answer
-// is kept under the version of its own snapshot, and found under the version that holds when it is asked for: one read from the database
-// after the call began, or at most trust before it, when no change could be committed meanwhile. So whoever asks after a commit gets what
-// holds after it, on every server, without any notification. Of a standby, which does not see the primary's locks, every version is read
-// after the call began: whoever asks after a commit was replayed gets what holds after it. Questions about an order or an older build are
-// not kept: they depend on more than the version tells.
+// The cache key is the question and the version of the data: the active build, the rules and the catalog. An answer is
+// stored under the version of its own snapshot and looked up under the current version, which was read after the call
+// began or at most trust before it, when no change could have been committed meanwhile. So a call that starts after a
+// commit sees its effect, on every server, without notifications. A standby does not see the primary's locks, so there
+// the version is always read after the call began, and a call that starts after a commit is replayed sees its effect.
+// Questions about orders and older builds are not cached: their answers depend on more than the version.
 type Cache struct {
 	recommender *Recommender
 	together    *batch.Batcher[Question, found] // quick questions
 	versions    *batch.Batcher[struct{}, string]
 	settled     atomic.Pointer[settled]
 	latest      atomic.Pointer[reading]
-	kept        *otter.Cache[string, Served] // nil keeps nothing
+	kept        *otter.Cache[string, Served] // nil: no caching
 	flights     singleflight.Group
 	hits        atomic.Int64
 	misses      atomic.Int64
-	shared      atomic.Pointer[shared] // under which work for several callers runs
+	shared      atomic.Pointer[shared] // context of work done for several callers
 }
 
-// reading is a version as it was read, at the latest at that moment.
+// reading is a version and when its reading began.
 type reading struct {
 	version string
 	at      time.Time
@@ -57,39 +57,39 @@ type shared struct {
 	end context.CancelFunc
 }
 
-// askMost is how many quick questions one statement answers at most: see package batch.
+// askMost is the maximum number of quick questions per statement: see package batch.
 const askMost = 32
 
-// askTimeout bounds what several callers wait for.
+// askTimeout bounds work done for several callers.
 const askTimeout = 10 * time.Second
 
-// trust is for how long a version that is settled holds. Whoever changes something waits 5 ms before committing: give_notice() in
-// migrations/00012_change_notice.sql. The rest is for clocks that run unevenly.
+// trust is how long a settled version is valid. Writers wait 5 ms before they commit: give_notice() in
+// migrations/00012_change_notice.sql. The difference allows for clock drift.
 const trust = 2 * time.Millisecond
 
-// settled is a version that holds until a moment.
+// settled is a version that is valid until a point in time.
 type settled struct {
 	version string
 	until   time.Time
 }
 
-// Served is a finished answer.
+// Served is an encoded answer.
 type Served struct {
-	JSON []byte // with a line end; nil if the caller has it: NotModified
-	ETag string // strong; "" for a question that is not kept
+	JSON []byte // ends with a newline; nil if NotModified
+	ETag string // strong; "" for questions that are not cached
 
 	version string
 }
 
-// NotModified reports whether the caller's ETag is still the answer's.
+// NotModified reports whether the caller already has the answer.
 func (s Served) NotModified() bool { return s.JSON == nil }
 
-// NewCache returns a Cache over database that takes up to about so many bytes; with 0 it keeps nothing.
+// NewCache returns a Cache over database of about maxBytes bytes. With 0, it caches nothing.
 func NewCache(database db.DBTX, maxBytes int64) *Cache {
 	r := New(database)
 	c := &Cache{recommender: r}
 	c.renew()
-	// PostgreSQL takes about half of the processors that we share with it.
+	// PostgreSQL needs about half of the CPUs if it runs on the same machine.
 	c.together = &batch.Batcher[Question, found]{
 		Workers: max(1, runtime.GOMAXPROCS(0)/2), Most: askMost, Timeout: askTimeout, Do: c.listActive,
 	}
@@ -103,15 +103,16 @@ func NewCache(database db.DBTX, maxBytes int64) *Cache {
 	return c
 }
 
-// Beside returns a Cache over another server of the same database, say its replica, that keeps its answers in the same place: equal versions,
-// equal answers. Which version holds, each reads from its own server.
+// Beside returns a Cache over another server of the same database, e.g. a replica, that shares the cached answers:
+// equal versions mean equal answers. Each Cache reads the current version from its own server.
 func (c *Cache) Beside(database db.DBTX) *Cache {
 	beside := NewCache(database, 0)
 	beside.kept = c.kept
 	return beside
 }
 
-// Ask answers like Recommender.Ask, in JSON. If ifNoneMatch names the answer's ETag, it says so instead, and ranks nothing.
+// Ask answers like Recommender.Ask, in JSON. If ifNoneMatch accepts the answer's ETag, the result is NotModified and
+// nothing is ranked.
 func (c *Cache) Ask(ctx context.Context, q Question, ifNoneMatch func(etag string) bool) (Served, error) {
 	q, err := q.normal()
 	if err != nil {
@@ -141,13 +142,13 @@ func (c *Cache) Ask(ctx context.Context, q Question, ifNoneMatch func(etag strin
 	return c.fly(ctx, key, q)
 }
 
-// Stats is how well a Cache does.
+// Stats are a Cache's statistics since the start.
 type Stats struct {
-	Hits, Misses int64 // of questions that are kept
+	Hits, Misses int64 // of cacheable questions
 	Bytes        uint64
 }
 
-// Stats returns how the cache has done so far.
+// Stats returns the statistics.
 func (c *Cache) Stats() Stats {
 	s := Stats{Hits: c.hits.Load(), Misses: c.misses.Load()}
 	if c.kept != nil {
@@ -156,8 +157,8 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
-// Stale returns what was kept under the version that was read last, without asking the database, and how long ago that was. Questions that
-// are not kept, or were not asked under that version, are not found.
+// Stale returns the answer cached under the last version read, and the age of that version, without asking the
+// database. found is false if there is none, as for all questions that are not cached.
 func (c *Cache) Stale(q Question, ifNoneMatch func(etag string) bool) (served Served, age time.Duration, found bool) {
 	q, err := q.normal()
 	latest := c.latest.Load()
@@ -173,24 +174,24 @@ func (c *Cache) Stale(q Question, ifNoneMatch func(etag string) bool) (served Se
 	return served, time.Since(latest.at), true
 }
 
-// Interrupt ends whatever is being asked for several callers, with context.Canceled, so that nobody who comes later waits for an answer
-// that is not going to come.
+// Interrupt cancels all work done for several callers, with context.Canceled, so that later callers do not wait for an
+// answer that will never come.
 func (c *Cache) Interrupt() { c.renew().end() }
 
-// renew returns what was shared before.
+// renew replaces the shared context and returns the old one.
 func (c *Cache) renew() *shared {
 	ctx, end := context.WithCancel(context.Background())
 	return c.shared.Swap(&shared{ctx, end})
 }
 
-// share is a context with the values of ctx that ends after askTimeout or with Interrupt, and not with ctx.
+// share returns a context with the values of ctx that ends after askTimeout or on Interrupt, but not with ctx.
 func (c *Cache) share(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 	stop := context.AfterFunc(c.shared.Load().ctx, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-// fly asks once for all who ask the same at the same time.
+// fly asks once for all concurrent calls with the same key.
 func (c *Cache) fly(ctx context.Context, key string, q Question) (Served, error) {
 	landed := c.flights.DoChan(key, func() (any, error) {
 		ctx, done := c.share(ctx)
@@ -250,7 +251,7 @@ func (c *Cache) listActive(ctx context.Context, questions []Question) ([]found, 
 	return c.recommender.list(ctx, 0, questions)
 }
 
-// version returns the version of what answers are made from, as it is now.
+// version returns the current version of the data.
 func (c *Cache) version(ctx context.Context) (string, error) {
 	if s := c.settled.Load(); s != nil && time.Now().Before(s.until) {
 		return s.version, nil
@@ -258,7 +259,7 @@ func (c *Cache) version(ctx context.Context) (string, error) {
 	return c.versions.Ask(ctx, struct{}{})
 }
 
-// readVersion reads the version once for all who wait for it.
+// readVersion reads the version once for all waiting callers.
 func (c *Cache) readVersion(ctx context.Context, waiting []struct{}) ([]string, error) {
 	ctx, done := c.share(ctx)
 	defer done()
@@ -274,11 +275,11 @@ func (c *Cache) readVersion(ctx context.Context, waiting []struct{}) ([]string, 
 	return slices.Repeat([]string{v.Version}, len(waiting)), nil
 }
 
-// key tells questions apart: those that differ in nothing but what normal fills in are one.
+// key returns the cache key. Questions that are equal after normal share it.
 func (q Question) key(version string) string {
 	text, err := json.Marshal(q) //nolint:musttag // any names will do for a key
 	if err != nil {
-		panic(err) // it is made of texts and finite numbers
+		panic(err) // names and finite numbers always encode
 	}
 	return version + "\n" + string(text)
 }

@@ -24,7 +24,7 @@ type counting struct {
 	answers int
 }
 
-// Query is how questions are asked; the version is a QueryRow.
+// Query counts: questions use Query, the version QueryRow.
 func (c *counting) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	c.mu.Lock()
 	c.answers++
@@ -53,7 +53,7 @@ func served(t *testing.T, c *recommend.Cache, q recommend.Question) (recommend.S
 	return s, a
 }
 
-// TestCacheFollowsEveryChange: on two servers, whatever is committed is in the next answer of each, and only what changed is asked again.
+// On two servers, every commit shows in the next answer of each, and only what changed is asked again.
 func TestCacheFollowsEveryChange(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -106,13 +106,13 @@ func TestCacheFollowsEveryChange(t *testing.T) {
 	check("no catalogue")
 }
 
-// TestCacheFollowsTime: a rule begins and ends when it says, though nobody writes anything then. An answer that came while it began or
-// ended may be either; on a machine too slow for an answer in each phase, the next rule has longer phases.
+// Rules take effect and expire on time without a write. An answer in flight at that moment may be either. On a machine
+// too slow for an answer in each phase, the phases get longer.
 func TestCacheFollowsTime(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
 	server := recommend.NewCache(s.pool, plenty)
-	const late = 10 * time.Millisecond // more than a server may trust a version, which is 2 ms of its own clock
+	const late = 10 * time.Millisecond // well over the 2 ms for which a server trusts a version
 	clock := func() (now time.Time) {
 		t.Helper()
 		if err := s.pool.QueryRow(t.Context(), "SELECT clock_timestamp()").Scan(&now); err != nil {
@@ -125,7 +125,7 @@ func TestCacheFollowsTime(t *testing.T) {
 		until := from.Add(phase)
 		s.exec(t, `INSERT INTO rules (kind, items, reason, author, valid_from, valid_until)
 			VALUES ('hide', '{butter}', 'why', 'me', $1, $2)`, from, until)
-		var before, during, after bool // whether an answer was seen in each phase
+		var before, during, after bool // whether each phase had an answer
 		for !after {
 			began := clock()
 			_, answer := served(t, server, recommend.Similar("bread", recommend.Options{}))
@@ -151,7 +151,7 @@ func TestCacheFollowsTime(t *testing.T) {
 	}
 }
 
-// TestCacheUnderLoad: on two servers, while rules come and go and builds are switched, nobody who asks after a commit gets an answer from before it.
+// On two servers, while rules and the active build change, no question asked after a commit gets an older answer.
 func TestCacheUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -191,7 +191,7 @@ func TestCacheUnderLoad(t *testing.T) {
 	readers.Wait()
 }
 
-// TestVersionIsSettled: a version may be trusted for a moment unless somebody is about to change it, or an old snapshot hides that.
+// A version is settled unless a change is pending or the snapshot is too old to tell.
 func TestVersionIsSettled(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -253,7 +253,7 @@ func TestVersionIsSettled(t *testing.T) {
 	}
 }
 
-// TestCacheETag: who has the answer is told so, without a statement that ranks.
+// A matching ETag saves the statement that ranks.
 func TestCacheETag(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -277,7 +277,7 @@ func TestCacheETag(t *testing.T) {
 	}
 }
 
-// TestCacheKeepsNothingElse: answers about orders, about older builds, and errors are asked for each time.
+// Answers about orders and older builds, and errors, are not cached.
 func TestCacheKeepsNothingElse(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -300,7 +300,7 @@ func TestCacheKeepsNothingElse(t *testing.T) {
 	}
 }
 
-// TestCacheAnswersBeyondItsBound: an answer that is larger than the whole cache is an answer all the same.
+// An answer larger than the whole cache is still returned.
 func TestCacheAnswersBeyondItsBound(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -313,8 +313,8 @@ func TestCacheAnswersBeyondItsBound(t *testing.T) {
 	}
 }
 
-// TestRevisionIsNeverGivenTwice: after a failover that lost the last changes, what a server keeps of them must not be
-// taken for the changes that come next, which start from the number before.
+// After a failover that lost the last changes, revisions start from an earlier number. A server must not take answers
+// cached under a lost revision for those of a later change.
 func TestRevisionIsNeverGivenTwice(t *testing.T) {
 	t.Parallel()
 	s := bread(t)

@@ -15,9 +15,9 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestCases works through the examples of testdata. Each begins with the calculation in words; then come the settings that are not the
-// default, the orders as "id: item, item" or "id time: item, item", and questions with their answers, an item per line: name | score | source | orders together |
-// confidence | lift.
+// TestCases runs the examples of testdata. Each file starts with the calculation in prose. Its sections are the
+// settings that differ from the defaults, the orders as "id: item, item" or "id time: item, item", and questions with
+// one answer per line: name | score | source | orders together | confidence | lift.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -92,7 +92,7 @@ func (c *testCase) set(t *testing.T, field []string) {
 	t.Fatalf("no such setting: %s", field[0])
 }
 
-// ask reads a question like "similar bread measure=count limit=2" and returns the lines of its answer.
+// ask parses a question like "similar bread measure=count limit=2" and returns the lines of its answer.
 func (c *testCase) ask(t *testing.T, question string) []string {
 	t.Helper()
 	fields := strings.Fields(question)

@@ -9,18 +9,19 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Contribution is what one item of a basket says of a recommended one, as the ranking adds it up: by affinity, what
-// remains when the overlap with the others is taken off.
+// Contribution is what one item of a basket adds to the score of a recommended item. Under affinity, the overlap with
+// the other items of the basket is already deducted.
 type Contribution struct {
-	ItemName string  // the recommended item
-	SeedName string  // the item of the basket; "" is what popularity adds
-	Value    float64 // in the measure of the question
+	ItemName string  // recommended item
+	SeedName string  // item of the basket; "" is popularity
+	Value    float64 // in the question's measure
 }
 
-// Contributions returns what each item of a question of Basket says of items of its answer, by name. Items that are
-// there by a rule, or by popularity alone where the question's measure has no use for it, have none.
+// Contributions returns the contributions of the items of a Basket question to the named items of its answer. Items
+// that were put first by a rule have none, nor have those that only popularity recommends, unless the measure uses
+// popularity.
 //
-// Errors: as of Ask; of a question of another kind.
+// Errors: those of Ask; InvalidError for other kinds of questions.
 func (r *Recommender) Contributions(ctx context.Context, q Question, others []string) ([]Contribution, error) {
 	q, err := q.normal()
 	if err != nil {

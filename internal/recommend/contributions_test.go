@@ -11,8 +11,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// What the items of a basket say of an answer adds up to its score, whatever rules are in force; and without rules
-// everything is as it was before there were any.
+// The contributions of a basket's items add up to the score, with any rules. Without rules, answers are unchanged.
 func TestContributions(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes()[:4] {
@@ -54,7 +53,8 @@ func TestContributions(t *testing.T) {
 	}
 }
 
-// checkSums compares the scores of an answer with the sums of its contributions, and returns how many there were.
+// checkSums compares the scores of an answer with the sums of its contributions and returns the number of
+// contributions.
 func (s *scene) checkSums(t *testing.T, q recommend.Question) (n int) {
 	t.Helper()
 	answer, err := s.Ask(t.Context(), q)

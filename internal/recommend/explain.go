@@ -6,7 +6,8 @@ import (
 	"github.com/alsobought/alsobought/db"
 )
 
-// Explanation is everything that a build knows of two items. Symbols as in docs/scoring.md, i the item and j the other.
+// Explanation is everything a build knows about a pair of items. Symbols are those of docs/scoring.md, with i the item
+// and j the other.
 type Explanation struct {
 	Item               string     `json:"item"`
 	Other              string     `json:"other"`
@@ -39,7 +40,7 @@ type Explanation struct {
 	BuiltAt            time.Time  `json:"built_at"`
 }
 
-// OrderRef is an order that proves a pair.
+// OrderRef is an order that contains a pair.
 type OrderRef struct {
 	OrderID   string     `json:"order_id" doc:"as the business knows it"`
 	OrderedAt *time.Time `json:"ordered_at,omitempty" doc:"left out if the order has no time"`

@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// counted asks the order lines themselves, without any build.
+// counted counts from the order lines, without a build.
 const counted = `
 WITH lines AS (
     SELECT l.order_id, i.name FROM order_lines AS l JOIN items AS i USING (item_id) JOIN orders AS o USING (order_id) WHERE NOT $4 OR o.ordered_at IS NOT NULL
@@ -139,7 +139,7 @@ func (s *scene) wantExplained(t *testing.T, v version, got recommend.Explanation
 	}
 }
 
-// newest are the ten newest orders that hold both items, of a size and a time that count, those without a time last.
+// newest returns the ten newest counted orders with both items. Those without a time come last.
 func (s *scene) newest(counts *oracle.Counts, item, other string) []recommend.OrderRef {
 	both := []recommend.OrderRef{}
 	window := time.Duration(counts.Settings.WindowDays) * 24 * time.Hour

@@ -17,8 +17,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestKeptEqualsRanked: what the kept neighbours tell is what ranking in full says, evidence included, however few are kept. An exclusion of
-// nothing has the question ranked in full.
+// Answers from the stored neighbors equal those ranked in full, evidence included, however few neighbors are stored.
+// Excluding an unknown item forces full ranking.
 func TestKeptEqualsRanked(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes() {
@@ -28,7 +28,8 @@ func TestKeptEqualsRanked(t *testing.T) {
 				settings := builds.DefaultSettings()
 				settings.NeighboursKept = kept
 				s := newScene(t, shape, uint64(kept), settings)
-				// Evidence that was not kept is most likely better where the last that was kept is in the basket itself.
+				// Evidence beyond the stored neighbors is most likely better if the last stored one is in the basket
+				// itself.
 				last := map[string]string{}
 				rows, err := s.pool.Query(t.Context(), `SELECT i.name, o.name FROM item_neighbours AS n JOIN items AS i ON i.item_id = n.item_id
 					JOIN items AS o ON o.item_id = n.other_id WHERE n.neighbour_rank = $1`, kept)
@@ -69,7 +70,7 @@ func TestKeptEqualsRanked(t *testing.T) {
 	}
 }
 
-// TestKeptEvidenceMayBeElsewhere: a keeps b and d, which are in the basket, and of c only b's row is kept, though a says more of c.
+// a stores b and d, which are in the basket, so c is only stored by b, though a is better evidence for c.
 func TestKeptEvidenceMayBeElsewhere(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder

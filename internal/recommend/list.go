@@ -10,35 +10,37 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// version is what answers are made from beside the question: equal texts, equal answers. The rest follows from the text.
+// version identifies the data that answers depend on: equal texts mean equal answers. The other fields follow from
+// text.
 type version struct {
 	text       string
-	plain      bool // no rule and no inactive item takes anything out
+	plain      bool // no rules or inactive items remove anything
 	buildID    int64
 	builtAt    time.Time
 	windowDays int
-	dated      bool // some order of the build has a time
+	dated      bool // at least one order of the build has a time
 }
 
-// found is what the database says of a question.
+// found is the database's answer to a question.
 type found struct {
-	version         *version // nil: there is no such build
-	known           int64    // of the items asked about; -1 of an order that is unknown
+	version         *version // nil: no such build
+	known           int64    // number of known items asked about; -1: unknown order
 	unknown         []string
 	rules           []int64
 	inactiveLeftOut int
 	recommendations []Recommendation
 }
 
-// list asks all of the questions of one build, which is the same one for all.
+// list answers all questions from the same build.
 func (r *Recommender) list(ctx context.Context, buildID int64, questions []Question) ([]found, error) {
 	return pg.Retried(ctx, r.database, func() ([]found, error) { return r.listOnce(ctx, buildID, questions) })
 }
 
-// listOnce is list without a second try.
+// listOnce is list without the retry.
 //
-// What the kept neighbours may tell is asked of them first, by a statement that answers only while the version is the one of the last
-// answer: so the build's id is a parameter and its partitions are known before the statement starts. AnswerList says the rest.
+// Questions that the stored neighbors may answer go first, in a statement that returns rows only if the version is
+// still that of the last answer. So the build id is a parameter, and partitions are pruned before execution. AnswerList
+// answers the rest.
 func (r *Recommender) listOnce(ctx context.Context, buildID int64, questions []Question) ([]found, error) {
 	list := make([]found, len(questions))
 	v := r.active.Load()
@@ -62,7 +64,7 @@ func (r *Recommender) listOnce(ctx context.Context, buildID int64, questions []Q
 		return nil, fmt.Errorf("recommend: %w", err)
 	}
 	if o := others[0].version; len(rest) < len(questions) && (o == nil || o.text != v.text) {
-		return r.listOnce(ctx, buildID, questions) // another build became active between the statements
+		return r.listOnce(ctx, buildID, questions) // the active build changed between the statements
 	}
 	for i, place := range places {
 		list[place] = others[i]
@@ -70,7 +72,7 @@ func (r *Recommender) listOnce(ctx context.Context, buildID int64, questions []Q
 	return list, nil
 }
 
-// listKept fills in what the kept neighbours tell.
+// listKept answers from the stored neighbors where they suffice.
 func (r *Recommender) listKept(ctx context.Context, v *version, questions []Question, list []found) error {
 	var similar, baskets []int
 	for i, q := range questions {
@@ -127,7 +129,7 @@ func (r *Recommender) listKeptBaskets(ctx context.Context, v *version, questions
 	return err
 }
 
-// add adds what kept neighbours tell to the answer.
+// add appends a recommendation from the stored neighbors.
 func (f *found) add(v *version, row db.KeptSimilarListRow) {
 	f.version, f.known = v, 1
 	f.recommendations = append(f.recommendations, Recommendation{

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
-// loadText loads one file of order lines.
+// loadText loads a file of order lines.
 func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
 	t.Helper()
 	_, err := load.Run(t.Context(), pool, []load.Source{{
@@ -41,20 +41,20 @@ func mustBuild(t *testing.T, pool *pgxpool.Pool, settings builds.Settings) db.Bu
 	return built
 }
 
-// scene is a database of random orders with one build of them, or more.
+// scene is a database of random orders with at least one build.
 type scene struct {
 	pool      *pgxpool.Pool
 	orders    oracle.Orders
 	times     oracle.Times
 	counts    *oracle.Counts // of built
-	built     db.Build       // the active one
+	built     db.Build       // the active build
 	older     map[int64]version
 	catalogue map[string]oracle.Attributes
 	rules     []oracle.Rule // in force
 	*recommend.Recommender
 }
 
-// version is a build and what the oracle counts under its settings.
+// version is a build and the oracle's counts under its settings.
 type version struct {
 	built  db.Build
 	counts *oracle.Counts
@@ -76,7 +76,7 @@ func newScene(t *testing.T, shape oracle.Shape, seed uint64, settings ...builds.
 	return s
 }
 
-// of is the build of an id, 0 being the active one.
+// of returns a build by id; 0 is the active one.
 func (s *scene) of(id int64) version {
 	if v, found := s.older[id]; found {
 		return v
@@ -84,7 +84,7 @@ func (s *scene) of(id int64) version {
 	return version{s.built, s.counts}
 }
 
-// rule puts a rule in force.
+// rule adds a rule that is in force.
 func (s *scene) rule(t *testing.T, kind, item string, items ...string) int64 {
 	t.Helper()
 	r := oracle.Rule{Kind: kind, Item: item, Items: items}
@@ -104,7 +104,7 @@ func (s *scene) repeal(t *testing.T) {
 	s.rules = nil
 }
 
-// describe says of an item what the catalogue has to say.
+// describe adds an item to the catalog.
 func (s *scene) describe(t *testing.T, item string, a oracle.Attributes) {
 	t.Helper()
 	s.exec(t, `INSERT INTO item_attributes (item_id, category, label, active, source, changed_by)
@@ -130,7 +130,7 @@ func (s *scene) exec(t *testing.T, sql string, args ...any) {
 	}
 }
 
-// bread is a database of five orders that can be counted by hand.
+// bread is a database of five orders, small enough to count by hand.
 func bread(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{pool: dbtest.New(t)}
@@ -140,7 +140,7 @@ func bread(t *testing.T) *scene {
 	return s
 }
 
-// rowsOf are the recommendations as the oracle takes them.
+// rowsOf converts the recommendations to the oracle's type.
 func rowsOf(answer recommend.Answer) []oracle.Row {
 	rows := make([]oracle.Row, 0, len(answer.Recommendations))
 	for _, r := range answer.Recommendations {
@@ -159,7 +159,7 @@ func rowsOf(answer recommend.Answer) []oracle.Row {
 	return rows
 }
 
-// items are the names of the recommendations.
+// items returns the names of the recommendations.
 func items(answer recommend.Answer) []string {
 	names := make([]string, 0, len(answer.Recommendations))
 	for _, r := range answer.Recommendations {

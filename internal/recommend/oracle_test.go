@@ -15,7 +15,7 @@ import (
 
 var categories = []string{"tools", "toys", "Tools", "ä/b"}
 
-// drawn draws options: every measure, threshold, limit, fill, category and build alike.
+// drawn draws options: thresholds, limit, categories, build and so on.
 func (s *scene) drawn(rnd *rand.Rand, measure recommend.Measure, names []string) recommend.Options {
 	opts := recommend.Options{Measure: measure, Limit: []int{1, 2, 5, 17, 100}[rnd.IntN(5)], Strict: rnd.IntN(2) == 0}
 	if rnd.IntN(2) == 0 {
@@ -42,7 +42,7 @@ func (s *scene) drawn(rnd *rand.Rand, measure recommend.Measure, names []string)
 	return opts
 }
 
-// draw draws a catalogue: of a third of the items nothing is known, of the others some are not active.
+// draw draws a catalog: a third of the items is missing, and some of the others are inactive.
 func (s *scene) draw(t *testing.T, rnd *rand.Rand, names []string) {
 	t.Helper()
 	for _, name := range names {
@@ -56,7 +56,7 @@ func (s *scene) draw(t *testing.T, rnd *rand.Rand, names []string) {
 	}
 }
 
-// drawRule puts a random rule in force: of any kind, for all questions or those about one item, about items that need not be known.
+// drawRule adds a random rule of any kind, for all questions or for one item. Its items may be unknown.
 func (s *scene) drawRule(t *testing.T, rnd *rand.Rand, names []string) {
 	t.Helper()
 	kind := []string{"hide", "pin", "apart", "hide", "pin", "apart", "allow"}[rnd.IntN(7)]
@@ -81,7 +81,7 @@ func (s *scene) drawRule(t *testing.T, rnd *rand.Rand, names []string) {
 	s.rule(t, kind, item, about...)
 }
 
-// drawBasket draws up to n items after the first. Repeats and unknown items are part of it.
+// drawBasket draws up to n items after the first, including repeats and unknown items.
 func drawBasket(rnd *rand.Rand, names []string, n int) []string {
 	one := names[rnd.IntN(min(len(names), 5))]
 	basket := []string{one, one, "nobody ever bought it"}
@@ -91,8 +91,8 @@ func drawBasket(rnd *rand.Rand, names []string, n int) []string {
 	return basket
 }
 
-// TestRandomQuestions asks random questions of random orders, under random rules, and compares every answer, and what stands behind it, with the
-// oracle.
+// TestRandomQuestions asks random questions on random orders, under random rules, and compares every answer and its
+// evidence with the oracle.
 func TestRandomQuestions(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes() {
@@ -126,7 +126,7 @@ func TestRandomQuestions(t *testing.T) {
 	}
 }
 
-// names are those of all orders, counted or not.
+// names returns the items of all orders, counted or not.
 func (s *scene) names() []string {
 	all := map[string]bool{}
 	for _, items := range s.orders {
@@ -165,7 +165,7 @@ func (s *scene) askAll(t *testing.T, rnd *rand.Rand, measure recommend.Measure, 
 	s.wantAnswer(t, popular, err, opts, false, nil)
 }
 
-// question is what the oracle is asked.
+// question converts a question to the oracle's type.
 func (s *scene) question(opts recommend.Options, boosted bool, asked []string) oracle.Question {
 	return oracle.Question{
 		Asked: asked, Boosted: boosted, Measure: string(opts.Measure), MinSupport: opts.MinSupport, MinConfidence: opts.MinConfidence,

@@ -14,11 +14,11 @@ import (
 	"github.com/alsobought/alsobought/internal/sample"
 )
 
-// scans are how often tables were read, whole or by an index.
+// scans counts the scans of each table: sequential and by index.
 type scans struct{ whole, indexed map[string]int64 }
 
-// TestPlans: a question looks things up and reads no large table whole. The functions are PL/pgSQL, which EXPLAIN does not look into: what counts is
-// how tables were read in the transaction that asked.
+// No question reads a large table sequentially. EXPLAIN does not look inside PL/pgSQL functions, so this counts the
+// scans of the transaction that asks.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
@@ -26,7 +26,7 @@ func TestPlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &scene{pool: dbtest.New(t)}
-	// A fifth of the orders is enough to plan for.
+	// A fifth of the orders is enough for realistic plans.
 	fifth := text.String()[:text.Len()/5]
 	loadText(t, s.pool, fifth[:strings.LastIndex(fifth, "\n")+1])
 	mustBuild(t, s.pool, builds.DefaultSettings())
@@ -38,7 +38,8 @@ func TestPlans(t *testing.T) {
 	}
 	neighbours, pairs := []string{"item_neighbours_1"}, []string{"item_pairs_1"}
 	spared := []string{"item_pairs_1", "item_neighbours_1", "item_stats_1", "items", "orders", "order_lines", "item_days_1"}
-	// Measures other than affinity look at all pairs of an item, which may be so many that the statistics of all items are the shorter way.
+	// Measures other than affinity look at all pairs of an item. If there are many, a sequential scan of the statistics
+	// is faster.
 	except := func(table string) []string {
 		return slices.DeleteFunc(slices.Clone(spared), func(s string) bool { return s == table })
 	}
@@ -47,7 +48,7 @@ func TestPlans(t *testing.T) {
 	for name, c := range map[string]struct {
 		ask    func(context.Context, *recommend.Recommender) error
 		read   []string // by an index
-		spared []string // not whole
+		spared []string // not sequentially
 		laws   []law
 	}{
 		"similar":     {similar("PID", recommend.Options{}), neighbours, spared, nil},
@@ -75,7 +76,7 @@ func TestPlans(t *testing.T) {
 			_, err := r.Explain(ctx, "Gloves", "Water Level Meter", 0)
 			return err
 		}, pairs, spared, nil},
-		// Rules look their items up by name, and what is left out at twice the limit and a hundred places.
+		// Rules find their items by name, and find what they remove within twice the limit plus a hundred places.
 		"rules":                         {similar("Gloves", recommend.Options{}), pairs, except("item_stats_1"), laws},
 		"rules that touch no neighbour": {similar("PID", recommend.Options{}), neighbours, except("item_pairs_1"), laws},
 	} {
@@ -107,7 +108,7 @@ func orderOf(id string, opts recommend.Options) func(context.Context, *recommend
 	}
 }
 
-// wantIndexed asks as often as it takes PostgreSQL to go over to plans for any question, and some more.
+// wantIndexed asks until PostgreSQL switches to generic plans, and a few times more.
 func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.Recommender) error, read, spared []string, laws []law) {
 	t.Helper()
 	tx, err := s.pool.Begin(t.Context())
@@ -140,7 +141,7 @@ func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.R
 	}
 }
 
-// scansOf counts what the transaction did so far.
+// scansOf returns the scans of the transaction so far.
 func scansOf(t *testing.T, tx pgx.Tx) scans {
 	t.Helper()
 	rows, err := tx.Query(t.Context(), "SELECT s.relname::text, s.seq_scan, coalesce(s.idx_scan, 0) FROM pg_stat_xact_user_tables AS s")

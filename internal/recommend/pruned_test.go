@@ -12,8 +12,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestBuildIsPrunedWhileAsked: a transaction that has found its build goes on to answer from it, whole, while the build is replaced and
-// pruned. The prune waits for it.
+// A transaction that has found its build answers from it even if the build is replaced and pruned meanwhile. The prune
+// waits for it.
 func TestBuildIsPrunedWhileAsked(t *testing.T) {
 	t.Parallel()
 	s := bread(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// Bounds of every question, and the defaults of each.
+// Limits of all questions, and the default limit of each.
 const (
 	MaxLimit     = 100
 	MaxBasket    = 100
@@ -24,13 +24,12 @@ const (
 	OrderLimit   = 10
 )
 
-// Measure is what pairs are ranked by. With c orders that hold both items, n_i and n_j counted baskets that hold either, and N
-// counted baskets, the values of two items are as said below.
+// Measure ranks pairs. With c orders that contain both items, n_i and n_j baskets counted for each item, and N baskets
+// counted in all, the values are as below.
 type Measure string
 
-// The measures.
 const (
-	Affinity   Measure = "affinity"   // the default; docs/scoring.md
+	Affinity   Measure = "affinity"   // default; see docs/scoring.md
 	Count      Measure = "count"      // c
 	Confidence Measure = "confidence" // c / n_i
 	Cosine     Measure = "cosine"     // c / sqrt(n_i n_j)
@@ -38,10 +37,10 @@ const (
 	Lift       Measure = "lift"       // c N / (n_i n_j)
 )
 
-// Measures lists every measure, the default first.
+// Measures lists all measures, the default first.
 func Measures() []Measure { return []Measure{Affinity, Count, Confidence, Cosine, Jaccard, Lift} }
 
-// Validate returns an InvalidError for a measure that there is not.
+// Validate returns an InvalidError if the measure is unknown.
 func (m Measure) Validate() error {
 	if slices.Contains(Measures(), m) {
 		return nil
@@ -53,22 +52,22 @@ func (m Measure) Validate() error {
 	return &InvalidError{"measure", fmt.Sprintf("is %q: choose one of %s", m, strings.Join(names, ", "))}
 }
 
-// Options of a question. The zero value asks for the default: as many answers as the question's default limit, by affinity, with no
-// threshold, filled up by popularity.
+// Options of a question. The zero value is the default: the question's default limit, affinity, no threshold, filled up
+// by popularity.
 type Options struct {
-	Limit         int      // answers wanted, 1 to MaxLimit; 0 is the question's default
-	Measure       Measure  // "" is Affinity
-	MinSupport    int64    // orders together that a pair needs to count; 0 and 1 are no threshold
-	MinConfidence float64  // confidence that a pair needs to count, 0 to 1
-	Exclude       []string // items not to recommend, at most MaxExclude; unknown ones do no harm
-	Categories    []string // recommend items of these categories only, at most MaxCategory; none is no filter
-	Strict        bool     // leave places empty instead of filling them up by popularity
-	BuildID       int64    // the kept build to ask; 0 is the active one
-	WithoutRules  bool     // as if there were no rules and no inactive items
-	Days          int      // popular items only: popularity of the last days before the newest order, at most MaxDays; 0 is of all orders
+	Limit         int      // 1 to MaxLimit; 0: the question's default
+	Measure       Measure  // "": Affinity
+	MinSupport    int64    // minimum orders together for a pair to count; 0 and 1: no threshold
+	MinConfidence float64  // minimum confidence for a pair to count, 0 to 1
+	Exclude       []string // items not to recommend, at most MaxExclude; may be unknown
+	Categories    []string // recommend only these categories, at most MaxCategory; empty: all
+	Strict        bool     // do not fill up by popularity
+	BuildID       int64    // past build to ask; 0: the active one
+	WithoutRules  bool     // ignore rules and inactive items
+	Days          int      // popular items only: last days before the newest order, at most MaxDays; 0: all
 }
 
-// InvalidError says which field of a question is wrong and what it may be.
+// InvalidError says which field of a question is invalid and what is valid.
 type InvalidError struct {
 	Field   string
 	Problem string
@@ -76,10 +75,9 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
 
-// Kind is what a question asks for.
+// Kind is the kind of a question.
 type Kind string
 
-// The kinds of question.
 const (
 	KindPopular Kind = "popular"
 	KindSimilar Kind = "similar"
@@ -87,10 +85,10 @@ const (
 	KindOrder   Kind = "order"
 )
 
-// Question is all that an answer depends on beside the data. Popular, Similar, Basket and Order make one.
+// Question is everything an answer depends on besides the data. Create one with Popular, Similar, Basket or Order.
 type Question struct {
 	Kind    Kind
-	Items   []string // seed items: the item of Similar, the 1 to MaxBasket items of Basket
+	Items   []string // the item of Similar, or the 1 to MaxBasket items of Basket
 	OrderID string   // of Order
 	Options
 
@@ -98,28 +96,28 @@ type Question struct {
 	defaultLimit int
 }
 
-// Popular asks for the items in the most orders. Measure, MinSupport, MinConfidence and Strict have no meaning here.
+// Popular asks for the items in the most orders. It ignores Measure, MinSupport, MinConfidence and Strict.
 func Popular(opts Options) Question {
 	opts.Measure, opts.MinSupport, opts.MinConfidence, opts.Strict = "", 0, 0, false
 	return Question{Kind: KindPopular, Options: opts, defaultLimit: PopularLimit}
 }
 
-// Similar asks for the items that go with one item. Days has no meaning here, as for all questions but Popular.
+// Similar asks for the items bought with one item. Like all questions but Popular, it ignores Days.
 func Similar(item string, opts Options) Question {
 	return Question{Kind: KindSimilar, Items: []string{item}, Options: opts, maxItems: 1, defaultLimit: SimilarLimit}
 }
 
-// Basket asks for the items that go with all of a basket's items together, none of them in it.
+// Basket asks for the items bought with all items of a basket together. The answer contains none of them.
 func Basket(items []string, opts Options) Question {
 	return Question{Kind: KindBasket, Items: items, Options: opts, maxItems: MaxBasket, defaultLimit: BasketLimit}
 }
 
-// Order asks for the items that go with those of one order, none of them in it.
+// Order asks for the items bought with those of one order. The answer contains none of them.
 func Order(id string, opts Options) Question {
 	return Question{Kind: KindOrder, OrderID: id, Options: opts, defaultLimit: OrderLimit}
 }
 
-// normal returns the question with its defaults, or an InvalidError.
+// normal applies the defaults and validates the question. Its error is an InvalidError.
 func (q Question) normal() (Question, error) {
 	if q.Limit == 0 {
 		q.Limit = q.defaultLimit
@@ -170,18 +168,18 @@ func (q Question) sql() sqlQuestion {
 	}
 }
 
-// byDefault reports whether the question may be answered from the kept neighbours of the active build.
+// byDefault reports whether the stored neighbors of the active build may answer the question.
 func (q Question) byDefault() bool {
 	return q.Measure == Affinity && q.MinSupport <= 1 && q.MinConfidence == 0 && len(q.Exclude) == 0 && len(q.Categories) == 0 && q.BuildID == 0 &&
 		!q.WithoutRules
 }
 
-// quick reports whether the question takes about as long as any other quick one: those are asked together.
+// quick reports whether the question is cheap enough to be batched with others.
 func (q Question) quick() bool {
 	return q.byDefault() && q.Kind != KindOrder && q.Days == 0 && len(q.Items) <= 10 && q.Limit <= 20
 }
 
-// texts are the names as PostgreSQL can hold them: see text.
+// texts applies text to each name.
 func texts(names []string) []string {
 	list := make([]string, len(names))
 	for i, name := range names {
@@ -190,7 +188,7 @@ func texts(names []string) []string {
 	return list
 }
 
-// text is the name as loads store it, and "" if PostgreSQL cannot hold it: nothing is called that.
+// text returns the name as loads store it, or "", which no item is called, if PostgreSQL cannot store it.
 func text(name string) string {
 	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
 		return ""

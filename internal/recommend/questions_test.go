@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// all asks every question with the same options about the same item.
+// all asks every question about an item with the same options.
 func all(t *testing.T, r *recommend.Recommender, item string, opts recommend.Options) map[string]error {
 	t.Helper()
 	_, similar := r.Ask(t.Context(), recommend.Similar(item, opts))
@@ -43,7 +43,7 @@ func TestInvalid(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts    recommend.Options
 		field   string
-		popular bool // has a meaning for popular items too
+		popular bool // valid for popular items too
 	}{
 		"limit below":            {recommend.Options{Limit: -1}, "limit", true},
 		"limit above":            {recommend.Options{Limit: 101}, "limit", true},
@@ -85,7 +85,7 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// TestBoundsAreInside asks with every field at its bounds.
+// TestBoundsAreInside asks with every field at its limits.
 func TestBoundsAreInside(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -127,13 +127,13 @@ func TestDefaultLimits(t *testing.T) {
 	order, _ := r.Ask(t.Context(), recommend.Order("1", recommend.Options{}))
 	popular, _ := r.Ask(t.Context(), recommend.Popular(recommend.Options{}))
 	got := []int{len(similar.Recommendations), len(basket.Recommendations), len(order.Recommendations), len(popular.Recommendations)}
-	// The order holds all items but one.
+	// The order contains all items but one.
 	if want := []int{5, 10, 1, 20}; !slices.Equal(got, want) || order.Metadata.Limit != 10 {
 		t.Errorf("%v answers, want %v; the order's limit is %d", got, want, order.Metadata.Limit)
 	}
 }
 
-// notText are names that PostgreSQL cannot hold.
+// notText are names that PostgreSQL cannot store.
 var notText = []string{"\x00", "bread\x00", "\xff", "bread\xc3", "\xed\xa0\x80"}
 
 func TestUnknown(t *testing.T) {
@@ -163,7 +163,7 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// TestBasketsOfUnknownItems: what is not known is said, once each, and takes nothing from the rest.
+// Unknown items are listed once each and do not affect the rest.
 func TestBasketsOfUnknownItems(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -206,7 +206,7 @@ func TestBasketsOfUnknownItems(t *testing.T) {
 	}
 }
 
-// TestOrdersAfterTheBuild: an order that came in after the build is answered by what the build knows of its items.
+// An order loaded after the build is answered from what the build knows about its items.
 func TestOrdersAfterTheBuild(t *testing.T) {
 	t.Parallel()
 	s := bread(t)

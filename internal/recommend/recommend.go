@@ -1,8 +1,9 @@
-// Package recommend answers the questions: what is popular, what goes with an item, with a basket, with an order, and why.
+// Package recommend answers what is popular, what is bought together with an item, a basket or an order, and why.
 //
-// A Question is one value and its answer one statement: the SQL function answer(), which the command line, the API and the reporting schema
-// share. It finds the build and the names, ranks, applies rules and adds the evidence, all in one snapshot of the database, so that an
-// answer is of exactly one build. The package checks questions and shapes answers. It never ranks, and knows nothing of HTTP.
+// A Question is answered by one statement, the SQL function answer(), which the command line, the API and the reporting
+// schema share. It finds the build and the items, ranks, applies rules and adds the evidence in one snapshot of the
+// database, so every answer comes from exactly one build. This package validates questions and shapes answers. It never
+// ranks, and knows nothing of HTTP.
 package recommend
 
 import (
@@ -18,7 +19,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// What can be unknown. Each is wrapped with the name that was asked for.
+// Errors about unknown things. Each is wrapped with the name in question.
 var (
 	ErrNoBuild      = errors.New("there is no active build yet: load orders first (alsobought load FILE)")
 	ErrUnknownItem  = errors.New("unknown item")
@@ -30,16 +31,17 @@ var (
 type Recommender struct {
 	database db.DBTX
 	queries  *db.Queries
-	active   atomic.Pointer[version] // as the last answer had it
+	active   atomic.Pointer[version] // of the last answer
 }
 
-// New returns a Recommender that asks database, a pool or a connection.
+// New returns a Recommender on a pool or a connection.
 func New(database db.DBTX) *Recommender {
 	return &Recommender{database: database, queries: db.New(database)}
 }
 
-// Ask answers a question. A wrong one is an InvalidError. An item of Similar or an order of Order that is not known is ErrUnknownItem or
-// ErrUnknownOrder; of a basket, unknown items are listed in the metadata, and when all of them are, popular items answer.
+// Ask answers a question. An invalid question is an InvalidError. An unknown item of Similar is ErrUnknownItem and an
+// unknown order of Order ErrUnknownOrder. Unknown items of a basket are listed in the metadata; if all are unknown, the
+// answer is popular items.
 func (r *Recommender) Ask(ctx context.Context, q Question) (Answer, error) {
 	q, err := q.normal()
 	if err != nil {
@@ -52,7 +54,7 @@ func (r *Recommender) Ask(ctx context.Context, q Question) (Answer, error) {
 	return finish(q, found[0])
 }
 
-// finish is the answer to one question.
+// finish turns what was found into an answer, or the error of an unknown build, item or order.
 func finish(q Question, f found) (Answer, error) {
 	if f.version == nil {
 		return Answer{}, noBuild(q.BuildID)
@@ -63,8 +65,8 @@ func finish(q Question, f found) (Answer, error) {
 	return newAnswer(q, f), nil
 }
 
-// AskEach answers a question of Similar about each of 1 to MaxBatch items, by one statement and so from one build. An item that is unknown
-// is no error here: its answer is empty and says so.
+// AskEach answers a Similar question about each of 1 to MaxBatch items, from the same build. An unknown item is not an
+// error: its answer is empty and says so.
 func (r *Recommender) AskEach(ctx context.Context, items []string, opts Options) (Batch, error) {
 	if len(items) < 1 || len(items) > MaxBatch {
 		return Batch{}, &InvalidError{"items", fmt.Sprintf("has %d names: choose 1 to %d", len(items), MaxBatch)}
@@ -95,7 +97,7 @@ func (r *Recommender) AskEach(ctx context.Context, items []string, opts Options)
 	return b, nil
 }
 
-// Warm asks questions of each kind through conn, so that their statements are planned before somebody waits for them.
+// Warm asks questions of each kind on conn, so that their statements are planned before the first request.
 func Warm(ctx context.Context, conn *pgx.Conn) error {
 	r := New(conn)
 	popular, err := r.Ask(ctx, Popular(Options{Limit: 2}))
@@ -113,8 +115,8 @@ func Warm(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// Explain returns the counts and every measure behind two items, by the build of the id, 0 being the active one. Either unknown is
-// ErrUnknownItem; two that never met are all zeros.
+// Explain returns the counts and all measures of a pair of items in a build; id 0 is the active one. An unknown item is
+// ErrUnknownItem. If the two were never bought together, the counts of the pair are 0.
 func (r *Recommender) Explain(ctx context.Context, item, other string, buildID int64) (Explanation, error) {
 	if text(item) == text(other) {
 		return Explanation{}, &InvalidError{"other", "is the item itself: name another one"}
@@ -144,7 +146,7 @@ func (r *Recommender) Explain(ctx context.Context, item, other string, buildID i
 	return e, nil
 }
 
-// noBuild says that the build of the id is not there, or for 0 that none is active.
+// noBuild returns the error of a missing build; id 0 is the active one.
 func noBuild(id int64) error {
 	if id == 0 {
 		return ErrNoBuild

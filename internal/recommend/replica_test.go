@@ -42,8 +42,8 @@ func openPool(t *testing.T, url string) *pgxpool.Pool {
 	return pool
 }
 
-// replicaNeverGoesBack: whoever asks one server of the API twice never gets an older answer the second time, whatever is
-// asked and kept; and what was replayed before a question is in its answer.
+// replicaNeverGoesBack checks that a server's later answers are never older, cached or not, and that an answer includes
+// all that was replayed before the question.
 func replicaNeverGoesBack(t *testing.T, servers *dbtest.Replicated, primary *scene, standby *pgxpool.Pool) {
 	t.Helper()
 	primary.exec(t, `INSERT INTO item_attributes (item_id, label, source, changed_by)
@@ -61,11 +61,11 @@ func replicaNeverGoesBack(t *testing.T, servers *dbtest.Replicated, primary *sce
 	ctx, stop := context.WithCancel(t.Context())
 	var readers sync.WaitGroup
 	var mu sync.Mutex
-	newest := 0 // label of any answer so far
+	newest := 0 // highest label of any answer so far
 	for reader := range 4 {
 		readers.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				var exclude []string // kept, as long as it holds
+				var exclude []string // cached while the version holds
 				if i%2 == 0 {
 					exclude = []string{fmt.Sprint(reader, i)} // never asked before
 				}
@@ -99,11 +99,11 @@ func replicaNeverGoesBack(t *testing.T, servers *dbtest.Replicated, primary *sce
 	readers.Wait()
 }
 
-// replicaPrunedMeanwhile: a prune on the primary waits for nobody on a standby. An answer that is being made there of a
-// pruned build is made anew, never from what is left of it.
+// replicaPrunedMeanwhile checks that a question on a standby whose build is pruned by the primary is retried, and never
+// answered from what is left of the build. The prune does not wait for standbys.
 func replicaPrunedMeanwhile(t *testing.T, servers *dbtest.Replicated, primary *scene, standby *pgxpool.Pool) {
 	t.Helper()
-	// An order's items are the first thing that is read of a question about it: wait there until the test says go on.
+	// A question about an order reads its items first. Make it wait there.
 	primary.exec(t, `CREATE OR REPLACE FUNCTION order_items(id text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
 		BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN '{bread}'; END $$`)
 	servers.CatchUp(t)
@@ -151,7 +151,7 @@ func replicaPrunedMeanwhile(t *testing.T, servers *dbtest.Replicated, primary *s
 	}
 }
 
-// replicaConflict: what a standby cancels to follow its primary is read again, once.
+// replicaConflict checks that a query canceled by recovery is retried once.
 func replicaConflict(t *testing.T, servers *dbtest.Replicated, primary *scene, standby *pgxpool.Pool) {
 	t.Helper()
 	for _, statement := range []string{"ALTER SYSTEM SET max_standby_streaming_delay = 0", "SELECT pg_reload_conf()"} {

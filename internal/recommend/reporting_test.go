@@ -17,21 +17,21 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// reporter is a connection as a role that has nothing but alsobought_reporting.
+// reporter returns a transaction of a role whose only privileges are those of alsobought_reporting.
 func (s *scene) reporter(t *testing.T) pgx.Tx {
 	t.Helper()
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A role of its own, gone with the transaction: roles belong to all databases of the server.
+	// The transaction creates its own role, because roles are shared by all databases of the server.
 	for _, sql := range []string{"CREATE ROLE analyst", "GRANT alsobought_reporting TO analyst", "SET LOCAL ROLE analyst"} {
 		sql = strings.ReplaceAll(sql, "analyst", pgx.Identifier{"analyst of " + s.pool.Config().ConnConfig.Database}.Sanitize())
 		if _, err := tx.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { _ = tx.Rollback(t.Context()) }) // the context has ended: closing the connection rolls back too
+	t.Cleanup(func() { _ = tx.Rollback(t.Context()) }) // ctx is done: closes the connection, which rolls back
 	return tx
 }
 
@@ -53,7 +53,7 @@ func reported(t *testing.T, tx pgx.Tx, sql string, args ...any) []recommend.Reco
 	return list
 }
 
-// reportedAnswer is one row of an answer of the reporting schema, all its columns. JSON calls them as the API does.
+// reportedAnswer is one row of an answer of the reporting schema, with the API's JSON names.
 type reportedAnswer struct {
 	recommend.Recommendation
 
@@ -63,7 +63,7 @@ type reportedAnswer struct {
 	UnknownItems []string  `json:"unknown_items"`
 }
 
-// wantReported compares an answer, and what its metadata say, with the rows of the reporting schema.
+// wantReported compares an answer and its metadata with the rows of the reporting schema.
 func wantReported(t *testing.T, tx pgx.Tx, what string, answer recommend.Answer, function string, args ...any) {
 	t.Helper()
 	rows, err := tx.Query(t.Context(), "SELECT to_jsonb(a) FROM "+function+" AS a", args...)
@@ -86,7 +86,8 @@ func wantReported(t *testing.T, tx pgx.Tx, what string, answer recommend.Answer,
 
 const reportedColumns = "SELECT item_name, similarity_score, reason, source, popularity_rank, orders_together, confidence, lift FROM "
 
-// TestReportingEqualsAnswers: bit for bit, with all that can be asked, under rules, as a role that may read reports only.
+// The reporting schema gives the same answers, bit for bit, with all options and under rules, to a role that may read
+// only reports.
 func TestReportingEqualsAnswers(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes() {
@@ -148,7 +149,7 @@ func TestReportingEqualsAnswers(t *testing.T) {
 			s.exec(t, "UPDATE item_attributes SET active = true")
 			answer, err = s.Ask(t.Context(), recommend.Popular(recommend.Options{}))
 			for i := range answer.Recommendations {
-				answer.Recommendations[i].Attributes = recommend.Attributes{} // reporting.items has them
+				answer.Recommendations[i].Attributes = recommend.Attributes{} // are in reporting.items
 			}
 			got := reported(t, tx, `SELECT p.item_name, p.share_of_orders, 'in ' || p.orders || ' of ' || b.orders || ' orders', 'popular',
 				p.popularity_rank, p.orders, p.share_of_orders, 1::float8
@@ -191,7 +192,7 @@ func (s *scene) wantExplanations(t *testing.T, tx pgx.Tx, names []string) {
 	}
 }
 
-// wantPairs compares every row of reporting.item_pairs with what Explain says.
+// wantPairs compares every row of reporting.item_pairs with Explain.
 func (s *scene) wantPairs(t *testing.T, tx pgx.Tx) {
 	t.Helper()
 	rows, err := tx.Query(t.Context(), `SELECT item_a, item_b, orders_together, orders_a, orders_b, baskets_a, baskets_b, support,
@@ -234,7 +235,7 @@ func (s *scene) wantPairs(t *testing.T, tx pgx.Tx) {
 	}
 }
 
-// TestReportingRole: all of reporting, nothing of public.
+// The reporting role may use everything in reporting and nothing in public.
 func TestReportingRole(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -320,7 +321,7 @@ func TestReportingRole(t *testing.T) {
 	}
 }
 
-// TestReportingIsNotFooled: a caller's search_path and temporary tables do not move what a SECURITY DEFINER function reads.
+// A caller's search_path and temporary tables do not affect what SECURITY DEFINER functions read.
 func TestReportingIsNotFooled(t *testing.T) {
 	t.Parallel()
 	s := bread(t)

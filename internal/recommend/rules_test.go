@@ -13,7 +13,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// law is a rule to be: kind, the item that it is for, and its items.
+// law is a rule to create: its kind, the item it is for, and its items.
 type law struct {
 	kind, item string
 	items      []string
@@ -23,7 +23,8 @@ func everywhere(kind string, items ...string) law { return law{kind, "", items} 
 
 func about(item, kind string, items ...string) law { return law{kind, item, items} }
 
-// TestRules: what each kind of rule does to one answer. Without rules butter, jam/red, jam go with bread, and milk fills up.
+// TestRules shows what each kind of rule does to an answer. Without rules, bread recommends butter, jam/red and jam,
+// and milk fills up.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -33,8 +34,8 @@ func TestRules(t *testing.T) {
 		opts     recommend.Options
 		inactive string
 		want     string
-		rules    []int64 // told with the answer
-		leftOut  int     // because they are not active
+		rules    []int64 // in the metadata
+		leftOut  int     // inactive items left out
 	}{
 		"no rule": {want: "butter, jam/red, jam, milk"},
 
@@ -105,7 +106,7 @@ func TestRules(t *testing.T) {
 		"not active and asked":      {inactive: "bread", want: "butter, jam/red, jam, milk"},
 		"not active behind the end": {inactive: "milk", opts: recommend.Options{Limit: 3}, want: "butter, jam/red, jam"},
 	} {
-		// One after the other: rules are for all who ask.
+		// Not in parallel: rules affect all questions.
 		s.exec(t, "TRUNCATE rules, item_attributes RESTART IDENTITY")
 		for _, l := range c.laws {
 			s.rule(t, l.kind, l.item, l.items...)
@@ -129,7 +130,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// marked are the items of an answer, those that are pinned with a mark.
+// marked lists the items of an answer, with pinned ones marked.
 func marked(answer recommend.Answer) string {
 	var list []string
 	for _, r := range answer.Recommendations {
@@ -141,7 +142,7 @@ func marked(answer recommend.Answer) string {
 	return strings.Join(list, ", ")
 }
 
-// TestPinnedReasons: what is pinned says by which rules, and what is known of it all the same.
+// The reason of a pinned item names its rules, besides what is known about it.
 func TestPinnedReasons(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -166,8 +167,7 @@ func TestPinnedReasons(t *testing.T) {
 	}
 }
 
-// TestRulesInForce: a rule is in force from valid_from until valid_until, both to the moment, as soon as it is committed, for whoever has asked
-// before.
+// A rule is in force from valid_from to just before valid_until, from its commit on, even for earlier callers.
 func TestRulesInForce(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
@@ -199,14 +199,14 @@ func TestRulesInForce(t *testing.T) {
 		{"now() + interval '1 day'", "NULL", without},
 		{"now() - interval '2 days'", "now() - interval '1 day'", without},
 		{"'2000-01-01'", "'9999-12-31'", hidden},
-		{"now() - interval '1 day'", "now()", without}, // it ended a moment ago
-		{"now()", "NULL", hidden},                      // it began a moment ago
+		{"now() - interval '1 day'", "now()", without}, // just ended
+		{"now()", "NULL", hidden},                      // just began
 		{"now()", "now()", without},
 	} {
 		s.exec(t, fmt.Sprintf("UPDATE rules SET valid_from = %s, valid_until = %s", c.from, c.until))
 		want("from "+c.from+" until "+c.until, c.want)
 	}
-	// At the very moments: the time of one transaction is one.
+	// At the exact moments: now() is constant within a transaction.
 	for _, c := range []struct {
 		from, until time.Duration
 		want        string

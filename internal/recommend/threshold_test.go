@@ -10,8 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestShownConfidenceIsEnough: who takes a confidence out of an answer and asks with it as the threshold gets that pair again, whatever the
-// division rounded to.
+// An answer's confidence, used as the threshold, keeps that pair, whatever the division was rounded to.
 func TestShownConfidenceIsEnough(t *testing.T) {
 	t.Parallel()
 	// "of N" is in N baskets, and "C of N" in the first C of them.

@@ -12,9 +12,9 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestRulesTold: without a rule that is told with an answer it is another one, without a rule that is not it is the same. That holds as long as no
-// two rules do the same to an item (then both are told, and either is enough), as long as items hidden do not let others in among the
-// neighbours that a build keeps, and as far as is looked: twice the limit and a hundred items.
+// Without a rule that the metadata lists, the answer would differ; without one it does not list, it would not. This
+// holds unless two rules do the same to an item (then both are listed, though either suffices), while hidden items do
+// not let others into the stored neighbors of a build, and within twice the limit plus a hundred items.
 func TestRulesTold(t *testing.T) {
 	t.Parallel()
 	for _, shape := range oracle.Shapes()[:4] {
@@ -57,7 +57,7 @@ func TestRulesTold(t *testing.T) {
 	}
 }
 
-// drawAsk draws a question that can be asked again.
+// drawAsk draws a question that can be asked repeatedly.
 func (s *scene) drawAsk(rnd *rand.Rand, names []string) func(*testing.T) recommend.Answer {
 	opts := s.drawn(rnd, recommend.Measures()[rnd.IntN(6)], names)
 	opts.MinConfidence, opts.Limit = 0, 1+rnd.IntN(8)
@@ -81,7 +81,7 @@ func (s *scene) drawAsk(rnd *rand.Rand, names []string) func(*testing.T) recomme
 	}
 }
 
-// shown is what people see of an answer: who is there, and why.
+// shown is the visible part of an answer: items and sources.
 func shown(answer recommend.Answer) [][2]string {
 	list := [][2]string{}
 	for _, r := range answer.Recommendations {
@@ -90,7 +90,7 @@ func shown(answer recommend.Answer) [][2]string {
 	return list
 }
 
-// TestManyRules: what lies deeper than an answer usually reaches is not looked for, and not told.
+// Rules that only affect items far below the answer are neither searched for nor listed.
 func TestManyRules(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, oracle.Shape{Name: "wide", Orders: 400, Items: 400, MaxSize: 8}, 42, builds.DefaultSettings())
@@ -104,7 +104,7 @@ func TestManyRules(t *testing.T) {
 	if err != nil || !slices.Equal(items(answer), names[90:]) || !slices.Equal(answer.Metadata.Rules, []int64{first}) {
 		t.Errorf("%q by rules %d, want %q (%v)", items(answer), answer.Metadata.Rules, names[90:], err)
 	}
-	// Of 120 places before the answer's, the first 120 are looked at: a rule about the one behind them goes untold.
+	// Only 120 places before the answer's are searched, so a rule about the next place is not listed.
 	deep, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 100, Exclude: names}))
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestTrimmed: SQL trims what Go trims, and loads do, rune by rune.
+// SQL trims the same runes as Go and loads do.
 func TestTrimmed(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -32,7 +32,7 @@ func TestTrimmed(t *testing.T) {
 	}
 }
 
-// TestBlanksAroundNames: a name as it stands in a file finds what was loaded from there, on every surface.
+// A name as written in a file finds the item loaded from it, everywhere.
 func TestBlanksAroundNames(t *testing.T) {
 	t.Parallel()
 	s := bread(t)

@@ -1,10 +1,12 @@
-// Package search finds names by any part of them, and forgives typos, among a million in some hundredths of a second and
-// about 60 bytes each beside the text. It knows no database.
+// Package search is an in-memory index that finds names by any substring and tolerates typos.
 //
-// An Index is read from its first text to its last, but hardly any of it: each text has a signature of the letters and
-// the pairs of letters in it, and is looked at only if that has what the query has, less what its typos could take away.
-// The distance is that of Damerau and Levenshtein (optimal string alignment) between a word and the nearest part of a
-// text, by bit vectors (Myers 1999; Hyyrö 2003 for transpositions).
+// A query over a million names takes some hundredths of a second. The index needs about 60 bytes per name on top of the
+// text.
+//
+// Find scans all names in order, but a signature of each name's letters and letter pairs rules out nearly all of them:
+// a name must have those of the query, minus what typos can remove. Typos are counted as optimal string alignment
+// distance (restricted Damerau–Levenshtein) between a word and the closest substring of a name, with bit vectors (Myers
+// 1999; Hyyrö 2003 for transpositions).
 package search
 
 import (
@@ -18,7 +20,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Index is filled by Add, the most important text first, and read by Find then, by any number of goroutines.
+// Index is filled by Add, most important text first. After that, Find may be called concurrently.
 type Index struct {
 	text       []byte
 	ends       []uint32
@@ -26,17 +28,16 @@ type Index struct {
 	signatures []signature
 }
 
-// signature has a bit for each letter of a text, and for each two that stand beside each other, or for another of the
-// same hash.
+// signature is a Bloom filter with one hash: a bit per letter of a text and a bit per pair of adjacent letters.
 type signature struct {
 	letters uint64
 	pairs   [2]uint64
 }
 
-// MaxText is how many bytes of text an Index takes: with what goes with it, less than a gigabyte.
+// MaxText is the maximum size in bytes of an Index's text. The rest of the Index brings it to less than 1 GB.
 const MaxText = 256 << 20
 
-// Add adds texts under an id, and reports whether there was room.
+// Add adds the texts of one id. It reports false, and adds nothing, if they do not fit into MaxText.
 func (x *Index) Add(id int64, texts ...string) bool {
 	folded := fold(strings.Join(texts, "\n"))
 	if len(x.text)+len(folded) > MaxText {
@@ -49,30 +50,29 @@ func (x *Index) Add(id int64, texts ...string) bool {
 	return true
 }
 
-// Len is how many ids there are.
+// Len returns the number of ids.
 func (x *Index) Len() int { return len(x.ids) }
 
-// Bytes is about how much memory the index takes.
+// Bytes returns the approximate memory use of the index.
 func (x *Index) Bytes() int {
 	return cap(x.text) + 4*cap(x.ends) + 8*cap(x.ids) + 24*cap(x.signatures)
 }
 
-// Bounds of a query: longer ones are cut.
+// Longer queries are truncated.
 const (
 	maxWords = 8
-	maxWord  = 64 // letters, as many as bits
+	maxWord  = 64 // letters: one bit each
 )
 
-// What bounds the time: how many exact matches are ranked, and how many texts a query with typos is compared with, the
-// most important first.
+// These bound the time of a query: how many exact matches are ranked, and how many texts are compared with typos.
 const (
 	ranked = 20_000
 	looked = 100_000
 )
 
-// Find returns the ids of at most limit texts that have every word of the query in them: whole texts first, then those
-// that begin with the query, then those where it begins a word, in their order. Where these are too few, others follow
-// whose words differ by a letter, or by two if they are long.
+// Find returns the ids of at most limit texts that contain every word of the query: whole texts first, then texts that
+// start with the query, then texts with a word that starts with it, each in the order of Add. If there are too few,
+// texts follow whose words have one typo, or two in long words.
 func (x *Index) Find(query string, limit int) []int64 {
 	q := newQuery(query)
 	if len(q.words) == 0 || limit < 1 {
@@ -101,7 +101,7 @@ func (x *Index) Find(query string, limit int) []int64 {
 	return ids
 }
 
-// findSimilar adds what Find has no exact match of.
+// findSimilar appends texts that match with typos.
 func (x *Index) findSimilar(q *query, best *ranking) {
 	found := map[int]bool{}
 	for _, hit := range best.list {
@@ -129,20 +129,20 @@ func (x *Index) at(i int) []byte {
 	return x.text[begin:x.ends[i]]
 }
 
-// query is one that was taken apart.
+// query is a parsed query.
 type query struct {
 	whole     []byte
 	words     []word
 	signature signature
-	bits      int // of pairs in signature
-	typos     int // in all words
+	bits      int // set in signature.pairs
+	typos     int // allowed in all words
 }
 
 type word struct {
 	text   []byte
 	typos  int
 	length int
-	ascii  [utf8.RuneSelf]uint64 // where each letter stands in the word
+	ascii  [utf8.RuneSelf]uint64 // bit i: the letter is at position i
 	others map[rune]uint64
 }
 
@@ -182,7 +182,7 @@ func newQuery(text string) query {
 	return q
 }
 
-// in reports whether a text has every word, and how well: the less, the better.
+// in reports whether a text has every word. A lower place is a better match.
 func (q *query) in(text []byte) (place int, has bool) {
 	for i := range q.words {
 		if !bytes.Contains(text, q.words[i].text) {
@@ -203,12 +203,12 @@ func (q *query) in(text []byte) (place int, has bool) {
 	return 3, true
 }
 
-// isLetter takes all that is no ASCII for letters.
+// isLetter treats all non-ASCII bytes as letters.
 func isLetter(b byte) bool {
 	return b >= utf8.RuneSelf || 'a' <= b && b <= 'z' || '0' <= b && b <= '9'
 }
 
-// near reports whether a text has something close to every word, and how far that is in all.
+// near reports whether every word matches within its typos, and returns the total distance.
 func (q *query) near(text []byte) (cost int, near bool) {
 	for i := range q.words {
 		d := q.words[i].distance(text)
@@ -220,8 +220,8 @@ func (q *query) near(text []byte) (cost int, near bool) {
 	return cost, true
 }
 
-// distance is how many letters have to be changed, added, taken out or swapped with the next to make some part of the
-// text out of the word.
+// distance returns the optimal string alignment distance between the word and the closest substring of text: the number
+// of letters to change, add, remove or swap with the next.
 func (w *word) distance(text []byte) int {
 	score, best := w.length, w.length
 	last := uint64(1) << (w.length - 1)
@@ -253,13 +253,13 @@ func (w *word) distance(text []byte) int {
 	return best
 }
 
-// within reports whether other has every bit.
+// within reports whether other has all bits of s.
 func (s *signature) within(other *signature) bool {
 	return s.letters&^other.letters|s.pairs[0]&^other.pairs[0]|s.pairs[1]&^other.pairs[1] == 0
 }
 
-// missing reports whether other lacks more than the query's typos can take away: each one a letter, or the three pairs
-// that a swap breaks.
+// missing reports whether other lacks more bits than the query's typos can explain: a typo affects one letter and, if
+// it is a swap, up to three pairs.
 func (s *signature) missing(other *signature, q *query) bool {
 	if bits.OnesCount64(s.letters&^other.letters) > q.typos {
 		return true
@@ -295,7 +295,7 @@ func hash(a, b rune) uint32 {
 	return h ^ h>>13
 }
 
-// fold leaves out what people do not type: case, accents, and whether blanks are blanks or line ends within.
+// fold removes what people do not type: case, accents and compatibility forms.
 func fold(text string) []byte {
 	folded := make([]byte, 0, len(text))
 	for i := range len(text) {
@@ -322,7 +322,7 @@ func foldAny(text string) []byte {
 	return folded
 }
 
-// ranking keeps the best hits.
+// ranking keeps the best hits up to its limit.
 type ranking struct {
 	limit int
 	list  []hit
@@ -332,7 +332,7 @@ type hit struct{ cost, at int }
 
 func newRanking(limit int) *ranking { return &ranking{limit, make([]hit, 0, limit+1)} }
 
-// add takes a hit. They come in the order of at, so that of equal cost the earlier one stays.
+// add takes hits in the order of at, so that among equal costs the earlier hit ranks first.
 func (r *ranking) add(cost, at int) {
 	if len(r.list) == r.limit && r.list[len(r.list)-1].cost <= cost {
 		return

@@ -29,13 +29,13 @@ func TestFind(t *testing.T) {
 		"Regulator valve", "High regulator", "Deregulator", "Gas detector\nDräger X-am 2500",
 	)
 	for query, want := range map[string][]int64{
-		"regulator":           {2, 7, 1, 8, 9}, // whole, beginning, beginning of a word, within
+		"regulator":           {2, 7, 1, 8, 9}, // whole, start, start of a word, inside a word
 		"REGULATOR":           {2, 7, 1, 8, 9},
 		"reuglator":           {1, 2, 7, 8, 9}, // swapped
-		"reglator":            {1, 2, 7, 8, 9}, // left out
+		"reglator":            {1, 2, 7, 8, 9}, // missing
 		"reguulator":          {1, 2, 7, 8, 9}, // doubled
 		"rigulatur":           {1, 2, 7, 8, 9}, // two wrong
-		"tedlar regulator":    {1},             // in any order
+		"tedlar regulator":    {1},             // any order
 		"tedlr regulatpr":     {1},
 		"cafe creme":          {4},
 		"cafe crem 500":       {4},
@@ -62,7 +62,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// The bit vectors say what the plain table of distances does, and the signatures take out nothing that is near.
+// The bit vectors agree with the textbook algorithm, and signatures never rule out a match.
 func TestDistance(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -95,7 +95,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// distance is the least number of edits from word to a part of text.
+// distance returns the minimum edit distance between word and any substring of text.
 func distance(word, text []rune) int {
 	rows := make([][]int, len(word)+1)
 	for i := range rows {
@@ -117,7 +117,7 @@ func distance(word, text []rune) int {
 	return slices.Min(rows[len(word)])
 }
 
-// Of a million names.
+// BenchmarkFind searches a million names.
 func BenchmarkFind(b *testing.B) {
 	x := million()
 	b.Logf("%d names, %d bytes", x.Len(), x.Bytes())
@@ -134,7 +134,7 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
-// processorTime is what this process has had of the processors: other programs do not count.
+// processorTime returns the CPU time of this process, which other programs do not affect.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage unix.Rusage

@@ -10,7 +10,7 @@ import (
 type (
 	shopifyOrder struct {
 		ID          json.Number               `json:"id"`
-		Name        string                    `json:"name"` // #1001
+		Name        string                    `json:"name"` // e.g. #1001
 		CreatedAt   *time.Time                `json:"created_at"`
 		UpdatedAt   time.Time                 `json:"updated_at"`
 		CancelledAt *time.Time                `json:"cancelled_at"`
@@ -18,7 +18,8 @@ type (
 		LineItems   []shopifyLine             `json:"line_items"`
 	}
 
-	// shopifyLine is named as in Shopify's export, with its variant. CurrentQuantity is what is left after refunds and edits.
+	// shopifyLine has names as in Shopify's export, with the variant. CurrentQuantity is what is left after refunds and
+	// edits.
 	shopifyLine struct {
 		Name            string   `json:"name"`
 		Quantity        float64  `json:"quantity"`
@@ -35,7 +36,8 @@ type (
 	}
 )
 
-// Shopify returns the state of an order that a webhook of a shop tells. at is when it was sent off, for topics whose body does not say.
+// Shopify returns the state of an order that a webhook of a shop reports. at is when the webhook was sent, for topics
+// whose body has no time.
 //
 // Errors: ErrIgnored, InvalidError.
 func Shopify(shop, topic string, at time.Time, body []byte) (orders.Event, error) {
@@ -83,7 +85,7 @@ func (r shopifyRefund) event(shop string) orders.Event {
 	return e
 }
 
-// item is the line, of which so many were returned, if it does not say itself how many are left.
+// item converts a line. returned is the refunded quantity, for payloads without CurrentQuantity.
 func (l shopifyLine) item(returned float64) orders.EventItem {
 	if l.CurrentQuantity != nil {
 		returned = l.Quantity - *l.CurrentQuantity

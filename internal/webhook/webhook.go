@@ -1,5 +1,5 @@
-// Package webhook reads what shops' software sends when an order changes: who signed it, and the state that it tells of the order. It
-// knows no HTTP and no database.
+// Package webhook verifies and parses order webhooks of Shopify and WooCommerce. It knows neither HTTP nor the
+// database.
 package webhook
 
 import (
@@ -16,15 +16,15 @@ import (
 	"github.com/alsobought/alsobought/internal/orders"
 )
 
-// ErrIgnored says that a webhook is of a topic that tells nothing of orders.
+// ErrIgnored is the error of a webhook whose topic is not about orders.
 var ErrIgnored = errors.New("this topic is not needed")
 
-// InvalidError says why a body cannot be read.
+// InvalidError says why a body is invalid.
 type InvalidError struct{ Problem string }
 
 func (e InvalidError) Error() string { return e.Problem }
 
-// Secrets reads the secrets of a file, one a line: while a secret is replaced, the old one and the new one.
+// Secrets reads the secrets from a file, one per line. While a secret is rotated, the old and the new one are valid.
 func Secrets(path string) ([]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -37,7 +37,8 @@ func Secrets(path string) ([]string, error) {
 	return secrets, nil
 }
 
-// Signed reports whether signature is the base64 of HMAC-SHA256 of the body under one of the secrets, as both Shopify and WooCommerce sign.
+// Signed reports whether signature is the base64-encoded HMAC-SHA256 of the body under one of the secrets, which is how
+// both Shopify and WooCommerce sign.
 func Signed(body []byte, signature string, secrets []string) bool {
 	given, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil {
@@ -52,7 +53,7 @@ func Signed(body []byte, signature string, secrets []string) bool {
 	return good
 }
 
-// decode reads a body.
+// decode parses a body. A body of the wrong form is an InvalidError.
 func decode[T any](body []byte) (v T, err error) {
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&v); err != nil {
 		return v, InvalidError{"the body is no order: " + err.Error()}
@@ -60,7 +61,7 @@ func decode[T any](body []byte) (v T, err error) {
 	return v, nil
 }
 
-// whole checks what every event needs.
+// whole checks that an event has the required fields.
 func whole(e orders.Event) (orders.Event, error) {
 	if e.ShopOrderID == "" || e.At.IsZero() {
 		return e, InvalidError{"the body is no order: it has no id, or does not say of when it is"}

@@ -21,10 +21,10 @@ type wooOrder struct {
 	} `json:"line_items"`
 }
 
-// wooTime is written without its zone, which is UTC.
+// wooTime is a UTC time in JSON without a time zone.
 type wooTime struct{ time.Time }
 
-// UnmarshalJSON takes null as no time.
+// UnmarshalJSON decodes null as the zero time.
 func (t *wooTime) UnmarshalJSON(text []byte) (err error) {
 	if string(text) == "null" {
 		return nil
@@ -33,11 +33,11 @@ func (t *wooTime) UnmarshalJSON(text []byte) (err error) {
 	return err
 }
 
-// notBought are the statuses of orders that came to nothing.
+// notBought are the statuses of orders that do not count as purchases.
 var notBought = map[string]bool{"cancelled": true, "refunded": true, "failed": true, "trash": true}
 
-// WooCommerce returns the state of an order that a webhook of a shop tells. at is when it came, for topics whose body does not say.
-// WooCommerce does not tell which items a partial refund is of.
+// WooCommerce returns the state of an order that a webhook of a shop reports. at is when the webhook arrived, for
+// topics whose body has no time. WooCommerce does not say which items a partial refund is for.
 //
 // Errors: ErrIgnored, InvalidError.
 func WooCommerce(shop, topic string, at time.Time, body []byte) (orders.Event, error) {
