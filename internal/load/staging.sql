@@ -1,6 +1,6 @@
--- The rows of one load before they are merged into tables that already have rows, with the numbers assigned while
--- reading: an order has one row per run of consecutive lines. The tables are temporary, so that nothing of them
--- outlives the load however it ends. sqlc also reads this file.
+-- The rows of one load before they are merged into tables that already have rows, with the numbers assigned
+-- while reading: an order has one row per run of consecutive lines. The tables are temporary, so that they do
+-- not outlive the load, however it ends. sqlc also reads this file.
 CREATE TEMPORARY TABLE staged_names (
     item_id bigint NOT NULL,
     name    text COLLATE "C" NOT NULL
