@@ -87,7 +87,7 @@ type loadsShowCommand struct {
 	HTML string `name:"html" placeholder:"FILE" help:"Write the report as a self-contained HTML page."`
 }
 
-// loadReport is what loads show --json prints: the summary, and all else that is known of a load.
+// loadReport is the output of loads show --json: the summary and all other details of a load.
 type loadReport struct {
 	loadSummary
 
@@ -194,7 +194,7 @@ func (c *loadsNotBoughtCommand) Run(ctx context.Context, term *terminal, d *data
 	return listRows(ctx, term, d, c.ID, load.NotBought)
 }
 
-// listRows writes the rows of a load that had one fate.
+// listRows prints the rows of a load with one fate.
 func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fate string) error {
 	pool, closeAll, err := d.open(ctx, term)
 	if err != nil {
@@ -212,8 +212,8 @@ func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fa
 	return writeRows(ctx, term, q, values, loadID, fate)
 }
 
-// writeRows pages through the rows: there may be millions. The columns that can be loaded come first, under names that load knows, and a
-// column that none of them has a value for is left out: an empty quantity would be refused again.
+// writeRows pages through the rows, of which there may be millions. The columns that can be loaded come first, with
+// names that load recognises. A column without values is omitted, because an empty quantity would be rejected again.
 func writeRows(ctx context.Context, term *terminal, q *db.Queries, has db.LoadRejectSaidRow, loadID int64, fate string) error {
 	const page = 1000
 	w := csv.NewWriter(term.stdout)
@@ -256,7 +256,7 @@ func valueColumns(has db.LoadRejectSaidRow) []string {
 	return columns
 }
 
-// rejectRow is a row as a table of such rows has it: nothing in it runs in a spreadsheet.
+// rejectRow returns the row's cells, made safe for spreadsheets.
 func rejectRow(r db.LoadReject, columns []string) ([]string, error) {
 	said := map[string]string{}
 	if r.Said != nil {
@@ -264,7 +264,7 @@ func rejectRow(r db.LoadReject, columns []string) ([]string, error) {
 			return nil, fmt.Errorf("reject of row %d: %w", r.RowNumber, err)
 		}
 		if _, given := said["quantity"]; !given {
-			said["quantity"] = "1" // another file of the load has quantities, this one does not
+			said["quantity"] = "1" // other files of the load have quantities, this one does not
 		}
 	}
 	row := make([]string, 0, 10)
@@ -297,7 +297,7 @@ func (c *loadsRevertCommand) Run(ctx context.Context, term *terminal, d *databas
 	return buildAfter(ctx, term, pool, c.NoBuild)
 }
 
-// buildAfter makes the build that lets the answers follow a change of the orders.
+// buildAfter makes a build after orders have changed, so that answers reflect the change.
 func buildAfter(ctx context.Context, term *terminal, pool *pgxpool.Pool, noBuild bool) error {
 	if noBuild {
 		fmt.Fprintln(term.stdout, "the answers are as before until alsobought build")
