@@ -1,6 +1,6 @@
--- staged_items holds the rows of catalogue files, named_items what they say together about each item. NULL means
--- not given, '' means empty. The tables are temporary, so that they do not outlive the load, however it ends.
--- sqlc also reads this file.
+-- staged_items holds the rows of catalogue files, named_items what they say together about each item. NULL
+-- means not given, '' means empty. The tables are temporary, so that they do not outlive the load, however it
+-- ends. sqlc also reads this file.
 CREATE TEMPORARY TABLE staged_items (
     file_number integer NOT NULL,
     line_number bigint  NOT NULL,
