@@ -81,7 +81,7 @@ func (o Options) tooMany(rejected, rows int64) error {
 	switch {
 	case o.MaxRejects != nil && rejected > *o.MaxRejects:
 		most = strconv.FormatInt(*o.MaxRejects, 10)
-	// Divide, do not multiply: 29/100 is exactly 0.29 in floating point, but 0.29*100 is slightly less than 29.
+	// Divide, do not multiply: in floating point 29/100 == 0.29, but 0.29*100 < 29.
 	case o.MaxRejectShare != nil && float64(rejected)/float64(rows) > *o.MaxRejectShare:
 		most = fmt.Sprintf("%.6g %%", *o.MaxRejectShare*100)
 	default:
