@@ -13,7 +13,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// apiAt is a client of the server at base, with the key if there is one.
+// apiAt returns a client of the server at base; key may be empty.
 func apiAt(t *testing.T, base, key string) *client.ClientWithResponses {
 	t.Helper()
 	api, err := client.New(base, key)
@@ -23,7 +23,7 @@ func apiAt(t *testing.T, base, key string) *client.ClientWithResponses {
 	return api
 }
 
-// TestOrdersByClient sends orders to the program by the Go client, waits until they are counted, and asks what goes with what.
+// TestOrdersByClient sends orders with the Go client, waits until they are counted, and asks for recommendations.
 func TestOrdersByClient(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -55,7 +55,7 @@ func TestOrdersByClient(t *testing.T) {
 	}
 }
 
-// The client is made from the document that the program prints and serves.
+// The client is generated from the document that the program prints and serves.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	printed, err := command(t, "", "openapi").Output()
@@ -66,7 +66,7 @@ func TestOpenAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A version is no change of the API.
+	// A new version number alone is not a change of the API.
 	without := func(document []byte) string {
 		lines := strings.Split(string(document), "\n")
 		for i, line := range lines {

@@ -17,7 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// database says which database the commands use.
+// database holds the flags that select the database.
 type database struct {
 	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"Connection URL, postgres://user@host/database (default: a private PostgreSQL in --data-dir)."`
 	DataDir     string `env:"ALSOBOUGHT_DATA_DIR" default:".alsobought" placeholder:"DIR" help:"Data directory of the private PostgreSQL (default ${default})."`
@@ -25,17 +25,17 @@ type database struct {
 
 	DatabasePasswordFile string `env:"ALSOBOUGHT_DATABASE_PASSWORD_FILE" placeholder:"FILE" help:"File with the password."`
 
-	throwaway bool // the demo's: fast instead of durable, and gone afterwards
+	throwaway bool // a demo database: fast instead of durable, and removed afterwards
 }
 
-// throwawayDatabase is one in a temporary directory, for fast and forgettable work. It leaves the directory empty when it is closed; remove
-// removes that.
+// throwawayDatabase returns a database in a temporary directory, fast but not durable. Closing it leaves an empty
+// directory, which remove deletes.
 func throwawayDatabase(pgBin string) (d *database, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "alsobought-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a temporary directory: %w", err)
 	}
-	remove = func() { _ = os.RemoveAll(dir) }    // nobody can do anything about it
+	remove = func() { _ = os.RemoveAll(dir) }    // a failure could not be handled
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the user who runs PostgreSQL for root has to get in
 		remove()
 		return nil, nil, fmt.Errorf("open the temporary directory: %w", err)
@@ -43,8 +43,8 @@ func throwawayDatabase(pgBin string) (d *database, remove func(), err error) {
 	return &database{DataDir: dir, PgBin: pgBin, throwaway: true}, remove, nil
 }
 
-// open connects to the database, the private one if no other is named, and sees that its schema is this program's. The private one is
-// migrated by itself; another is its owner's to migrate. close gives everything back.
+// open connects to the database, the private one by default, and checks that its schema matches this program. It
+// migrates the private database; any other is left to its owner. closeAll releases everything.
 func (d *database) open(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
 	pool, closeAll, err = d.connect(ctx, term)
 	if err != nil {
@@ -62,9 +62,9 @@ func (d *database) open(ctx context.Context, term *terminal) (pool *pgxpool.Pool
 	return pool, closeAll, nil
 }
 
-// openToWrite opens, acts as the role that owns what loads and builds make, and closes the books on loads and builds
-// that a kill left open. A database that is read only, or lies behind a pooler that keeps no locks, is refused before any
-// work is done for it.
+// openToWrite opens the database, switches to the role that owns loads and builds, and marks interrupted loads and
+// builds as failed. It refuses a database that is read-only, or behind a pooler that does not keep session locks,
+// before any work is done.
 func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
 	pool, closeAll, access, err := d.openAndLook(ctx, term)
 	switch {
@@ -88,8 +88,9 @@ func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Po
 	return acting, func() { acting.Close(); closeAll() }, nil
 }
 
-// openToReport opens for what only reads the books on loads and builds, and closes those that a kill left open, if the
-// database can be written and the connection keeps locks. If it is read only, it says so, and how old what it reads may be.
+// openToReport opens the database for commands that only read. If the database can be written and the connection keeps
+// session locks, it marks interrupted loads and builds as failed. If the database is read-only, it says so, and how old
+// the data may be.
 func (d *database) openToReport(ctx context.Context, term *terminal) (*pgxpool.Pool, func(), error) {
 	pool, closeAll, access, err := d.openAndLook(ctx, term)
 	switch {
@@ -122,7 +123,8 @@ func (d *database) openAndLook(ctx context.Context, term *terminal) (
 	return pool, closeAll, access, err
 }
 
-// recoverBooks does nothing for a role that may not, as a server's: the next load or build does it.
+// recoverBooks marks interrupted loads and builds as failed. It does nothing for a role without the right to, such as a
+// server's: the next load or build will do it.
 func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error {
 	if may, err := db.New(pool).RoleMayCloseBooks(ctx); err != nil || !may {
 		return err
@@ -141,7 +143,7 @@ func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error
 	return nil
 }
 
-// connect connects and starts the private PostgreSQL if it is the one to use.
+// connect connects, after starting the private PostgreSQL if that is the database to use.
 func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
 	if d.DatabaseURL != "" {
 		pool, err = pg.Open(ctx, d.DatabaseURL, 0, d.passwordFile()...)
@@ -164,7 +166,7 @@ func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.P
 	}
 	pool, err = pg.Open(ctx, server.URL(), 0)
 	if err != nil {
-		_ = server.Close() // the connection's error says more
+		_ = server.Close() // the connection error matters more
 		return nil, nil, err
 	}
 	return pool, func() {
@@ -175,7 +177,7 @@ func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.P
 	}, nil
 }
 
-// passwordFile is what the connection has to know of it.
+// passwordFile returns the connection options for the password file.
 func (d *database) passwordFile() []pg.Option {
 	if d.DatabasePasswordFile == "" {
 		return nil
@@ -183,7 +185,7 @@ func (d *database) passwordFile() []pg.Option {
 	return []pg.Option{pg.PasswordFile(d.DatabasePasswordFile)}
 }
 
-// whoami is who the audit says did it.
+// whoami returns the user name for the audit.
 func whoami() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {

@@ -21,13 +21,14 @@ type demoCommand struct {
 	scaleFlag
 }
 
-// Run uses a private PostgreSQL of its own, whatever DATABASE_URL says: sample orders have no business in somebody's database.
+// Run always uses its own private PostgreSQL, whatever DATABASE_URL is, so that sample orders cannot end up in a real
+// database.
 func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err error) {
 	listener, err := c.listen(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // the server has closed it
+	defer func() { _ = listener.Close() }() // the server has already closed it
 	data, remove, err := throwawayDatabase(d.PgBin)
 	if err != nil {
 		return err

@@ -22,8 +22,8 @@ type drillCommand struct {
 	backupDir
 }
 
-// Run prints a line for each step that succeeds and stops at the first that fails. The restored database is
-// compared with the manifest of the backup; the original database need not exist any more.
+// Run prints a line for each step that succeeds and stops at the first failure. It compares the restored database with
+// the manifest of the backup; the original database need not exist any more.
 func (c *drillCommand) Run(ctx context.Context, term *terminal, d *database) (err error) {
 	began := time.Now()
 	path := c.Backup
@@ -108,7 +108,7 @@ func drillDoctor(ctx context.Context, term *terminal, pool *pgxpool.Pool) error 
 	return nil
 }
 
-// sourcePatience is how long the original database may take to answer: the drill does not need it.
+// sourcePatience is how long to wait for the original database, which the drill does not need.
 const sourcePatience = 10 * time.Second
 
 // sourceSince describes how the original database has changed since its backup.
@@ -136,7 +136,7 @@ func sourceSince(ctx context.Context, term *terminal, d *database, m backup.Mani
 	return movedOn(m.Tables, counts)
 }
 
-// movedOn lists the tables whose row counts changed, except those that came and went with builds.
+// movedOn lists the tables whose row counts changed, except those that exist per build.
 func movedOn(before, after map[string]int64) string {
 	if maps.Equal(before, after) {
 		return "unchanged: every table has as many rows as in the backup"

@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// dryRun reads the sources as a load would and says what it found. It opens no database.
+// dryRun reads the sources as a load would and reports the result. It opens no database.
 func (c *loadCommand) dryRun(ctx context.Context, term *terminal, sources []datafile.Source, total int64) error {
 	shown := watch(term, c.JSON, "", total)
 	options := c.loadOptions()
@@ -66,7 +66,7 @@ func printRehearsal(w io.Writer, r *load.Rehearsal) {
 	}
 }
 
-// rejectReasons are the counts of rows by reason, the most frequent first.
+// rejectReasons formats the number of rows per reason, most frequent first.
 func rejectReasons(counts map[datafile.Reason]int64) []string {
 	list := []string{}
 	for _, reason := range slices.SortedFunc(maps.Keys(counts), func(a, b datafile.Reason) int {
@@ -127,7 +127,7 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 // shortened cuts what would make a line of a table unreadable.
 func shortened(s string) string {
 	const most = 80
-	runes := []rune(s[:min(len(s), 4*(most+1))]) // as many bytes as one character more can have
+	runes := []rune(s[:min(len(s), 4*(most+1))]) // enough bytes for one rune more than fits
 	if len(runes) <= most {
 		return s
 	}

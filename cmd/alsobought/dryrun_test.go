@@ -32,7 +32,7 @@ func TestRejectLimit(t *testing.T) {
 		{"0%", share(0)},
 		{"2%", share(0.02)},
 		{"0.5%", share(0.005)},
-		{"0.1%", share(0.001)}, // to the last bit
+		{"0.1%", share(0.001)}, // exactly
 		{"29%", share(0.29)},
 		{".5%", share(0.005)},
 		{"100%", share(1)},
@@ -59,8 +59,8 @@ func TestRejectLimit(t *testing.T) {
 	}
 }
 
-// TestRejectLimitToTheRow loads files that have exactly as many rejects as are allowed, and one more: the rehearsal and the load agree, also
-// where a share is no exact binary number.
+// TestRejectLimitToTheRow loads files with exactly the allowed number of rejects, and one more. Rehearsal and load
+// agree, even for shares without an exact binary representation.
 func TestRejectLimitToTheRow(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -68,7 +68,7 @@ func TestRejectLimitToTheRow(t *testing.T) {
 		rows, rejected int
 	}{
 		{"29", 100, 29},
-		{"29%", 100, 29}, // 0.29 * 100 is less than 29
+		{"29%", 100, 29}, // 0.29*100 is less than 29
 		{"0.1%", 3000, 3},
 		{"75%", 8, 6},
 		{"0%", 10, 0},
@@ -105,7 +105,7 @@ func TestRejectLimitToTheRow(t *testing.T) {
 	}
 }
 
-// TestDryRunHostile shows rows that would spoil a terminal: nothing but printable text comes out.
+// TestDryRunHostile checks that rows with control characters come out as printable text.
 func TestDryRunHostile(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "orders\x1b[31m\n.csv")
@@ -129,7 +129,7 @@ func TestDryRunHostile(t *testing.T) {
 	}
 }
 
-// grows is a file to which somebody appends after its beginning was read.
+// grows is a file that grows after its beginning was read.
 type grows struct {
 	*os.File
 	append func()

@@ -75,7 +75,7 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 	if err != nil {
 		return err
 	}
-	// Grades of other settings or measures do not belong to the build.
+	// Grades for other settings or measures do not belong to the build.
 	stored := graded.BuildID != 0 && settings == builds.SettingsOf(graded) && len(measures) == 0
 	if stored {
 		if err := evaluate.Store(ctx, pool, graded.BuildID, report); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// fromFlags name orders that are in another database.
+// fromFlags select orders in another database.
 type fromFlags struct {
 	From             string `placeholder:"URL" help:"Load the rows of --query from this database: postgres://, mysql:// or mariadb://user@host/database."`
 	Query            string `placeholder:"SELECT" help:"Query whose result is read like a file with a header."`
@@ -20,7 +20,7 @@ type fromFlags struct {
 	Since            string `placeholder:"COLUMN" help:"Load incrementally: fetch only rows at or after this column's last loaded value."`
 }
 
-// query is what the flags ask for, or nil when they name no database.
+// query returns the query that the flags describe, or nil if they name no database.
 func (c *loadCommand) query() (*dbsource.Query, error) {
 	switch {
 	case c.From == "" && (c.Query != "" || c.FromPasswordFile != "" || c.Since != ""):
@@ -42,7 +42,8 @@ func (c *loadCommand) query() (*dbsource.Query, error) {
 	return dbsource.New(dbsource.Options{URL: c.From, Query: c.Query, PasswordFile: c.FromPasswordFile, Since: c.Since})
 }
 
-// sinceLast makes a load one of what is new since the last one. Rows at the mark come again, so known bytes are no mistake.
+// sinceLast limits the load to rows that are new since the last load. Rows at the mark are read again, so the same
+// bytes are not an error.
 func (c *loadCommand) sinceLast(ctx context.Context, pool *pgxpool.Pool, query *dbsource.Query, options *load.Options) error {
 	mark, err := load.LastMark(ctx, pool, query.Name(), c.Since)
 	if err != nil {
@@ -53,7 +54,7 @@ func (c *loadCommand) sinceLast(ctx context.Context, pool *pgxpool.Pool, query *
 	return nil
 }
 
-// nothingNew is what a load says that had nothing to do.
+// nothingNew reports that there was nothing to load.
 func (c *loadCommand) nothingNew(term *terminal, why error) error {
 	if c.JSON {
 		return printJSON(term.stdout, loadSummary{

@@ -13,7 +13,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// newShop is a database of orders that is not ours, and run, which changes it.
+// newShop returns the URL of another database with orders, and run, which executes statements on it.
 func newShop(t *testing.T) (url string, run func(statement string)) {
 	t.Helper()
 	url = dbtest.NewEmptyURL(t)
@@ -36,7 +36,7 @@ func newShop(t *testing.T) (url string, run func(statement string)) {
 
 const sales = "SELECT sale, thing, state,\n changed FROM sales"
 
-// from are the arguments that load the sales of a shop.
+// from returns the arguments to load the sales of a shop.
 func from(shop string, more ...string) []string {
 	return append([]string{
 		"load", "--from", shop, "--query", sales, "--order-column", "sale", "--item-column", "thing", "--status-column", "state",
@@ -44,7 +44,7 @@ func from(shop string, more ...string) []string {
 	}, more...)
 }
 
-// tally is the counts of load --json.
+// tally holds the counts of load --json.
 type tally struct {
 	LoadID int64 `json:"load_id"`
 	Status string

@@ -31,7 +31,7 @@ func (c *generateCommand) Run(ctx context.Context, term *terminal) error {
 	return err
 }
 
-// contextWriter writes until ctx ends.
+// contextWriter is a writer that fails once ctx is done.
 type contextWriter struct {
 	ctx context.Context //nolint:containedctx // an io.Writer has no other way to get it
 	w   io.Writer

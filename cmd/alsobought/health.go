@@ -16,7 +16,7 @@ type healthCommand struct {
 	Addr string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address of the API (default ${default})."`
 }
 
-// Run asks once. Its timeout is longer than the API's timeout for its database.
+// Run makes one request. Its timeout is longer than the API's own timeout for its database.
 func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -24,7 +24,7 @@ func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
 	if err != nil {
 		return usageError{err}
 	}
-	// Not the default client: a proxy from the environment must not be used to reach ourselves.
+	// Do not use the default client, which could send the request to a proxy from the environment.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {

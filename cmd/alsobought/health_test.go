@@ -13,7 +13,7 @@ func TestHealthEndsAsTheAPISays(t *testing.T) {
 	gone.Close()
 	for _, tc := range []struct {
 		name           string
-		answer         int // 0: nobody listens
+		answer         int // 0 means that nothing listens
 		status         int
 		stdout, stderr string
 	}{

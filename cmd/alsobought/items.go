@@ -105,12 +105,12 @@ type itemsLoadCommand struct {
 	SkipRejected bool `help:"Load the valid rows and report the others. Without it, one invalid row fails the load."`
 }
 
-// itemsSummary is what items load --json prints.
+// itemsSummary is the output of items load --json.
 type itemsSummary struct {
 	catalogue.Result
 
 	RowsWrong  int64             `json:"rows_wrong"`
-	FirstWrong []catalogue.Wrong `json:"first_wrong"` // at most catalogue.MaxWrong; nothing was changed when there is one
+	FirstWrong []catalogue.Wrong `json:"first_wrong"` // at most catalogue.MaxWrong; if there are any, nothing was changed
 	Seconds    float64           `json:"seconds"`
 }
 
@@ -198,7 +198,7 @@ func printCatalogue(w io.Writer, r catalogue.Result) {
 		grouped(*r.OrderedWithoutAttributes), grouped(*r.InNoOrder))
 }
 
-// printColumns begins a table of which column plays which role.
+// printColumns starts a table of the columns of each role.
 func printColumns(w io.Writer, columns []string, roles [][2]string) *table {
 	t := newTable(w)
 	var used []string

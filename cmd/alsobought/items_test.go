@@ -12,7 +12,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// TestKilledItems kills the program while it replaces the catalogue: it is as it was, and the same load then succeeds.
+// TestKilledItems kills the program while it replaces the catalogue. The catalogue is unchanged, and the same load then
+// succeeds.
 func TestKilledItems(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -37,7 +38,7 @@ func TestKilledItems(t *testing.T) {
 	if err := loading.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stdin.Write([]byte(file.String())); err != nil { // and more may come: COPY goes on
+	if _, err := stdin.Write([]byte(file.String())); err != nil { // stdin stays open, so COPY keeps waiting
 		t.Fatal(err)
 	}
 	until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ILIKE 'copy %staged_items%')")

@@ -19,14 +19,13 @@ import (
 	"github.com/alsobought/alsobought/internal/localpg"
 )
 
-// TestKilledLoad kills the program in the middle of each phase of its work. What was there before is there after, nothing else is, and the
-// same load then succeeds.
+// TestKilledLoad kills the program in the middle of each phase. The data is unchanged, and the same load then succeeds.
 func TestKilledLoad(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		phase     string
-		statement string // that runs in the phase, as in LIKE
-		rows      string // loaded by the same load, done again
+		statement string // that runs in the phase, a LIKE pattern
+		rows      string // rows_loaded of the repeated load
 	}{
 		{"copy", "%staged_lines%", `"rows_loaded":120000,"rows_duplicate":0,`},
 		{"merge", "%StagedLineMerge%", `"rows_loaded":120000,"rows_duplicate":0,`},
@@ -54,7 +53,7 @@ func TestKilledLoad(t *testing.T) {
 			if _, err := manyOrders().WriteTo(stdin); err != nil {
 				t.Fatal(err)
 			}
-			if c.phase != "copy" { // which lasts as long as there may be more
+			if c.phase != "copy" { // which lasts as long as more may come
 				_ = stdin.Close()
 			}
 			until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND query ILIKE $1)", c.statement)
@@ -64,7 +63,7 @@ func TestKilledLoad(t *testing.T) {
 			if err := loading.Wait(); err == nil {
 				t.Fatal("the load ended before it was killed")
 			}
-			// The server goes on with a statement until it finds that nobody listens.
+			// The server continues a statement until it notices that the client is gone.
 			until(t, conn, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())")
 
 			if e := alsobought(t, url, nil, "doctor"); e.status != exitDone || !strings.Contains(e.stderr, "interrupted") {
@@ -79,7 +78,7 @@ func TestKilledLoad(t *testing.T) {
 				t.Errorf("the build before does not answer: %s", similar)
 			}
 			args := []string{"load", "--json", "-"}
-			if c.phase == "build" { // the load before it was done
+			if c.phase == "build" { // the load itself was already committed
 				args = []string{"load", "--json", "--again", "-"}
 			}
 			if again := want(t, url, manyOrders(), args...); !strings.Contains(again, c.rows) {
@@ -90,7 +89,8 @@ func TestKilledLoad(t *testing.T) {
 	}
 }
 
-// TestKilledServer kills the private PostgreSQL while orders are copied into it: the load fails in one line, and the next command recovers.
+// TestKilledServer kills the private PostgreSQL during COPY: the load fails with a one-line error, and the next command
+// recovers.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(openTempDir(t), "data")
@@ -106,7 +106,7 @@ func TestKilledServer(t *testing.T) {
 	if err := loading.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 { // more than pipes and buffers hold: COPY runs
+	for range 3 { // more than pipes and buffers hold, so COPY is running
 		if _, err := manyOrders().WriteTo(stdin); err != nil {
 			t.Fatal(err)
 		}
@@ -123,14 +123,14 @@ func TestKilledServer(t *testing.T) {
 	if err := syscall.Kill(postmaster, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.WriteString(stdin, strings.Repeat("2,c\n2,d\n", 1<<20)) // until the program is gone
+	_, _ = io.WriteString(stdin, strings.Repeat("2,c\n2,d\n", 1<<20)) // fails once the program is gone
 	_ = stdin.Close()
 	_ = loading.Wait()
 	if status := loading.ProcessState.ExitCode(); status != exitFailed {
 		t.Errorf("exit status %d, want %d", status, exitFailed)
 	}
-	// The first line says that the server was started. What watches the server may have it back before the load gives up; the load then
-	// records its failure by itself, and nothing is left to find.
+	// The first line says that the server was started. The supervisor may have restarted the server before the load gives
+	// up; the load then records its failure itself, and there is nothing to recover.
 	said := strings.TrimSpace(stderr.String())
 	recovered := strings.Contains(said, "recovered")
 	if lines := strings.Split(said, "\n"); len(lines) != 2 && !(recovered && len(lines) == 3) {
@@ -149,7 +149,7 @@ func TestKilledServer(t *testing.T) {
 	}
 }
 
-// manyOrders is a file of 40,000 orders of 3 lines.
+// manyOrders returns a file of 40,000 orders of 3 lines.
 func manyOrders() *bytes.Buffer {
 	var file bytes.Buffer
 	file.WriteString("order_id,item_name\n")
@@ -161,7 +161,7 @@ func manyOrders() *bytes.Buffer {
 	return &file
 }
 
-// until asks the database every few milliseconds until the condition holds.
+// until polls the database until the condition holds.
 func until(t testing.TB, conn *pgx.Conn, condition string, args ...any) {
 	t.Helper()
 	dbtest.Eventually(t, condition, func(ctx context.Context) (holds bool) {
@@ -172,8 +172,8 @@ func until(t testing.TB, conn *pgx.Conn, condition string, args ...any) {
 	})
 }
 
-// TestKilledBackup kills a backup in the middle. Nothing has a backup's name; what pg_dump goes on with keeps others away, and the next
-// backup removes it.
+// TestKilledBackup kills a running backup. No partial backup is left under a backup's name. While its pg_dump is still
+// running no other backup can start; the next one removes what is left.
 func TestKilledBackup(t *testing.T) {
 	t.Parallel()
 	server, err := localpg.Start(t.Context(), localpg.Config{Dir: filepath.Join(openTempDir(t), "data"), Throwaway: true})
@@ -219,7 +219,7 @@ func TestKilledBackup(t *testing.T) {
 	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], ".unfinished") {
 		t.Errorf("left by the kill: %q, error %v", left, err)
 	}
-	// pg_dump ends a moment after its session, and its hold on the directory with it.
+	// pg_dump, which holds the lock on the directory, exits shortly after its session ends.
 	dbtest.Eventually(t, "another backup is made", func(context.Context) bool {
 		return alsobought(t, url, nil, "backup", "--backup-dir", backups).status == exitDone
 	})

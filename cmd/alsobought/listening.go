@@ -25,7 +25,7 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// listening is where the API listens, whom it answers, and how it logs.
+// listening configures the API server: address, access and logs.
 type listening struct {
 	Addr      string `env:"ALSOBOUGHT_ADDR" default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to listen on (default ${default})."`
 	LogFormat string `env:"ALSOBOUGHT_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json (default ${default})."`
@@ -36,21 +36,21 @@ type listening struct {
 	hooking
 	AdminAddr string `env:"ALSOBOUGHT_ADMIN_ADDR" placeholder:"HOST:PORT" help:"Address for /metrics and /debug/pprof/; keep it private (default: off)."`
 
-	guest apikey.Key // whom visitors of the dashboard are taken for; not a flag
+	guest apikey.Key // the identity of dashboard visitors without a key; not a flag
 }
 
-// Validate is called when the flags are read.
+// Validate is called by kong after parsing.
 func (l *listening) Validate() error {
 	return errors.Join(l.answering.Validate(), l.limiting.Validate(), l.rebuilding.Validate())
 }
 
-// answering is how finished answers are kept.
+// answering configures the cache of answers.
 type answering struct {
 	Cache        int64  `env:"ALSOBOUGHT_CACHE" default:"64" placeholder:"MIB" help:"Memory for cached answers; 0 for none (default ${default})."`
 	CacheControl string `env:"ALSOBOUGHT_CACHE_CONTROL" default:"no-cache" placeholder:"VALUE" help:"Cache-Control header of answers (default ${default})."`
 }
 
-// Validate is called by listening's.
+// Validate is called by listening.Validate.
 func (a *answering) Validate() error {
 	const most = 1 << 20
 	if a.Cache < 0 || a.Cache > most {
@@ -59,7 +59,7 @@ func (a *answering) Validate() error {
 	return nil
 }
 
-// limiting is what clients may do.
+// limiting configures limits on clients.
 //
 //nolint:lll // tags cannot be broken
 type limiting struct {
@@ -75,7 +75,7 @@ type limiting struct {
 	Timeout        time.Duration `env:"ALSOBOUGHT_TIMEOUT" default:"10s" placeholder:"TIME" help:"Time limit of a request (default ${default})."`
 }
 
-// Validate is called by listening's.
+// Validate is called by listening.Validate.
 func (l *limiting) Validate() error {
 	const mostTime, mostDrain = 50 * time.Second, 10 * time.Minute
 	switch {
@@ -99,10 +99,11 @@ func (l *limiting) Validate() error {
 
 func isRate(perSecond *float64) bool { return perSecond == nil || *perSecond >= 0 && *perSecond <= 1e6 }
 
-// usualRate is the limit of an address that may be anybody's.
+// usualRate is the default limit per address, in requests per second.
 const usualRate = 100
 
-// rates are the limits of one address and of one key. On loopback everybody is at home, unless a proxy brings others in.
+// rates returns the limits per address and per key, in requests per second; 0 is no limit. Loopback addresses have no
+// default limit unless a proxy forwards other clients.
 func (l *limiting) rates(local bool) (address, key float64) {
 	address = usualRate
 	if local && len(l.TrustedProxy) == 0 {
@@ -117,8 +118,8 @@ func (l *limiting) rates(local bool) (address, key float64) {
 	return address, 10 * address
 }
 
-// keyedReads reports whether questions need a key. An address that others reach is not opened to everybody without a word, nor served when
-// there is no key with which anybody could ask.
+// keyedReads reports whether questions need a key. It refuses to open an address that others can reach to everybody
+// unless asked to, and to serve if a key is needed but none exists.
 func (l *limiting) keyedReads(ctx context.Context, pool pg.Database, addr net.Addr) (bool, error) {
 	if l.PublicRead != nil && *l.PublicRead || l.PublicRead == nil && isLocal(addr) {
 		return false, nil
@@ -131,10 +132,10 @@ func (l *limiting) keyedReads(ctx context.Context, pool pg.Database, addr net.Ad
 	return true, err
 }
 
-// origin is one of RFC 6454, or "*".
+// origin is an origin as in RFC 6454, or "*".
 type origin string
 
-// UnmarshalText is called when the flags are read.
+// UnmarshalText is called by kong while parsing.
 func (o *origin) UnmarshalText(text []byte) error {
 	*o = origin(text)
 	u, err := url.Parse(string(text))
@@ -144,10 +145,10 @@ func (o *origin) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// network is a CIDR, or one address.
+// network is a CIDR or a single address.
 type network netip.Prefix
 
-// UnmarshalText is called when the flags are read.
+// UnmarshalText is called by kong while parsing.
 func (n *network) UnmarshalText(text []byte) error {
 	if addr, err := netip.ParseAddr(string(text)); err == nil {
 		*n = network(netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
@@ -161,12 +162,12 @@ func (n *network) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// listen takes the address first of all: that it is in use should not be found out after minutes of other work.
+// listen opens the address before anything else, so that an address in use is not discovered after minutes of work.
 func (l *listening) listen(ctx context.Context) (net.Listener, error) {
 	return listen(ctx, l.Addr, "--addr")
 }
 
-// listen takes an address, which the flag has given.
+// listen listens on an address given by a flag.
 func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -178,23 +179,24 @@ func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
 	return listener, nil
 }
 
-// isLocal reports whether nobody but this machine reaches the address.
+// isLocal reports whether only this machine can reach the address.
 func isLocal(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// gcPercent lets the heap grow to five times what is in use: a heap of a few MB would be collected a hundred times a second.
+// gcPercent lets the heap grow to five times its live size: a heap of a few MB would otherwise be collected a hundred
+// times a second.
 const gcPercent = 400
 
-// pools are those of a server.
+// pools are the connection pools of a server.
 type pools struct {
 	primary *pgxpool.Pool
-	replica *pgxpool.Pool // that questions go to; nil: they go to the primary
-	loader  *pgxpool.Pool // that may load and build; nil, if nobody may
+	replica *pgxpool.Pool // for questions; nil sends them to the primary
+	loader  *pgxpool.Pool // role that may load and build; nil if there is none
 }
 
-// serve answers on listener until ctx ends. announce is called when it answers.
+// serve serves requests on listener until ctx is done. It calls announce once it accepts requests.
 func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, p pools, announce func()) error {
 	logger, err := l.logger(term)
 	if err != nil {
@@ -255,7 +257,7 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 	return api.Serve(ctx, listener)
 }
 
-// tellSystemd says that the server is ready, and when ctx ends, that it stops, if systemd wants to know (Type=notify).
+// tellSystemd notifies systemd (Type=notify) that the server is ready and, when ctx is done, that it is stopping.
 func tellSystemd(ctx context.Context, logger *slog.Logger) {
 	tell := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
@@ -266,7 +268,8 @@ func tellSystemd(ctx context.Context, logger *slog.Logger) {
 	context.AfterFunc(ctx, func() { tell(daemon.SdNotifyStopping) })
 }
 
-// administer answers operators until stop is called, which is after the last request was answered: the end is worth watching, too.
+// administer serves the admin address until stop is called, which is after the last request, so that shutdown can be
+// observed too.
 func (l *listening) administer(ctx context.Context, registry *prometheus.Registry, logger *slog.Logger) (stop func(), err error) {
 	listener, err := listen(ctx, l.AdminAddr, "--admin-addr")
 	if err != nil {
@@ -296,7 +299,7 @@ func (l *listening) logger(term *terminal) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(term.stderr, options)), nil
 }
 
-// config is that of the API that is to answer on addr.
+// config returns the configuration of the API on addr.
 func (l *listening) config(ctx context.Context, pool pg.Database, addr net.Addr) (httpapi.Config, error) {
 	keyed, err := l.keyedReads(ctx, pool, addr)
 	if err != nil {

@@ -50,7 +50,7 @@ type loadCommand struct {
 	JSON       bool        `name:"json" help:"Print the summary as JSON."`
 }
 
-// loadSummary is what load --json prints.
+// loadSummary is the output of load --json.
 type loadSummary struct {
 	LoadID            int64            `json:"load_id"`
 	Status            string           `json:"status"`
@@ -117,7 +117,7 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	return c.finish(ctx, term, pool, loaded, began)
 }
 
-// finish says what the load did, and builds.
+// finish reports the result of the load and builds.
 func (c *loadCommand) finish(ctx context.Context, term *terminal, pool *pgxpool.Pool, loaded load.Result, began time.Time) error {
 	reasons, err := db.New(pool).LoadRejectCountByReason(ctx, loaded.LoadID)
 	if err != nil {
@@ -148,7 +148,7 @@ func (c *loadCommand) finish(ctx context.Context, term *terminal, pool *pgxpool.
 	return nil
 }
 
-// build makes the build that follows the load.
+// build makes the build after the load.
 func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.Pool, loadID int64) (db.Build, error) {
 	shown := watch(term, c.JSON, "building", 0)
 	built, err := (&buildCommand{}).build(ctx, pool)
@@ -189,7 +189,8 @@ func (c *loadCommand) options() orderfile.Options {
 	}
 }
 
-// sources checks what can be checked of files before a database is started for them. total is the bytes of the sources if they are all regular files.
+// sources makes the checks of files that need no database. total is their size in bytes, or 0 unless all are regular
+// files.
 func sources(ctx context.Context, term *terminal, names []string) (list []datafile.Source, total int64, err error) {
 	known := true
 	for _, name := range names {
@@ -223,17 +224,17 @@ func sources(ctx context.Context, term *terminal, names []string) (list []datafi
 	return list, total, nil
 }
 
-// rejectLimit is how many rows may be rejected, or what share of them; the zero value is no limit.
+// rejectLimit is the maximum number or share of rejected rows; the zero value is no limit.
 type rejectLimit struct {
 	rows  *int64
 	share *float64 // 0 to 1
 }
 
-// UnmarshalText reads 10, 0, 2% and 0.5%.
+// UnmarshalText parses 10, 0, 2% and 0.5%.
 func (l *rejectLimit) UnmarshalText(text []byte) error {
 	number, percent := strings.CutSuffix(string(text), "%")
 	wrong := fmt.Errorf("%q is not a reject limit: use a number of rows (10) or a percentage of them (0.5%%)", text)
-	if strings.Trim(number, "0123456789.") != "" { // signs, exponents, NaN
+	if strings.Trim(number, "0123456789.") != "" { // ParseFloat would accept signs, exponents and NaN
 		return wrong
 	}
 	if percent {
@@ -252,7 +253,7 @@ func (l *rejectLimit) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// summary leaves out the build when there is none.
+// summary returns the output of --json, with a null build_id if there was no build.
 func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built db.Build) loadSummary {
 	s := loadSummary{
 		LoadID: l.LoadID, Status: l.Status,
@@ -292,7 +293,7 @@ func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) 
 	fmt.Fprintf(w, "  copied in %.2f s, merged in %.2f s\n", l.CopySeconds, l.MergeSeconds)
 }
 
-// printNotes says what to know of how files were understood.
+// printNotes prints the notes of all files.
 func printNotes(w io.Writer, files []db.LoadFile) error {
 	for _, f := range files {
 		var m orderfile.Mapping
@@ -314,7 +315,7 @@ func duplicates(l db.Load) string {
 		grouped(l.RowsRepeated), grouped(l.RowsDuplicate-l.RowsRepeated))
 }
 
-// why counts the reasons of rows of one fate, and says where they are listed.
+// why formats the number of rows per reason for one fate, and says where they are listed.
 func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, fate string) string {
 	list := make([]string, 0, len(reasons))
 	for _, r := range reasons {
@@ -332,7 +333,8 @@ func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, fate string) str
 	return fmt.Sprintf("%s; see alsobought loads %s %d", strings.Join(list, ", "), command, loadID)
 }
 
-// interruptible reads what may have nothing to say for long, a terminal or a pipe, until ctx ends. Even to open a pipe may wait.
+// interruptible reads from a source that may block, such as a terminal or a pipe, until ctx is done. Even opening a
+// pipe may block.
 func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) io.ReadCloser {
 	reader, writer := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { writer.CloseWithError(ctx.Err()) })

@@ -84,7 +84,7 @@ type loadsShowCommand struct {
 	HTML string `name:"html" placeholder:"FILE" help:"Write the report as a self-contained HTML page."`
 }
 
-// loadReport is what loads show --json prints: the summary, and all else that is known of a load.
+// loadReport is the output of loads show --json: the summary and all other details of a load.
 type loadReport struct {
 	loadSummary
 
@@ -191,7 +191,7 @@ func (c *loadsNotBoughtCommand) Run(ctx context.Context, term *terminal, d *data
 	return listRows(ctx, term, d, c.ID, load.NotBought)
 }
 
-// listRows writes the rows of a load that had one fate.
+// listRows prints the rows of a load with one fate.
 func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fate string) error {
 	pool, closeAll, err := d.open(ctx, term)
 	if err != nil {
@@ -224,7 +224,7 @@ func (c *loadsRevertCommand) Run(ctx context.Context, term *terminal, d *databas
 	return buildAfter(ctx, term, pool, c.NoBuild)
 }
 
-// buildAfter makes the build that lets the answers follow a change of the orders.
+// buildAfter makes a build after orders have changed, so that answers reflect the change.
 func buildAfter(ctx context.Context, term *terminal, pool *pgxpool.Pool, noBuild bool) error {
 	if noBuild {
 		fmt.Fprintln(term.stdout, "the answers are as before until alsobought build")

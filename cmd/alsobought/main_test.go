@@ -17,7 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// TestMain puts the program into the PATH of the tests: they run it as users do, in a process of its own.
+// TestMain puts the program into the PATH of the tests, which run it as a separate process, as users do.
 func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){"alsobought": main})
 }
@@ -26,12 +26,12 @@ type tests struct{ m *testing.M }
 
 func (t tests) Run() int { return dbtest.Run(t.m) }
 
-// TestScripts replays the sessions in testdata. Each has a database of its own: an empty one if its name begins with migrate, none if it
-// begins with private, a migrated one otherwise. Their own command is
+// TestScripts replays the sessions in testdata. Each has its own database: an empty one if its name starts with
+// migrate, none if it starts with private, a migrated one otherwise. The scripts have an additional command,
 //
 //	status N alsobought ...
 //
-// which runs the program and wants its exit status to be N, and whatever is wrong to be said in one line.
+// which runs the program and expects exit status N, and errors of a single line.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -65,8 +65,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// openTempDir is a directory that the server of the private PostgreSQL may enter when the tests run as root: then its data stays inside, and
-// goes with the test.
+// openTempDir returns a directory that the private PostgreSQL can enter even if the tests run as root, so that its data
+// stays inside and is removed with the test.
 func openTempDir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -98,13 +98,13 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// ended is what a run of the program left.
+// ended is the result of a run of the program.
 type ended struct {
 	status         int
 	stdout, stderr string
 }
 
-// alsobought runs the program to its end on the database of url.
+// alsobought runs the program on the database at url and waits for it.
 func alsobought(t testing.TB, url string, stdin io.Reader, args ...string) ended {
 	t.Helper()
 	c := command(t, url, args...)
@@ -117,7 +117,7 @@ func alsobought(t testing.TB, url string, stdin io.Reader, args ...string) ended
 	return ended{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// want runs the program and fails the test unless it ends well. It returns what it printed.
+// want runs the program, fails the test unless it succeeds, and returns its output.
 func want(t testing.TB, url string, stdin io.Reader, args ...string) string {
 	t.Helper()
 	e := alsobought(t, url, stdin, args...)
@@ -127,7 +127,8 @@ func want(t testing.TB, url string, stdin io.Reader, args ...string) string {
 	return e.stdout
 }
 
-// command is the program on the database of url, yet to be run. It outlives the context of the test, for its end is part of some.
+// command returns the program on the database at url, not started yet. It is not bound to the test's context, because
+// some tests check how it ends.
 func command(t testing.TB, url string, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.CommandContext(context.WithoutCancel(t.Context()), "alsobought", args...)

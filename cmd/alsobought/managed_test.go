@@ -9,10 +9,10 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// databaseOf is the name of the database that a connection is to, quoted.
+// databaseOf returns the quoted name of the connection's database.
 func databaseOf(conn *pgx.Conn) string { return pgx.Identifier{conn.Config().Database}.Sanitize() }
 
-// refusal runs the program and returns the one line that says why it failed.
+// refusal runs the program and returns its one-line error.
 func refusal(t *testing.T, url string, args ...string) string {
 	t.Helper()
 	e := alsobought(t, url, nil, args...)
@@ -22,7 +22,7 @@ func refusal(t *testing.T, url string, args ...string) string {
 	return strings.TrimPrefix(strings.TrimSpace(e.stderr), "alsobought: ")
 }
 
-// hasNothing fails the test if there are tables or types of ours in the database.
+// hasNothing fails the test if the database has tables or types of alsobought.
 func hasNothing(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	var found []string
@@ -34,8 +34,8 @@ func hasNothing(t *testing.T, conn *pgx.Conn) {
 	}
 }
 
-// The administrator of a managed database may make roles and owns the database, but is no superuser; and the tables
-// are in a schema of their own.
+// The administrator of a managed database can create roles and owns the database but is not a superuser; the tables are
+// in a schema of their own.
 func TestRolesByManagedAdministrator(t *testing.T) {
 	t.Parallel()
 	url, prefix := dbtest.NewRoles(t)
@@ -62,8 +62,8 @@ func TestRolesByManagedAdministrator(t *testing.T) {
 	want(t, managed, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
 }
 
-// A role that may make neither roles nor schemas is told what it lacks, by the statements that somebody else has to
-// run, before anything is changed; then it migrates, into the schema that has its name.
+// A role that can create neither roles nor schemas gets an error that lists the statements somebody else has to run,
+// before anything is changed. After that it migrates, into the schema with its name.
 func TestPoorOwner(t *testing.T) {
 	t.Parallel()
 	url, prefix := dbtest.NewRoles(t)
@@ -93,7 +93,7 @@ func TestPoorOwner(t *testing.T) {
 	want(t, poor, nil, "migrate", "up")
 	want(t, poor, strings.NewReader(smallShop), "load", "-")
 
-	// Others do not look into that schema.
+	// Other roles cannot use that schema.
 	stranger := prefix + "_stranger"
 	sql(t, admin, "CREATE ROLE "+stranger+" LOGIN PASSWORD 'secret'")
 	strange := dbtest.As(t, url, stranger, "secret")
@@ -124,7 +124,7 @@ func TestPoorOwner(t *testing.T) {
 	}
 	sql(t, admin, statements)
 	want(t, poor, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
-	// Its builds are the loader's now.
+	// The loader now owns the builds.
 	loader := as(t, admin, url, prefix+"_loads", prefix+"_loader")
 	sql(t, admin, "ALTER DATABASE "+databaseOf(admin)+" SET search_path = "+quoted)
 	want(t, loader, strings.NewReader(moreOrders), "load", "-")
@@ -135,14 +135,14 @@ func TestPoorOwner(t *testing.T) {
 
 func databaseName(conn *pgx.Conn) string { return conn.Config().Database }
 
-// A database that was restored where its roles are not goes on working for its owner, who may set up roles again.
+// A database that was restored without its roles keeps working for its owner, who can set up roles again.
 func TestRestoredWithoutRoles(t *testing.T) {
 	t.Parallel()
 	url, prefix := dbtest.NewRoles(t)
 	admin := login(t, url)
 	want(t, url, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
 	want(t, url, strings.NewReader(smallShop), "load", "-")
-	// As pg_restore leaves it: what belonged to roles that are missing belongs to whoever restores.
+	// This is what pg_restore does: objects of missing roles belong to the user who restores.
 	for _, role := range []string{"owner", "loader", "server", "reporting"} {
 		name := prefix + "_" + role
 		sql(t, admin, "REASSIGN OWNED BY "+name+" TO CURRENT_USER; DROP OWNED BY "+name+"; DROP ROLE "+name)
@@ -158,7 +158,7 @@ func TestRestoredWithoutRoles(t *testing.T) {
 		want(t, url, nil, strings.Fields(args)...)
 	}
 	want(t, url, strings.NewReader(moreOrders), "load", "-")
-	// The next change of functions grants as much as it can.
+	// The next change of functions grants as many rights as it can.
 	sql(t, admin, "UPDATE installed_functions SET hash = 'x'")
 	want(t, url, nil, "migrate", "up")
 	want(t, url, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
@@ -167,7 +167,8 @@ func TestRestoredWithoutRoles(t *testing.T) {
 	denied(t, loader, "TABLE api_keys")
 }
 
-// Whose transaction a migration could not wait for is named; when that has ended, the next try succeeds.
+// If a migration cannot get its locks, the error names the blocking transaction. Once that has ended, the next attempt
+// succeeds.
 func TestMigrateWaits(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -186,7 +187,7 @@ func TestMigrateWaits(t *testing.T) {
 	want(t, url, nil, "doctor")
 }
 
-// A schema reporting that is somebody else's stays as it is.
+// A schema named reporting that belongs to somebody else stays unchanged.
 func TestForeignReportingSchema(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyURL(t)
@@ -200,7 +201,7 @@ func TestForeignReportingSchema(t *testing.T) {
 	sql(t, conn, "TABLE sales.sales")
 }
 
-// A replica, or a session that is read-only, says so.
+// On a replica, or in a read-only session, the error says so.
 func TestMigrateReadOnly(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyURL(t)

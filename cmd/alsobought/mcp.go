@@ -17,12 +17,12 @@ func (c *mcpCommand) Run(ctx context.Context, term *terminal, d *database) error
 	defer closeAll()
 	err = mcp.Serve(ctx, mcp.Config{Database: pool, Version: version, Around: inOneLine}, term.stdin, term.stdout)
 	if ctx.Err() != nil {
-		return nil // asked to end, it ends well
+		return nil // being interrupted is a normal exit
 	}
 	return err
 }
 
-// inOneLine gives the errors of a tool the words that they have on the command line.
+// inOneLine formats the errors of a tool as the command line does.
 func inOneLine(ctx context.Context, call func(context.Context) error) error {
 	if err := call(ctx); err != nil {
 		return errors.New(message(ctx, err))

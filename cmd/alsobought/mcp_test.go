@@ -11,7 +11,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// TestMCP: a client that starts the program reads on its stdout the answers of the command line, and ends it by closing its stdin.
+// TestMCP checks that a client which starts the program gets the same answers as on the command line, and ends it by
+// closing its stdin.
 func TestMCP(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -40,7 +41,7 @@ func TestMCP(t *testing.T) {
 		t.Errorf("%v, %v: %s", err, program.ProcessState, stderr.String())
 	}
 
-	// Whoever starts it by hand ends it with Ctrl-C.
+	// A user who starts it by hand ends it with Ctrl-C.
 	interrupted := command(t, url, "mcp")
 	stdin, err := interrupted.StdinPipe()
 	if err != nil {

@@ -113,7 +113,7 @@ func (c *migrateStatusCommand) Run(ctx context.Context, term *terminal, d *datab
 	return nil
 }
 
-// notices prints notices on stderr.
+// notices returns a function that prints notices to stderr.
 func notices(term *terminal) func(string) {
 	return func(text string) { fmt.Fprintln(term.stderr, "alsobought: "+text) }
 }
@@ -124,7 +124,7 @@ func printMigrations(term *terminal, what string, list []pg.Migration) {
 	}
 }
 
-// confirmed asks for confirmation. Without a terminal it assumes yes: a script means what it says.
+// confirmed asks for confirmation. Without a terminal it assumes yes, so that scripts work.
 func confirmed(term *terminal, question string) bool {
 	input, ok := term.stdin.(*os.File)
 	if !ok || !xterm.IsTerminal(int(input.Fd())) {

@@ -9,7 +9,7 @@ import (
 
 type openapiCommand struct{}
 
-// Run indents the document, so that two versions of it can be compared.
+// Run indents the document, so that versions of it can be compared.
 func (openapiCommand) Run(term *terminal) error {
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, httpapi.Document(version), "", "  "); err != nil {

@@ -19,11 +19,11 @@ import (
 	"github.com/alsobought/alsobought/internal/localpg"
 )
 
-// outageFor is how long PostgreSQL is away in TestOutage; a few seconds unless this says otherwise ("30s").
+// outageFor is the variable with the duration of the outage in TestOutage ("30s"); the default is a few seconds.
 const outageFor = "ALSOBOUGHT_OUTAGE"
 
-// TestOutage stops PostgreSQL under load. What was asked before goes on being answered, and rightly; everything else is
-// refused, soon and in the documented form, until PostgreSQL is back.
+// TestOutage stops PostgreSQL under load. Cached answers are still served, and correctly; every other request fails
+// quickly and with the documented error until PostgreSQL is back.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	length := 4 * time.Second
@@ -85,10 +85,10 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// outage is what clients see of it.
+// outage records what clients see of it.
 type outage struct {
 	address string
-	kept    map[string]string // what is recommended, by path
+	kept    map[string]string // recommended items by path
 
 	fresh, stale, answered, refused, slowest atomic.Int64
 }
@@ -112,7 +112,7 @@ func (o *outage) askKept(ctx context.Context, t *testing.T) {
 	}
 }
 
-// askNew asks what nobody has asked before.
+// askNew asks a question that is not cached.
 func (o *outage) askNew(ctx context.Context, t *testing.T) {
 	for i := 0; ctx.Err() == nil; i++ {
 		began := time.Now()
@@ -148,7 +148,7 @@ func (o *outage) get(t *testing.T, path string) (status int, body []byte, header
 	return response.StatusCode, body, response.Header
 }
 
-// recommended are the items of an answer, in their order.
+// recommended returns the items of an answer, in order.
 func recommended(t *testing.T, body []byte) string {
 	var answer struct {
 		Recommendations []struct {

@@ -23,10 +23,11 @@ import (
 	"github.com/alsobought/alsobought/internal/localpg"
 )
 
-// cluster is a durable PostgreSQL of its own that archives its log by pgBackRest, with the files of deploy/pgbackrest on other paths.
+// cluster is a durable PostgreSQL that archives its WAL with pgBackRest, configured by the files of deploy/pgbackrest
+// with different paths.
 type cluster struct {
 	dir, programs string
-	account       *syscall.Credential // who runs it; nil: ourselves
+	account       *syscall.Credential // user to run it as; nil for the current one
 }
 
 func newArchived(t *testing.T) *cluster {
@@ -35,7 +36,7 @@ func newArchived(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Short, for the socket's sake.
+	// The path of a socket has to be short.
 	dir, err := os.MkdirTemp("", "pitr")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +82,7 @@ func (c *cluster) url(database string) string {
 	return "postgres:///" + database + "?user=alsobought&port=5432&host=" + url.QueryEscape(c.dir)
 }
 
-// configure installs the files of deploy/pgbackrest. What it changes in them is where things are.
+// configure installs the files of deploy/pgbackrest with their paths replaced.
 func (c *cluster) configure(t *testing.T) {
 	t.Helper()
 	config := filepath.Join(c.dir, "pgbackrest.conf")
@@ -149,7 +150,7 @@ func (c *cluster) pgbackrest(t *testing.T, args ...string) {
 	c.must(t, "pgbackrest", append([]string{"--config=" + filepath.Join(c.dir, "pgbackrest.conf"), "--stanza=alsobought"}, args...)...)
 }
 
-// ask asks the server for one value, over a connection of its own.
+// ask returns one value from the server, over a new connection.
 func (c *cluster) ask(t *testing.T, sql string) (answer string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), c.url("postgres"))
@@ -163,8 +164,9 @@ func (c *cluster) ask(t *testing.T, sql string) (answer string) {
 	return answer
 }
 
-// TestPointInTime follows docs/backups.md: orders before and after a base backup, a moment, more orders; then back to that moment. What was
-// there at that moment is there again, to the order and to the byte of an answer; what came later is not; and life goes on.
+// TestPointInTime follows docs/backups.md: orders before and after a base backup, a point in time, more orders; then
+// recovery to that point. The orders and an answer are exactly those of that point, later orders are gone, and the
+// database can be used.
 func TestPointInTime(t *testing.T) {
 	c := newArchived(t)
 	conn, err := pgx.Connect(t.Context(), c.url("postgres"))
@@ -188,7 +190,8 @@ func TestPointInTime(t *testing.T) {
 	c.pgbackrest(t, "--type=full", "backup")
 	load("up-to-the-second")
 	before := want(t, shop, nil, "similar", "beans", "--json")
-	// The next whole second, as people say it: all until now is before it, and what follows waits until it is over.
+	// Recover to the next whole second, as users do: everything so far is before it, and the test waits until it has
+	// passed.
 	moment := c.ask(t, "SELECT to_char(date_trunc('second', clock_timestamp()) + interval '1 second', 'YYYY-MM-DD HH24:MI:SSOF')")
 	dbtest.Eventually(t, "the second is over", func(context.Context) bool {
 		return c.ask(t, "SELECT (clock_timestamp() > '"+moment+"')::text") == "true"

@@ -24,7 +24,7 @@ const pooledLine = "alsobought: the connection leads through a pooler in transac
 const heldLocks = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database " +
 	"WHERE l.locktype = 'advisory' AND d.datname = current_database()"
 
-// needSessions are commands that work with locks, roles or snapshots of their sessions, beside those that write.
+// needSessions lists the commands that need session locks, roles or snapshots, besides those that write.
 func needSessions(t *testing.T) [][]string {
 	t.Helper()
 	return [][]string{
@@ -32,11 +32,11 @@ func needSessions(t *testing.T) [][]string {
 	}
 }
 
-// isPlain reports whether a command is one statement after the other, and needs no session.
+// isPlain reports whether a command runs single statements and needs no session.
 func isPlain(args []string) bool { return args[0] == "rules" || args[0] == "keys" }
 
-// Every command does through PgBouncer in session mode what it does without. In transaction mode what reads does, too, and what needs a session is refused in
-// one line, before it takes a lock.
+// Through PgBouncer in session mode every command works as without it. In transaction mode reading commands do, and
+// commands that need a session fail with a one-line error before they take a lock.
 func TestCommandsThroughPooler(t *testing.T) {
 	t.Parallel()
 	direct := dbtest.NewURL(t)
@@ -44,7 +44,7 @@ func TestCommandsThroughPooler(t *testing.T) {
 	want(t, session, strings.NewReader(smallShop), "load", "-")
 	want(t, session, nil, "build", "--shrinkage", "3")
 	want(t, session, nil, "migrate", "status")
-	for range 2 { // a lock that stayed behind would be met
+	for range 2 { // the second time would find a lock left behind
 		want(t, session, strings.NewReader("order_id,item_name\n9,cups\n9,NA\n"), "load", "--again", "--no-build", "-")
 	}
 	want(t, transaction, nil, "rules", "add", "hide", "scale", "--reason", "broken")
@@ -75,8 +75,8 @@ func TestCommandsThroughPooler(t *testing.T) {
 	}
 }
 
-// One server, whose sessions come and go through PgBouncer in transaction mode, answers right while others build, add rules, and orders
-// come in over its direct connection.
+// A server whose connections go through PgBouncer in transaction mode answers correctly while others build and add
+// rules, and while orders arrive over its direct connection.
 func TestServeThroughPooler(t *testing.T) {
 	t.Parallel()
 	direct := dbtest.NewURL(t)
@@ -114,10 +114,11 @@ func TestServeThroughPooler(t *testing.T) {
 	dbtest.Eventually(t, "no lock is left", func(context.Context) bool { return dbtest.Value[int](t, direct, heldLocks) == 0 })
 }
 
-// builtOf is what differs between the answers of builds of the same orders.
+// builtOf matches what differs between answers from different builds of the same orders.
 var builtOf = regexp.MustCompile(`"build_id":\d+,"built_at":"[^"]*"`)
 
-// askThroughBuilds asks all servers the same while one build follows the other. The orders are the same, and so are the answers.
+// askThroughBuilds asks all servers the same questions during consecutive builds of the same orders, and expects the
+// same answers.
 func askThroughBuilds(t *testing.T, direct string, servers []string) {
 	t.Helper()
 	questions := []string{
@@ -134,7 +135,7 @@ func askThroughBuilds(t *testing.T, direct string, servers []string) {
 		asking.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				q := questions[(i+n)%len(questions)]
-				// One that nobody has kept, every other time.
+				// Every other time, ask a question that is not cached.
 				extra := "?"
 				if strings.Contains(q, "?") {
 					extra = "&"

@@ -31,9 +31,9 @@ func (t *table) row(cells ...string) {
 	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 }
 
-func (t *table) flush() { _ = t.w.Flush() } // what stdout says is seen by nobody then
+func (t *table) flush() { _ = t.w.Flush() } // output records write errors
 
-// printable keeps control characters of names from reaching the terminal, and one row on one line.
+// printable replaces control characters, so that names cannot affect the terminal and each row stays on one line.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0) {
@@ -43,7 +43,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// grouped writes 30245 as 30,245.
+// grouped formats 30245 as 30,245.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -16,28 +16,28 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// drawEvery is the time between two pictures of the progress.
+// drawEvery is the interval between updates of the progress.
 const drawEvery = 100 * time.Millisecond
 
-// progress shows on a terminal how far a load has come, on one line that is gone afterwards. The nil progress shows nothing: it is what a
-// pipe gets.
+// progress shows the progress of a load in a terminal, on one line that is cleared afterwards. A nil progress shows
+// nothing; it is used when there is no terminal.
 type progress struct {
 	out   *os.File
-	total int64 // bytes of the sources; 0 when that is not known
+	total int64 // bytes of the sources; 0 if not known
 
 	quit, done chan struct{}
 
-	// One at a time: reports come in while the line is drawn.
+	// mu is needed because reports arrive while the line is drawn.
 	mu     sync.Mutex
 	latest datafile.Progress
-	began  time.Time // of what is done now
-	doing  string    // "" while rows are read
+	began  time.Time // start of the current activity
+	doing  string    // current activity; "" while reading rows
 	bar    *progressbar.ProgressBar
 }
 
-// watch begins to show the progress: of reading total bytes (0 when nobody knows how many) if doing is empty, else that this is being done.
-// Who calls it calls stop before anything else is printed. JSON that goes into a pipe is read by a program, and what its user sees is that
-// program's affair.
+// watch starts showing the progress: of reading total bytes (0 if not known) if doing is empty, otherwise doing itself.
+// The caller must call stop before printing anything else. With JSON going into a pipe nothing is shown, because a
+// program reads it.
 func watch(t *terminal, json bool, doing string, total int64) *progress {
 	out, isFile := t.stderr.(*os.File)
 	if !isFile || !isTerminal(out) || os.Getenv("TERM") == "dumb" || json && !isTerminal(t.terminalOutput()) {
@@ -56,7 +56,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// report takes note of how far a load is. It is quick, as load.Options wants it.
+// report records the progress of a load. It returns quickly, as load.Options requires.
 func (p *progress) report(now datafile.Progress) {
 	if p == nil {
 		return
@@ -69,13 +69,13 @@ func (p *progress) report(now datafile.Progress) {
 	}
 }
 
-// stop clears the line. Nothing is drawn after it.
+// stop clears the line. Nothing is drawn after it returns.
 func (p *progress) stop() {
 	if p == nil {
 		return
 	}
 	select {
-	case <-p.quit: // the second time
+	case <-p.quit: // already stopped
 	default:
 		close(p.quit)
 	}
@@ -91,7 +91,7 @@ func (p *progress) redraw() {
 		case <-p.quit:
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			_ = p.bar.Clear() // a terminal that takes no text has nobody to tell
+			_ = p.bar.Clear() // there is no way to report a broken terminal
 			return
 		case <-tick.C:
 			p.mu.Lock()
@@ -101,7 +101,7 @@ func (p *progress) redraw() {
 	}
 }
 
-// begin takes a new line for a new thing to do.
+// begin starts a new line for a new activity.
 func (p *progress) begin(doing string) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
@@ -119,13 +119,13 @@ func (p *progress) begin(doing string) {
 		progressbar.OptionShowDescriptionAtLineEnd(),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(false),
-		progressbar.OptionSetSpinnerChangeInterval(0), // it would draw by itself, and after the end too
-		progressbar.OptionThrottle(drawEvery/2),       // describing and counting draw once, not twice
+		progressbar.OptionSetSpinnerChangeInterval(0), // the spinner would redraw on its own, even after the end
+		progressbar.OptionThrottle(drawEvery/2),       // setting description and count draws once, not twice
 	)
 	p.draw()
 }
 
-// What the line has beside its description: a spinner, or percentage, frame and at least a little of a bar.
+// Widths of the line's parts other than the description: a spinner, or percentage, frame and a minimal bar.
 const (
 	spinnerWidth = 5
 	barWidth     = 20
@@ -144,13 +144,13 @@ func (p *progress) draw() {
 		p.bar.Describe(describe(p.latest, elapsed, 0, width-spinnerWidth))
 	default:
 		p.bar.Describe(describe(p.latest, elapsed, p.total, width-barWidth))
-		// At its end the bar would think that it is finished, and a file that grows has no end.
+		// At 100% the bar would consider itself finished, but a file may still be growing.
 		_ = p.bar.Set64(min(p.latest.Bytes, p.total-1))
 	}
 }
 
-// describe says in at most width characters how far the reading is: what there is no room for is left out, the rest stays whole, for a line
-// that wraps could not be taken back.
+// describe formats the progress of reading in at most width characters. It omits whole parts that do not fit, because a
+// line that wraps cannot be cleared.
 func describe(now datafile.Progress, elapsed time.Duration, total int64, width int) string {
 	seconds := elapsed.Seconds()
 	rows, rate, left := grouped(now.Rows)+" rows", "", ""
@@ -178,7 +178,7 @@ func describe(now datafile.Progress, elapsed time.Duration, total int64, width i
 	return fit(width, rows)
 }
 
-// fit joins the parts that are not empty; it is empty itself when they do not fit.
+// fit joins the non-empty parts; it returns "" if the result does not fit.
 func fit(width int, parts ...string) string {
 	line := strings.Join(slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" }), "  ")
 	if len(line) > width {
@@ -194,7 +194,7 @@ func megabytes(bytes int64) string {
 	return grouped((bytes+500_000)/1_000_000) + " MB"
 }
 
-// duration is for people who wait.
+// duration formats a duration for display.
 func duration(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)
 	switch {

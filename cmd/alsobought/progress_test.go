@@ -70,7 +70,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestProgress loads on a terminal: what is done is shown while it is done, and only the summary stays.
+// TestProgress loads in a terminal: the progress is shown during the load, and only the summary stays.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "orders.csv")
@@ -82,7 +82,7 @@ func TestProgress(t *testing.T) {
 		width uint16
 		args  []string
 		shown []string
-		stays string // the beginning of a line
+		stays string // start of a line
 	}{
 		{"file", 100, []string{"load", file}, []string{"0%", "0.0 MB of ", " rejected", "merging 120,000 rows", "building"}, "  statistics in"},
 		{"narrow", 34, []string{"load", "--no-build", file}, []string{"0%", "merging 120,000 rows"}, "  copied in"},
@@ -120,7 +120,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestNoProgress is about what is no terminal: a pipe gets no progress, nor does the terminal beside a pipe that gets JSON.
+// TestNoProgress checks that nothing is shown without a terminal: neither in a pipe, nor in a terminal while JSON goes
+// into a pipe.
 func TestNoProgress(t *testing.T) {
 	t.Parallel()
 	t.Run("pipe", func(t *testing.T) {
@@ -160,14 +161,14 @@ func TestNoProgress(t *testing.T) {
 	})
 }
 
-// TestInterrupted types Ctrl-C: while rows are copied out of a pipe that has no more to say, while they are merged, and while a pipe has nobody
-// at its other end. Nothing is loaded, one line says so, and the audit knows.
+// TestInterrupted presses Ctrl-C while rows are copied from a pipe that stays silent, while they are merged, and while
+// a pipe has no writer. Nothing is loaded, a one-line message says so, and the audit records it.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name      string
 		file      string
-		statement string // that runs then, as in LIKE; "" when the database has heard nothing yet
+		statement string // that runs then, a LIKE pattern; "" before the database is used
 		shown     string
 	}{
 		{"copying", "-", "%staged_lines%", "000 rows  "},
@@ -226,7 +227,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// session is a program on a terminal of its own, but for its stdin, which is a pipe.
+// session is a program in a terminal of its own, except that its stdin is a pipe.
 type session struct {
 	terminal *os.File
 	stdin    *os.File
@@ -234,7 +235,7 @@ type session struct {
 
 	mu     sync.Mutex
 	output bytes.Buffer
-	more   chan struct{} // something came; closed at the end
+	more   chan struct{} // signals new output; closed at the end
 }
 
 func onTerminal(t testing.TB, width uint16, program *exec.Cmd) *session {
@@ -261,7 +262,7 @@ func onTerminal(t testing.TB, width uint16, program *exec.Cmd) *session {
 	if program.Env[len(program.Env)-1] != "TERM=dumb" {
 		program.Env = append(program.Env, "TERM=xterm")
 	}
-	// The terminal is the one whose Ctrl-C the program hears.
+	// Make this the controlling terminal, so that the program receives its Ctrl-C.
 	program.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 2}
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
@@ -280,7 +281,7 @@ func (s *session) record() {
 		s.output.Write(chunk[:n])
 		s.mu.Unlock()
 		if err != nil {
-			return // EIO: the program has ended
+			return // EIO means that the program has ended
 		}
 		select {
 		case s.more <- struct{}{}:
@@ -319,12 +320,12 @@ func (s *session) types(t testing.TB, keys string) {
 	}
 }
 
-// ended waits for the end of the program and of what it had to say.
+// ended waits until the program and its output have ended.
 func (s *session) ended(t testing.TB, status int) {
 	t.Helper()
 	tooLong := time.AfterFunc(2*time.Minute, func() { _ = s.program.Process.Kill() })
 	defer tooLong.Stop()
-	_ = s.program.Wait() // the status says more
+	_ = s.program.Wait() // the exit status is checked below
 	for range s.more {
 	}
 	if got := s.program.ProcessState.ExitCode(); got != status {
@@ -332,7 +333,8 @@ func (s *session) ended(t testing.TB, status int) {
 	}
 }
 
-// screen is what a terminal of that width shows in the end: its lines without trailing blanks, the empty ones at the end left out.
+// screen returns what a terminal of the given width finally shows: lines without trailing spaces, without empty ones at
+// the end.
 func (s *session) screen(width int) []string {
 	lines, row, column := [][]rune{nil}, 0, 0
 	text := []rune(s.text())
@@ -356,7 +358,7 @@ func (s *session) screen(width int) []string {
 			}
 			i = end
 		default:
-			if column == width { // only now, as terminals do
+			if column == width { // terminals wrap only before the next character
 				column = 0
 				if row++; row == len(lines) {
 					lines = append(lines, nil)

@@ -33,7 +33,7 @@ func (c *psqlCommand) Run(ctx context.Context, term *terminal, d *database) erro
 	if len(c.Args) > 0 && c.Args[0] == "--" {
 		args = append(args[:2], c.Args[1:]...)
 	}
-	// Ctrl-C is left to psql, which ends the current query and not the session.
+	// Ctrl-C is left to psql, which cancels the current query but not the session.
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)

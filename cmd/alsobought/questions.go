@@ -11,12 +11,12 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// limitFlag is how many answers are wanted; each question has a default of its own.
+// limitFlag is the number of answers; each question has its own default.
 type limitFlag struct {
 	Limit *int `short:"n" placeholder:"N" help:"Maximum number of results, 1 to 100."`
 }
 
-// Validate is called when the flags are read. It refuses the limit that would mean the default.
+// Validate is called by kong after parsing. It rejects the value that means the default internally.
 func (f *limitFlag) Validate() error {
 	if f.Limit != nil && *f.Limit == 0 {
 		return fmt.Errorf("limit is 0: choose 1 to %d", recommend.MaxLimit)
@@ -29,12 +29,12 @@ func (f *limitFlag) limit() (limit int) {
 	return limit
 }
 
-// buildFlag is a build other than the active one.
+// buildFlag selects a build other than the active one.
 type buildFlag struct {
 	Build *int64 `placeholder:"ID" help:"Use this kept build instead of the active one."`
 }
 
-// Validate is called when the flags are read. It refuses the id that would mean the active build.
+// Validate is called by kong after parsing. It rejects the value that means the active build internally.
 func (f *buildFlag) Validate() error {
 	if f.Build != nil && *f.Build < 1 {
 		return fmt.Errorf("build is %d: choose one of alsobought builds list", *f.Build)
@@ -47,7 +47,7 @@ func (f *buildFlag) buildID() (id int64) {
 	return id
 }
 
-// questionFlags are the options of every question.
+// questionFlags are the flags of every question.
 type questionFlags struct {
 	limitFlag
 	buildFlag
@@ -60,7 +60,7 @@ type questionFlags struct {
 	JSON          bool     `name:"json" help:"Print the API's JSON."`
 }
 
-// Validate is both: neither is promoted by itself.
+// Validate calls both embedded methods: with two of them, neither is promoted.
 func (f *questionFlags) Validate() error {
 	return cmp.Or(f.limitFlag.Validate(), f.buildFlag.Validate())
 }
@@ -87,7 +87,7 @@ type popularCommand struct {
 	JSON     bool     `name:"json" help:"Print the API's JSON."`
 }
 
-// Validate is both: neither is promoted by itself.
+// Validate calls both embedded methods: with two of them, neither is promoted.
 func (c *popularCommand) Validate() error {
 	return cmp.Or(c.limitFlag.Validate(), c.buildFlag.Validate())
 }
@@ -151,7 +151,7 @@ func ask(ctx context.Context, term *terminal, d *database, asJSON bool, question
 	return nil
 }
 
-// printMetadata says beside the table what would otherwise pass unseen.
+// printMetadata prints below the table what the table does not show.
 func printMetadata(w io.Writer, m recommend.Metadata) {
 	if len(m.UnknownItems) > 0 {
 		fmt.Fprintf(w, "alsobought: not in any order of build %d: %s\n", m.BuildID, printable(strings.Join(m.UnknownItems, ", ")))

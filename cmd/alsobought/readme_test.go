@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReadme runs every command of the README's sessions, in their order, and wants to see what the README shows; and those of other pages.
-// The API that they speak of runs on another port here.
+// TestReadme runs every command of the sessions in the README and other pages, in order, and expects the output shown
+// there. The API runs on another port.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	for page, least := range map[string]int{"README.md": 8, "docs/catalogue.md": 4} {
@@ -23,7 +23,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// replay runs the commands of a page, at least so many.
+// replay runs the commands of a page, of which there must be at least least.
 func replay(t *testing.T, page string, least int) {
 	t.Helper()
 	readme, err := os.ReadFile(filepath.Join("../..", page))
@@ -65,11 +65,11 @@ func inShell(t testing.TB, line, dataDir string) string {
 	if err != nil {
 		t.Errorf("%s: %v", line, err)
 	}
-	// Where the private PostgreSQL lies is said once a command, and another thing on every machine.
+	// Every command prints the directory of the private PostgreSQL, which differs between machines.
 	return regexp.MustCompile("(?m)^alsobought: private PostgreSQL .*\n").ReplaceAllString(string(output), "")
 }
 
-// withoutTimes leaves out what differs from run to run.
+// withoutTimes removes what differs from run to run.
 func withoutTimes(text string) string {
 	text = regexp.MustCompile(`\d+\.\d\d s\b`).ReplaceAllString(text, "0.00 s")
 	text = regexp.MustCompile(`"built_at":"[^"]*"`).ReplaceAllString(text, `"built_at":""`)

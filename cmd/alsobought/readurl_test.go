@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// One server sends questions to the replica and orders, rules and builds to the primary.
+// A server sends questions to the replica, and orders, rules and builds to the primary.
 func TestReadURL(t *testing.T) {
 	t.Parallel()
 	servers := dbtest.NewReplicated(t)
@@ -55,7 +55,7 @@ func TestReadURL(t *testing.T) {
 	})
 }
 
-// What is no replica of the database is refused in one line.
+// A server that is not a replica of the database is refused with a one-line error.
 func TestReadURLRefused(t *testing.T) {
 	t.Parallel()
 	database, other := dbtest.NewURL(t), dbtest.NewURL(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// rebuilding is when a server builds by itself.
+// rebuilding configures automatic builds of a server.
 //
 //nolint:lll // tags cannot be broken
 type rebuilding struct {
@@ -23,7 +23,7 @@ type rebuilding struct {
 	RebuildEvery time.Duration `env:"ALSOBOUGHT_REBUILD_EVERY" default:"5m" placeholder:"DURATION" help:"Rebuild when orders changed and the active build is this old; 0 for never (default ${default})."`
 }
 
-// Validate is called by listening's.
+// Validate is called by listening.Validate.
 func (r *rebuilding) Validate() error {
 	if r.RebuildAfter < 0 || r.RebuildEvery < 0 {
 		return errors.New("--rebuild-after and --rebuild-every are 0 or more")
@@ -31,7 +31,7 @@ func (r *rebuilding) Validate() error {
 	return nil
 }
 
-// hooking is what shops' webhooks are signed with.
+// hooking configures the signing secrets of webhooks.
 //
 //nolint:lll // tags cannot be broken
 type hooking struct {
@@ -39,7 +39,7 @@ type hooking struct {
 	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"WooCommerce webhook secrets, one per line."`
 }
 
-// follow builds beside the server until ctx ends. wait returns when the last build is over.
+// follow builds in the background until ctx is done. wait returns when the last build has finished.
 func (r *rebuilding) follow(ctx context.Context, loader *pgxpool.Pool, logger *slog.Logger) (wait func()) {
 	ctx, stop := context.WithCancel(ctx)
 	var following sync.WaitGroup
@@ -50,10 +50,11 @@ func (r *rebuilding) follow(ctx context.Context, loader *pgxpool.Pool, logger *s
 	return func() { stop(); following.Wait() }
 }
 
-// loaderConns are for one load and one build at a time, and for what is asked about orders.
+// loaderConns is enough for one load and one build at a time, and for requests about orders.
 const loaderConns = 6
 
-// openLoader returns a pool whose role may load and build: of url, or else of the database of pool. nil, and a word of why, if it may not.
+// openLoader returns a pool with a role that may load and build, at url or else on the database of pool. If the role
+// may not, it returns nil and says why.
 func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, passwordFile string) (loader *pgxpool.Pool, err error) {
 	if url == "" {
 		loader, err = pg.Beside(ctx, pool, loaderConns)

@@ -10,7 +10,8 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// openReplica returns a pool of the url, nil without one. It has to be of the same database as the primary, and as far as its migrations.
+// openReplica returns a pool for url, or nil if url is empty. The replica has to be of the same database as the
+// primary, with the same migrations applied.
 func openReplica(ctx context.Context, primary *pgxpool.Pool, url, passwordFile string) (*pgxpool.Pool, error) {
 	if url == "" {
 		return nil, nil //nolint:nilnil // there is none

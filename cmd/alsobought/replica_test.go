@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// reading are commands that change nothing, and writing are those that do.
+// Commands that change nothing, and commands that do.
 var (
 	reading = [][]string{
 		{"popular"},
@@ -35,7 +35,7 @@ var (
 		{"items", "categories"},
 		{"doctor"},
 		{"migrate", "status"},
-		{"migrate"}, // nothing is left to do
+		{"migrate"}, // nothing to migrate
 	}
 	writing = [][]string{
 		{"load", "-"},
@@ -57,8 +57,8 @@ var (
 
 const readOnlyDetail = "the database is read-only: send writes to the primary"
 
-// wantReadOnly runs every command on two URLs of the same data, of which the second cannot be written: what reads prints
-// the same, what writes is refused in one line. It returns the key of the API that it made.
+// wantReadOnly runs every command on two URLs of the same data, the second of them read-only: reading commands print
+// the same, writing ones fail with a one-line error. It returns the API key it created.
 func wantReadOnly(t *testing.T, writable, readOnly string, caughtUp func()) (key string) {
 	t.Helper()
 	want(t, writable, strings.NewReader(smallShop), "load", "-")
@@ -89,7 +89,7 @@ func healthOf(t *testing.T, base string) client.HealthBody {
 	return *response.JSON200
 }
 
-// wantRule sends a rule with the key and returns the body of the answer, whose status must be as given.
+// wantRule posts a rule with the key, checks the status of the response and returns its body.
 func wantRule(t *testing.T, base, key string, status int) string {
 	t.Helper()
 	got, body := sendRule(t, base, key)
@@ -121,7 +121,7 @@ func wantRefusedRule(t *testing.T, base, key string) {
 
 const saucers = "/api/v1/similar-items/cups?exclude=NA"
 
-// TestReplica: commands and one process of serve on a hot standby, while it follows its primary, lags, and is promoted.
+// TestReplica runs commands and a server on a hot standby that follows its primary, lags behind it, and is promoted.
 func TestReplica(t *testing.T) {
 	t.Parallel()
 	servers := dbtest.NewReplicated(t)
@@ -130,7 +130,7 @@ func TestReplica(t *testing.T) {
 		t.Errorf("builds on a replica: %q", e.stderr)
 	}
 	base := served(t, servers.Standby)
-	// One that looks for the primary by itself.
+	// This URL has several hosts, of which the driver picks the primary.
 	_, hosts, _ := strings.Cut(servers.Standby, "?host=")
 	hosts, _, _ = strings.Cut(hosts, "&")
 	both := strings.Replace(servers.Primary, "&port=5432", ","+hosts+"&port=5432,5432", 1)
@@ -141,7 +141,7 @@ func TestReplica(t *testing.T) {
 		t.Errorf("health of a replica: %+v", h)
 	}
 
-	// A standby that does not replay lags, and says so; then it shows what was written meanwhile.
+	// A standby whose replay is paused reports its lag; after resuming it shows what was written meanwhile.
 	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_pause()::text")
 	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
 		t.Fatal("saucers do not go with cups")
@@ -187,13 +187,13 @@ func TestReplica(t *testing.T) {
 	})
 }
 
-// awaitHealth waits until /health is as wanted: it is looked at anew four times a second.
+// awaitHealth waits until /health is as wanted; the server refreshes it four times a second.
 func awaitHealth(t *testing.T, base, what string, is func(client.HealthBody) bool) {
 	t.Helper()
 	dbtest.Eventually(t, "/health shows "+what, func(context.Context) bool { return is(healthOf(t, base)) })
 }
 
-// TestReadOnlyDatabase: the same of a primary whose sessions are read only.
+// TestReadOnlyDatabase runs the same checks on a primary whose sessions are read-only.
 func TestReadOnlyDatabase(t *testing.T) {
 	t.Parallel()
 	writable := dbtest.NewURL(t)

@@ -34,7 +34,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"doubts":  doubts,
 }).Parse(reportPage))
 
-// doubts are what looks wrong in files though it was loaded, one line each.
+// doubts returns what looks wrong in files that were loaded all the same, one line each.
 func doubts(files []db.LoadFile) (lines []string, err error) {
 	for _, f := range files {
 		var m orderfile.Mapping
@@ -54,7 +54,7 @@ func doubts(files []db.LoadFile) (lines []string, err error) {
 // quality is what a load brought, in words.
 type quality struct{ load.Quality }
 
-// printQuality writes what a load brought, as tables.
+// printQuality prints the quality of a load as tables.
 func printQuality(w io.Writer, row db.LoadQualityRow) error {
 	taken, err := load.QualityOf(row)
 	if err != nil {
@@ -99,7 +99,7 @@ func printQuality(w io.Writer, row db.LoadQualityRow) error {
 	for _, names := range q.Names {
 		shown := make([]string, 0, len(names))
 		for _, name := range names {
-			shown = append(shown, strconv.Quote(shortened(printable(name)))) // quoted, for blanks to be seen
+			shown = append(shown, strconv.Quote(shortened(printable(name)))) // quoted, so that spaces are visible
 		}
 		fmt.Fprintf(w, "  %s\n", strings.Join(shown, ", "))
 	}
@@ -119,7 +119,7 @@ func (q quality) mostOrders() int64 {
 	return most
 }
 
-// span is from the first order to the last; "" when the file had no times.
+// span formats the dates of the first and last order; "" if the file had no times.
 func (q quality) span() string {
 	if q.FirstOrderedAt == "" {
 		return ""
@@ -127,7 +127,7 @@ func (q quality) span() string {
 	return day(q.FirstOrderedAt) + " to " + day(q.LastOrderedAt)
 }
 
-// day is the date of an ISO 8601 time.
+// day returns the date of an ISO 8601 time.
 func day(instant string) string {
 	date, _, _ := strings.Cut(instant, "T")
 	return date
@@ -140,7 +140,7 @@ func counted(n int64, noun string) string {
 	return grouped(n) + " " + noun + "s"
 }
 
-// percent is a share in words: what is little, but not nothing, is not called 0.
+// percent formats a share. It never shows a small share as 0.
 func percent(part, whole int64) string {
 	share := 100 * float64(part) / float64(max(whole, 1))
 	switch {
@@ -157,24 +157,24 @@ type page struct {
 	Load     db.Load
 	Files    []db.LoadFile
 	Fates    []bar
-	Stack    template.HTML // of Fates
-	Reasons  []bar         // why rows were rejected, and
-	Returned []bar         // why they do not count as bought
+	Stack    template.HTML // chart of Fates
+	Reasons  []bar         // reasons for rejected rows
+	Returned []bar         // reasons for rows that are not bought
 	Quality  quality
 	Sizes    []bar
 	Largest  []bar
-	More     int64 // groups of near-duplicate names that are not shown
+	More     int64 // groups of similar names that are not shown
 	Span     string
 	PerOrder string
 	Speed    string
 	Took     string
 }
 
-// bar is one bar of a chart, or one piece of it.
+// bar is one bar of a chart, or one segment of a bar.
 type bar struct {
 	Label, Note, Kind string
 	Count             int64
-	Width             float64 // percent of the longest, or of the whole
+	Width             float64 // percent of the longest bar, or of the whole
 }
 
 func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, row db.LoadQualityRow) (page, error) {
@@ -230,12 +230,12 @@ func share(part, whole int64) float64 {
 	if whole == 0 {
 		return 0
 	}
-	// Three digits are enough for a picture, and keep the page the same on every machine.
+	// Three decimals are enough for a chart and make the page identical on every machine.
 	return float64(100_000*part/whole) / 1000
 }
 
-// writeReport writes the report of a load as one page that needs nothing else: no script, no other file, no network. A file that is there
-// already is replaced at once or not at all.
+// writeReport writes the report of a load as a self-contained page, without scripts or external resources. It replaces
+// an existing file atomically.
 func writeReport(path string, l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, q db.LoadQualityRow) error {
 	p, err := pageOf(l, files, reasons, q)
 	if err != nil {
@@ -251,13 +251,13 @@ func writeReport(path string, l db.Load, files []db.LoadFile, reasons []db.LoadR
 	return nil
 }
 
-// replaceFile writes a file under another name and then renames it, so that nobody finds half of it.
+// replaceFile writes a file under a temporary name and renames it, so that nobody sees a partial file.
 func replaceFile(path, text string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%s is a directory: name a file in it", path)
-	case err == nil && !info.Mode().IsRegular(): // /dev/stdout is written to, not replaced
+	case err == nil && !info.Mode().IsRegular(): // devices such as /dev/stdout are written to, not replaced
 		return os.WriteFile(path, []byte(text), 0)
 	case err == nil:
 		if path, err = filepath.EvalSymlinks(path); err != nil {
@@ -266,13 +266,13 @@ func replaceFile(path, text string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	// Made readable for all whom the umask allows: the page is made to be handed on, which os.CreateTemp's files are not.
+	// os.CreateTemp would make the file private. The report is meant to be shared, so the umask decides who can read it.
 	temporary := path + "." + strconv.Itoa(os.Getpid()) + ".tmp"
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // the umask decides
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(temporary) }() // gone already when all is well
+	defer func() { _ = os.Remove(temporary) }() // after success it no longer exists
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// report is one of a shop whose names are after the page.
+// report describes a load of a shop whose names try to break the page.
 type report struct {
 	load    db.Load
 	files   []db.LoadFile
@@ -117,7 +117,7 @@ func TestPrintQualityBroken(t *testing.T) {
 	}
 }
 
-// TestExplanations is about every reason, those of later versions too.
+// TestExplanations covers every reason, including those of later versions.
 func TestExplanations(t *testing.T) {
 	t.Parallel()
 	for _, reason := range append(orderfile.Reasons(), orderfile.NotBought()...) {
@@ -127,7 +127,8 @@ func TestExplanations(t *testing.T) {
 	}
 }
 
-// TestWriteReport reads the page as a browser does: the figures are where they should be, and nothing comes from outside or runs.
+// TestWriteReport parses the page as browsers do: the figures are in place, nothing is loaded from elsewhere and
+// nothing runs.
 func TestWriteReport(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "report.html")
@@ -251,7 +252,7 @@ func TestReplaceFile(t *testing.T) {
 	})
 }
 
-// document is a page as the parser of browsers sees it.
+// document is a page as parsed by browsers.
 type document struct{ root *html.Node }
 
 func parsed(t testing.TB, path string) document {
@@ -286,7 +287,7 @@ func (d document) find(id string) *html.Node {
 	return nil
 }
 
-// text is what a section says, its words separated by single blanks; that of the whole page if id is empty.
+// text returns the words of a section separated by single spaces, or those of the whole page if id is empty.
 func (d document) text(id string) string {
 	from := d.root
 	if id != "" {

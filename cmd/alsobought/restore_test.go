@@ -17,8 +17,8 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// TestEqualBytes asks everything that can be asked, stops the private PostgreSQL and starts it again, backs it up and restores it into another
-// server: equal requests, equal bytes.
+// TestEqualBytes asks every question, restarts the private PostgreSQL, then backs it up and restores it into another
+// server. Equal requests must get equal bytes.
 func TestEqualBytes(t *testing.T) { //nolint:tparallel // its servers run one after the other
 	t.Parallel()
 	dir := filepath.Join(openTempDir(t), "data")
@@ -44,7 +44,7 @@ func TestEqualBytes(t *testing.T) { //nolint:tparallel // its servers run one af
 		t.Error("neither rules nor the catalogue have a part in any answer")
 	}
 
-	// The server went with its only user, so that this is another one on the same data.
+	// The private server stopped with its only user, so this starts a new one on the same data.
 	if diff := cmp.Diff(first, answersOf(t, requests, "--data-dir", dir)); diff != "" {
 		t.Errorf("(-before the restart +after):\n%s", diff)
 	}
@@ -101,7 +101,7 @@ func setScene(t *testing.T, dir string, orders oracle.Orders, items []string) {
 	}
 }
 
-// request is one that is asked over HTTP: its path and, of a POST, its body.
+// request is an HTTP request: a path and, for a POST, a body.
 type request struct{ path, body string }
 
 func everyQuestion(orders oracle.Orders, items []string) (requests []request) {
@@ -145,12 +145,12 @@ func everyQuestion(orders oracle.Orders, items []string) (requests []request) {
 	return requests
 }
 
-// quoted is a string in JSON, which the names of Go's quotes are but for some.
+// quoted returns s as a JSON string, which strconv.Quote does not for all names.
 func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
 }
 
-// answersOf serves the private database and asks it. Nobody serves it when it returns.
+// answersOf serves the private database, sends the requests, and stops the server.
 func answersOf(t *testing.T, requests []request, flags ...string) map[string]string {
 	t.Helper()
 	answers := map[string]string{}
@@ -163,8 +163,7 @@ func answersOf(t *testing.T, requests []request, flags ...string) map[string]str
 	return answers
 }
 
-// restored backs the private database of dir up and restores it, by the program, into a server that never knew it. It returns the directory of
-// that.
+// restored backs up the private database of dir, restores it into a new server, and returns that server's directory.
 func restored(t *testing.T, dir string) string {
 	t.Helper()
 	backups, to := t.TempDir(), filepath.Join(openTempDir(t), "other")

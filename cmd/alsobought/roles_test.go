@@ -25,7 +25,7 @@ const moreOrders = `order_id,item_name,customer_id,ordered_at
 8,,bob,2026-03-03
 `
 
-// as is the database for a login of its own that is a member of the group.
+// as returns the URL of the database for a new login that is a member of group.
 func as(t *testing.T, admin *pgx.Conn, url, name, group string) string {
 	t.Helper()
 	sql(t, admin, "CREATE ROLE "+name+" LOGIN PASSWORD 'secret' IN ROLE "+group)
@@ -49,7 +49,7 @@ func sql(t *testing.T, conn *pgx.Conn, statement string) {
 	}
 }
 
-// lines are those of a text, without what they are indented by.
+// lines returns the lines of a text without their indentation.
 func lines(text string) (list []string) {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -59,7 +59,7 @@ func lines(text string) (list []string) {
 	return list
 }
 
-// denied fails the test unless each statement is refused for want of a right.
+// denied fails the test unless every statement is refused for lack of a privilege.
 func denied(t *testing.T, url string, statements ...string) {
 	t.Helper()
 	conn := login(t, url)
@@ -85,7 +85,7 @@ func membersOf(t *testing.T, admin *pgx.Conn, url, prefix string) members {
 	}
 }
 
-// A superuser sets up the roles; whoever builds then, any loader may prune it, and nobody may do what is not his.
+// A superuser sets up the roles. Any loader may then prune builds of any other, and nobody can exceed their role.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	url, prefix := dbtest.NewRoles(t)
@@ -103,7 +103,7 @@ func TestRoles(t *testing.T) {
 	m.areDenied(t, "public")
 }
 
-// areDenied fails the test if a member may do what the role is not for.
+// areDenied fails the test if a member can exceed its role.
 func (m members) areDenied(t *testing.T, schema string) {
 	t.Helper()
 	denied(t, m.loader, lines(`
@@ -143,7 +143,7 @@ func (m members) areDenied(t *testing.T, schema string) {
 		"CREATE TABLE reporting.mine (i int)", "DELETE FROM reporting.rules")
 }
 
-// reports does all that a reader of reports does.
+// reports does everything that a reader of reports does.
 func (m members) reports(t *testing.T) {
 	t.Helper()
 	reports := login(t, m.reader)
@@ -169,7 +169,7 @@ func (m members) reports(t *testing.T) {
 	}
 }
 
-// loads does all that a loader does, after two loads.
+// loads does everything that a loader does, after two loads.
 func (m members) loads(t *testing.T) {
 	t.Helper()
 	want(t, m.loader, strings.NewReader(smallShop), "load", "-")
@@ -222,7 +222,7 @@ func (m members) loads(t *testing.T) {
 	}
 }
 
-// serves does all that a server does.
+// serves does everything that a server does.
 func (m members) serves(t *testing.T) {
 	t.Helper()
 	//nolint:dupword // commands may begin alike
@@ -281,7 +281,7 @@ func (m members) serves(t *testing.T) {
 	}
 }
 
-// isNotFooled: what runs with the owner's rights does not look at a caller's temporary tables.
+// isNotFooled checks that functions with the owner's rights ignore temporary tables of the caller.
 func (m members) isNotFooled(t *testing.T) {
 	t.Helper()
 	conn := login(t, m.owner)
@@ -312,7 +312,7 @@ func changes(t *testing.T, conn *pgx.Conn) (n int64) {
 	return n
 }
 
-// statusOf is the status of the API's answer.
+// statusOf returns the status of the API's response.
 func statusOf(t *testing.T, method, url, key, body string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))

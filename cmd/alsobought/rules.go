@@ -23,7 +23,7 @@ type rulesListCommand struct {
 	JSON   bool  `name:"json" help:"Print JSON."`
 }
 
-// Validate is called when the flags are read. It refuses the limit that would mean the default.
+// Validate is called by kong after parsing. It rejects the value that means the default internally.
 func (c *rulesListCommand) Validate() error {
 	if c.Limit == 0 {
 		return fmt.Errorf("limit is 0: choose 1 to %d", rules.MaxList)
@@ -116,7 +116,7 @@ func (c *rulesEndCommand) Run(ctx context.Context, term *terminal, d *database) 
 	return nil
 }
 
-// inWords is a rule on one line, as it was given.
+// inWords formats a rule on one line, as it was given.
 func inWords(r rules.Rule) string {
 	words := string(r.Kind) + " " + strings.Join(r.Items, ", ")
 	if r.Item != nil {

@@ -23,10 +23,10 @@ const (
 	exitDone     = 0
 	exitFailed   = 1
 	exitUsage    = 2
-	exitRejected = 3 // done, but rows were rejected, under --strict
+	exitRejected = 3 // done, but with --strict there were rejected rows
 )
 
-// program is the command line: one field per command, and what every command needs.
+// program defines the command line: one field per command, and the global flags.
 type program struct {
 	Demo     demoCommand     `cmd:"" help:"Serve the API with sample orders in a throw-away PostgreSQL."`
 	Load     loadCommand     `cmd:"" help:"Load orders, then build."`
@@ -59,13 +59,13 @@ type program struct {
 	Version  kong.VersionFlag `help:"Print the version."`
 }
 
-// terminal is where a command reads and writes.
+// terminal holds the streams that a command reads and writes.
 type terminal struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
-// terminalOutput is stdout itself, for a program that wants to know whether it is a terminal.
+// terminalOutput returns the underlying stdout, which may be a terminal.
 func (t *terminal) terminalOutput() io.Writer {
 	if o, ok := t.stdout.(*output); ok {
 		return o.Writer
@@ -73,12 +73,12 @@ func (t *terminal) terminalOutput() io.Writer {
 	return t.stdout
 }
 
-// exitError ends the program with a status that is not an error of its own.
+// exitError ends the program with a status but without an error message.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// run is the whole program: it returns the exit status. Every error is one line on stderr.
+// run is the whole program; it returns the exit status. Every error is one line on stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := program{
 		Build:    buildCommand{settingsFlags: newSettingsFlags()},
@@ -91,14 +91,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Description("Customers also bought, from the orders you have, with PostgreSQL as the only moving part."),
 		kong.Vars{"version": version},
 		kong.Writers(stdout, stderr),
-		// --help and --version end here, in the middle of parsing.
+		// --help and --version exit here, during parsing.
 		kong.Exit(func(code int) { panic(exitError(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(term, &p.Database),
 	)
 	if err != nil {
-		panic(err) // the struct above is wrong
+		panic(err) // a mistake in the struct tags
 	}
 	command, status, err := parse(parser, args)
 	if command == nil && err == nil {
@@ -142,7 +142,7 @@ func parse(parser *kong.Kong, args []string) (command *kong.Context, status int,
 	return command, 0, err
 }
 
-// commandOf is the command that a usage error is about, with a blank behind it; "" when there is none.
+// commandOf returns the command of a usage error, followed by a space, or "".
 func commandOf(err error) string {
 	wrong := new(kong.ParseError)
 	if !errors.As(err, &wrong) || wrong.Context.Selected() == nil {
@@ -151,7 +151,7 @@ func commandOf(err error) string {
 	return strings.TrimPrefix(wrong.Context.Selected().FullPath(), "alsobought ") + " "
 }
 
-// usageError is an error of the command line that only the command could find.
+// usageError is a usage error that only the command could detect.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -161,7 +161,7 @@ func isUsage(err error) bool {
 	return errors.As(err, &usage) || errors.As(err, &question) || errors.As(err, &rule) || errors.As(err, &key)
 }
 
-// message is what to say of an error: one line that says what to do next.
+// message returns the text of an error: one line that says what to do next.
 func message(ctx context.Context, err error) string {
 	file, path := new(datafile.FileError), new(fs.PathError)
 	switch {
@@ -197,7 +197,7 @@ func message(ctx context.Context, err error) string {
 	return cause
 }
 
-// output is stdout, and remembers the first error of writing to it: a full disk must not look like success.
+// output wraps stdout and remembers the first write error: a full disk must not look like success.
 type output struct {
 	io.Writer
 

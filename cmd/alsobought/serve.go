@@ -22,7 +22,7 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // the server has closed it
+	defer func() { _ = listener.Close() }() // the server has already closed it
 	pool, closeAll, err := d.openToReport(ctx, term)
 	if err != nil {
 		return err

@@ -20,7 +20,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// TestOneAnswer asks the same on the command line, over HTTP and in SQL: equal bytes from the first two, equal figures from the third.
+// TestOneAnswer asks the same question on the command line, over HTTP and in SQL: the first two return the same bytes,
+// the third the same figures.
 func TestOneAnswer(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -37,7 +38,7 @@ func TestOneAnswer(t *testing.T) {
 		args []string
 		path string
 		body string
-		sql  string // of the same ranking, where the reporting schema has it
+		sql  string // of the same ranking, if the reporting schema has it
 	}{
 		{
 			name: "popular", args: []string{"popular"}, path: "popular-items",
@@ -138,7 +139,7 @@ func rowsIn(t testing.TB, pool *pg.Pool, query string) []row {
 	return rows
 }
 
-// TestDemo runs the demo as the README says, then everything that it says to try.
+// TestDemo runs the demo as the README does, then everything that the demo suggests.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	before, err := filepath.Glob(filepath.Join(os.TempDir(), "alsobought-demo-*"))
@@ -184,7 +185,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// pasted does what a line that the program says to try does in a shell: psql itself, and for curl the same request (curl need not be there).
+// pasted runs a line that the program suggests: psql itself, and for curl the same request (curl need not be
+// installed).
 func pasted(t testing.TB, command string) string {
 	t.Helper()
 	if strings.HasPrefix(command, "psql ") {
@@ -202,7 +204,7 @@ func pasted(t testing.TB, command string) string {
 	return asked(t, url, body[1])
 }
 
-// asked returns the body of an answer that must be good: of a GET, or of a POST if there is a body to send.
+// asked makes a GET, or a POST if there is a body, and returns the body of the response, which must be a success.
 func asked(t testing.TB, url, body string) string {
 	t.Helper()
 	method := http.MethodGet
@@ -231,7 +233,7 @@ func asked(t testing.TB, url, body string) string {
 	return string(text)
 }
 
-// served starts the server on a free port, ends it with the test, and returns its address.
+// served starts a server on a free port, stops it with the test, and returns its address.
 func served(t testing.TB, url string, flags ...string) string {
 	t.Helper()
 	server := command(t, url, append([]string{"serve", "--addr", "127.0.0.1:0"}, flags...)...)
@@ -245,7 +247,7 @@ func served(t testing.TB, url string, flags ...string) string {
 	return address
 }
 
-// begin starts a program and returns the lines that it prints, as it prints them.
+// begin starts a program and returns a channel of the lines it prints.
 func begin(t testing.TB, program *exec.Cmd) <-chan string {
 	t.Helper()
 	stdout, err := program.StdoutPipe()
@@ -265,13 +267,13 @@ func begin(t testing.TB, program *exec.Cmd) <-chan string {
 	return lines
 }
 
-// interrupt ends a program with Ctrl-C, which is a good end.
+// interrupt ends a program with Ctrl-C and expects exit status 0.
 func interrupt(t testing.TB, program *exec.Cmd, lines <-chan string) {
 	t.Helper()
 	if err := program.Process.Signal(os.Interrupt); err != nil {
 		t.Error(err)
 	}
-	for range lines { // until it closes its output
+	for range lines { // until the output is closed
 	}
 	if err := program.Wait(); err != nil {
 		t.Errorf("after Ctrl-C: %v", err)

@@ -22,17 +22,17 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// blow is something that goes wrong while a command runs.
+// blow is a fault injected while a command runs.
 type blow struct {
 	name   string
-	act    func(*soak) act // what runs, where it is not to be just anything
+	act    func(*soak) act // command to run; nil for a random one
 	before func(*soak)
-	strike func(*soak, *exec.Cmd) // at a moment that nobody chose
-	after  func(*soak)            // the command ended
+	strike func(*soak, *exec.Cmd) // injects the fault, at a random moment
+	after  func(*soak)            // cleans up after the command has ended
 }
 
 func blows() []blow {
-	killed := func(s *soak, c *exec.Cmd) { _ = c.Process.Kill() } // it may have ended
+	killed := func(s *soak, c *exec.Cmd) { _ = c.Process.Kill() } // it may already have exited
 	return []blow{
 		{name: "killed", strike: killed},
 		{name: "build killed", act: (*soak).build, strike: killed},
@@ -49,17 +49,17 @@ func blows() []blow {
 	}
 }
 
-// ourLocks are the advisory locks by which a command shows that it lives.
+// ourLocks are the advisory locks that show that a command is running.
 var ourLocks = []int64{int64(pg.LoadLock), int64(pg.MergeLock), int64(pg.BuildLock)}
 
-// signal kills one process, if it is there.
+// signal kills a process if it exists.
 func (s *soak) signal(pid int) {
 	if pid > 1 {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may already have exited
 	}
 }
 
-// postmaster is its process id, 0 while it is down.
+// postmaster returns the process id of the postmaster, or 0 while it is down.
 func (s *soak) postmaster() int {
 	text, err := os.ReadFile(filepath.Join(s.server.Dir(), "postmaster.pid"))
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *soak) postmaster() int {
 	return pid
 }
 
-// backend is one that works, or else any that is connected.
+// backend returns the process id of a busy backend, or else of any backend.
 func (s *soak) backend() (pid int) {
 	s.eventually("there is a backend", func(ctx context.Context, conn *pgx.Conn) (bool, error) {
 		err := conn.QueryRow(ctx, `SELECT a.pid FROM pg_stat_activity AS a WHERE a.datname IS NOT NULL AND a.pid <> pg_backend_pid()
@@ -90,9 +90,9 @@ func (s *soak) cut() {
 	})
 }
 
-// fillDisk leaves PostgreSQL up to half a megabyte of room for its write-ahead log. The disk is not really full: new sessions may not write
-// files above a size, which fails where and as a full disk does. Most often that is the log, and then PostgreSQL stops itself; at times it is a
-// table or an index that would grow.
+// fillDisk leaves PostgreSQL at most half a megabyte of room for its WAL. The disk is not really full: new sessions may
+// not write files above a certain size, which makes them fail at the same place and in the same way. Usually the WAL is
+// affected, and PostgreSQL then stops itself; sometimes it is a table or an index.
 func (s *soak) fillDisk() {
 	place := s.texts("SELECT file_offset::text FROM pg_walfile_name_offset(pg_current_wal_insert_lsn())")[0]
 	offset, err := strconv.Atoi(place)
@@ -102,8 +102,8 @@ func (s *soak) fillDisk() {
 	s.limitFiles(strconv.Itoa(offset + s.rnd.IntN(512<<10)))
 }
 
-// limitFiles limits the files of PostgreSQL's processes to come, and, where it lifts the limit, of those that are there. It asks as the user who
-// runs them, for not every root may.
+// limitFiles limits the file size of future PostgreSQL processes and, when lifting the limit, also of running ones. It
+// runs as their user, because not every root may change the limits of others.
 func (s *soak) limitFiles(size string) {
 	postmaster := s.postmaster()
 	if postmaster == 0 {
@@ -132,7 +132,7 @@ func (s *soak) limitFiles(size string) {
 
 const unlimited = "unlimited"
 
-// jump sets the clock of PostgreSQL forward or back, by up to two years, or right again.
+// jump sets PostgreSQL's clock forward or back by up to two years, or resets it.
 func (s *soak) jump() {
 	ahead := 0
 	if s.rnd.IntN(4) > 0 {
@@ -143,7 +143,8 @@ func (s *soak) jump() {
 	}
 }
 
-// programsWithClock is a directory of PostgreSQL's programs of which postgres takes its time from a file: so many seconds off.
+// programsWithClock returns a directory of PostgreSQL's programs whose postgres shifts its clock by the seconds in the
+// file clock.
 func programsWithClock(t *testing.T) (dir, clock string) {
 	t.Helper()
 	libraries, err := filepath.Glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
@@ -173,7 +174,7 @@ func programsWithClock(t *testing.T) (dir, clock string) {
 	return dir, clock
 }
 
-// api is a server of the API.
+// api is a running API server.
 type api struct {
 	program *exec.Cmd
 	lines   <-chan string
@@ -182,7 +183,7 @@ type api struct {
 
 func startAPI(t *testing.T, url string, flags ...string) (a *api) {
 	t.Helper()
-	// PostgreSQL may be on its way up again.
+	// PostgreSQL may still be starting.
 	dbtest.Eventually(t, "the API starts", func(context.Context) bool {
 		a = &api{program: command(t, url, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-level", "error"}, flags...)...)}
 		a.lines = begin(t, a.program)
@@ -195,13 +196,13 @@ func startAPI(t *testing.T, url string, flags ...string) (a *api) {
 }
 
 func (a *api) kill() {
-	_ = a.program.Process.Kill() // it may have ended
-	for range a.lines {          // until its output is closed
+	_ = a.program.Process.Kill() // it may already have exited
+	for range a.lines {          // until the output is closed
 	}
-	_ = a.program.Wait() // killed, as it should be
+	_ = a.program.Wait() // the error is the kill
 }
 
-// popular asks once.
+// popular makes one request.
 func (a *api) popular(ctx context.Context) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.address+"/api/v1/popular-items", http.NoBody)
 	if err != nil {
@@ -216,7 +217,7 @@ func (a *api) popular(ctx context.Context) (string, error) {
 	return string(text), err
 }
 
-// eventually asks, over a new connection each time, until the answer is yes. Errors are no answer: the server may be down.
+// eventually polls over new connections until ask returns true. Errors are ignored, because the server may be down.
 func (s *soak) eventually(what string, ask func(context.Context, *pgx.Conn) (bool, error)) {
 	s.t.Helper()
 	dbtest.Eventually(s.t, what, func(ctx context.Context) bool {
@@ -225,12 +226,12 @@ func (s *soak) eventually(what string, ask func(context.Context, *pgx.Conn) (boo
 			return false
 		}
 		yes, err := ask(ctx, conn)
-		_ = conn.Close(ctx) // it has said all
+		_ = conn.Close(ctx) // the connection is no longer needed
 		return yes && err == nil
 	})
 }
 
-// connected does something with a connection, as soon as there is one.
+// connected calls do with a connection as soon as there is one.
 func (s *soak) connected(do func(context.Context, *pgx.Conn) error) {
 	s.t.Helper()
 	s.eventually("PostgreSQL answers", func(ctx context.Context, conn *pgx.Conn) (bool, error) {
@@ -251,7 +252,7 @@ func (s *soak) texts(sql string) (texts []string) {
 	return texts
 }
 
-// serverLog is the end of PostgreSQL's log.
+// serverLog returns the end of PostgreSQL's log.
 func (s *soak) serverLog() string {
 	text, err := os.ReadFile(filepath.Join(s.dir, "server.log"))
 	if err != nil {
@@ -260,7 +261,7 @@ func (s *soak) serverLog() string {
 	return string(text[max(0, len(text)-4000):])
 }
 
-// story counts how commands ended under each blow.
+// story counts exit statuses of commands per fault.
 func (s *soak) story() string {
 	var parts []string
 	for _, end := range slices.Sorted(maps.Keys(s.ended)) {

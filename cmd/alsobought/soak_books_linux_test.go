@@ -17,26 +17,27 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// timeFormat is how the files of the soak write times.
+// timeFormat is the format of times in the files of the soak test.
 const timeFormat = "2006-01-02 15:04:05Z07:00"
 
-// books are the loads that were acknowledged, by id, and what each of them said. All that the database holds follows from them.
+// books are the acknowledged loads by id, with their contents. They determine everything that the database must
+// contain.
 type books struct {
 	loads []*brought
-	last  int64 // the newest id in loads that was looked at
-	named int   // numbers new orders
+	last  int64 // the highest load id seen
+	named int   // counter for new order ids
 }
 
-// brought is one load.
+// brought is the content of one load.
 type brought struct {
 	id       int64
 	text     string
-	lines    map[string]map[string]int64 // quantities by order and item
-	times    map[string]time.Time        // none for an order without
+	lines    map[string]map[string]int64 // quantity by order and item
+	times    map[string]time.Time        // by order; orders without a time are missing
 	reverted bool
 }
 
-// random is a load of n orders: most of them new ones, the others known, with other items, quantities and times.
+// random returns a load of n orders: most of them new, the others known, with different items, quantities and times.
 func (b *books) random(rnd *rand.Rand, n int) *brought {
 	orders, _ := b.orders()
 	known, seen := slices.Sorted(maps.Keys(orders)), map[string]bool{}
@@ -69,12 +70,13 @@ func (b *books) enter(l *brought) {
 	b.last = max(b.last, l.id)
 }
 
-// inForce are the loads that were not reverted.
+// inForce returns the loads that were not reverted.
 func (b *books) inForce() []*brought {
 	return slices.DeleteFunc(slices.Clone(b.loads), func(l *brought) bool { return l.reverted })
 }
 
-// orders are what the oracle counts. An order has the time that the first load with it says, a line the quantity.
+// orders returns the input of the oracle. The first load with a time for an order determines the order's time; likewise
+// the quantity of a line.
 func (b *books) orders() (orders oracle.Orders, times oracle.Times) {
 	orders, times = oracle.Orders{}, oracle.Times{}
 	for _, l := range b.inForce() {
@@ -90,7 +92,7 @@ func (b *books) orders() (orders oracle.Orders, times oracle.Times) {
 	return orders, times
 }
 
-// lines are what compareOrders reads.
+// lines returns what compareOrders compares.
 func (b *books) lines() (lines []string) {
 	_, times := b.orders()
 	seen := map[[2]string]bool{}
@@ -113,23 +115,23 @@ func (b *books) lines() (lines []string) {
 	return lines
 }
 
-// act is a command, and how to find out afterwards whether it was done.
+// act is a command, and how to find out afterwards whether it took effect.
 type act struct {
 	name   string
-	url    string // of another database
+	url    string // of another database; "" for the usual one
 	args   []string
 	stdin  string
 	builds bool
 	settle func(s *soak, done bool)
 }
 
-// wrong reports whether a command ended as none should: it said that it was asked wrongly.
+// wrong reports whether a command ended with a usage error, which no command of the test may do.
 func (a act) wrong(status int) bool { return status == exitUsage }
 
-// most is how many orders the soak likes to have.
+// most is the number of orders above which the soak test removes some.
 const most = 6000
 
-// act is what a shop does: mostly loads, of new orders and known ones, sometimes of the same file again.
+// act returns a random command of a shop: mostly loads of new and known orders, sometimes of the same file again.
 func (s *soak) act() act {
 	orders, _ := s.books.orders()
 	loads := s.books.inForce()
@@ -227,7 +229,7 @@ func (s *soak) build() act {
 	return a
 }
 
-// migrate makes the schema of a new database. What is left of it when it is interrupted is good enough for another to go on.
+// migrate migrates a new database. If it is interrupted, a later run must be able to continue.
 func (s *soak) migrate() act {
 	name := fmt.Sprintf("migrated_%d", s.rnd.Uint32())
 	s.connected(func(ctx context.Context, conn *pgx.Conn) error {
@@ -251,7 +253,7 @@ func (s *soak) migrate() act {
 	}}
 }
 
-// said is a load of a file that was loaded before: of all of it, also of orders that were deleted since.
+// said returns the load of a file that was loaded before: all of it, including orders deleted since.
 func said(text string) *brought {
 	l := &brought{text: text, lines: map[string]map[string]int64{}, times: map[string]time.Time{}}
 	for _, row := range strings.Split(strings.TrimSpace(text), "\n")[1:] {
@@ -262,13 +264,13 @@ func said(text string) *brought {
 		}
 		quantity, err := strconv.ParseInt(fields[2], 10, 64)
 		if err != nil {
-			panic(err) // written above
+			panic(err) // text was written by this test
 		}
 		l.lines[id][fields[1]] += quantity
 		if fields[3] != "" {
 			at, err := time.Parse(timeFormat, fields[3])
 			if err != nil {
-				panic(err) // written above
+				panic(err) // text was written by this test
 			}
 			l.times[id] = at
 		}

@@ -25,17 +25,18 @@ import (
 	"github.com/alsobought/alsobought/internal/oracle"
 )
 
-// How many rounds TestSoak makes, and the seed of one to be made again. make soak sets them.
+// Variables for the number of rounds of TestSoak and the seed to repeat. make soak sets them.
 const (
 	soakRounds = "ALSOBOUGHT_SOAK_ROUNDS"
 	soakSeed   = "ALSOBOUGHT_SOAK_SEED"
-	fewRounds  = 9 // one of every blow
+	fewRounds  = 9 // one per fault
 )
 
-// TestSoak works like a shop and has things break. In every round a command runs (a load, a revert, a deletion, a build), and at a moment that
-// nobody chose a blow falls: see blows. Then doctor has to find nothing, and orders, lines, times and quantities have to be what commands said
-// they did: exit status 0 means all of it, anything else all or nothing. The next build is compared with the oracle, and now and then with a
-// full build, to the last bit. PostgreSQL is durable, and its clock is the drill's.
+// TestSoak acts like a shop while things break. In every round a command runs (a load, a revert, a deletion, a build),
+// and a fault is injected at a random moment: see blows. Afterwards doctor must find nothing, and orders, lines, times
+// and quantities must match what the commands reported: after exit status 0 everything took effect, after any other all
+// or nothing. The next build is compared with the oracle and sometimes with a full build, bit for bit. PostgreSQL is
+// durable, and the test controls its clock.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	rounds, seed := soakRange(t, fewRounds)
@@ -54,7 +55,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d rounds: %s", rounds, s.story())
 }
 
-// soakRange returns how many rounds to make, few unless make soak says otherwise, and the seed.
+// soakRange returns the number of rounds, few unless make soak sets it, and the seed.
 func soakRange(t *testing.T, few int) (rounds int, seed uint64) {
 	t.Helper()
 	rounds, seed = few, uint64(time.Now().UnixNano())
@@ -74,18 +75,18 @@ func soakRange(t *testing.T, few int) (rounds int, seed uint64) {
 	return rounds, seed
 }
 
-// soak is a durable PostgreSQL, a server of the API, and what the commands have said they did.
+// soak is a durable PostgreSQL, an API server, and the reported results of all commands.
 type soak struct {
 	t       *testing.T
 	rnd     *rand.Rand
 	dir     string
-	clock   string // the file that says how wrong the clock of PostgreSQL is
+	clock   string // file with the offset of PostgreSQL's clock
 	server  *localpg.Server
 	api     *api
 	books   *books
-	lasts   map[string]time.Duration // how long a command takes, by its name
+	lasts   map[string]time.Duration // duration of a command, by name
 	deleted int64                    // rows of order_deletions
-	ended   map[string]int           // how commands ended, by blow and end
+	ended   map[string]int           // number of commands, by fault and exit status
 }
 
 func newSoak(t *testing.T, seed uint64) *soak {
@@ -121,7 +122,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 
 func (s *soak) url() string { return s.server.URL() }
 
-// round is one command and one blow.
+// round runs one command with one fault.
 func (s *soak) round(n int, b blow) {
 	choose := b.act
 	if choose == nil {
@@ -145,7 +146,7 @@ func (s *soak) round(n int, b blow) {
 		s.t.Fatal(err)
 	}
 	if beside != nil {
-		_ = beside.Wait() // it may have been hit, too
+		_ = beside.Wait() // the fault may have hit it too
 	}
 	if b.after != nil {
 		b.after(s)
@@ -187,7 +188,7 @@ func (s *soak) start(a act) *exec.Cmd {
 	return c
 }
 
-// run runs a command to a good end. PostgreSQL may be on its way down or up, which takes another try.
+// run runs a command until it succeeds. It retries, because PostgreSQL may be stopping or starting.
 func (s *soak) run(args ...string) (stdout string) {
 	s.t.Helper()
 	dbtest.Eventually(s.t, "alsobought "+strings.Join(args, " ")+" is done", func(context.Context) bool {
@@ -202,7 +203,7 @@ func (s *soak) run(args ...string) (stdout string) {
 	return stdout
 }
 
-// beside is, in some rounds, a build that runs beside the command.
+// beside starts, in some rounds, a concurrent build.
 func (s *soak) beside(a act) *exec.Cmd {
 	if a.url != "" || s.rnd.IntN(4) > 0 {
 		return nil
@@ -210,8 +211,8 @@ func (s *soak) beside(a act) *exec.Cmd {
 	return s.start(act{args: []string{"build"}})
 }
 
-// moment waits until the blow falls: any moment of the command's life, or one of its work in the database; and then and again the moment
-// after its end.
+// moment waits for a random moment: during the command's run or its work in the database, and sometimes just after its
+// end.
 func (s *soak) moment(a act, c *exec.Cmd, done chan error) {
 	most := s.lasts[a.name]
 	if most == 0 {
@@ -237,10 +238,10 @@ func (s *soak) moment(a act, c *exec.Cmd, done chan error) {
 	}
 }
 
-// recover is the next command after a blow. It finds the books of the dead open and closes them, by itself.
+// recover runs the next command after a fault, which marks interrupted loads and builds as failed.
 func (s *soak) recover() {
 	s.eventually("PostgreSQL answers", func(context.Context, *pgx.Conn) (bool, error) { return true, nil })
-	if s.rnd.IntN(2) == 0 { // maybe beside statements whose program is gone
+	if s.rnd.IntN(2) == 0 { // perhaps while statements of the killed program are still running
 		s.run("doctor")
 	}
 	s.eventually("the sessions of the dead are gone", func(ctx context.Context, conn *pgx.Conn) (gone bool, err error) {
@@ -256,7 +257,7 @@ func (s *soak) recover() {
 	}
 }
 
-// compareOrders compares every line, and what its order says, with the books.
+// compareOrders compares every line, and the values of its order, with the books.
 func (s *soak) compareOrders() {
 	got := s.texts(`SELECT concat_ws(' | ', o.external_id, to_char(o.ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), i.name, l.quantity)
 		FROM orders AS o
@@ -280,7 +281,7 @@ func (s *soak) compareBuild() {
 	})
 }
 
-// compareWithFull compares the active build, which starts from a chain of earlier ones, with a full one.
+// compareWithFull compares the active build, which is based on a chain of earlier ones, with a full build.
 func (s *soak) compareWithFull() {
 	rows := func() (rows []string) {
 		s.connected(func(ctx context.Context, conn *pgx.Conn) error {
@@ -301,7 +302,7 @@ func (s *soak) compareWithFull() {
 	s.run("doctor")
 }
 
-// compareAnswers wants the API, whatever fell on it or its database, to answer as the command line does.
+// compareAnswers expects the API to answer like the command line, whatever happened to it or its database.
 func (s *soak) compareAnswers() {
 	printed := s.run("popular", "--json")
 	answered := ""

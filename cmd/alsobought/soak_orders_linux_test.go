@@ -16,8 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// TestSoakOrders has two servers take orders while one of them, PostgreSQL or its sessions are killed. Clients send an order again, to either
-// server, until it is acknowledged. Each order must then be there once, as it was sent. Both servers rebuild, one at a time.
+// TestSoakOrders sends orders to two servers while one of them, PostgreSQL or its sessions are killed. Clients repeat
+// an order, to either server, until it is acknowledged. Each order must then exist exactly once, as sent. Both servers
+// rebuild, but never at the same time.
 func TestSoakOrders(t *testing.T) {
 	t.Parallel()
 	rounds, seed := soakRange(t, 4)
@@ -70,7 +71,7 @@ func (s *orderSoak) restart(i int) {
 	s.start(i)
 }
 
-// round sends orders from several clients, and has the blow fall meanwhile.
+// round sends orders from several clients and injects a fault meanwhile.
 func (s *orderSoak) round(n int, blow func()) {
 	const clients, each = 4, 10
 	var sending sync.WaitGroup
@@ -87,7 +88,7 @@ func (s *orderSoak) round(n int, blow func()) {
 			}
 		})
 	}
-	time.Sleep(time.Duration(s.rnd.IntN(600)) * time.Millisecond) // a moment that nobody chose
+	time.Sleep(time.Duration(s.rnd.IntN(600)) * time.Millisecond) // a random moment
 	blow()
 	sending.Wait()
 
@@ -100,7 +101,8 @@ func (s *orderSoak) round(n int, blow func()) {
 	}
 }
 
-// send sends an order until it is acknowledged. It is not patient, so that a repeat may arrive while its first is still under way.
+// send sends an order until it is acknowledged. Its timeout is short, so that a repeat may arrive while the first
+// attempt is still in progress.
 func (s *orderSoak) send(id string, first int) {
 	body := fmt.Sprintf(`{"order_id":%q,"items":["item %d",{"name":"item %d","quantity":2},{"name":"item %d","quantity":3}]}`,
 		id, first, first+1, first+2)
@@ -125,7 +127,7 @@ func (s *orderSoak) send(id string, first int) {
 func (s *orderSoak) post(address, body, id string) (status int, text string, err error) {
 	s.requests.Add(1)
 	ctx, stop := context.WithTimeout(s.t.Context(), 300*time.Millisecond)
-	if strings.HasSuffix(id, "0") { // one client of a kind is patient
+	if strings.HasSuffix(id, "0") { // some clients have a long timeout
 		stop()
 		ctx, stop = context.WithTimeout(s.t.Context(), time.Minute)
 	}
@@ -148,7 +150,7 @@ func (s *orderSoak) post(address, body, id string) (status int, text string, err
 	return response.StatusCode, string(answer), err
 }
 
-// wantRebuilt waits until the servers have counted every order, and looks whether two builds ever ran at a time.
+// wantRebuilt waits until the servers have counted every order, and checks that no two builds ran at the same time.
 func (s *orderSoak) wantRebuilt() {
 	s.eventually("every order is counted", func(ctx context.Context, conn *pgx.Conn) (counted bool, err error) {
 		err = conn.QueryRow(ctx, `SELECT b.orders = (SELECT count(*) FROM orders) FROM builds AS b WHERE b.active`).Scan(&counted)

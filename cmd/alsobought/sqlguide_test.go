@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the questions of docs/sql.md answer into it")
 
-// TestSQLGuide loads the data of docs/sql.md, asks every question of the page as the role that may read reports, and wants the answers that
-// the page shows.
+// TestSQLGuide loads the data of docs/sql.md, runs every query of the page as the reporting role, and expects the
+// results shown there.
 func TestSQLGuide(t *testing.T) {
 	t.Parallel()
 	const file = "../../docs/sql.md"
@@ -55,7 +55,8 @@ func TestSQLGuide(t *testing.T) {
 	}
 }
 
-// printedBy is what psql prints, without white space at the ends of lines. Nothing of it stays: roles belong to all databases of the server.
+// printedBy returns the output of psql without trailing white space. It rolls back, because roles belong to all
+// databases of the server.
 func printedBy(t *testing.T, url, sql string) string {
 	t.Helper()
 	begin := "BEGIN;\n"
@@ -70,7 +71,7 @@ func printedBy(t *testing.T, url, sql string) string {
 	return output
 }
 
-// inDatabase runs a program in the project's directory and returns what it prints to stdout.
+// inDatabase runs a program in the project's directory and returns its stdout.
 func inDatabase(t *testing.T, url, stdin string, program ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), program[0], program[1:]...)

@@ -16,8 +16,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// A server tells systemd that it is ready and that it stops, has its metrics on an address of their own, and sends spans where the
-// environment says.
+// A server notifies systemd when it is ready and when it stops, serves metrics on a separate address, and sends spans
+// to where the environment says.
 func TestTelemetry(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
@@ -55,7 +55,7 @@ func TestTelemetry(t *testing.T) {
 	}
 	go func() {
 		for log.Scan() {
-			_ = log.Bytes() // so that the server can write on
+			_ = log.Bytes() // keeps the server from blocking on its log
 		}
 	}()
 	_, rest, _ := strings.Cut(<-lines, "http://")

@@ -27,7 +27,7 @@ import (
 	"github.com/alsobought/alsobought/internal/localpg"
 )
 
-// authority signs certificates. Its own is in a file.
+// authority signs certificates. Its own certificate is in a file.
 type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
@@ -81,9 +81,9 @@ func (a authority) issue(t *testing.T, host string) (cert, key []byte) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
 
-// newCluster makes the data directory of a PostgreSQL with a database and a role shop, whose password is "it's secret",
-// that takes nothing but TLS, with a certificate for localhost, and passwords. It returns that and the directory of the
-// server's programs.
+// newCluster creates the data directory of a PostgreSQL that accepts only TLS with passwords. It has a certificate for
+// localhost, a database shop, and a role shop with the password "it's secret". It also returns the directory of the
+// server programs.
 func newCluster(t *testing.T, a authority) (data, bin string) {
 	t.Helper()
 	private, err := localpg.Start(t.Context(), localpg.Config{
@@ -124,7 +124,7 @@ func ownerOf(t *testing.T, dir string) *syscall.Credential {
 	return &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}
 }
 
-// serverOnNetwork starts a PostgreSQL as newCluster makes it on a free port of localhost, and returns the port.
+// serverOnNetwork starts a PostgreSQL made by newCluster on a free port of localhost and returns the port.
 func serverOnNetwork(t *testing.T, a authority) (port string) {
 	t.Helper()
 	data, bin := newCluster(t, a)
@@ -165,7 +165,7 @@ func freePort(t *testing.T) string {
 
 const passwordFile = "ALSOBOUGHT_DATABASE_PASSWORD_FILE="
 
-// With sslmode=verify-full the server has to be the one that was asked for; passwords come from files.
+// With sslmode=verify-full the certificate has to match the requested host. Passwords come from files.
 func TestVerifiedServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -186,7 +186,7 @@ func TestVerifiedServer(t *testing.T) {
 	good := at("localhost", ours.file)
 	for name, c := range map[string]struct {
 		url, environment string
-		says             []string // nothing for success
+		says             []string // empty for success
 	}{
 		"verified":        {good, right, nil},
 		"pgpass":          {good, "PGPASSFILE=" + file("pgpass", "localhost:"+port+":*:shop:it's secret\n"), nil},
@@ -231,14 +231,15 @@ func TestVerifiedServer(t *testing.T) {
 	})
 }
 
-// statusSays runs migrate status, which ends well if nothing is to be said, and else says the parts in one line.
+// statusSays runs migrate status, which must succeed if says is empty, and otherwise fail with a one-line error with
+// these parts.
 func statusSays(t *testing.T, url, environment string, says []string) {
 	t.Helper()
 	c := command(t, url, "migrate", "status")
 	c.Env = append(c.Env, environment)
 	var stdout, stderr strings.Builder
 	c.Stdout, c.Stderr = &stdout, &stderr
-	_ = c.Run() // the status says it
+	_ = c.Run() // the exit status is checked below
 	status := c.ProcessState.ExitCode()
 	if len(says) == 0 && (status != exitDone || !strings.Contains(stdout.String(), "00001_orders.sql")) {
 		t.Errorf("exit status %d\n%s%s", status, &stdout, &stderr)

@@ -15,17 +15,18 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// tracing sends spans of requests and statements. The zero value sends none.
+// tracing exports spans of requests and statements. The zero value exports none.
 type tracing struct {
-	provider trace.TracerProvider // nil: none
-	queries  pgx.QueryTracer      // likewise
+	provider trace.TracerProvider // nil if there is none
+	queries  pgx.QueryTracer      // nil if there is none
 	stop     func()
 }
 
-// flushTime is how long the last spans may take on their way.
+// flushTime is how long to wait for the last spans to be sent.
 const flushTime = 3 * time.Second
 
-// newTracing does what the OTEL_ variables say; without them, nothing. Spans go by OTLP over HTTP, the only way that is built in.
+// newTracing configures tracing from the OTEL_ variables, and does nothing without them. Spans are sent by OTLP over
+// HTTP, the only exporter compiled in.
 func newTracing(ctx context.Context) (tracing, error) {
 	none := tracing{stop: func() {}}
 	exporter, endpoint := os.Getenv("OTEL_TRACES_EXPORTER"), firstOf("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -44,7 +45,7 @@ func newTracing(ctx context.Context) (tracing, error) {
 		return none, fmt.Errorf("trace by OTLP: %w", err)
 	}
 	about, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("alsobought"), semconv.ServiceVersion(version)),
-		resource.WithTelemetrySDK(), resource.WithFromEnv()) // OTEL_SERVICE_NAME wins
+		resource.WithTelemetrySDK(), resource.WithFromEnv()) // OTEL_SERVICE_NAME takes precedence
 	if err != nil {
 		return none, usageError{fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)}
 	}
@@ -55,7 +56,7 @@ func newTracing(ctx context.Context) (tracing, error) {
 		stop: func() {
 			flushCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 			defer cancel()
-			_ = provider.Shutdown(flushCtx) // spans that nobody takes are no reason to fail
+			_ = provider.Shutdown(flushCtx) // undelivered spans are not a reason to fail
 		},
 	}, nil
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// TestWrongFiles loads what is no order file: one clear line, status 1 or 2, and a database as it was.
+// TestWrongFiles loads files that are not order files. Each gets a clear one-line error and status 1 or 2, and the
+// database stays unchanged.
 func TestWrongFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -30,7 +31,7 @@ func TestWrongFiles(t *testing.T) {
 	good := file("good.csv", []byte("order_id,item_name\n1,a\n1,b\n"))
 	for _, c := range []struct {
 		name, path string
-		says       string // of the file, behind its name
+		says       string // error text after the file name
 	}{
 		{"missing", filepath.Join(dir, "nothing.csv"), "does not exist"},
 		{"directory", dir, "is a directory: name the files in it"},
@@ -71,7 +72,7 @@ func TestWrongFiles(t *testing.T) {
 	}
 }
 
-// contents is every table but the audit of failed loads.
+// contents returns every table except the audit of failed loads.
 func contents(t testing.TB, url string) map[string]string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

@@ -1,5 +1,5 @@
-// Package browsertest opens pages in Chromium, for tests: headless, with a profile of their own, and with an eye on
-// what a page may not do.
+// Package browsertest opens pages in headless Chromium for tests, each test with its own profile, and reports what a
+// page must not do.
 package browsertest
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience bounds a test's use of its browser. Nothing takes that long unless it hangs.
+// patience bounds a test's use of its browser; only a hang takes that long.
 const patience = 3 * time.Minute
 
 // Browser is one Chromium with one tab.
@@ -32,9 +32,9 @@ type Browser struct {
 	expected []string
 }
 
-// New starts a Chromium that ends with the test. It may only talk to the given hosts ("127.0.0.1:8000"); a request to
-// any other is blocked. The test fails when the page asked for one, logged a warning or an error, or threw an
-// exception, unless Expect said that it would.
+// New starts a Chromium that stops with the test. It may only connect to the given hosts ("127.0.0.1:8000"); requests
+// to any other host are blocked. The test fails if a page made such a request, logged a warning or an error, or threw
+// an exception, unless Expect allows it.
 func New(t testing.TB, hosts ...string) *Browser {
 	t.Helper()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
@@ -43,7 +43,7 @@ func New(t testing.TB, hosts ...string) *Browser {
 		chromedp.WindowSize(1440, 900),
 	)
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium insists, for root
+		options = append(options, chromedp.NoSandbox) // Chromium requires this for root
 	}
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	ctx, stopAllocator := chromedp.NewExecAllocator(ctx, options...)
@@ -69,7 +69,7 @@ func New(t testing.TB, hosts ...string) *Browser {
 	return b
 }
 
-// Do performs steps in the tab, and fails the test at once when one of them fails.
+// Do performs steps in the tab. It fails the test at once if one of them fails.
 func (b *Browser) Do(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
@@ -77,7 +77,7 @@ func (b *Browser) Do(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Get returns what an action gives, and fails the test at once when it fails.
+// Get returns the result of an action. It fails the test at once if the action fails.
 func Get[T any](t testing.TB, b *Browser, action chromedp.Action[T]) T {
 	t.Helper()
 	value, err := chromedp.Run(b.ctx, action)
@@ -93,13 +93,13 @@ func Eval[T any](t testing.TB, b *Browser, expression string) T {
 	return Get(t, b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// Until waits until a JavaScript expression is true, also on the next page, if the browser is on its way there.
+// Until waits until a JavaScript expression is true, even across a navigation.
 func (b *Browser) Until(t testing.TB, expression string) {
 	t.Helper()
 	const enough = time.Minute
 	deadline := time.Now().Add(enough)
 	for {
-		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)) // fails between two pages
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)) // fails during a navigation
 		if is && err == nil {
 			return
 		}
@@ -113,7 +113,7 @@ func (b *Browser) Until(t testing.TB, expression string) {
 	}
 }
 
-// Expect says that problems which contain text are no failure of the test.
+// Expect allows problems that contain text.
 func (b *Browser) Expect(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -137,7 +137,7 @@ func (b *Browser) report(format string, args ...any) {
 func (b *Browser) read(console iter.Seq2[chromedp.ConsoleMessage, error]) {
 	for message, err := range console {
 		if err != nil {
-			return // the browser is gone
+			return // the browser has exited
 		}
 		switch message.Type {
 		case chromedp.ConsoleWarning, chromedp.ConsoleError, chromedp.ConsoleException:
@@ -146,11 +146,11 @@ func (b *Browser) read(console iter.Seq2[chromedp.ConsoleMessage, error]) {
 	}
 }
 
-// guard lets requests to the given hosts through, and data: URLs and the like, which have none.
+// guard allows requests to the given hosts, and those without a host, such as data: URLs.
 func (b *Browser) guard(requests iter.Seq2[fetch.EventRequestPaused, error], hosts []string) {
 	for request, err := range requests {
 		if err != nil {
-			return // the browser is gone
+			return // the browser has exited
 		}
 		target, err := url.Parse(request.Request.URL)
 		if err == nil && (target.Host == "" || slices.Contains(hosts, target.Host)) {
@@ -163,7 +163,7 @@ func (b *Browser) guard(requests iter.Seq2[fetch.EventRequestPaused, error], hos
 	}
 }
 
-// Resize gives pages a window of the width, and light or dark.
+// Resize sets the width of the window, in CSS pixels, and a light or dark colour scheme.
 func (b *Browser) Resize(t testing.TB, width int, dark bool) {
 	t.Helper()
 	scheme := "light"
@@ -178,7 +178,7 @@ func (b *Browser) Resize(t testing.TB, width int, dark bool) {
 	}))
 }
 
-// Picture is the whole page, as a PNG.
+// Picture returns a PNG of the whole page.
 func (b *Browser) Picture(t testing.TB) []byte {
 	t.Helper()
 	return Get(t, b, chromedp.FullScreenshot(100))

@@ -1,9 +1,8 @@
-// Package catalogue brings in what the business says of its items beside their names: category, label, addresses, price, and whether they
-// are for sale.
+// Package catalogue loads the attributes of items: category, label, URLs, price, and whether they are for sale.
 //
-// A load of it is one transaction: its rows are staged by COPY and merged by SQL, or, if one of them is wrong, nothing changes at all. Half of
-// the orders are worth something; of a catalogue nobody could say which half is in force. The package never parses a file itself (package
-// datafile does), never counts anything, and never recommends.
+// A load is one transaction: COPY stages its rows and SQL merges them, or, if a row is wrong, nothing changes. Half of
+// the orders are still useful, but half of a catalogue is not: nobody could tell which half is in force. The package
+// never parses files (package datafile does), never counts and never recommends.
 package catalogue
 
 import (
@@ -20,57 +19,58 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// ErrNoRows says that the sources held not one row: a catalogue of nothing is more likely to be a mistake.
+// ErrNoRows means that the sources contain no rows. An empty catalogue is more likely a mistake.
 var ErrNoRows = errors.New("no rows")
 
 // Source is one file or stream of a load.
 type Source = datafile.Source
 
-// Progress is how far a load has come.
+// Progress is how far a load has got.
 type Progress = datafile.Progress
 
-// Options of a load. The zero value reads every source by its content.
+// Options of a load. The zero value detects the format of every source from its content.
 type Options struct {
 	File      datafile.Options // how to read the sources: Format, Columns and Encoding
 	Columns   Columns
-	Replace   bool   // the sources are the whole catalogue: what they do not name is taken out of it
-	ChangedBy string // who
+	Replace   bool   // the sources are the whole catalogue: remove items they do not contain
+	ChangedBy string // user
 
-	SkipRejected bool // wrong rows are left out; of those that contradict each other the first counts
+	SkipRejected bool // omit wrong rows; of contradicting rows use the first
 
-	// Progress is told every few thousand rows how far the load is, in the goroutine that reads: it should be quick.
+	// Progress is called every few thousand rows, in the goroutine that reads, so it should return quickly.
 	Progress func(Progress)
 }
 
-// Columns are the columns of the sources as they call them: "" finds one by alias, datafile.NoColumn says that there is none.
+// Columns are the names of columns in the sources: "" finds a column by alias, datafile.NoColumn means that there is
+// none.
 type Columns struct{ Item, Category, Label, URL, ImageURL, Price, Active string }
 
-// Result is what a load did.
+// Result describes a finished load.
 type Result struct {
 	RowsRead       int64  `json:"rows_read"`
 	ItemsAdded     int64  `json:"items_added"`
 	ItemsChanged   int64  `json:"items_changed"`
 	ItemsUnchanged int64  `json:"items_unchanged"`
 	ItemsRemoved   int64  `json:"items_removed"` // from the catalogue; orders keep theirs
-	ItemsNew       int64  `json:"items_new"`     // of those added, that nothing had named before
+	ItemsNew       int64  `json:"items_new"`     // added items that neither orders nor catalogues had before
 	Files          []File `json:"files"`
 
-	Wrong *WrongError `json:"-"` // the rows that were left out, nil when there are none
+	Wrong *WrongError `json:"-"` // the omitted rows; nil if there are none
 
-	// How catalogue and orders fit together now; nil when nothing was changed because rows are wrong.
-	OrderedWithoutAttributes *int64 `json:"ordered_without_attributes"` // items of orders that the catalogue does not name
-	InNoOrder                *int64 `json:"in_no_order"`                // items of the catalogue that no order holds
+	// How catalogue and orders overlap now; nil if wrong rows prevented the load.
+	OrderedWithoutAttributes *int64 `json:"ordered_without_attributes"` // items of orders that are not in the catalogue
+	InNoOrder                *int64 `json:"in_no_order"`                // items of the catalogue that are in no order
 }
 
-// File is one source as it was read.
+// File describes one source.
 type File struct {
 	Name     string  `json:"name"`
-	Bytes    int64   `json:"bytes"` // as it is stored
+	Bytes    int64   `json:"bytes"` // as stored
 	RowsRead int64   `json:"rows_read"`
 	Mapping  Mapping `json:"mapping"`
 }
 
-// Mapping is what was understood of a source: the column or key of each attribute as written, "" for none.
+// Mapping is the column or key of each attribute, as written; "" for none.
 type Mapping struct {
 	datafile.Shape
 
@@ -83,20 +83,20 @@ type Mapping struct {
 	Active   string `json:"active,omitempty"`
 }
 
-// MaxWrong is how many wrong rows a WrongError names.
+// MaxWrong is the maximum number of wrong rows that a WrongError lists.
 const MaxWrong = 20
 
-// WrongError says that rows are wrong, and that nothing was changed for that.
+// WrongError means that nothing was changed because rows are wrong.
 type WrongError struct {
 	RowsRead  int64
 	RowsWrong int64
-	First     []Wrong // at most MaxWrong, in the order of the sources
+	First     []Wrong // at most MaxWrong, in source order
 }
 
-// Wrong is one row that is wrong.
+// Wrong is one wrong row.
 type Wrong struct {
 	File       string `json:"file"`
-	LineNumber int64  `json:"line_number"` // of the text on which the row begins, from 1
+	LineNumber int64  `json:"line_number"` // line of the text on which the row begins, from 1
 	Reason     string `json:"reason"`      // one line
 }
 
@@ -116,18 +116,17 @@ func (e *WrongError) Error() string {
 	return b.String()
 }
 
-// Validate returns all that is wrong with the options at once.
+// Validate returns everything that is wrong with the options.
 func (o Options) Validate() error { return o.File.Validate(kind(o.Columns)) }
 
-// Load brings the sources into the catalogue, all of their rows or none unless SkipRejected is set.
-// What a row says of an attribute counts from then on; what it says
-// to be empty is taken out; what it does not say stays. Items that nothing has named yet are made. Loads of catalogues and of orders may
-// run at the same time; they merge one after the other.
+// Load loads the sources into the catalogue: all rows or, unless SkipRejected is set, none. A value in a row replaces
+// the attribute, an empty value removes it, and an attribute that the row does not give stays. Load creates items that
+// do not exist yet. Loads of catalogues and of orders may run concurrently; they merge one after the other.
 //
-// Memory does not grow with the sources: a million rows (124 MB) took 52 MB here, and 26 MB the next time. The rest is the database's.
+// Memory does not grow with the sources: a million rows (124 MB) take about 50 MB.
 //
-// Errors: *WrongError, and then the result says how the sources were read; *datafile.FileError for a source that cannot be read, ErrNoRows,
-// whatever Open of a source returns, and database errors.
+// Errors: *WrongError, with a result that describes how the sources were read; *datafile.FileError for a source that
+// cannot be read, ErrNoRows, errors from opening a source, and database errors.
 func Load(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
 	stage, err := newStage(sources, opts)
 	if err != nil {
@@ -162,7 +161,7 @@ func Load(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Option
 	return result, err
 }
 
-// contradictions finds the rows that say of an item what an earlier one denies.
+// contradictions finds rows that contradict an earlier row about the same item.
 func contradictions(ctx context.Context, tx pgx.Tx, stage *stage) error {
 	if _, err := tx.Exec(ctx, prepareMerge); err != nil {
 		return fmt.Errorf("analyze staged rows: %w", err)
@@ -194,13 +193,13 @@ func contradictions(ctx context.Context, tx pgx.Tx, stage *stage) error {
 func quoted(text string) string { return datafile.Excerpt([]byte(text)) }
 
 const (
-	// prepareMerge is like that of loads of orders: memory for sorts, and statistics of what was just staged.
+	// prepareMerge gives sorts more memory, and the planner statistics of the staged rows.
 	prepareMerge = "SET LOCAL work_mem = '128MB'; SET LOCAL default_statistics_target = 10; ANALYZE staged_items (item_name)"
 
 	analyzeNamed = "ANALYZE named_items (item_id)"
 )
 
-// merge brings the staged rows into the tables. The caller holds the lock of merges.
+// merge merges the staged rows into the tables. The caller holds the merge lock.
 func merge(ctx context.Context, tx pgx.Tx, names []string, opts Options) (r Result, err error) {
 	q := db.New(tx)
 	var named int64

@@ -25,7 +25,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// Wrong rows are named, all else of their files is not looked at, and nothing changes.
+// Wrong rows are listed and counted, and nothing changes.
 func TestWrongRows(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -114,7 +114,8 @@ func TestWrongRows(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
-// Files of which no row is good are wrong in their rows, not changed while they were read: all of them, the last ones, and in the midst.
+// Files without a good row are reported as having wrong rows, not as changed while being read: all files of a load, the
+// last ones, or some in the middle.
 func TestNoGoodRow(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -158,7 +159,7 @@ func TestNoGoodRow(t *testing.T) {
 	}
 }
 
-// Of very many wrong rows the first are named and all are counted, in bounded memory.
+// Of very many wrong rows the first are listed and all are counted, in bounded memory.
 func TestManyWrongRows(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -185,7 +186,7 @@ func TestManyWrongRows(t *testing.T) {
 	}
 }
 
-// What is wrong with a source as a whole is said, and nothing changes.
+// Errors of a source as a whole are reported, and nothing changes.
 func TestWrongSources(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -262,7 +263,7 @@ func TestChangedWhileRead(t *testing.T) {
 	}
 }
 
-// The same text in every dress in which orders come says the same.
+// The same text has the same result in every form that orders may have.
 func TestDresses(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -320,7 +321,7 @@ func gzipped(t *testing.T, b []byte) []byte {
 	return out.Bytes()
 }
 
-// Names that are no UTF-8 are names of files all the same.
+// File names need not be UTF-8.
 func TestSourceIsStorable(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -355,7 +356,7 @@ func TestOptionsValidate(t *testing.T) {
 	}
 }
 
-// Items of the catalogue outlive the orders that brought them in; items that nothing names do not.
+// Items in the catalogue stay when the orders that created them are reverted; items that nothing references do not.
 func TestRevertLeavesTheCatalogue(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -382,7 +383,7 @@ func TestRevertLeavesTheCatalogue(t *testing.T) {
 	mustLoad(t, pool, options, content("catalogue.csv", "item,category\nboth,x\nonly catalogue,x\n"))
 	mayBeUnused(false)
 	first := mustOrder(t, pool, "order,item\n1,both\n1,only orders\n2,both\n")
-	mayBeUnused(true) // they are not counted yet
+	mayBeUnused(true) // not counted yet
 	mustBuild()
 	mayBeUnused(false)
 	items("both", "only catalogue", "only orders")
@@ -401,7 +402,7 @@ func TestRevertLeavesTheCatalogue(t *testing.T) {
 		t.Errorf("the catalogue (-before +after):\n%s", diff)
 	}
 
-	// Taken out of the catalogue, an item that nothing else names goes with the next build.
+	// An item removed from the catalogue that nothing else references disappears with the next build.
 	replace := options
 	replace.Replace = true
 	got := mustLoad(t, pool, replace, content("new.csv", "item,category\nboth,x\n"))
@@ -415,7 +416,7 @@ func TestRevertLeavesTheCatalogue(t *testing.T) {
 	mayBeUnused(false)
 }
 
-// A list is by name, of one category or of all.
+// Lists are sorted by name, of one category or of all.
 func TestLists(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -451,7 +452,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// TestSkipRejected loads the good rows, and of those that contradict each other the first, and accounts for the rest.
+// TestSkipRejected loads the good rows and the first of contradicting rows, and accounts for the rest.
 func TestSkipRejected(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -8,16 +8,16 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// export is how a program names the columns of the products that it writes.
+// export describes the columns of a program's product export.
 type export struct {
-	has     []string      // columns by which it is known
-	columns [roles]string // what it calls each; "" for none
+	has     []string      // columns that identify it
+	columns [roles]string // name of the column per role; "" for none
 }
 
-// exports are those whose columns would mislead: a description or a stock number that would be taken for the item.
-// Orders name items as here; --item-column names another column.
+// exports are those whose columns would be misread, because a description or a stock number would be taken for the
+// item. The item column matches what the program writes into orders; --item-column selects another.
 var exports = []export{
-	{ // Shopify, Products > Export. A variant is called as in its orders: Blue mug - S
+	{ // Shopify, Products > Export. Variants are named as in orders: Blue mug - S
 		[]string{"handle", "title", "variant_price"}, [roles]string{
 			itemRole: "title", categoryRole: "product_category", imageURLRole: "image_src", priceRole: "variant_price",
 			activeRole: "published", statusRole: "status", groupRole: "handle",
@@ -37,7 +37,7 @@ var exports = []export{
 	},
 }
 
-// recognise returns the roles as the export that has the columns names them, nil when none does.
+// recognise returns a function that returns the roles of the export with the given columns, or nil if there is none.
 func recognise(base []datafile.Role) func(has func(string) bool) []datafile.Role {
 	return func(has func(string) bool) []datafile.Role {
 		for _, e := range exports {
@@ -56,15 +56,15 @@ func recognise(base []datafile.Role) func(has func(string) bool) []datafile.Role
 	}
 }
 
-// variants knows the rows of an export that has a row of each variant of a product, and of each of its pictures: only
-// the first says what they share.
+// variants completes the rows of an export that has one row per variant and per picture of a product, of which only the
+// first has the values they share.
 type variants struct {
-	named bool     // the item's column was asked for: it is no title
-	first [][]byte // the values of the product's first row
+	named bool     // the item column was chosen by an option, so it is not the title
+	first [][]byte // values of the product's first row
 }
 
-// complete adds to a row what the first of its product said, and the variant to its name. It is false for a row that is
-// no item.
+// complete adds the values of the product's first row to a row, and the variant to its name. It returns false for a row
+// that is not an item.
 func (v *variants) complete(values [][]byte) bool {
 	if picture, _, several := bytes.Cut(values[imageURLRole], []byte(", http")); several {
 		values[imageURLRole] = picture
@@ -79,7 +79,7 @@ func (v *variants) complete(values [][]byte) bool {
 		for i, value := range values {
 			v.first[i] = bytes.Clone(value)
 		}
-	case len(options) == 0 && len(values[priceRole]) == 0: // one more picture
+	case len(options) == 0 && len(values[priceRole]) == 0: // an additional picture
 		return false
 	default:
 		for i, value := range v.first[:option1Role] {

@@ -11,7 +11,8 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// TestExports reads products as programs write them: "-" is what is not said, "skipped" a row that is no item.
+// TestExports reads product exports of known programs: "-" is a value that is not given, "skipped" a row that is not an
+// item.
 func TestExports(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, columns, text, want string }{

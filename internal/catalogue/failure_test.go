@@ -19,7 +19,8 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Catalogues and orders that name the same new items at the same time merge one after the other: none fails, and all is there.
+// Catalogues and orders with the same new items, loaded concurrently, merge one after the other: none fails and nothing
+// is missing.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -58,7 +59,7 @@ func TestAtOnce(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
-// A load that waits for another one to merge does not keep anybody from reading, or from copying.
+// A load that waits for its merge blocks neither reads nor the COPY of others.
 func TestMergesWait(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -78,7 +79,7 @@ func TestMergesWait(t *testing.T) {
 	}
 }
 
-// Whatever ends a load, and whenever: nothing of it stays, and it works the next time.
+// Whatever interrupts a load, at any time: nothing of it stays, and it works the next time.
 func TestLoadFails(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(t *testing.T, pool *pgxpool.Pool, pid int32, cancel context.CancelFunc){
@@ -104,7 +105,7 @@ func TestLoadFails(t *testing.T) {
 				before := state(t, pool)
 				var b strings.Builder
 				b.WriteString("item,category\n")
-				for i := range 20_000 { // more than is looked at before a database is asked
+				for i := range 20_000 { // more than is read before the database is used
 					fmt.Fprintf(&b, "item %d,y\n", i)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
@@ -112,7 +113,7 @@ func TestLoadFails(t *testing.T) {
 				stop := make(chan struct{})
 				source := io.Reader(strings.NewReader(b.String()))
 				release := func() {}
-				if lock == "" { // the rest never comes
+				if lock == "" { // the rest is never written
 					source = io.MultiReader(source, readerFunc(func([]byte) (int, error) { <-stop; return 0, io.EOF }))
 				} else {
 					release = hold(t, pool, lock)
@@ -153,7 +154,7 @@ func TestLoadFails(t *testing.T) {
 	}
 }
 
-// hold executes a locking statement in a transaction of its own. The function it returns ends that.
+// hold executes a locking statement in its own transaction. The returned function ends that transaction.
 func hold(t *testing.T, pool *pgxpool.Pool, statement string) (release func()) {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
@@ -170,13 +171,13 @@ func hold(t *testing.T, pool *pgxpool.Pool, statement string) (release func()) {
 	}
 }
 
-// waiting returns the process ids of the sessions of this database that wait for a lock.
+// waiting returns the process ids of this database's sessions that wait for a lock.
 func waiting(ctx context.Context, t *testing.T, pool *pgxpool.Pool) []int32 {
 	t.Helper()
 	return pids(ctx, t, pool, "cardinality(pg_blocking_pids(a.pid)) > 0")
 }
 
-// copying returns those of the sessions that copy.
+// copying returns the process ids of the sessions that run COPY.
 func copying(ctx context.Context, t *testing.T, pool *pgxpool.Pool) []int32 {
 	t.Helper()
 	return pids(ctx, t, pool, "a.query ILIKE 'copy%' AND a.state = 'active'")

@@ -17,19 +17,19 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// patience bounds every wait of the tests; nothing takes that long unless it hangs.
+// patience bounds every wait of the tests; only a hang takes that long.
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var options = catalogue.Options{ChangedBy: "tester"}
 
-// content is a source that holds this text.
+// content is a source with the given text.
 func content(name, text string) catalogue.Source {
 	return catalogue.Source{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 }
 
-// reading is a source of any reader.
+// reading is a source that reads from r.
 func reading(name string, r io.Reader) catalogue.Source {
 	return catalogue.Source{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
 }
@@ -54,7 +54,7 @@ func mustOrder(t *testing.T, pool *pgxpool.Pool, csv string) int64 {
 	return result.LoadID
 }
 
-// texts are the rows of a query of one text column.
+// texts returns the rows of a query with one text column.
 func texts(t *testing.T, pool *pgxpool.Pool, query string, args ...any) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), query, args...)
@@ -68,13 +68,13 @@ func texts(t *testing.T, pool *pgxpool.Pool, query string, args ...any) []string
 	return list
 }
 
-// state is every row that a load of a catalogue may change.
+// state returns every row that a catalogue load may change.
 func state(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	return texts(t, pool, "SELECT i::text FROM items AS i UNION ALL SELECT a::text FROM item_attributes AS a ORDER BY 1")
 }
 
-// assertHealthy fails if doctor finds anything.
+// assertHealthy fails the test if doctor finds anything.
 func assertHealthy(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	findings, checks, err := doctor.Run(t.Context(), pool)
@@ -86,7 +86,7 @@ func assertHealthy(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// gate holds readers back at the end of their data until as many as it was made for are there.
+// gate blocks readers at the end of their data until the expected number of readers have got there.
 type gate struct{ missing sync.WaitGroup }
 
 func newGate(readers int) *gate {

@@ -22,23 +22,23 @@ import (
 
 var columns = []string{"category", "label", "url", "image_url", "price", "active"}
 
-// said is what a file says of an item, by column; what is not there is not said.
+// said holds the values that a file gives for an item, by column; missing columns are not given.
 type said map[string]string
 
-// entry is an item as the catalogue has to have it: its values by column, those that are empty left out, and the file that changed it last.
+// entry is the expected item of the catalogue: its non-empty values by column, and the file that last changed it.
 type entry struct {
 	Values said
 	Source string
 }
 
-// books are what the catalogue has to hold, in plain maps.
+// books are the expected contents of the catalogue, in plain maps.
 type books struct {
 	entries map[string]entry
-	items   map[string]bool // that orders or catalogues named
+	items   map[string]bool // items in orders or catalogues
 	ordered map[string]bool
 }
 
-// load enters files in the books, one map of what they say each, in their order.
+// load records files in the books, one map per file, in order.
 func (b *books) load(files []map[string]said, replace bool) (want catalogue.Result) {
 	together, last := map[string]said{}, map[string]string{}
 	for i, f := range files {
@@ -116,7 +116,7 @@ func exact(decimal string) string {
 
 func fileName(i int) string { return fmt.Sprintf("file %d", i) }
 
-// entriesOf reads the catalogue.
+// entriesOf reads the entries from the catalogue.
 func entriesOf(t *testing.T, pool *pgxpool.Pool) map[string]entry {
 	t.Helper()
 	rows, err := db.New(pool).ItemAttributesList(t.Context(), "", 1_000_000)
@@ -148,11 +148,11 @@ func entriesOf(t *testing.T, pool *pgxpool.Pool) map[string]entry {
 
 var names = []string{"a", "b", "c", "A", "a/b", "1/2 l", "\"quoted\"", "semi;colon", "comma, too", "NULL", "null", "é", "ñandú", "'; DROP TABLE items", "\\N", "007"}
 
-// randomFile says something of some items; equal rows may come twice.
+// randomFile generates values for some items; equal rows may occur twice.
 func randomFile(rnd *rand.Rand, others []map[string]said) (file map[string]said, data []byte) {
 	file = map[string]said{}
 	asJSON := rnd.IntN(2) == 0
-	var has []string // the columns of the table
+	var has []string // columns of the table
 	for _, c := range columns {
 		if rnd.IntN(3) > 0 {
 			has = append(has, c)
@@ -171,7 +171,7 @@ func randomFile(rnd *rand.Rand, others []map[string]said) (file map[string]said,
 			if !asJSON || i == 0 || rnd.IntN(3) > 0 {
 				values[c] = randomValue(rnd, c)
 			}
-			for _, other := range others { // what one file of a load says, another may repeat, but not deny
+			for _, other := range others { // files of one load may repeat values of each other, but not contradict them
 				if earlier, known := other[item][c]; known {
 					values[c] = earlier
 				}
@@ -200,7 +200,7 @@ func randomValue(rnd *rand.Rand, column string) string {
 func table(has []string, file map[string]said, list []string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.Write(append([]string{"item_name"}, has...)) // a buffer takes everything
+	_ = w.Write(append([]string{"item_name"}, has...)) // a buffer cannot fail
 	for _, item := range list {
 		row := []string{item}
 		for _, c := range has {
@@ -236,7 +236,8 @@ func jsonLines(rnd *rand.Rand, file map[string]said, list []string) []byte {
 	return b.Bytes()
 }
 
-// Random catalogues, one load after the other, orders in between: added to, changed, emptied and replaced.
+// Random catalogues, one load after the other, with orders in between: attributes are added, changed, removed and
+// replaced.
 func TestRandomCatalogues(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
@@ -277,11 +278,11 @@ func TestRandomCatalogues(t *testing.T) {
 	}
 }
 
-// csvField quotes a field if it has to be.
+// csvField quotes a field if necessary.
 func csvField(text string) string {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.Write([]string{text}) // a buffer takes everything
+	_ = w.Write([]string{text}) // a buffer cannot fail
 	w.Flush()
 	return string(bytes.TrimRight(b.Bytes(), "\n"))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// The roles of columns, in the order in which they choose.
+// Roles of columns, in order of precedence.
 const (
 	itemRole = iota
 	categoryRole
@@ -22,9 +22,9 @@ const (
 	attributes
 )
 
-// The roles of columns that only exports have, to tell the others.
+// Roles of columns that only exports have, which tell exports apart and complete their rows.
 const (
-	groupRole = attributes + iota // the product that rows are variants of
+	groupRole = attributes + iota // the product that the rows are variants of
 	statusRole
 	option1Role
 	option2Role
@@ -32,8 +32,8 @@ const (
 	roles
 )
 
-// kind says which columns a catalogue has. The item is the column that a load of orders would take for it, by the same aliases, and it
-// chooses first: what is a label beside a stock code is the item where there is no such code.
+// kind returns the columns of a catalogue. The item comes first and uses the aliases of order loads, so that both
+// choose the same column: a name that is a label next to a stock code is the item if there is no stock code.
 func kind(c Columns) datafile.Kind {
 	k := datafile.Kind{Thing: "item", OneMore: true, Roles: []datafile.Role{
 		itemRole: {Name: "item", Aliases: orderfile.Aliases()["item"], Column: c.Item, Needed: true},
@@ -64,8 +64,8 @@ func kind(c Columns) datafile.Kind {
 	return k
 }
 
-// check returns what is wrong with the values of a row, "" when nothing is. It puts the attributes as they are stored into stored, by role:
-// nil for what is not said, "" for what is said to be empty.
+// check returns what is wrong with the values of a row, "" if nothing is. It sets stored, by role, to the attributes to
+// be stored: nil for a value that is not given, "" for one that is empty.
 func check(values [][]byte, stored *[attributes]any) (problem string) {
 	for r, value := range values[:attributes] {
 		stored[r] = nil
@@ -97,7 +97,7 @@ func check(values [][]byte, stored *[attributes]any) (problem string) {
 
 var names = [attributes]string{"item", "category", "label", "url", "image_url", "price", "active"}
 
-// truth reads whether an item is active. It is, unless something else is said.
+// truth parses whether an item is active; the default is true.
 func truth(text string) (active bool, problem string) {
 	switch strings.ReplaceAll(strings.ToLower(text), "_", " ") {
 	case "", "true", "yes", "t", "y", "1", "in stock", "instock", "preorder", "backorder":
@@ -108,11 +108,11 @@ func truth(text string) (active bool, problem string) {
 	return false, "neither true nor false: say yes or no"
 }
 
-// price checks a decimal number as quantities are checked, but it may be 0. It is stored as it is written, without its sign and
-// its currency, which no answer shows.
+// price checks a decimal number like a quantity, but also accepts 0. The number is stored as written, without sign and
+// currency.
 func price(text string) (number, problem string) {
 	number = strings.TrimPrefix(withoutCurrency(text), "+")
-	if len(number) < len(text) || strings.Contains(number, ".") { // a lone 1,5 may be two values
+	if len(number) < len(text) || strings.Contains(number, ".") { // 1,5 by itself may be two values
 		number = pointed(number)
 	}
 	whole, fraction, _ := strings.Cut(number, ".")
@@ -127,8 +127,8 @@ func price(text string) (number, problem string) {
 	return number, ""
 }
 
-// pointed is a number with a point before its fraction and without separators of thousands, where the number itself tells which
-// is which: 1,299.00 and 1.299,00 do, and so does 12,5; 1,299 does not and stays as it is.
+// pointed returns a number with a decimal point and without thousands separators, if the number itself settles which is
+// which: 1,299.00, 1.299,00 and 12,5 do; 1,299 does not and stays unchanged.
 func pointed(number string) string {
 	last := strings.LastIndexAny(number, ",.")
 	if last < 0 || strings.Count(number, ",") == 0 {
@@ -147,7 +147,7 @@ func pointed(number string) string {
 	return strings.ReplaceAll(whole, other, "") + "." + fraction
 }
 
-// withoutCurrency takes EUR, or a sign of a currency, off either end of a price.
+// withoutCurrency strips EUR, or a currency sign, from either end of a price.
 func withoutCurrency(text string) string {
 	isSign := func(r rune) bool { return unicode.Is(unicode.Sc, r) }
 	isCode := func(code string) bool {
@@ -161,7 +161,8 @@ func withoutCurrency(text string) string {
 	return strings.TrimSpace(strings.TrimFunc(text, isSign))
 }
 
-// wrongURL says what is wrong with an address, which will be shown in pages: javascript: and data: would be run there, and a password read.
+// wrongURL returns what is wrong with a URL, "" if nothing is. URLs are shown in pages, where javascript: and data:
+// URLs could run code and a password could be read.
 func wrongURL(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return "it holds blanks: write them as %20"

@@ -16,8 +16,8 @@ func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		role   int
 		value  string
-		stored any    // what is stored
-		wrong  string // or what is wrong
+		stored any    // the stored value,
+		wrong  string // or the problem
 	}{
 		{itemRole, "a", "a", ""},
 		{itemRole, "NULL", "NULL", ""},
@@ -100,7 +100,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Every role finds a column of its own, and that of the item is the one that a load of orders would take.
+// Every role finds its own column, and the item column is the one that a load of orders would choose.
 func TestColumnsAreFound(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -23,35 +23,35 @@ var stagedColumns = []string{
 	"file_number", "line_number", "item_name", "category", "label", "url", "image_url", "price", "active",
 }
 
-// stage streams the good rows of the sources into staged_items, one at a time: it is the pgx.CopyFromSource of the load's COPY. Of wrong
-// rows it keeps the first and counts the rest.
+// stage streams the good rows of the sources into staged_items one at a time, as the pgx.CopyFromSource of the load's
+// COPY. It keeps the first wrong rows and counts the rest.
 type stage struct {
 	options Options
 	kind    datafile.Kind
 
 	walk    *datafile.Walk[*datafile.Records]
 	readRow func(*datafile.Records) error
-	files   []File // finished
+	files   []File // files read to the end
 	record  datafile.Record
-	reject  *datafile.Reject // why record is none
+	reject  *datafile.Reject // why record is not valid
 	staged  int64
-	wrong   int64 // rows
+	wrong   int64 // number of wrong rows
 	firsts  []refused
 
 	variants variants
 	values   [2 + attributes]any
-	ahead    bool // values are of a row that was read but not asked for yet
+	ahead    bool // values are of a row that Next has not returned yet
 	err      error
 }
 
 // refused is one wrong row.
 type refused struct {
-	file int // its number
+	file int // file number
 	line int64
 	why  string
 }
 
-// newStage reads as far as the first good row, so that a wrong file is refused before the database hears of it.
+// newStage reads up to the first good row, so that a bad file is refused before anything reaches the database.
 func newStage(sources []Source, options Options) (*stage, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no source to load")
@@ -95,7 +95,7 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// verdict returns a WrongError if any row is wrong, or nil if those may be left out and others are good.
+// verdict returns a WrongError if there are wrong rows, unless these may be omitted and there are good ones.
 func (s *stage) verdict() error {
 	if s.wrong == 0 || s.options.SkipRejected && s.wrong < s.walk.Rows() {
 		return nil
@@ -103,9 +103,9 @@ func (s *stage) verdict() error {
 	return s.refusal()
 }
 
-// refusal is what is wrong, row by row.
+// refusal returns the wrong rows as an error.
 func (s *stage) refusal() *WrongError {
-	// Contradictions are found last, wherever they stand.
+	// Contradictions are found last, wherever they are.
 	slices.SortStableFunc(s.firsts, func(a, b refused) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line)) })
 	e := &WrongError{RowsRead: s.walk.Rows(), RowsWrong: s.wrong}
 	for _, r := range s.firsts[:min(len(s.firsts), MaxWrong)] {
@@ -114,7 +114,7 @@ func (s *stage) refusal() *WrongError {
 	return e
 }
 
-// refuse takes note of a wrong row.
+// refuse records a wrong row.
 func (s *stage) refuse(file int, line int64, why string) {
 	s.wrong++
 	if len(s.firsts) < MaxWrong {
@@ -122,7 +122,7 @@ func (s *stage) refuse(file int, line int64, why string) {
 	}
 }
 
-// Next reads one good row of the sources into values. It is false at the end of the last one and on error.
+// Next reads one good row of the sources into values. It returns false at the end of the last source and on error.
 func (s *stage) Next() bool {
 	if s.ahead {
 		s.ahead = false
@@ -131,11 +131,11 @@ func (s *stage) Next() bool {
 	return s.read()
 }
 
-// read reads on to the next good row.
+// read reads up to the next good row.
 func (s *stage) read() bool {
 	for s.err == nil {
 		switch err := s.walk.Next(s.readRow); {
-		case err == io.EOF: // and again, if COPY asks again
+		case err == io.EOF: // may recur if COPY calls Next again
 			return false
 		case err != nil:
 			s.err = err
@@ -146,13 +146,13 @@ func (s *stage) read() bool {
 	return false
 }
 
-// Values returns the row that Next read. pgx is done with it before the next Next.
+// Values returns the row that Next read. It is valid until the next call of Next.
 func (s *stage) Values() ([]any, error) { return s.values[:], nil }
 
-// Err returns why Next ended early.
+// Err returns the error that made Next return false early.
 func (s *stage) Err() error { return s.err }
 
-// done keeps how a source was understood.
+// done records how a source was understood.
 func (s *stage) done(f datafile.File, reader *datafile.Records) error {
 	s.variants.first = nil
 	found := reader.Found()
@@ -167,7 +167,7 @@ func (s *stage) done(f datafile.File, reader *datafile.Records) error {
 
 func (s *stage) close() { s.walk.Close() }
 
-// names are what the sources are called.
+// names returns the names of the sources.
 func (s *stage) names() []string {
 	list := make([]string, len(s.walk.Sources))
 	for i, source := range s.walk.Sources {
@@ -176,7 +176,7 @@ func (s *stage) names() []string {
 	return list
 }
 
-// put takes in the row that was read, and says whether it is good.
+// put processes the row read last, and reports whether it is good.
 func (s *stage) put() bool {
 	number := s.walk.Number()
 	if s.reject != nil {

@@ -1,5 +1,6 @@
--- The rows of catalogue files on their way in, and what they say together of each item. NULL is not said, '' is said to be empty. Temporary,
--- so that nothing of it outlives the load, whatever ends it. sqlc reads this file too.
+-- staged_items holds the rows of catalogue files, named_items what they say together about each item. NULL
+-- means not given, '' means empty. The tables are temporary, so that they do not outlive the load, however it
+-- ends. sqlc also reads this file.
 CREATE TEMPORARY TABLE staged_items (
     file_number integer NOT NULL,
     line_number bigint  NOT NULL,

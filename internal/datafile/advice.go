@@ -12,14 +12,14 @@ import (
 	"golang.org/x/text/encoding"
 )
 
-// candidate is an encoding that a text may be in.
+// candidate is a possible encoding of a text.
 type candidate struct {
 	name   string
-	script *unicode.RangeTable // of its letters
-	common string              // letters that its languages use most, of those beyond ASCII; "" for all of its script
+	script *unicode.RangeTable // script of its letters
+	common string              // non-ASCII letters frequent in its languages; "" for the whole script
 }
 
-// candidates are the encodings that advice may name, the more frequent ones first.
+// candidates are the encodings that advice may name, most frequent first.
 var candidates = []candidate{
 	{"windows-1252", unicode.Latin, "éèàçüöäßñóíáúêîôâûëïæøåãõœùòì"},
 	{"windows-1250", unicode.Latin, "áéíóúýčďěňřšťůžąćęłńśźżäöüßőűăâîşţ"},
@@ -35,8 +35,8 @@ var candidates = []candidate{
 	{"big5", unicode.Han, ""},
 }
 
-// encodingAdvice says in which encodings a text may be that is not UTF-8, with a sample of how it would read in each:
-// who knows the names in it sees which one is right.
+// encodingAdvice lists the likely encodings of a text that is not UTF-8, each with a sample of the text decoded from
+// it, so that the user can recognise the right one.
 func encodingAdvice(text []byte) string {
 	type reading struct {
 		name, sample string
@@ -64,12 +64,12 @@ func encodingAdvice(text []byte) string {
 	return "say " + strings.Join(said, ", or ") + ", or convert it to UTF-8"
 }
 
-// score says how much the text looks like words in the encoding: the share of words beyond ASCII that could be some, 0
-// to 1, weighed with the share of their letters that are common.
+// score rates how much the text decoded from the encoding looks like words: the share of non-ASCII words that are
+// plausible, 0 to 1, weighted by the share of their letters that are common.
 func (c candidate) score(text []byte, table encoding.Encoding) float64 {
 	words, fit, letters, common := 0, 0, 0, 0
 	for line := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		if invalidUTF8(line) < 0 { // says nothing
+		if invalidUTF8(line) < 0 { // pure ASCII or valid UTF-8 is no evidence
 			continue
 		}
 		decoded, err := table.NewDecoder().Bytes(line)
@@ -101,7 +101,7 @@ func (c candidate) score(text []byte, table encoding.Encoding) float64 {
 	return float64(fit) / float64(words) * (1 + float64(common)/float64(letters)) / 2
 }
 
-// isWord reports whether the word is of one script, with capitals at its beginning only or throughout.
+// isWord reports whether the word uses a single script, with capitals only at its start or throughout.
 func (c candidate) isWord(word string) bool {
 	beyond, all, upperLater, lower := 0, 0, false, false
 	for i, r := range word {
@@ -125,7 +125,8 @@ func (c candidate) isWord(word string) bool {
 	return !(upperLater && lower) && (c.script != unicode.Latin || 2*beyond <= all+1)
 }
 
-// isCommon reports whether a letter is a usual one. Of the Han characters those are that the encodings put first.
+// isCommon reports whether a letter is common. Common Han characters are those in the first part of the encoding's
+// table.
 func (c candidate) isCommon(r rune, table encoding.Encoding) bool {
 	if c.common != "" {
 		return strings.ContainsRune(c.common, unicode.ToLower(r)) || strings.ContainsRune(c.common, r)
@@ -145,7 +146,7 @@ func (c candidate) isCommon(r rune, table encoding.Encoding) bool {
 	return unicode.Is(unicode.Hangul, r)
 }
 
-// firstName is the first field of the text that is not ASCII, as it reads in the encoding.
+// firstName returns the first non-ASCII field of the text, decoded from the encoding.
 func firstName(text []byte, table encoding.Encoding) string {
 	const most = 30 // characters
 	line := text[:invalidUTF8(text)]
@@ -164,7 +165,7 @@ func firstName(text []byte, table encoding.Encoding) string {
 	return ""
 }
 
-// isMark knows the signs that stand beside words.
+// isMark reports whether r is punctuation that may adjoin a word.
 func isMark(r rune) bool {
 	return strings.ContainsRune("®™°€£²³½¼¾«»“”„‘’–—…¡¿·ªº×", r)
 }

@@ -12,13 +12,14 @@ import (
 const (
 	zipMagic   = "PK\x03\x04"
 	maxMembers = 1000
-	// A member above maxMember bytes may be maxRatio times as large as it is stored: orders are at most a hundred.
+	// A member above maxMember bytes may be at most maxRatio times its compressed size; orders compress at most a
+	// hundredfold.
 	maxMember = 1 << 30
 	maxRatio  = 300
 )
 
-// unzip returns the files of a zip archive as sources, or nil and the source itself when it is anything else, an Excel
-// file included. The archive has to be kept open while they are read.
+// unzip returns the files of a zip archive as sources. For anything else, Excel files included, it returns nil and the
+// source itself. The archive has to stay open while its files are read.
 func unzip(src io.ReadCloser, name string) (members []Source, whole io.ReadCloser, err error) {
 	opts := Options{Name: name}
 	head := make([]byte, len(zipMagic))
@@ -57,7 +58,7 @@ func unzip(src io.ReadCloser, name string) (members []Source, whole io.ReadClose
 	return members, whole, err
 }
 
-// filesOf are the files of an archive that hold anything, but for what macOS adds.
+// filesOf returns the non-empty files of an archive, without those that macOS adds.
 func filesOf(archive *zip.Reader, opts Options) (members []Source, err error) {
 	for _, f := range archive.File {
 		if f.FileInfo().IsDir() || strings.HasPrefix(f.Name, "__MACOSX/") || strings.HasPrefix(path.Base(f.Name), ".") {
@@ -87,7 +88,7 @@ func filesOf(archive *zip.Reader, opts Options) (members []Source, err error) {
 	return members, nil
 }
 
-// officeFile says what kind of document a zip archive is, "" for none.
+// officeFile returns the kind of document that a zip archive is, or "" if it is none.
 func officeFile(archive *zip.Reader) string {
 	for _, f := range archive.File {
 		switch f.Name {
@@ -102,17 +103,17 @@ func officeFile(archive *zip.Reader) string {
 	return ""
 }
 
-// stream is another whose beginning was read already.
+// stream is a stream whose beginning has already been read.
 type stream struct {
 	io.Reader
 
 	of io.ReadCloser
 }
 
-// Close closes it.
+// Close closes the underlying stream.
 func (s stream) Close() error { return s.of.Close() }
 
-// broken fails with an error that came early.
+// broken is a reader that returns an error found earlier.
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }

@@ -7,11 +7,12 @@ import (
 	"io"
 )
 
-// Beginning is that of the text of a basket list: 64 KiB, or all of a shorter one.
+// Beginning returns the beginning of the text of a basket list: 64 KiB, or all of a shorter one.
 func (r *Reader) Beginning() []byte { return r.start }
 
-// StoredSums returns the SHA-256 of the first bytes of a basket list as it is stored, for each of some numbers of them,
-// the smallest first. nil is one that cannot be told: the source is shorter, or it is a stream that was read past it.
+// StoredSums returns the SHA-256 of the first n bytes of a basket list as stored, for each n in sizes, which must be in
+// ascending order. An entry is nil if it cannot be computed, because the source is shorter or is a stream that has been
+// read past that point.
 func (r *Reader) StoredSums(sizes []int64) (sums [][]byte, err error) {
 	var stored io.Reader
 	switch own := regular(r.source.src); {

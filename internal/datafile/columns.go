@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// plain is what is left of a column name when it is compared.
+// plain normalises a column name for comparison.
 func plain(name string) string {
 	p := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || strings.ContainsRune("_-.#", r) {
@@ -21,16 +21,16 @@ func plain(name string) string {
 	return p
 }
 
-// claim is what a name may mean: a role of the kind, and how good a name for it, 0 being the best.
+// claim is a possible meaning of a name: a role of the kind, and the rank of the name for that role, 0 being the best.
 type claim struct{ role, rank int }
 
-// Glossary knows what every column name may mean.
+// Glossary maps column names to their possible meanings.
 type Glossary struct {
 	kind   Kind
-	claims map[string][]claim // by name, as compared; the first role first
+	claims map[string][]claim // by normalised name; the first role comes first
 }
 
-// NewGlossary makes the glossary of the roles of a kind.
+// NewGlossary returns the glossary of the roles of a kind.
 func NewGlossary(kind Kind) Glossary {
 	g := Glossary{kind: kind, claims: map[string][]claim{}}
 	for r, wanted := range g.kind.Roles {
@@ -41,7 +41,7 @@ func NewGlossary(kind Kind) Glossary {
 			g.claims[plain(name)] = append(g.claims[plain(name)], claim{r, rank})
 		}
 	}
-	for r, wanted := range g.kind.Roles { // last: a column that is asked for serves no other role
+	for r, wanted := range g.kind.Roles { // last: a column asked for by name plays no other role
 		if wanted.Column != "" && wanted.Column != NoColumn {
 			name := plain(wanted.Column)
 			if wanted.More == nil {
@@ -53,7 +53,7 @@ func NewGlossary(kind Kind) Glossary {
 	return g
 }
 
-// Meaning returns the first role that the name may stand for, and how good a name for it, 0 being the best.
+// Meaning returns the first role that the name may stand for, and the rank of the name for it, 0 being the best.
 func (g Glossary) Meaning(name string) (role, rank int, known bool) {
 	claims := g.claims[plain(name)]
 	if len(claims) == 0 {
@@ -64,10 +64,11 @@ func (g Glossary) Meaning(name string) (role, rank int, known bool) {
 
 func (g Glossary) knows(name string) bool { return len(g.claims[plain(name)]) > 0 }
 
-// columns is which column plays which role, -1 for none.
+// columns is the index of the column of each role, -1 for none.
 type columns []int
 
-// find gives each role its best column, one role after the other: a column that has one is not there for the next.
+// find assigns each role its best column. Roles are served in order, and a column that is taken is not available to the
+// next role.
 func (g Glossary) find(header []string) (columns, error) {
 	if g.kind.Recognise != nil {
 		g = NewGlossary(g.kind.recognised(header))
@@ -99,13 +100,13 @@ func (g Glossary) find(header []string) (columns, error) {
 	return found, nil
 }
 
-// taken reports whether a column plays one of the roles, alone.
+// taken reports whether a column is the only column of one of the roles.
 func (g Glossary) taken(found columns, column int) bool {
 	i := slices.Index(found, column)
 	return i >= 0 && g.kind.Roles[i].More == nil
 }
 
-// complete reports whether every role is played that has to be.
+// complete reports whether every required role has a column.
 func (g Glossary) complete(c columns) bool {
 	for r, wanted := range g.kind.Roles {
 		if wanted.Needed && c[r] < 0 {
@@ -115,7 +116,7 @@ func (g Glossary) complete(c columns) bool {
 	return true
 }
 
-// missing says in words which column asked for, or needed, is not there; "" when none is.
+// missing describes the requested or required column that does not exist; "" if there is none.
 func (g Glossary) missing(c columns, header []string) string {
 	for r, wanted := range g.kind.Roles {
 		if wanted.Column != "" && wanted.Column != NoColumn && c[r] < 0 {
@@ -138,11 +139,11 @@ func (g Glossary) missing(c columns, header []string) string {
 	return ""
 }
 
-// others are the roles of which one has to be played and none is.
+// others returns the roles of which at least one is required, if none of them has a column.
 func (g Glossary) others(c columns) (others []Role) {
 	for r, wanted := range g.kind.Roles {
 		switch {
-		case wanted.Needed, wanted.Aliases == nil && wanted.Column == "": // the second only some sources have
+		case wanted.Needed, wanted.Aliases == nil && wanted.Column == "": // no alias: optional
 		case !g.kind.OneMore, c[r] >= 0:
 			return nil
 		default:
@@ -152,7 +153,7 @@ func (g Glossary) others(c columns) (others []Role) {
 	return others
 }
 
-// list writes column names for an error: bounded, on one line.
+// list formats column names for an error: bounded, on one line.
 func list(header []string) string {
 	const most = 20
 	var shown []string

@@ -5,20 +5,20 @@ import (
 	"unicode/utf8"
 )
 
-// fewFaults is how many lines a text has for each damaged one before the damage is taken for a matter of rows, not of
-// the file.
+// fewFaults is the number of lines per damaged line above which the damage is treated as a problem of single rows, not
+// of the file.
 const fewFaults = 20
 
-// mostlyUTF8 reports whether so many good characters beyond ASCII make a text UTF-8 that has faults: in any other
-// encoding a good one is luck.
+// mostlyUTF8 reports whether a text with faults is UTF-8, judging by its valid non-ASCII characters: in any other
+// encoding these occur only by chance.
 func mostlyUTF8(good, faults int64) bool { return good > 2*faults }
 
-// notUTF8 returns where in the sample the text stops being UTF-8 for good, -1 when it does not: when most of its
-// characters beyond ASCII are good, or one line of twenty at most is damaged, or the only fault is the half of a
-// character. Any other text is in another encoding.
+// notUTF8 returns the offset of the first invalid byte if the sample is not UTF-8, and -1 if it is. It tolerates faults
+// if most non-ASCII characters are valid, if at most one line in twenty is damaged, or if the only fault is a truncated
+// character. Any other text must be in another encoding.
 func notUTF8(sample []byte, atEOF bool) int {
 	first, faults, halves, good := -1, int64(0), 0, int64(0)
-	lines, damaged, last := int64(0), int64(0), -1 // last is where the line of the last fault began
+	lines, damaged, last := int64(0), int64(0), -1 // last is the start of the line with the last fault
 	begin := 0
 	for i := 0; i < len(sample); {
 		if sample[i] < utf8.RuneSelf {
@@ -50,7 +50,7 @@ func notUTF8(sample []byte, atEOF bool) int {
 		for i < len(sample) && sample[i]&0xc0 == 0x80 {
 			i++
 		}
-		if i-start > 1 && lead >= 0xe0 || lead == 0xc2 || lead == 0xc3 { // two bytes hold the letters of Latin-1
+		if i-start > 1 && lead >= 0xe0 || lead == 0xc2 || lead == 0xc3 { // in Latin-1, two bytes may be two letters
 			halves++
 		}
 	}
@@ -60,13 +60,14 @@ func notUTF8(sample []byte, atEOF bool) int {
 	return first
 }
 
-// damage is what the rows say of a text as a whole whose sample is ASCII, and so tells nothing of its encoding.
+// damage collects the evidence of the rows about the encoding of a text whose sample is ASCII, which leaves the
+// encoding open.
 type damage struct {
 	rows  int64  // read
-	bad   int64  // that hold bytes that are not UTF-8
-	good  int64  // with good characters beyond ASCII, since the first bad one
+	bad   int64  // with bytes that are not UTF-8
+	good  int64  // with valid non-ASCII characters, since the first bad one
 	text  []byte // of the first bad ones
-	first int64  // line of the first bad one
+	first int64  // line number of the first bad one
 }
 
 func (d *damage) note(row *Row, reject *Reject) {
@@ -86,7 +87,7 @@ func (d *damage) note(row *Row, reject *Reject) {
 	}
 }
 
-// whole reports whether the text is not UTF-8 as a whole. One damaged row is never enough.
+// whole reports whether the text as a whole is not UTF-8. A single damaged row is never enough.
 func (d *damage) whole() bool {
 	return d.bad > 1 && d.bad*fewFaults > d.rows && !mostlyUTF8(d.good, d.bad) && invalidUTF8(d.text) >= 0
 }

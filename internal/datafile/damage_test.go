@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// TestAdvice wants the encoding that a text is in to be the first that is named, with the name as it reads in it.
+// TestAdvice expects the actual encoding of a text to be named first, with the name decoded from it.
 func TestAdvice(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -53,7 +53,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// TestLateDamage reads texts whose first 64 KiB say nothing of their encoding.
+// TestLateDamage reads texts whose first 64 KiB do not reveal the encoding.
 func TestLateDamage(t *testing.T) {
 	t.Parallel()
 	start := "item,used\n" + strings.Repeat("a,1\n", 20_000)

@@ -5,21 +5,22 @@ import (
 	"unicode"
 )
 
-// Quotes say what a quote in a table is. The empty Quotes is those of CSV as far as they can be believed.
+// Quotes says how to interpret quotes in a table. The empty Quotes follows CSV unless the quotes are clearly ordinary
+// characters.
 type Quotes string
 
-// The quotes.
+// How quotes are interpreted.
 const (
-	AutoQuotes Quotes = "auto" // as the empty Quotes
-	CSVQuotes  Quotes = "csv"  // a field that begins with one runs to the next, whatever stands between
-	NoQuotes   Quotes = "none" // a letter like any other
+	AutoQuotes Quotes = "auto" // same as the empty Quotes
+	CSVQuotes  Quotes = "csv"  // a field that starts with one runs to the next, whatever is in between
+	NoQuotes   Quotes = "none" // an ordinary character
 )
 
-// dialect is how the text of a table is separated into fields.
+// dialect describes how the text of a table is split into fields.
 type dialect struct {
 	separator byte
 	quotes    Quotes
-	width     int // how many fields a row has, 0 when nobody knows yet
+	width     int // number of fields per row; 0 if not known yet
 }
 
 // split is the splitter of the dialect.
@@ -31,7 +32,7 @@ func (d *dialect) split(r *Row, data []byte, atEOF bool) (int, outcome) {
 	if found == wholeRow && r.bad == "" && !r.spans || d.quotes == CSVQuotes || d.width == 0 {
 		return n, found
 	}
-	var letters bool // the quote that was opened
+	var letters bool // the opened quote is an ordinary character
 	switch {
 	case r.bad != "":
 		letters = !d.ofText()
@@ -51,10 +52,10 @@ func (d *dialect) split(r *Row, data []byte, atEOF bool) (int, outcome) {
 	return m, again
 }
 
-// ofText reports whether the separator is one that a text may well hold.
+// ofText reports whether the separator is a character that often occurs in text.
 func (d *dialect) ofText() bool { return d.separator != '\t' && d.separator != '|' }
 
-// splitQuoted believes every quote at the start of a field.
+// splitQuoted treats every quote at the start of a field as an opening quote.
 func (d *dialect) splitQuoted(r *Row, data []byte, atEOF bool) (int, outcome) {
 	r.fields, r.bad, r.lines, r.kept, r.spans = r.fields[:0], "", 1, 0, false
 	for i := 0; ; i++ {
@@ -101,7 +102,7 @@ func (r *Row) quoted(data []byte, start, end int, doubled bool) {
 	r.fields = append(r.fields, field{text, doubled})
 }
 
-// unclosed notes where a quote was opened that is not closed.
+// unclosed records the position of a quote that is never closed.
 func (r *Row) unclosed(start int) (int, outcome) {
 	if r.open = start; !r.spans {
 		r.first = start
@@ -109,7 +110,7 @@ func (r *Row) unclosed(start int) (int, outcome) {
 	return 0, openQuote
 }
 
-// splitLine takes a line of the text for a row: no quote holds a line end.
+// splitLine takes one line of the text as a row: quotes never span lines.
 func (d *dialect) splitLine(r *Row, data []byte, atEOF bool) (int, outcome) {
 	n, found := splitLine(r, data, atEOF)
 	if found == wholeRow {
@@ -118,7 +119,7 @@ func (d *dialect) splitLine(r *Row, data []byte, atEOF bool) (int, outcome) {
 	return n, found
 }
 
-// fields appends those of a line.
+// fields appends the fields of a line.
 func (d *dialect) fields(line []byte, fields []field) []field {
 	for i := 0; ; i++ {
 		var f field
@@ -134,8 +135,8 @@ func (d *dialect) fields(line []byte, fields []field) []field {
 	}
 }
 
-// inLine returns the field that begins at i, and where it ends. A quote counts when it is closed at the end of the
-// field, on the same line; blanks around it are none of the field.
+// inLine returns the field that starts at i, and its end. Quotes count only if the closing one ends the field on the
+// same line; blanks around them are not part of the field.
 func (d *dialect) inLine(data []byte, i int) (field, int) {
 	start := i
 	for i < len(data) && data[i] == ' ' {
@@ -153,7 +154,7 @@ func (d *dialect) inLine(data []byte, i int) (field, int) {
 	return field{data[start:end], false}, end
 }
 
-// afterQuote returns where the blanks end that follow a closing quote.
+// afterQuote returns the end of the blanks that follow a closing quote.
 func (d *dialect) afterQuote(data []byte, end int) int {
 	end++
 	for end < len(data) && data[end] == ' ' {
@@ -162,9 +163,9 @@ func (d *dialect) afterQuote(data []byte, end int) int {
 	return end
 }
 
-// wholeRows reports whether the lines of data, that on which the quote at open stands included, are rows of their own:
-// they are all as wide as rows are, and, where texts may hold separators, some column beside that of the quote has
-// values that are written the same way and hold a digit. A quote that is closed behind such lines is a letter.
+// wholeRows reports whether the lines of data, including the one with the quote at open, are rows of their own: all
+// have as many fields as rows have, and, if the separator often occurs in text, a column other than that of the quote
+// has values with digits in the same form. A quote that closes after such lines is an ordinary character.
 func (d *dialect) wholeRows(data []byte, open int, atEOF bool) bool {
 	const enough = 20 // lines
 	quoted := len(d.fields(data[:open], nil)) - 1
@@ -196,7 +197,7 @@ func (d *dialect) wholeRows(data []byte, open int, atEOF bool) bool {
 	return lines > 1 || lines == 1 && !d.ofText()
 }
 
-// alike reports whether two rows have values with digits that are written the same way, in a column other than one.
+// alike reports whether a column other than but has values with digits in the same form in both rows.
 func alike(a, b []field, but int) bool {
 	for i := range a {
 		form, digits := writtenAs(a[i].text)
@@ -207,8 +208,8 @@ func alike(a, b []field, but int) bool {
 	return false
 }
 
-// writtenAs is a value with one 9 for each run of digits and one a for each run of letters, and whether it holds a
-// digit.
+// writtenAs returns the form of a value, with a 9 for each run of digits and an a for each run of letters, and whether
+// the value contains digits.
 func writtenAs(text []byte) (form string, digits bool) {
 	var last rune
 	var b []rune

@@ -8,23 +8,22 @@ import (
 	"slices"
 )
 
-// envelopes are the keys under which answers of web services hold the list of what was asked for.
+// envelopes are the keys under which responses of web services hold the list of results.
 var envelopes = []string{
 	"orders", "data", "results", "records", "rows", "transactions", "receipts", "sales", "value", "products", "items",
 }
 
-// document is a text of JSON that is not one object on each line: a list of objects, an answer of a web service that
-// holds one, or objects that take several lines. It reads as one object on each line, and holds no more than one of
-// them.
+// document is JSON text other than one object per line: a list of objects, a web service response that contains one, or
+// objects that span several lines. It reads as one object per line and holds at most one of them in memory.
 type document struct {
 	in      *rationed
 	json    *json.Decoder
-	answers bool         // its objects hold the list, under a key
-	open    []byte       // the brackets around what is read next
-	line    bytes.Buffer // not read yet
+	answers bool         // the list is in an object, under a key
+	open    []byte       // brackets open at the current position
+	line    bytes.Buffer // the current object, as far as not read yet
 }
 
-// rationed reads so much and no more, until it is told again.
+// rationed limits the bytes that may be read until the limit is set again.
 type rationed struct {
 	src  io.Reader
 	left int
@@ -32,7 +31,7 @@ type rationed struct {
 
 var errLongObject = errors.New("an object is longer than 1 MiB")
 
-// Read reads.
+// Read implements [io.Reader].
 func (r *rationed) Read(b []byte) (int, error) {
 	if r.left == 0 {
 		return 0, errLongObject
@@ -42,7 +41,7 @@ func (r *rationed) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// isDocument reports whether the beginning of a text is that of a document.
+// isDocument reports whether the text starts like a document.
 func (k Kind) isDocument(sample []byte) bool {
 	sample = bytes.TrimSpace(sample)
 	switch {
@@ -60,7 +59,7 @@ func (k Kind) isDocument(sample []byte) bool {
 	return k.isEnvelope(sample) || several && bytes.Equal(bytes.TrimSpace(first), []byte{'{'})
 }
 
-// isEnvelope reports whether an object holds a list of objects rather than that it is one of them.
+// isEnvelope reports whether the object contains a list of results rather than being a result itself.
 func (k Kind) isEnvelope(sample []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(sample))
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
@@ -81,8 +80,8 @@ func (k Kind) isEnvelope(sample []byte) bool {
 	return false
 }
 
-// holdsObjects reports whether the value behind a key is a list of such objects as are looked for. A list of lines
-// belongs to an order, unless its own entries have such lists.
+// holdsObjects reports whether the value of a key is a list of result objects. A list of lines belongs to an order,
+// unless its entries have such lists themselves.
 func (k Kind) holdsObjects(key string, value []byte) bool {
 	value = bytes.TrimLeft(value, ": \t\r\n")
 	if len(value) == 0 || value[0] != '[' || !bytes.HasPrefix(bytes.TrimSpace(value[1:]), []byte{'{'}) {
@@ -108,7 +107,7 @@ func newDocument(text io.Reader, answers bool) *document {
 	return &document{in: in, json: json.NewDecoder(in), answers: answers}
 }
 
-// Read reads lines.
+// Read implements [io.Reader].
 func (d *document) Read(b []byte) (int, error) {
 	for d.line.Len() == 0 {
 		d.in.left = MaxRow + sampleSize
@@ -119,7 +118,7 @@ func (d *document) Read(b []byte) (int, error) {
 	return d.line.Read(b)
 }
 
-// next goes one step on: over a bracket, a member of an answer, or an object that is looked for.
+// next advances past a bracket, a member of a response, or an object.
 func (d *document) next() error {
 	inside := byte(0)
 	if len(d.open) > 0 {
@@ -143,14 +142,14 @@ func (d *document) next() error {
 	return d.object()
 }
 
-// atList reports whether the next value is a list, once the decoder was asked for More.
+// atList reports whether the next value is a list. The decoder's More must have been called.
 func (d *document) atList() bool {
 	first := make([]byte, 1)
 	n, _ := d.json.Buffered().Read(first)
 	return n > 0 && first[0] == '['
 }
 
-// member takes a key of an answer: its list is gone into, any other value passed over.
+// member reads a key of a response: it enters its list and skips any other value.
 func (d *document) member() error {
 	key, err := d.json.Token()
 	if err != nil {
@@ -178,7 +177,7 @@ func (d *document) member() error {
 	return err
 }
 
-// object writes the next object on a line.
+// object writes the next object as a line.
 func (d *document) object() error {
 	var object json.RawMessage
 	if err := d.json.Decode(&object); err != nil {
@@ -190,7 +189,7 @@ func (d *document) object() error {
 	return d.line.WriteByte('\n')
 }
 
-// lineUp has a document of JSON read as one object on each line.
+// lineUp makes r read a JSON document as one object per line.
 func (r *Reader) lineUp() error {
 	sample := r.text.bytes()
 	if len(r.opts.Columns) > 0 || r.opts.Format != "" && r.opts.Format != JSONLines || !r.kind.isDocument(sample) {
@@ -209,13 +208,13 @@ func (r *Reader) lineUp() error {
 	return nil
 }
 
-// inJSON names the file whose JSON cannot be read to its end.
+// inJSON adds the name of the file to errors in its JSON.
 type inJSON struct {
 	io.Reader
 	r *Reader
 }
 
-// Read reads the text.
+// Read implements [io.Reader].
 func (j inJSON) Read(b []byte) (int, error) {
 	n, err := j.Reader.Read(b)
 	var syntax *json.SyntaxError

@@ -16,13 +16,14 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// The encodings that are no matter of a table of characters.
+// Encodings that are not defined by a character table.
 const (
 	utf8Text  = "utf-8"
 	utf16Text = "utf-16"
 )
 
-// encodingNamed returns the usual name of an encoding and, unless it is of Unicode, how to read it. "" stays "".
+// encodingNamed returns the canonical name of an encoding and, unless it is a Unicode encoding, its decoder. "" stays
+// "".
 func encodingNamed(name string) (string, encoding.Encoding, error) {
 	plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	switch plain {
@@ -30,7 +31,7 @@ func encodingNamed(name string) (string, encoding.Encoding, error) {
 		return plain, nil, nil
 	case "utf8", "utf16":
 		return "utf-" + plain[3:], nil, nil
-	case "latin-1", "latin1", "iso-8859-1", "iso8859-1": // the web takes it for windows-1252
+	case "latin-1", "latin1", "iso-8859-1", "iso8859-1": // the web treats it as windows-1252
 		return "latin-1", charmap.ISO8859_1, nil
 	}
 	for _, prefix := range []string{"cp125", "windows125"} {
@@ -51,7 +52,8 @@ func encodingNamed(name string) (string, encoding.Encoding, error) {
 		"cp437, cp850, cp866, koi8-r, shift-jis, euc-jp, gbk, gb18030, big5 or euc-kr", name)
 }
 
-// byteWise reports whether ASCII means itself in an encoding, wherever it stands: so line ends can be told.
+// byteWise reports whether an ASCII byte always stands for itself in the encoding, so that line ends can be found
+// before decoding.
 func byteWise(e encoding.Encoding) bool {
 	const ascii = "\tA,B;C|D\"E'\\~{1}\r\n"
 	text, err := e.NewDecoder().String(ascii)
@@ -59,13 +61,12 @@ func byteWise(e encoding.Encoding) bool {
 	return err == nil && text == ascii && back == "\x1b$B"
 }
 
-// decode returns the text of w as UTF-8 without byte order mark, and the name of the encoding it was in. What is no
-// character comes out as a byte that is no UTF-8, so that its row is refused, never as U+FFFD, which would be stored as
-// part of a name.
+// decode returns the text of w as UTF-8 without byte order mark, and the name of its original encoding. Invalid input
+// becomes a byte that is not valid UTF-8, so that its row is rejected; U+FFFD would be stored as part of a name.
 func decode(w *window, wanted string) (io.Reader, string) {
 	w.fill(len(utf8Mark))
 	head := w.bytes()
-	wanted, table, _ := encodingNamed(wanted) // it was checked with the options
+	wanted, table, _ := encodingNamed(wanted) // the error was checked with the options
 	var bigEndian bool
 	switch {
 	case table != nil:
@@ -79,7 +80,7 @@ func decode(w *window, wanted string) (io.Reader, string) {
 		w.advance(len(bigEndianMark))
 		bigEndian = true
 	case wanted == utf16Text:
-		bigEndian = len(head) > 0 && head[0] == 0 // no mark: an order file begins with an ASCII character
+		bigEndian = len(head) > 0 && head[0] == 0 // no byte order mark: an order file starts with an ASCII character
 	default:
 		return w, utf8Text
 	}
@@ -98,10 +99,10 @@ var (
 
 const invalidByte = 0xff
 
-// undecodable puts a byte that is no UTF-8 in place of U+FFFD, which decoders put in place of what they do not know.
+// undecodable replaces U+FFFD, which decoders produce for invalid input, by a byte that is not valid UTF-8.
 type undecodable struct{ transform.NopResetter }
 
-// Transform is called by the reader of package transform.
+// Transform implements [transform.Transformer].
 func (undecodable) Transform(dst, src []byte, atEOF bool) (written, read int, err error) {
 	for read < len(src) {
 		left := src[read:]
@@ -128,13 +129,13 @@ func (undecodable) Transform(dst, src []byte, atEOF bool) (written, read int, er
 	return written, read, nil
 }
 
-// utf16Decoder differs from the one of x/text in one point: half a character is no U+FFFD, see decode.
+// utf16Decoder is the decoder of x/text, except that half a surrogate pair does not become U+FFFD; see decode.
 type utf16Decoder struct {
 	transform.NopResetter
 	order binary.ByteOrder
 }
 
-// Transform is called by the reader of package transform.
+// Transform implements [transform.Transformer].
 func (d utf16Decoder) Transform(dst, src []byte, atEOF bool) (written, read int, err error) {
 	for read < len(src) {
 		if len(dst)-written < utf8.UTFMax {

@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// header reads the names of the columns, or takes them from the options, and tells found which column plays which role.
+// header reads the column names, or takes them from the options, and calls found with the column of each role.
 func (r *Reader) header(found func(role int, column string)) error {
 	words := NewGlossary(r.kind)
 	r.dialect = r.opts.dialect(r.separator)
@@ -78,7 +78,7 @@ func (r *Reader) header(found func(role int, column string)) error {
 	return nil
 }
 
-// more is which further columns each role has.
+// more returns the additional columns of each role.
 func (k Kind) more(header []string) ([][]int, error) {
 	more := make([][]int, len(k.Roles))
 	for r, role := range k.Roles {
@@ -93,7 +93,8 @@ func (k Kind) more(header []string) ([][]int, error) {
 	return more, nil
 }
 
-// widths tells how many fields the rows have: as many as there are names, or one empty one more, if most of them have it.
+// widths sets the number of fields of the rows: that of the names, or one more if most rows end in an extra empty
+// field.
 func (r *Reader) widths(sample [][]string) {
 	r.width = len(r.names)
 	if r.dialect.width = r.width; r.names[r.width-1] == "" {
@@ -111,8 +112,8 @@ func (r *Reader) widths(sample [][]string) {
 	}
 }
 
-// headerAmong returns which row of the sample is the header, and whether it names what is needed: the first that does, if
-// there are only titles above it; else the first that is no remark.
+// headerAmong returns the index of the header in the sample, and whether it names the required columns. It is the first
+// row that does, if only titles precede it; otherwise the first row that is not a comment.
 func headerAmong(rows [][]string, words Glossary) (at int, found bool) {
 	const most = 20 // rows above a header
 	first := slices.IndexFunc(rows, func(row []string) bool { return !isRemark(row) })
@@ -130,12 +131,12 @@ func headerAmong(rows [][]string, words Glossary) (at int, found bool) {
 
 func isRemark(row []string) bool { return len(row) > 0 && strings.HasPrefix(row[0], "#") }
 
-// isTitle reports whether a row above a header says too little to be one of an order.
+// isTitle reports whether a row above the header has too few fields to be data.
 func isTitle(row, header []string) bool {
 	return len(row) > 0 && filled(row) < min(filled(header), 3)
 }
 
-// filled is how many fields say anything.
+// filled returns the number of non-empty fields.
 func filled(row []string) (n int) {
 	for _, field := range row {
 		if field != "" {
@@ -145,7 +146,7 @@ func filled(row []string) (n int) {
 	return n
 }
 
-// isHeader reports whether a row is the header once more.
+// isHeader reports whether a row repeats the header.
 func (r *Reader) isHeader(row *Row) bool {
 	if len(row.fields) < r.width || len(row.fields[0].text) < len(r.names[0]) {
 		return false
@@ -158,7 +159,7 @@ func (r *Reader) isHeader(row *Row) bool {
 	return true
 }
 
-// basketHeader passes over the header of a basket list whose ids come first, if there is one.
+// basketHeader skips the header, if any, of a basket list whose first fields are ids.
 func (r *Reader) basketHeader() error {
 	sample := sampleFields(r.text, r.scan.split)
 	if !r.kind.IDsFirst || len(sample) == 0 || len(sample[0]) == 0 {
@@ -174,7 +175,7 @@ func (r *Reader) basketHeader() error {
 	return err
 }
 
-// separatorLine passes over a line "sep=;", by which spreadsheets are told the separator, and believes it.
+// separatorLine skips a line "sep=;", which tells spreadsheets the separator, and uses that separator.
 func (r *Reader) separatorLine() (lines int64) {
 	if r.opts.Format == JSONLines || r.opts.Format == Baskets {
 		return 0
@@ -200,15 +201,15 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// maxName is how many bytes of a column's name are kept.
+// maxName is the maximum number of bytes kept of a column name.
 const maxName = 2000
 
-// bounded keeps what is told of a header small.
+// bounded limits the size of the reported header.
 func bounded(header []string) []string {
 	const most = 100
 	names := slices.Clone(header[:min(len(header), most)])
 	for i, name := range names {
-		// Keys of JSON may hold what the audit cannot store.
+		// JSON keys may contain bytes that the audit cannot store.
 		names[i] = strings.ReplaceAll(strings.ToValidUTF8(name[:min(len(name), maxName)], "\uFFFD"), "\x00", "\uFFFD")
 	}
 	return names

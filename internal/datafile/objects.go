@@ -11,12 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// cast is which key of JSON lines plays which role. A key is matched like the header of a table. It is settled once, so
-// that an object without item name does not fall back to its stock code: by the objects of the sample, the best name
-// first, and for a role that none of them fills by the first key that does.
+// cast maps keys of JSON lines to roles. Keys are matched like the header of a table, and the mapping is fixed once
+// made, so that an object without an item name does not fall back to its stock code. The best name among the objects of
+// the sample wins; a role without a key in the sample gets the first matching key that turns up later.
 type cast struct {
 	words Glossary
-	keys  []string // the key that plays each role, as compared; "" while none does
+	keys  []string // normalised key of each role; "" while there is none
 	found func(role int, key string)
 }
 
@@ -24,10 +24,10 @@ func newCast(kind Kind, found func(int, string)) *cast {
 	return &cast{NewGlossary(kind), make([]string, len(kind.Roles)), found}
 }
 
-// sample gives roles to the keys of the sample. That of a list stands for what is in it.
+// sample assigns the keys of the sample to roles. The key of a list stands for the list's contents.
 func (c *cast) sample(text *window, opts Options, s *Shape) error {
 	header, lists := c.sampleKeys(text, opts)
-	if header == nil { // without one object in the sample, the rejects will say what is wrong
+	if header == nil { // if the sample has no object, the rejects will say what is wrong
 		return nil
 	}
 	c.words = NewGlossary(c.words.kind.recognised(header))
@@ -51,14 +51,13 @@ func (c *cast) sample(text *window, opts Options, s *Shape) error {
 	return nil
 }
 
-// sampleKeys returns the keys of the objects in the sample in the order in which they come, and the key of a list if one
-// of them has it.
+// sampleKeys returns the keys of the objects in the sample, in order of appearance, and the key of a list, if any.
 func (c *cast) sampleKeys(text *window, opts Options) (header []string, lists string) {
 	scan := newScanner(sampled(text), splitLine, opts, "")
 	seen := map[string]bool{}
 	for {
 		row, err := scan.next()
-		if err != nil { // the end of the sample; what is wrong in it is told when it is read
+		if err != nil { // end of the sample; errors are reported when the rows are read
 			return header, lists
 		}
 		object, _ := decodeObject(row.raw)
@@ -77,13 +76,13 @@ func (c *cast) sampleKeys(text *window, opts Options) (header []string, lists st
 	}
 }
 
-// play gives a role to a key for good.
+// play assigns a key to a role permanently.
 func (c *cast) play(role int, key string) {
 	c.keys[role] = plain(key)
 	c.found(role, key)
 }
 
-// role returns the role of a key, which is a new one for the first key that can play one that nobody plays.
+// role returns the role of a key. A key that matches a role without a key gets it.
 func (c *cast) role(key string) (role int, plays bool) {
 	name := plain(key)
 	claims := c.words.claims[name]
@@ -101,10 +100,10 @@ func (c *cast) role(key string) (role int, plays bool) {
 	return 0, false
 }
 
-// maxDepth is how deeply objects may be nested whose values are found.
+// maxDepth is the maximum nesting depth at which values are found.
 const maxDepth = 8
 
-// Flatten returns the values of an object and of the objects in it, by their paths, as in customer.id. Lists stay as they are.
+// Flatten returns the values of an object and its nested objects by path, as in customer.id. Lists stay as they are.
 func Flatten(object map[string]any) map[string]any {
 	nested := false
 	for _, value := range object {
@@ -129,7 +128,7 @@ func Flatten(object map[string]any) map[string]any {
 	return flat
 }
 
-// Object takes apart the one JSON object on a line. Numbers are json.Number.
+// Object parses the line as a single JSON object. Numbers are json.Number.
 func (r *Row) Object() (map[string]any, *Reject) {
 	object, err := decodeObject(r.raw)
 	if err != nil {
@@ -138,13 +137,13 @@ func (r *Row) Object() (map[string]any, *Reject) {
 	return object, nil
 }
 
-// Unfit refuses values of the row, by role, that JSON can escape and PostgreSQL cannot store.
+// Unfit rejects the row if a value, indexed by role, has characters that JSON can escape but PostgreSQL cannot store.
 func (r *Row) Unfit(values [][]byte, played []Role) *Reject {
 	for i, text := range values {
 		if bytes.IndexByte(text, 0) >= 0 {
 			return r.Reject(NULByte, "NUL byte in the %s", played[i].Name)
 		}
-		// The decoder puts U+FFFD in place of half a surrogate pair.
+		// The decoder replaces half a surrogate pair by U+FFFD.
 		if bytes.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(r.raw, utf8.RuneError) &&
 			!bytes.Contains(bytes.ToLower(r.raw), []byte(`\ufffd`)) {
 			return r.Reject(NotUTF8, "half a surrogate pair in the %s", played[i].Name)
@@ -153,7 +152,7 @@ func (r *Row) Unfit(values [][]byte, played []Role) *Reject {
 	return nil
 }
 
-// Scalar returns a text or a number of JSON as it is written, and nil for null.
+// Scalar returns a JSON string or number as written, and nil for null.
 func Scalar(value any) ([]byte, error) {
 	switch v := value.(type) {
 	case nil:
@@ -166,7 +165,7 @@ func Scalar(value any) ([]byte, error) {
 	return nil, errors.New("neither text nor number")
 }
 
-// word is Scalar for values that may be true, false or empty.
+// word is Scalar that also accepts true, false and empty values.
 func word(value any) ([]byte, error) {
 	switch v := value.(type) {
 	case nil:
@@ -181,7 +180,7 @@ func word(value any) ([]byte, error) {
 	return text, nil
 }
 
-// decodeObject reads the one object on a line.
+// decodeObject parses a line as a single object.
 func decodeObject(line []byte) (map[string]any, error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.UseNumber()

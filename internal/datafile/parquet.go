@@ -16,8 +16,8 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// parquetText is a Parquet file as JSON lines, one of each row: lists and groups are those of JSON, times are in ISO
-// 8601.
+// parquetText reads a Parquet file as JSON lines, one per row: lists and groups become lists and objects, times are in
+// ISO 8601.
 type parquetText struct {
 	rows   *parquet.GenericReader[any]
 	batch  []any
@@ -40,10 +40,10 @@ func newParquetText(file *spooled) (p *parquetText, err error) {
 	}, nil
 }
 
-// foreseen is the error of a panic: libraries do not foresee all that a damaged file can hold.
+// foreseen turns a panic into an error: the library panics on some damaged files.
 func foreseen(panicked any) error { return fmt.Errorf("%v", panicked) }
 
-// Read reads the text.
+// Read implements [io.Reader].
 func (p *parquetText) Read(b []byte) (n int, err error) {
 	for len(p.text) == 0 {
 		if err := p.fill(); err != nil {
@@ -55,7 +55,7 @@ func (p *parquetText) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// Close gives back what the reader holds.
+// Close releases the reader's resources.
 func (p *parquetText) Close() error { return p.rows.Close() }
 
 func (p *parquetText) fill() (err error) {
@@ -79,7 +79,7 @@ func (p *parquetText) fill() (err error) {
 	return err
 }
 
-// appendJSON writes a value of a node of the schema.
+// appendJSON appends a value of a schema node.
 func appendJSON(b []byte, value any, node parquet.Node) []byte {
 	switch v := value.(type) {
 	case nil:
@@ -116,13 +116,13 @@ func appendJSON(b []byte, value any, node parquet.Node) []byte {
 		return appendText(b, at)
 	}
 	text, err := json.Marshal(value)
-	if err != nil { // a number that is none
+	if err != nil { // NaN or infinity
 		return append(b, "null"...)
 	}
 	return append(b, text...)
 }
 
-// appendText keeps bytes that are no UTF-8, so that their row is refused.
+// appendText keeps bytes that are not valid UTF-8, so that their row is rejected.
 func appendText(b []byte, text string) []byte {
 	if utf8.ValidString(text) {
 		quoted, _ := json.Marshal(text) //nolint:errchkjson // text always can be
@@ -132,7 +132,7 @@ func appendText(b []byte, text string) []byte {
 	return append(append(b, '"', invalidByte), quoted[1:]...)
 }
 
-// instant writes the times and dates that Parquet keeps as numbers in ISO 8601.
+// instant formats times and dates that Parquet stores as numbers in ISO 8601.
 func instant(value any, node parquet.Node) (string, bool) {
 	if node == nil || !node.Leaf() || node.Type().LogicalType() == nil {
 		return "", false
@@ -159,7 +159,7 @@ func int64Of(value any) int64 {
 	return 0
 }
 
-// child is the node of a field, nil when there is none.
+// child returns the node of a field, or nil if there is none.
 func child(node parquet.Node, name string) parquet.Node {
 	if node == nil || node.Leaf() {
 		return nil
@@ -172,7 +172,7 @@ func child(node parquet.Node, name string) parquet.Node {
 	return nil
 }
 
-// entryOf is the node of what a list holds: the list itself when it is no group of a list.
+// entryOf returns the node of a list's entries, or the list itself if it is not a list group.
 func entryOf(node parquet.Node) parquet.Node {
 	if node == nil || node.Leaf() || node.Type().LogicalType() == nil {
 		return node

@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// Reader reads the rows of a source. It is not safe for use by several goroutines at once.
+// Reader reads the rows of a source. It is not safe for concurrent use.
 type Reader struct {
 	opts      Options
 	kind      Kind
@@ -20,39 +20,39 @@ type Reader struct {
 	separator byte // 0 for JSON lines, ' ' for any run of white space
 
 	dialect  *dialect // of a table
-	names    []string // of its columns
-	width    int      // how many fields its rows have: as many as names,
-	wider    bool     // or an empty one more
-	column   columns  // of its roles, the first of each
-	played   []int    // the roles that have one
-	more     [][]int  // those that follow it
-	joined   []int    // the roles that have such
+	names    []string // of the columns
+	width    int      // number of fields per row: that of names,
+	wider    bool     // or one more, which is empty
+	column   columns  // of each role, the first if it has several
+	played   []int    // roles that have a column
+	more     [][]int  // further columns of each role
+	joined   []int    // roles that have further columns
 	cast     *cast    // of JSON lines
 	found    []string
-	start    []byte        // of the text of a basket list
-	unpacked io.ReadCloser // the text of a file that is none, nil for others
-	spool    *spooled      // that it is in
-	damage   *damage       // of a text that is UTF-8 as far as its sample, which is ASCII, tells
-	end      error         // what the last Read returned, once it is over
+	start    []byte        // beginning of the text of a basket list
+	unpacked io.ReadCloser // the text of a binary file; nil for others
+	spool    *spooled      // the file that unpacked reads
+	damage   *damage       // of a text whose sample is ASCII and that is read as UTF-8
+	end      error         // the error of the last Read at the end
 }
 
-// Shape is how the text of a source was understood.
+// Shape describes how the text of a source was read.
 type Shape struct {
 	Format      Format   `json:"format"`
 	Compression string   `json:"compression,omitempty"` // gzip or zstd
 	Encoding    string   `json:"encoding"`
 	Delimiter   string   `json:"delimiter,omitempty"` // " " is any run of white space
 	Sheet       string   `json:"sheet,omitempty"`
-	Header      bool     `json:"header"`                // whether the first row names the columns
-	Above       int64    `json:"lines_above,omitempty"` // that stand above the header, or the first row, and are no rows
-	Columns     []string `json:"columns,omitempty"`     // the first 100 names, as written
+	Header      bool     `json:"header"`                // the first row names the columns
+	Above       int64    `json:"lines_above,omitempty"` // lines above the header or the first row that are not rows
+	Columns     []string `json:"columns,omitempty"`     // at most 100 names, as written
 	Quotes      Quotes   `json:"quotes,omitempty"`      // as asked for
-	Document    bool     `json:"document,omitempty"`    // of JSON that is no object on each line: lines are objects
+	Document    bool     `json:"document,omitempty"`    // a JSON document: line numbers count objects
 }
 
-// Open looks at the beginning of src and returns a Reader of its rows. The error is a FileError when the file as a whole
-// cannot be read, that of src when src fails, or that of Options.Validate. A file with a header and nothing else is no
-// error: its first Read returns io.EOF.
+// Open inspects the beginning of src and returns a Reader of its rows. It returns a FileError if the file as a whole
+// cannot be read, the error of src, or that of Options.Validate. A file with only a header is not an error: its first
+// Read returns io.EOF.
 func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
 	if err := opts.Validate(kind); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func Open(src io.Reader, opts Options, kind Kind) (*Reader, error) {
 	return r, nil
 }
 
-// look tells by the beginning of the text how it is to be read.
+// look inspects the beginning of the text and prepares r to read it.
 func (r *Reader) look(raw *window) (err error) {
 	raw.fill(512)
 	if r.text, err = r.decode(raw); err != nil {
@@ -99,7 +99,7 @@ func (r *Reader) look(raw *window) (err error) {
 	return r.begin(sniffed.format, above)
 }
 
-// begin reads what stands before the first row, behind the lines above.
+// begin reads what precedes the first row, after the lines above.
 func (r *Reader) begin(format Format, above int64) error {
 	r.scan = newScanner(r.text, splitLine, r.opts, r.kind.Thing)
 	r.scan.rows = r.unpacked != nil || r.shape.Document
@@ -125,9 +125,9 @@ func (r *Reader) begin(format Format, above int64) error {
 	return r.basketHeader()
 }
 
-// Read returns the next row, with as many fields as the header of a table, or the reject of one. Its error is io.EOF at the
-// end of the source, a FileError when the rest of it cannot be read, or what the source failed with; all later calls return
-// it too.
+// Read returns the next row, with as many fields as the header of a table, or the reject of one. The error is io.EOF at
+// the end of the source, a FileError if the rest of the source cannot be read, or the source's own error; all later
+// calls return the same error.
 func (r *Reader) Read() (*Row, *Reject, error) {
 	if r.end != nil {
 		return nil, nil, r.end
@@ -151,7 +151,7 @@ func (r *Reader) Read() (*Row, *Reject, error) {
 	return row, nil, nil
 }
 
-// check makes the checks that need no more than the raw bytes, and keeps what they say of the text as a whole.
+// check makes the checks that need only the raw bytes, and collects evidence about the encoding of the text.
 func (r *Reader) check(row *Row) *Reject {
 	reject := row.check(r.shape.Encoding)
 	if r.damage != nil {
@@ -160,7 +160,7 @@ func (r *Reader) check(row *Row) *Reject {
 	return reject
 }
 
-// ended takes note of how the reading ended.
+// ended records the error that ended the reading.
 func (r *Reader) ended(err error) error {
 	if err == io.EOF {
 		err = r.source.drain()
@@ -177,7 +177,7 @@ func (r *Reader) ended(err error) error {
 	return err
 }
 
-// Close ends the reading before its end. Whoever reads to the end need not close.
+// Close stops reading before the end of the source. It is not needed after Read has returned an error.
 func (r *Reader) Close() (err error) {
 	if r.unpacked != nil {
 		err = r.unpacked.Close()
@@ -189,7 +189,7 @@ func (r *Reader) Close() (err error) {
 	return err
 }
 
-// Values puts what a row of a table says into values, role by role, untrimmed.
+// Values stores the values of a table row in values, indexed by role, untrimmed.
 func (r *Reader) Values(row *Row, values [][]byte) {
 	for _, role := range r.played {
 		values[role] = row.Text(r.column[role])
@@ -202,11 +202,11 @@ func (r *Reader) Values(row *Row, values [][]byte) {
 	}
 }
 
-// Role returns the role that a key of JSON lines plays. The first key that can play one that nobody plays gets it for good.
+// Role returns the role of a key of JSON lines. The first key that matches a role without a key gets it permanently.
 func (r *Reader) Role(key string) (role int, plays bool) { return r.cast.role(key) }
 
-// Sample calls do with the rows that are in memory, at most so many, as long as it is true: those that Read returns next, apart
-// from rejects. They are valid until do returns.
+// Sample calls do with up to most rows that are in memory, until do returns false. These are the next rows that Read
+// will return, without rejects. They are valid until do returns.
 func (r *Reader) Sample(most int, do func(*Row) bool) {
 	scan := newScanner(sampled(r.text), r.scan.split, Options{}, "")
 	for range most {
@@ -220,21 +220,21 @@ func (r *Reader) Sample(most int, do func(*Row) bool) {
 	}
 }
 
-// Shape returns how the text of the source was understood.
+// Shape returns how the text of the source was read.
 func (r *Reader) Shape() Shape { return r.shape }
 
-// Found returns the columns or keys that play each role of the Kind, as written; "" for none. In JSON lines a role may still
-// find its key while the source is read.
+// Found returns the column or key of each role of the Kind, as written; "" for none. In JSON lines, the key of a role
+// may turn up only later in the source.
 func (r *Reader) Found() []string { return slices.Clone(r.found) }
 
-// Bytes returns how many bytes of the source were read so far, before decompression.
+// Bytes returns the number of bytes of the source read so far, before decompression.
 func (r *Reader) Bytes() int64 { return r.source.n }
 
-// SHA256 returns the sum of the source as it was given, before decompression. It is that of the whole source once Read
-// has returned io.EOF.
+// SHA256 returns the hash of the source as stored, before decompression. It covers the whole source once Read has
+// returned io.EOF.
 func (r *Reader) SHA256() []byte { return r.source.sum.Sum(nil) }
 
-// decode returns the text of the source, its sample read.
+// decode returns the text of the source with its sample in memory.
 func (r *Reader) decode(raw *window) (*window, error) {
 	if problem := foreign(raw.bytes(), r.kind.Thing); problem != "" {
 		return nil, r.opts.fail(nil, "%s", problem)
@@ -244,7 +244,7 @@ func (r *Reader) decode(raw *window) (*window, error) {
 	text := &window{src: decoded}
 	text.fill(sampleSize)
 	if !bytes.ContainsAny(text.bytes(), "\r\n") {
-		text.fill(MaxRow + 2) // the first row has to be in the sample
+		text.fill(MaxRow + 2) // the sample must contain the first row
 	}
 	switch {
 	case text.err != nil && !text.atEOF():
@@ -257,7 +257,7 @@ func (r *Reader) decode(raw *window) (*window, error) {
 	return nil, r.opts.fail(nil, "begins with %d KiB of blanks: this is not an %s file", len(text.bytes())>>10, r.kind.Thing)
 }
 
-// refuse judges the sample as a whole.
+// refuse checks the sample as a whole.
 func (r *Reader) refuse(s shape) error {
 	sample := r.text.bytes()
 	header := s.format != JSONLines && s.format != Baskets && r.opts.Columns == nil
@@ -276,7 +276,7 @@ func (r *Reader) refuse(s shape) error {
 	return nil
 }
 
-// notUTF8 is the error of a source whose text is not UTF-8, as a byte on a line and others show.
+// notUTF8 returns the error for a text that is not UTF-8, with the byte and line that show it.
 func (r *Reader) notUTF8(b byte, line int64, damaged []byte) error {
 	return r.opts.fail(nil, "is not UTF-8 (byte 0x%02X on line %d): %s", b, line, encodingAdvice(damaged))
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// Records reads rows as values by role. It is not safe for use by several goroutines at once.
+// Records reads rows as values by role. It is not safe for concurrent use.
 type Records struct{ *Reader }
 
 // Record is one row.
 type Record struct {
 	Number int64 // line of the text on which the row begins, from 1
 
-	// By role of the Kind, as package spelling cleans them; nil for what the row does not say. In JSON lines null is an
-	// empty value, and true and false are the words. They are valid until the next Read.
+	// Values by role of the Kind, cleaned by package spelling; nil if the row does not give the value. In JSON lines, null
+	// is an empty value, and true and false are the words. Valid until the next Read.
 	Values [][]byte
 }
 
-// OpenRecords is Open for a Records.
+// OpenRecords is Open for Records.
 func OpenRecords(src io.Reader, opts Options, kind Kind) (*Records, error) {
 	r, err := Open(src, opts, kind)
 	if err != nil {
@@ -29,8 +29,8 @@ func OpenRecords(src io.Reader, opts Options, kind Kind) (*Records, error) {
 	return &Records{r}, nil
 }
 
-// Read returns the next row: a record, or a reject and a record of no values. It ends like Reader.Read. The record is
-// the caller's to use again.
+// Read reads the next row into record, or returns its reject and leaves the record without values. It returns the same
+// errors as Reader.Read. The caller may reuse the record.
 func (r *Records) Read(record *Record) (*Reject, error) {
 	record.Values = slices.Grow(record.Values[:0], len(r.found))[:len(r.found)]
 	clear(record.Values)
@@ -51,7 +51,7 @@ func (r *Records) Read(record *Record) (*Reject, error) {
 	return nil, nil //nolint:nilnil // nothing to refuse
 }
 
-// object puts what a line of JSON says into values.
+// object stores the values of a JSON object in values.
 func (r *Records) object(row *Row, values [][]byte) *Reject {
 	object, reject := row.Object()
 	if reject != nil {

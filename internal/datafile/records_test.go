@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile/datatest"
 )
 
-// parts is a kind of its own: its names may stand for either of two roles.
+// parts is a kind with names that match either of two roles.
 func parts() datafile.Kind {
 	return datafile.Kind{Thing: "item", OneMore: true, Roles: []datafile.Role{
 		{Name: "item", Aliases: []string{"item", "sku", "title"}, Needed: true},
@@ -24,7 +24,7 @@ func parts() datafile.Kind {
 	}}
 }
 
-// records writes down all that comes out of a source, "-" being a value that is not said.
+// records renders everything that a source yields, with "-" for a value that is not given.
 func records(source io.Reader, opts datafile.Options, kind datafile.Kind) string {
 	var b strings.Builder
 	r, err := datafile.OpenRecords(source, opts, kind)

@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// binaryFile is a problem, with a place for what the file should have been about.
+// binaryFile is an error text with a placeholder for what the rows are about.
 const binaryFile = "is a binary file: export the %ss as CSV"
 
 const emptyFile = "is empty: there is nothing to load"
 
-// foreign names the kind of a file that is known by its first bytes and is no text, "" for any other.
+// foreign returns the error text for a binary format recognised by its first bytes, or "".
 func foreign(head []byte, thing string) string {
 	for _, known := range []struct{ magic, problem string }{
 		{"\xd0\xcf\x11\xe0", "is an old Excel file (.xls), or one with a password: save it as .xlsx without one, or as CSV"},
@@ -39,10 +39,10 @@ func foreign(head []byte, thing string) string {
 	return ""
 }
 
-// notText tells a binary file from a text with NUL bytes in some rows, which are rejects and no more. A header with a
-// NUL byte is none; without header, half of the lines have to hold one.
+// notText distinguishes binary files from texts in which some rows have NUL bytes, which are only rejects. It is a
+// binary file if the header has a NUL byte or, without header, if half of the lines have one.
 func notText(sample []byte, header bool, thing string) string {
-	nuls := [2]int{} // at even and odd places
+	nuls := [2]int{} // at even and odd offsets
 	for i, b := range sample {
 		if b == 0 {
 			nuls[i%2]++
@@ -64,13 +64,13 @@ func notText(sample []byte, header bool, thing string) string {
 	switch {
 	case 2*bad < lines:
 		return ""
-	case 5*max(nuls[0], nuls[1]) > 2*len(sample) && 50*min(nuls[0], nuls[1]) < len(sample): // every other byte of Latin letters
+	case 5*max(nuls[0], nuls[1]) > 2*len(sample) && 50*min(nuls[0], nuls[1]) < len(sample): // Latin letters in UTF-16
 		return "looks like UTF-16 without byte order mark: say --encoding utf-16"
 	}
 	return fmt.Sprintf(binaryFile, thing)
 }
 
-// markup names HTML and XML, which some programs write under the name of an Excel file.
+// markup recognises HTML and XML, which some programs save with the extension of an Excel file.
 func markup(head []byte) string {
 	text := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(head, utf8Mark)))
 	if bytes.HasPrefix(text, []byte("<?xml")) {

@@ -8,44 +8,45 @@ import (
 	"unicode/utf8"
 )
 
-// Reason is why a row was refused. Reasons are stable: they are stored and counted.
+// Reason says why a row was rejected. Reasons are stable: they are stored and counted.
 type Reason string
 
-// The reasons for which a row of any kind is refused.
+// Reasons for rejecting a row of any kind.
 const (
 	BadQuote       Reason = "bad_quote"       // text after a closing quote
-	NULByte        Reason = "nul_byte"        // holds a NUL byte, which PostgreSQL cannot store
-	NotUTF8        Reason = "not_utf8"        // holds bytes that are no text in the encoding of the file
-	BadJSON        Reason = "bad_json"        // no JSON object, or one of the wrong shape
-	RepeatedHeader Reason = "repeated_header" // the header once more, as in files that were put together
+	NULByte        Reason = "nul_byte"        // contains a NUL byte, which PostgreSQL cannot store
+	NotUTF8        Reason = "not_utf8"        // contains bytes that are invalid in the encoding of the file
+	BadJSON        Reason = "bad_json"        // not a JSON object, or one of the wrong shape
+	RepeatedHeader Reason = "repeated_header" // repeats the header, as in concatenated files
 	WrongColumns   Reason = "wrong_columns"   // more or fewer fields than the header
 )
 
-// Reasons lists them in the order of the checks.
+// Reasons lists the reasons in the order of the checks.
 func Reasons() []Reason {
 	return []Reason{BadQuote, NULByte, NotUTF8, BadJSON, RepeatedHeader, WrongColumns}
 }
 
-// Reject is one row that was refused.
+// Reject is one rejected row.
 type Reject struct {
 	Number int64 // line of the text on which the row begins, from 1
 	Reason Reason
-	Detail string // one line for people, valid UTF-8
-	Raw    []byte // the row as in the decompressed and decoded text, without line end, at most MaxRaw bytes; empty for
-	// later rejects of a row that has very many
+	Detail string // one readable line, valid UTF-8
+	// The row in the decompressed and decoded text, without line end, at most MaxRaw bytes; empty for later rejects of a
+	// row that has very many.
+	Raw []byte
 }
 
-// Reject refuses the row for a reason. The detail is one line for people.
+// Reject rejects the row for a reason. The detail is one readable line.
 func (r *Row) Reject(reason Reason, detail string, args ...any) *Reject {
 	raw := []byte{}
-	if r.kept < 16*MaxRaw { // a row of a megabyte may hold items by the hundred thousand, all of them bad
+	if r.kept < 16*MaxRaw { // a row of a megabyte may contain hundreds of thousands of bad items
 		raw = bytes.Clone(r.raw[:min(len(r.raw), MaxRaw)])
 		r.kept += len(raw)
 	}
 	return &Reject{Number: r.Line, Reason: reason, Detail: fmt.Sprintf(detail, args...), Raw: raw}
 }
 
-// check makes the checks that need no more than the raw bytes. It returns nil when they find nothing.
+// check makes the checks that need only the raw bytes. It returns nil if they pass.
 func (r *Row) check(encoding string) *Reject {
 	r.ascii = isPlainASCII(r.raw)
 	switch {
@@ -65,7 +66,7 @@ func (r *Row) check(encoding string) *Reject {
 	return nil
 }
 
-// Excerpt quotes a value for an error: on one line, and no more than the first 40 bytes of it.
+// Excerpt quotes a value for an error, on one line and cut to its first 40 bytes.
 func Excerpt(b []byte) string {
 	const most = 40
 	if len(b) <= most {
@@ -74,7 +75,7 @@ func Excerpt(b []byte) string {
 	return fmt.Sprintf("%q", strings.ToValidUTF8(string(b[:most]), "")+"…")
 }
 
-// invalidUTF8 returns where the first byte is that is not UTF-8, -1 when there is none.
+// invalidUTF8 returns the offset of the first byte that is not valid UTF-8, or -1.
 func invalidUTF8(b []byte) int {
 	for i := 0; i < len(b); {
 		r, n := utf8.DecodeRune(b[i:])
@@ -86,7 +87,7 @@ func invalidUTF8(b []byte) int {
 	return -1
 }
 
-// isPlainASCII reports whether a text is ASCII and holds no NUL.
+// isPlainASCII reports whether the text is ASCII without NUL.
 func isPlainASCII(b []byte) bool {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	for ; len(b) >= 8; b = b[8:] {

@@ -8,34 +8,34 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// Row is one row as found in the text. It is valid until the next one is read: its slices point into the text.
+// Row is one row of the text. It is valid until the next row is read, because its slices point into the text.
 type Row struct {
-	Line   int64 // of the text on which it begins, from 1
-	lines  int64 // how many it takes
+	Line   int64 // line of the text on which the row begins, from 1
+	lines  int64 // number of lines
 	raw    []byte
 	fields []field
 	bad    Reason // BadQuote or ""
-	open   int    // where the quote was opened that is not closed
-	spans  bool   // a quoted field holds line ends:
-	first  int    // where the first such was opened
+	open   int    // offset of a quote that is never closed
+	spans  bool   // a quoted field contains line ends:
+	first  int    // offset of the first such field's quote
 
-	ascii bool // its text is ASCII without NUL, once it was checked
-	kept  int  // bytes of it that its rejects keep
+	ascii bool // the text is known to be ASCII without NUL
+	kept  int  // bytes kept by its rejects
 }
 
 type field struct {
-	text    []byte // without the quotes around it
-	doubled bool   // holds doubled quotes
+	text    []byte // without the surrounding quotes
+	doubled bool   // contains doubled quotes
 }
 
-// Fits reports at little cost that a field is as package spelling cleans it; false says nothing.
+// Fits is a cheap check that a field needs no cleaning by package spelling. false means that it may need some.
 func (r *Row) Fits(text []byte) bool { return r.ascii && len(r.fields) > 0 && spelling.Tight(text) }
 
-// Len is the number of fields; 0 for JSON lines.
+// Len returns the number of fields; 0 for JSON lines.
 func (r *Row) Len() int { return len(r.fields) }
 
-// Text returns a field as it was meant: ="007", which makes spreadsheets keep a number as it is, is 007. It allocates
-// only for doubled quotes.
+// Text returns a field as intended: ="007", which makes spreadsheets keep leading zeros, becomes 007. It allocates only
+// for doubled quotes.
 func (r *Row) Text(i int) []byte {
 	f := r.fields[i]
 	text := f.text
@@ -48,7 +48,7 @@ func (r *Row) Text(i int) []byte {
 	return text
 }
 
-// blank reports whether nothing stands in the row but white space, and separators.
+// blank reports whether the row contains only white space and separators.
 func (r *Row) blank() bool {
 	if len(r.raw) > 0 && ' ' < r.raw[0] && r.raw[0] < 0x7f && (len(r.fields) == 0 || len(r.fields[0].text) > 0) {
 		return false
@@ -63,8 +63,8 @@ func (r *Row) blank() bool {
 	return len(r.fields) > 1 && separators == len(r.raw) || len(bytes.TrimSpace(r.raw)) == 0
 }
 
-// A splitter finds the row at the start of data, which is not empty, and returns how many bytes it takes, its line end
-// included. atEOF says that no more data follow.
+// A splitter finds the row at the start of data, which is not empty, and returns its length in bytes, including the
+// line end. atEOF means that no more data follows.
 type splitter func(r *Row, data []byte, atEOF bool) (n int, found outcome)
 
 type outcome int
@@ -72,10 +72,10 @@ type outcome int
 const (
 	wholeRow outcome = iota
 	partOfRow
-	openQuote // part of a row that ends inside quotes
+	openQuote // the data ends inside quotes
 )
 
-// splitLine takes a line of the text for a row of no fields.
+// splitLine takes one line of the text as a row without fields.
 func splitLine(r *Row, data []byte, atEOF bool) (int, outcome) {
 	r.fields, r.bad, r.lines, r.kept = r.fields[:0], "", 1, 0
 	end := bytes.IndexAny(data, "\r\n")
@@ -85,7 +85,7 @@ func splitLine(r *Row, data []byte, atEOF bool) (int, outcome) {
 	return r.finish(data, end, atEOF)
 }
 
-// splitBlanks takes a line of the text for a row of fields separated by any run of white space.
+// splitBlanks takes one line of the text as a row of fields separated by runs of white space.
 func splitBlanks(r *Row, data []byte, atEOF bool) (int, outcome) {
 	n, found := splitLine(r, data, atEOF)
 	if found == wholeRow {
@@ -96,10 +96,10 @@ func splitBlanks(r *Row, data []byte, atEOF bool) (int, outcome) {
 	return n, found
 }
 
-// fieldEnd returns where the field ends that begins at i and is not quoted.
+// fieldEnd returns the end of the unquoted field that starts at i.
 func fieldEnd(data []byte, i int, separator byte) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(data); i += 8 { // of eight bytes at once, those that are zero after an exclusive or
+	for ; i+8 <= len(data); i += 8 { // find the first match among eight bytes at once: XOR makes it zero
 		w := binary.LittleEndian.Uint64(data[i:])
 		s, n, r := w^low*uint64(separator), w^low*'\n', w^low*'\r'
 		if found := ((s-low)&^s | (n-low)&^n | (r-low)&^r) & high; found != 0 {
@@ -112,8 +112,8 @@ func fieldEnd(data []byte, i int, separator byte) int {
 	return i
 }
 
-// closingQuote returns where the quoted text that begins at i ends, -1 when it does not, and whether it holds doubled
-// quotes.
+// closingQuote returns the end of the quoted text that starts at i, or -1 if it is not closed, and whether it contains
+// doubled quotes.
 func closingQuote(data []byte, i int) (end int, doubled bool) {
 	for {
 		next := bytes.IndexByte(data[i:], '"')
@@ -128,7 +128,7 @@ func closingQuote(data []byte, i int) (end int, doubled bool) {
 	}
 }
 
-// finish closes a row that ends before data[end], which is a line end or the end of data.
+// finish completes a row that ends before data[end], which is a line end or the end of data.
 func (r *Row) finish(data []byte, end int, atEOF bool) (int, outcome) {
 	lineEnd := 0
 	switch left := data[end:]; {
@@ -148,7 +148,7 @@ func countLines(b []byte) int64 {
 	return int64(bytes.Count(b, []byte{'\n'}) + bytes.Count(b, []byte{'\r'}) - bytes.Count(b, []byte("\r\n")))
 }
 
-// texts are the fields of a row, trimmed.
+// texts returns the fields of a row, trimmed.
 func (r *Row) texts() []string {
 	texts := make([]string, len(r.fields))
 	for i := range r.fields {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// FuzzSplit checks the splitters against what they are for: rows and line ends put together are the text; a row that is
-// found in the beginning of a text is the row found in all of it; and encoding/csv sees the same fields where it and
-// this package agree on what a CSV file is.
+// FuzzSplit checks the guarantees of the splitters: rows and line ends together make up the text; a row found in the
+// beginning of a text is the row found in the whole text; and encoding/csv finds the same fields wherever it agrees
+// with this package on what a CSV file is.
 func FuzzSplit(f *testing.F) {
 	for _, text := range []string{
 		"a,b\n1,2\r\n3,4\r5,6", "\"a\"\"b\",\"c\nd\"\n", "a,\"b\"c\nd,\"e\n", "\"\"\n\"\"\"\"\n", "1 2  3\n\n \n", ",\n,,\r\n\r",
@@ -61,8 +61,8 @@ func splitAll(t *testing.T, split splitter, data []byte) {
 	}
 }
 
-// compareWithCSV leaves out texts on which encoding/csv differs on purpose: it rewrites CRLF, refuses quotes inside
-// fields, takes lines of blanks and separators for rows, and knows no spreadsheets.
+// compareWithCSV ignores texts on which encoding/csv differs by design: it rewrites CRLF, rejects quotes inside fields,
+// treats lines of blanks and separators as rows, and does not know the conventions of spreadsheets.
 func compareWithCSV(t *testing.T, text string) {
 	t.Helper()
 	reader := csv.NewReader(strings.NewReader(text))
@@ -96,7 +96,7 @@ func compareWithCSV(t *testing.T, text string) {
 	}
 }
 
-// FuzzUTF16Decoder wants every text back that x/text has encoded, however it is cut into reads.
+// FuzzUTF16Decoder expects to decode every text that x/text has encoded, however it is split into reads.
 func FuzzUTF16Decoder(f *testing.F) {
 	f.Add("order,item\n1,\U0001f381 caf\u00e9\n", true)
 	f.Fuzz(func(t *testing.T, text string, bigEndian bool) {

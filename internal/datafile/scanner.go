@@ -2,14 +2,14 @@ package datafile
 
 import "bytes"
 
-// scanner walks over the rows of a text and counts its lines.
+// scanner iterates over the rows of a text and counts its lines.
 type scanner struct {
 	text  *window
 	split splitter
 	opts  Options
-	thing string // what the rows are about
-	line  int64  // on which the next row begins
-	rows  bool   // lines are counted by rows: the text is not as it is stored
+	thing string // what the rows are about, for errors
+	line  int64  // line on which the next row begins
+	rows  bool   // count rows instead of lines: the text differs from what is stored
 	row   Row
 }
 
@@ -17,8 +17,8 @@ func newScanner(text *window, split splitter, opts Options, thing string) *scann
 	return &scanner{text: text, split: split, opts: opts, thing: thing, line: 1}
 }
 
-// next returns the next row that is not blank, valid until the call after it, or io.EOF, a FileError or what the source
-// failed with.
+// next returns the next non-blank row, valid until the following call. The error is io.EOF, a FileError or that of the
+// source.
 func (s *scanner) next() (*Row, error) {
 	for {
 		line := s.line
@@ -32,8 +32,8 @@ func (s *scanner) next() (*Row, error) {
 	}
 }
 
-// beginning is the text that is in memory, without a byte order mark, which begins every file of those that were put
-// together, and without the byte that DOS ends a text with.
+// beginning returns the text that is in memory, without byte order marks, which concatenated files may repeat, and
+// without the DOS end-of-file byte.
 func (s *scanner) beginning() (data []byte, atEOF bool) {
 	if bytes.HasPrefix(s.text.bytes(), utf8Mark) {
 		s.text.advance(len(utf8Mark))
@@ -45,12 +45,11 @@ func (s *scanner) beginning() (data []byte, atEOF bool) {
 	return data, atEOF
 }
 
-// advance splits off one row. A row that is not whole yet is split again from its start, but only once twice as much of
-// it is there.
+// advance splits off one row. After an incomplete row it reads twice as much before trying again from the row's start.
 func (s *scanner) advance() error {
 	for {
 		data, atEOF := s.beginning()
-		if len(data) > MaxRow+2 { // a row of that size and its CRLF
+		if len(data) > MaxRow+2 { // the longest row and its CRLF
 			data, atEOF = data[:MaxRow+2], false
 		}
 		if len(data) > 0 {

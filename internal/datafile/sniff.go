@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// sampleSize is how much of the text is looked at to tell what it is.
+	// sampleSize is how much of the text, in bytes, is inspected to detect its format.
 	sampleSize = 64 << 10
 	sampleRows = 100
 )
 
-// shape is how the rows of a text are to be read.
+// shape describes how to read the rows of a text.
 type shape struct {
 	format    Format
 	separator byte // 0 for JSON lines, ' ' for any run of white space
@@ -20,10 +20,10 @@ type shape struct {
 
 var separators = map[Format]byte{CSV: ',', Semicolon: ';', TSV: '\t', Pipe: '|'}
 
-// tables are the formats of tables in the order in which they are tried.
+// tables are the table formats in the order in which they are tried.
 var tables = []Format{CSV, Semicolon, TSV, Pipe}
 
-// sniff tells by content what the options leave open.
+// sniff detects from the content what the options leave open.
 func sniff(text *window, opts Options, kind Kind) shape {
 	switch {
 	case opts.Format == Baskets:
@@ -53,8 +53,8 @@ func sniff(text *window, opts Options, kind Kind) shape {
 // headerFound outweighs any number of rows.
 const headerFound = 1 << 30
 
-// fitness says how well a separator takes the sample apart: best with a header that names what is needed, then by rows
-// as wide as the header, or as there are columns. A header of one field fits nothing.
+// fitness rates how well a separator splits the sample: best if there is a header with the required names, then by the
+// number of rows as wide as the header, or as the given columns. A header of one field scores nothing.
 func fitness(text *window, separator byte, opts Options, kind Kind) int {
 	rows := sampleFields(text, opts.dialect(separator).split)
 	header, fit := opts.Columns, 0
@@ -79,9 +79,9 @@ func fitness(text *window, separator byte, opts Options, kind Kind) int {
 	return fit
 }
 
-// looksLikeBaskets is careful: order lines taken for baskets would be loaded as nonsense. It wants numbers separated by
-// blanks; or names, not one of them a number, separated by commas, in rows of which no three quarters are equally long,
-// under no known header.
+// looksLikeBaskets is conservative, because order lines read as baskets would be loaded as nonsense. It accepts numbers
+// separated by white space; or names, none of them a number, separated by commas, in rows of which fewer than three
+// quarters have the same length, without a known header.
 func looksLikeBaskets(text *window, opts Options, kind Kind) (separator byte, sure bool) {
 	several := false
 	for i, row := range sampleFields(text, splitBlanks) {
@@ -114,7 +114,7 @@ func looksLikeBaskets(text *window, opts Options, kind Kind) (separator byte, su
 	return ',', len(rows) > 0
 }
 
-// basketSeparator is the one that a basket list is known to need.
+// basketSeparator returns the separator of a text that is known to be a basket list.
 func basketSeparator(sample []byte) byte {
 	for _, format := range tables {
 		if bytes.IndexByte(sample, separators[format]) >= 0 {
@@ -124,7 +124,7 @@ func basketSeparator(sample []byte) byte {
 	return ' '
 }
 
-// dialect is that of the options, with a separator.
+// dialect returns the dialect of the options with a separator.
 func (o Options) dialect(separator byte) *dialect {
 	return &dialect{separator: separator, quotes: o.Quotes, width: len(o.Columns)}
 }
@@ -133,8 +133,8 @@ func isNumber(field string) bool {
 	return field != "" && strings.Trim(field, "0123456789") == ""
 }
 
-// sampled is the part of the text that is in memory, as a text of its own. It ends with an error other than io.EOF, and
-// so without its last row, when that row may be cut.
+// sampled returns the part of the text that is in memory as a text of its own. If its last row may be cut, it ends with
+// an error other than io.EOF, which drops that row.
 func sampled(text *window) *window {
 	sample := &window{buf: text.bytes(), hi: len(text.bytes()), err: io.EOF}
 	if !text.atEOF() {
@@ -143,7 +143,7 @@ func sampled(text *window) *window {
 	return sample
 }
 
-// sampleFields takes the first rows of the sample apart.
+// sampleFields splits the first rows of the sample into fields.
 func sampleFields(text *window, split splitter) [][]string {
 	scan := newScanner(sampled(text), split, Options{}, "")
 	var rows [][]string

@@ -12,16 +12,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxZstdWindow bounds the memory of the zstd decoder. Every level of the zstd tool short of --ultra stays within it.
+// maxZstdWindow bounds the memory of the zstd decoder. It is enough for every level of the zstd tool except --ultra.
 const maxZstdWindow = 32 << 20
 
-// source counts and sums the bytes as they were given, before decompression.
+// source counts and hashes the bytes as stored, before decompression.
 type source struct {
 	src  io.Reader
 	opts Options
 	n    int64
 	sum  hash.Hash
-	err  error // what the source failed with, io.EOF apart
+	err  error // error of the source, other than io.EOF
 }
 
 func newSource(src io.Reader, opts Options) *source {
@@ -46,13 +46,14 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// drain reads what a decompressor left unread, so that count and sum are those of the whole source.
+// drain reads what a decompressor left unread, so that count and hash cover the whole source.
 func (s *source) drain() error {
 	_, err := io.Copy(io.Discard, s)
 	return err
 }
 
-// decompress looks at the first bytes of the source and returns its plain bytes, and the name of the compression or "".
+// decompress inspects the first bytes of the source and returns the decompressed stream, and the name of the
+// compression or "".
 func decompress(s *source) (io.Reader, string, error) {
 	var magic [4]byte
 	n, err := io.ReadFull(s, magic[:])
@@ -78,12 +79,12 @@ func decompress(s *source) (io.Reader, string, error) {
 	return plain, plain.kind, nil
 }
 
-// isZstd knows frames and the skippable frames that pzstd puts before them.
+// isZstd recognises frames, and the skippable frames that pzstd puts before them.
 func isZstd(magic [4]byte) bool {
 	return magic == [4]byte{0x28, 0xb5, 0x2f, 0xfd} || magic[0]&0xf0 == 0x50 && [3]byte(magic[1:]) == [3]byte{0x2a, 0x4d, 0x18}
 }
 
-// inflater tells a damaged file from a source that failed.
+// inflater distinguishes a damaged file from a source that failed.
 type inflater struct {
 	src    io.Reader
 	source *source

@@ -7,10 +7,10 @@ import (
 	"os"
 )
 
-// maxSpool is how many bytes of a source that has to be read in any order may lie in a temporary file.
+// maxSpool is the maximum size in bytes of a temporary file for a source that needs random access.
 const maxSpool = 8 << 30
 
-// spooled is a source that can be read in any order.
+// spooled is a source with random access.
 type spooled struct {
 	*os.File
 
@@ -18,8 +18,8 @@ type spooled struct {
 	temp bool
 }
 
-// spool makes src readable in any order: by its own file if there is one, else by a temporary one that nobody else
-// sees. All of src is read.
+// spool gives src random access: through its own file if it has one, otherwise through a private temporary file. It
+// reads all of src.
 func spool(src io.Reader, own *os.File) (*spooled, error) {
 	if own != nil {
 		if _, err := io.Copy(io.Discard, src); err != nil {
@@ -35,7 +35,7 @@ func spool(src io.Reader, own *os.File) (*spooled, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(file.Name()) // it lives as long as it is open
+	_ = os.Remove(file.Name()) // the file exists as long as it is open
 	size, err := io.Copy(file, io.LimitReader(src, maxSpool+1))
 	if err == nil && size > maxSpool {
 		err = fmt.Errorf("more than %d GiB for a temporary file: unpack it first", maxSpool>>30)
@@ -49,7 +49,7 @@ func spool(src io.Reader, own *os.File) (*spooled, error) {
 	return &spooled{file, size, true}, nil
 }
 
-// regular is the file behind src if it is a regular one.
+// regular returns the file behind src if it is a regular one, or nil.
 func regular(src io.Reader) *os.File {
 	file, ok := src.(*os.File)
 	if !ok {

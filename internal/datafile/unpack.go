@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// unpack puts the text of an Excel or a Parquet file in place of its bytes, and leaves any other as it is.
+// unpack replaces the bytes of an Excel or Parquet file by its text, and leaves any other source unchanged.
 func (r *Reader) unpack(raw *window) error {
 	excel := bytes.HasPrefix(raw.bytes(), []byte(zipMagic))
 	if !excel && !bytes.HasPrefix(raw.bytes(), []byte("PAR1")) {
@@ -78,13 +78,13 @@ func (r *Reader) unpackParquet() error {
 	return nil
 }
 
-// damaged names the file whose text cannot be unpacked to its end.
+// damaged adds the name of the file to errors of unpacking it.
 type damaged struct {
 	io.Reader
 	r *Reader
 }
 
-// Read reads the text.
+// Read implements [io.Reader].
 func (d damaged) Read(b []byte) (int, error) {
 	n, err := d.Reader.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -20,7 +20,7 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile/datatest"
 )
 
-// workbook is an Excel file with a cover, a sheet of rows under a title, and a hidden one.
+// workbook returns an Excel file with a cover sheet, a sheet of rows under a title, and a hidden sheet.
 func workbook(t testing.TB) []byte {
 	t.Helper()
 	f := excelize.NewFile()
@@ -56,7 +56,7 @@ func workbook(t testing.TB) []byte {
 func TestExcel(t *testing.T) {
 	t.Parallel()
 	file := workbook(t)
-	// the title row is wider than the header only by the fourth field of the last row
+	// only the fourth field of the last row makes the title row wider than the header
 	want := "4: \"0071\" \"two\\nlines, \\\"quoted\\\"\" \"2026-03-02 09:12:30\"\n" +
 		"5: \"71\" \"\" \"2026-03-02 00:00:00\"\n" +
 		"7: \"123456789012345\" \"2.75\" \"\"\n8: \"a\" \"0.125\" \"TRUE\"\n9: \"a\" \"b\" \"c\"\n" +
@@ -116,7 +116,7 @@ func TestParquet(t *testing.T) {
 	}
 }
 
-// TestDamagedFiles wants one line of a FileError for every file that is cut or changed, or the rows that can be read.
+// TestDamagedFiles expects either a one-line FileError or the readable rows from every truncated or altered file.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	type row struct {
@@ -152,7 +152,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// archive is a zip file.
+// archive returns a zip file.
 func archive(t testing.TB, files map[string]string, names ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -172,7 +172,7 @@ func archive(t testing.TB, files map[string]string, names ...string) []byte {
 	return b.Bytes()
 }
 
-// walked reads sources to their end and writes down what comes out.
+// walked reads sources to their end and renders the result.
 func walked(t testing.TB, sources ...datafile.Source) string {
 	t.Helper()
 	var b strings.Builder

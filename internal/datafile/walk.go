@@ -10,57 +10,57 @@ import (
 
 // Source is one file or stream.
 type Source struct {
-	Name string // what errors and the audit call it
+	Name string // its name in errors and in the audit
 	Open func() (io.ReadCloser, error)
 }
 
-// Progress is how far the reading of sources has come.
+// Progress is how far the sources have been read.
 type Progress struct {
-	Bytes    int64 // of the sources, as they are stored
+	Bytes    int64 // of the sources, as stored
 	Rows     int64
 	Rejected int64
-	Merging  bool // all is read
+	Merging  bool // everything has been read
 }
 
-// File is a source as it was read.
+// File describes a source that was read.
 type File struct {
 	Name         string
-	Bytes        int64 // as it is stored
+	Bytes        int64 // as stored
 	SHA256       []byte
 	RowsRead     int64
 	RowsRejected int64
 }
 
-// Walk reads sources one after the other, each by a reader R of its own, and keeps the books. The files of a zip
-// archive are sources of their own, called ARCHIVE/FILE. It is not safe for use by several goroutines at once.
+// Walk reads sources one after the other, each with its own reader R, and counts their rows. The files of a zip archive
+// are sources of their own, named ARCHIVE/FILE. It is not safe for concurrent use.
 type Walk[R interface {
 	Bytes() int64
 	SHA256() []byte
 	Close() error
 }] struct {
 	Sources []Source
-	Open    func(src io.Reader, name string) (R, error) // looks at the beginning of a source
-	Done    func(f File, reader R) error                // is told of each source once it was read to its end
-	Report  func(Progress)                              // is told every few thousand rows how far it is, or nil
+	Open    func(src io.Reader, name string) (R, error) // opens a reader of a source
+	Done    func(f File, reader R) error                // called for each source after it was read to its end
+	Report  func(Progress)                              // called every few thousand rows; may be nil
 
 	sources int      // opened so far
-	members []Source // of the archive that are still to be read
+	members []Source // files of the archive that are still to be read
 	archive io.Closer
 	number  int // of the current file, from 1
 	file    File
-	all     File // of all files; the bytes are those of files that are finished
+	all     File // totals of all files; Bytes is that of finished ones
 	src     io.ReadCloser
 	opened  state // of src
 	reader  R
-	reading bool // there is a reader
+	reading bool // reader is open
 }
 
-// reportEvery is the number of rows between two reports of progress.
+// reportEvery is the number of rows between progress reports.
 const reportEvery = 5000
 
-// Next reads one row with read, of the next source when the current one has ended: read returns io.EOF for that. After
-// the last source Next returns io.EOF. Its other errors are those of a source's Open, of Open, of read and of Done, and
-// that of a file that has changed since it was opened.
+// Next reads one row with read, which returns io.EOF at the end of a source; Next then continues with the next source.
+// After the last source it returns io.EOF. Its other errors are those of a source's Open, of Open, read and Done, and
+// an error if a file has changed since it was opened.
 func (w *Walk[R]) Next(read func(R) error) error {
 	for {
 		if !w.reading {
@@ -85,32 +85,32 @@ func (w *Walk[R]) Next(read func(R) error) error {
 	}
 }
 
-// Reject says that the row that was read last is refused.
+// Reject counts the row read last as rejected.
 func (w *Walk[R]) Reject() {
 	w.file.RowsRejected++
 	w.all.RowsRejected++
 }
 
-// Number is that of the current file, from 1; 0 before the first row.
+// Number returns the number of the current file, from 1; 0 before the first row.
 func (w *Walk[R]) Number() int { return w.number }
 
-// Name is that of the current file.
+// Name returns the name of the current file.
 func (w *Walk[R]) Name() string { return w.file.Name }
 
-// Rows is how many were read so far, over all sources, and Rejected how many of them were refused.
+// Rows returns the number of rows read so far, over all sources.
 func (w *Walk[R]) Rows() int64 { return w.all.RowsRead }
 
-// Rejected is how many rows were refused so far, over all sources.
+// Rejected returns the number of rows rejected so far, over all sources.
 func (w *Walk[R]) Rejected() int64 { return w.all.RowsRejected }
 
-// ReportMerging reports that all is read.
+// ReportMerging reports that everything has been read.
 func (w *Walk[R]) ReportMerging() {
 	if w.Report != nil {
 		w.Report(Progress{Bytes: w.all.Bytes, Rows: w.all.RowsRead, Rejected: w.all.RowsRejected, Merging: true})
 	}
 }
 
-// open goes to the next file: of the archive that is being read, or else of the next source.
+// open opens the next file: of the current archive, or of the next source.
 func (w *Walk[R]) open() (err error) {
 	for len(w.members) == 0 {
 		w.Close()
@@ -144,7 +144,7 @@ func (w *Walk[R]) open() (err error) {
 	return w.read(w.src, member.Name)
 }
 
-// read begins a file.
+// read starts reading a file.
 func (w *Walk[R]) read(src io.Reader, name string) (err error) {
 	w.number++
 	w.file = File{Name: name}
@@ -155,7 +155,7 @@ func (w *Walk[R]) read(src io.Reader, name string) (err error) {
 	return nil
 }
 
-// finish closes the current file and hands over what is known of it.
+// finish closes the current file and calls Done.
 func (w *Walk[R]) finish() error {
 	if stateOf(w.src) != w.opened {
 		return fmt.Errorf("%s changed while it was read: load it again when it is complete", w.file.Name)
@@ -166,7 +166,7 @@ func (w *Walk[R]) finish() error {
 	return w.Done(w.file, w.reader)
 }
 
-// Close closes what is open.
+// Close closes everything that is open.
 func (w *Walk[R]) Close() {
 	w.closeFile()
 	if w.archive != nil {
@@ -177,7 +177,7 @@ func (w *Walk[R]) Close() {
 
 func (w *Walk[R]) closeFile() {
 	if w.reading {
-		_ = w.reader.Close() // temporary files, if any
+		_ = w.reader.Close() // removes temporary files
 		w.reading = false
 	}
 	if w.src != nil {
@@ -186,13 +186,13 @@ func (w *Walk[R]) closeFile() {
 	}
 }
 
-// state is what is different of a regular file that somebody writes to.
+// state is what changes when a regular file is written to.
 type state struct {
 	size     int64
 	modified time.Time
 }
 
-// stateOf returns the state of a regular file, and always the same of anything else.
+// stateOf returns the state of a regular file, and the zero state for anything else.
 func stateOf(src io.Reader) (s state) {
 	if s, ok := src.(stream); ok {
 		src = s.of

@@ -2,12 +2,12 @@ package datafile
 
 import "io"
 
-// window is the part of a stream that is in memory. Unlike a bufio.Reader it grows, as far as its user asks.
+// window is the part of a stream that is in memory. Unlike a bufio.Reader, it grows as far as its user asks.
 type window struct {
 	src    io.Reader
 	buf    []byte
 	lo, hi int
-	err    error // how the stream ended, io.EOF included; bytes read before it are still in the window
+	err    error // why the stream ended, io.EOF included; bytes before it may still be in the window
 }
 
 func (w *window) bytes() []byte { return w.buf[w.lo:w.hi] }
@@ -17,7 +17,7 @@ func (w *window) atEOF() bool { return w.err == io.EOF }
 // advance drops the first n bytes. They stay readable until the next fill.
 func (w *window) advance(n int) { w.lo += n }
 
-// fill reads until at least n bytes are in the window or the stream has ended.
+// fill reads until the window has at least n bytes or the stream ends.
 func (w *window) fill(n int) {
 	if w.hi-w.lo >= n || w.err != nil {
 		return
@@ -34,7 +34,7 @@ func (w *window) fill(n int) {
 	}
 }
 
-// Read makes what is left of a window the source of the next one.
+// Read makes the rest of a window readable as a source of another window.
 func (w *window) Read(p []byte) (int, error) {
 	if w.lo < w.hi {
 		n := copy(p, w.bytes())

@@ -13,25 +13,25 @@ import (
 )
 
 const (
-	maxXLSX     = 128 << 20 // bytes of an Excel file, which is read into memory as it is stored
-	maxXLSXPart = 1 << 20   // bytes of a part of it that is unpacked in memory; larger ones are unpacked into temporary files
+	maxXLSX     = 128 << 20 // bytes of an Excel file, which is held in memory as stored
+	maxXLSXPart = 1 << 20   // bytes of a part that is unpacked in memory; larger ones go to temporary files
 	maxXLSXAll  = 2 << 30   // bytes of all parts
-	maxXLSXZip  = 2000      // parts
+	maxXLSXZip  = 2000      // number of parts
 )
 
-// xlsxText is a sheet of an Excel file as CSV, one line of each row of the sheet: texts as they are, numbers unrounded,
-// dates and times in ISO 8601.
+// xlsxText reads a sheet of an Excel file as CSV, one line per row: texts as they are, numbers unrounded, dates and
+// times in ISO 8601.
 type xlsxText struct {
 	file  *excelize.File
 	rows  *excelize.Rows
-	width int // fields that a row has at least: the sheet leaves empty ones at its end out
+	width int // minimum number of fields per row: the sheet omits empty ones at the end
 	text  strings.Builder
 	out   *csv.Writer
 	left  string // of text, not read yet
 }
 
-// openXLSX opens a sheet: that of the name or number, or the first visible one that suits, or else the first visible
-// one.
+// openXLSX opens the sheet with the wanted name or number, or else the first visible one that suits, or else the first
+// visible one.
 func openXLSX(file *spooled, wanted string, suits func(rows [][]string) bool) (x *xlsxText, sheet string, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -68,7 +68,7 @@ func openXLSX(file *spooled, wanted string, suits func(rows [][]string) bool) (x
 	return x, sheet, nil
 }
 
-// soundXLSX refuses what would not fit into memory, whatever the file says of itself.
+// soundXLSX rejects files that would not fit into memory, whatever sizes they declare.
 func soundXLSX(file *spooled) error {
 	if file.size > maxXLSX {
 		return fmt.Errorf("more than %d MiB: save it as CSV", maxXLSX>>20)
@@ -130,7 +130,7 @@ func chooseSheet(book *excelize.File, sheets []string, wanted string, suits func
 	return sheets[0], nil
 }
 
-// firstRows are the first rows of a sheet that say anything.
+// firstRows returns the first non-empty rows of a sheet.
 func firstRows(book *excelize.File, sheet string) (sample [][]string, err error) {
 	rows, err := book.Rows(sheet)
 	if err != nil {
@@ -148,7 +148,8 @@ func firstRows(book *excelize.File, sheet string) (sample [][]string, err error)
 	return sample, errors.Join(rows.Error(), rows.Close())
 }
 
-// exactCells has dates and times written in ISO 8601 whatever the sheet shows, and all other numbers as they are.
+// exactCells makes cells render dates and times in ISO 8601 regardless of their format, and all other numbers
+// unrounded.
 func exactCells(book *excelize.File) error {
 	iso := "yyyy-mm-dd hh:mm:ss"
 	style, err := book.NewStyle(&excelize.Style{CustomNumFmt: &iso})
@@ -176,7 +177,7 @@ func exactCells(book *excelize.File) error {
 	return nil
 }
 
-// isDate reports whether a number format shows a date, with or without the time of day.
+// isDate reports whether a number format shows a date, with or without a time.
 func isDate(id int, code string) bool {
 	if code == "" {
 		return 14 <= id && id <= 17 || id == 22 || 27 <= id && id <= 31 || id == 36 || 50 <= id && id <= 58
@@ -199,7 +200,7 @@ func isDate(id int, code string) bool {
 	return strings.ContainsAny(plain.String(), "yd")
 }
 
-// Read reads the text.
+// Read implements [io.Reader].
 func (x *xlsxText) Read(b []byte) (n int, err error) {
 	for x.left == "" {
 		if err := x.fill(); err != nil {
@@ -211,7 +212,7 @@ func (x *xlsxText) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// fill writes the next row.
+// fill formats the next row.
 func (x *xlsxText) fill() (err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {

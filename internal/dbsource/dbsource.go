@@ -1,8 +1,9 @@
-// Package dbsource reads orders where they already are: the rows of a query on another PostgreSQL, MySQL or MariaDB, as CSV that is read like
-// any file.
+// Package dbsource reads orders directly from another database: it returns the rows of a query on PostgreSQL, MySQL or
+// MariaDB as CSV, which is then read like any file.
 //
-// A query runs in a read-only transaction, and one row is held at a time. Errors are one line, never show a password, and wrap no error of
-// a driver: those that others look for are about alsobought's own database. The package never writes, and never interprets a value.
+// A query runs in a read-only transaction, and one row is held in memory at a time. Errors are one line, never show a
+// password, and do not wrap driver errors: callers would take these for errors of alsobought's own database. The
+// package never writes and never interprets values.
 package dbsource
 
 import (
@@ -22,18 +23,18 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// connectTimeout bounds how long a server may take to answer at all.
+// connectTimeout is how long to wait for a server's first answer.
 const connectTimeout = 30 * time.Second
 
-// Options say what to ask of which database.
+// Options select a database and a query.
 type Options struct {
 	URL          string // postgres://, postgresql://, mysql:// or mariadb://
-	Query        string // one statement that returns rows
-	PasswordFile string // holds one line, the password, whatever the URL says; "" for none
-	Since        string // ask for rows from a value of this column on, in its order; "" asks for all
+	Query        string // a single statement that returns rows
+	PasswordFile string // file with the password, which overrides the URL's; "" for none
+	Since        string // column to order by and to continue from; "" reads all rows
 }
 
-// Query is a query on a database. It is not safe for use by several goroutines at once.
+// Query is a query on a database. It is not safe for concurrent use.
 type Query struct {
 	options  Options
 	address  *url.URL // without the password
@@ -43,33 +44,33 @@ type Query struct {
 	reached  *load.Mark
 }
 
-// connect opens a read-only transaction. Without a password it takes what the driver finds by itself.
+// connect opens a read-only transaction. If password is empty, the driver's own sources of passwords apply.
 type connect func(ctx context.Context, password string) (server, error)
 
-// server is a read-only transaction on one.
+// server is a read-only transaction on a server.
 type server interface {
-	// query asks for rows. The arguments replace what placeholder returns, in order.
+	// query runs a statement. The arguments replace its placeholders in order; see placeholder.
 	query(ctx context.Context, statement string, args ...string) (rows, error)
 	placeholder(number int) string
 	quote(column string) string
 	close()
 }
 
-// rows are read one by one.
+// rows iterates over the rows of a query.
 type rows interface {
 	columns() []string
-	// next returns a row, valid until the next call, in which nil is NULL; io.EOF behind the last one.
+	// next returns a row, valid until the next call, in which nil is NULL; io.EOF after the last row.
 	next() ([][]byte, error)
 }
 
-// New checks the options. It connects to nothing.
+// New checks the options. It does not connect.
 func New(opts Options) (*Query, error) {
 	opts.Query = strings.TrimRight(strings.TrimSpace(opts.Query), "; \t\r\n")
 	if opts.Query == "" {
 		return nil, errors.New("--query is empty: say which rows to load, as SELECT order_id, item_name FROM order_lines")
 	}
 	address, err := url.Parse(opts.URL)
-	if err != nil { // which repeats parts of the URL, and of its password
+	if err != nil { // err may contain the password
 		return nil, errors.New("--from is no URL: write postgres://USER@HOST/DATABASE, and %XX for what is special in it")
 	}
 	q := &Query{options: opts, address: address}
@@ -96,19 +97,20 @@ func New(opts Options) (*Query, error) {
 	return q, nil
 }
 
-// Name is what errors and the audit call the query: the URL without its password, and the statement on one line.
+// Name returns the name of the query for errors and the audit: the URL without its password, and the statement on one
+// line.
 func (q *Query) Name() string {
 	return q.address.String() + ": " + strings.Join(strings.Fields(q.options.Query), " ")
 }
 
-// After asks for rows from a mark on. If there are none that were not there when it was reached, the source has no rows.
+// After makes the query continue from a mark. If there are no new rows since then, the source has no rows.
 func (q *Query) After(mark *load.Mark) { q.after = mark }
 
-// Reached is how far the rows came that were read to their end; nil without Options.Since.
+// Reached returns the mark reached once all rows have been read; nil without Options.Since.
 func (q *Query) Reached() *load.Mark { return q.reached }
 
-// Source is the query as a source of CSV with a header, in which NULL is an empty value. Its Open runs the query; what that
-// finds wrong, and load.ErrNoRows when there is nothing new, are its errors.
+// Source returns the query as a source of CSV with a header, in which NULL is an empty value. Its Open runs the query
+// and returns the query's errors, or load.ErrNoRows if there are no new rows.
 func (q *Query) Source(ctx context.Context) datafile.Source {
 	return datafile.Source{Name: q.Name(), Open: func() (io.ReadCloser, error) { return q.open(ctx) }}
 }
@@ -151,14 +153,14 @@ func (q *Query) open(ctx context.Context) (_ io.ReadCloser, err error) {
 	return &stream{reader, func() { cancel(); <-done }}, nil
 }
 
-// stream is what a query writes. To close it ends the query.
+// stream is the output of a query. Closing it ends the query.
 type stream struct {
 	*io.PipeReader
 
 	end func()
 }
 
-// Close ends the query, and returns when it is over.
+// Close ends the query and waits for it.
 func (s *stream) Close() error {
 	err := s.PipeReader.Close()
 	s.end()
@@ -181,8 +183,8 @@ func (q *Query) readPassword() (string, error) {
 	return password, nil
 }
 
-// statement is the query, from the mark on. A remark at its end must not swallow what follows. A row without a value of the
-// column has no place in its order.
+// statement returns the query, limited to rows from the mark on. It must work even if the query ends in a comment. Rows
+// in which the column is NULL are left out, because they have no place in its order.
 func (q *Query) statement(s server) (statement string, args []string) {
 	if q.options.Since == "" {
 		return q.options.Query, nil
@@ -195,7 +197,7 @@ func (q *Query) statement(s server) (statement string, args []string) {
 	return "SELECT q.* FROM (" + q.options.Query + "\n) AS q WHERE " + condition + " ORDER BY " + column, args
 }
 
-// lookForNew returns load.ErrNoRows when there is no row behind the mark, and none at it that was not there before.
+// lookForNew returns load.ErrNoRows if there are no rows after the mark, and no additional ones at the mark.
 func (q *Query) lookForNew(ctx context.Context, s server) error {
 	if q.after == nil {
 		return nil
@@ -267,7 +269,7 @@ func (q *Query) refused(ctx context.Context, err error) error {
 	return q.explain(ctx, "the query failed on", err, "see --query")
 }
 
-// explain is an error that has forgotten the driver's, but not that the caller gave up.
+// explain returns an error that does not wrap the driver's, but still wraps the context's.
 func (q *Query) explain(ctx context.Context, what string, err error, advice string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

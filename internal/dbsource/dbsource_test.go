@@ -40,7 +40,8 @@ func TestWrongOptions(t *testing.T) {
 	}
 }
 
-// TestPostgres reads values as they are written, and what is behind a mark by the order of numbers, not of text.
+// TestPostgres checks that values are read as written, and that rows after a mark are found in numeric order, not in
+// text order.
 func TestPostgres(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyURL(t)
@@ -58,7 +59,7 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
-// TestClose gives up a query that would never end, closed or cancelled.
+// TestClose ends a query that would never finish, by closing the stream and by cancelling the context.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// startMariaDB starts a server for the test. It returns its socket and port, and a connection that may do everything.
+// startMariaDB starts a server for the test. It returns its socket and port, and a connection of the root user.
 func startMariaDB(t *testing.T) (socket, port string, root *sql.DB) {
 	t.Helper()
 	const hint = "%v: install it (Debian, Ubuntu: apt-get install mariadb-server-core mariadb-client-core, or make test)"
@@ -38,7 +38,7 @@ func startMariaDB(t *testing.T) (socket, port string, root *sql.DB) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	account := []string{}
-	if os.Geteuid() == 0 { // as whom it refuses to run
+	if os.Geteuid() == 0 { // the server refuses to run as root
 		account = append(account, "--user=nobody")
 		if out, err := exec.CommandContext(t.Context(), "chown", "nobody", dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -88,7 +88,7 @@ func startMariaDB(t *testing.T) (socket, port string, root *sql.DB) {
 	return socket, port, root
 }
 
-// read is all that a query gives, and how far it came.
+// read returns everything that a query returns, and the mark it reached.
 func read(t *testing.T, after *load.Mark, opts dbsource.Options) (text string, reached *load.Mark, err error) {
 	t.Helper()
 	q, err := dbsource.New(opts)

@@ -14,13 +14,13 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// mariadb is a MySQL as well.
+// mariadb is a connection to MySQL or MariaDB.
 type mariadb struct {
 	db *sql.DB
 	tx *sql.Tx
 }
 
-// mysqlAt takes two parameters of a URL: socket, the path of one, and tls, as the driver has it.
+// mysqlAt supports two URL parameters: socket, a path, and tls, as defined by the driver.
 func mysqlAt(address *url.URL) (connect, error) {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(cmp.Or(address.Hostname(), "localhost"), cmp.Or(address.Port(), "3306"))
@@ -28,8 +28,8 @@ func mysqlAt(address *url.URL) (connect, error) {
 	cfg.User = address.User.Username()
 	cfg.TLSConfig = "preferred"
 	cfg.Timeout = connectTimeout
-	cfg.Logger = &mysql.NopLogger{} // what it would log, it returns as well
-	// TIMESTAMP is then in UTC, and a load that has to wait for its own database is not cut off.
+	cfg.Logger = &mysql.NopLogger{} // it also returns what it would log
+	// TIMESTAMP values are returned in UTC, and the server does not disconnect while a load waits for its own database.
 	cfg.Params = map[string]string{"time_zone": "'+00:00'", "net_write_timeout": "3600"}
 	for name, values := range address.Query() {
 		switch name {
@@ -84,7 +84,7 @@ func (m *mariadb) placeholder(int) string { return "?" }
 func (m *mariadb) quote(column string) string { return quoted(column, "`") }
 
 func (m *mariadb) close() {
-	_ = m.tx.Rollback() // it has read only
+	_ = m.tx.Rollback() // the transaction is read-only
 	_ = m.db.Close()
 }
 
@@ -92,7 +92,7 @@ type mariadbRows struct {
 	found  *sql.Rows
 	names  []string
 	raw    []sql.RawBytes
-	into   []any // pointers to raw
+	into   []any // pointers to the elements of raw
 	values [][]byte
 }
 
@@ -114,7 +114,7 @@ func (r *mariadbRows) next() ([][]byte, error) {
 	return r.values, nil
 }
 
-// quoted is a name between quotes, its own doubled.
+// quoted quotes an identifier, doubling quotes within it.
 func quoted(name, quote string) string {
 	return quote + strings.ReplaceAll(name, quote, quote+quote) + quote
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// postgres gives its values as text, as psql shows them.
+// postgres returns values as text, as psql shows them.
 type postgres struct{ conn *pgconn.PgConn }
 
 func postgresAt(address *url.URL) (connect, error) {
@@ -33,7 +33,7 @@ func postgresAt(address *url.URL) (connect, error) {
 			return nil, err
 		}
 		p := &postgres{conn}
-		// Times that have a zone are then written in UTC, so that two runs write the same row in the same way.
+		// Times with a zone are written in UTC, so that every run writes the same row in the same way.
 		err = conn.Exec(ctx, "BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'").Close()
 		if err != nil {
 			p.close()
@@ -48,7 +48,7 @@ func (p *postgres) query(ctx context.Context, statement string, args ...string) 
 	for i, arg := range args {
 		values[i] = []byte(arg)
 	}
-	// The extended protocol takes a single statement.
+	// The extended protocol allows only a single statement.
 	result := p.conn.ExecParams(ctx, statement, values, nil, nil, nil)
 	r := &postgresRows{result: result, first: result.NextRow()}
 	if !r.first && len(result.FieldDescriptions()) == 0 {
@@ -68,7 +68,7 @@ func (p *postgres) quote(column string) string { return quoted(column, `"`) }
 func (p *postgres) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
-	_ = p.conn.Close(ctx) // it has read only
+	_ = p.conn.Close(ctx) // the transaction is read-only
 }
 
 type postgresRows struct {
@@ -90,7 +90,7 @@ func (r *postgresRows) next() ([][]byte, error) {
 	return r.result.Values(), nil
 }
 
-// cause is what the server said, or the driver.
+// cause returns the message of the server, or of the driver.
 func cause(err error) string {
 	if said := new(pgconn.PgError); errors.As(err, &said) {
 		return said.Message

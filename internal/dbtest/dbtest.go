@@ -1,7 +1,9 @@
-// Package dbtest gives every test a PostgreSQL database of its own: a real server, migrated once into a template, cloned in milliseconds.
+// Package dbtest gives every test its own PostgreSQL database on a real server: migrated once into a template, then
+// cloned in milliseconds.
 //
-// The server is a throw-away private one (package localpg), shared by all test processes that run at once, or that of TEST_DATABASE_URL
-// (a superuser's URL). A test that fails keeps its database on such a server and logs how to look at it.
+// The server is a private one (package localpg), not durable and shared by all test processes that run at the same
+// time, or that of TEST_DATABASE_URL (a superuser's URL). On the latter, a failed test keeps its database and logs how
+// to inspect it.
 package dbtest
 
 import (
@@ -30,7 +32,7 @@ import (
 	"github.com/alsobought/alsobought/migrations"
 )
 
-// server of this process, started by the first test that needs it.
+// server is the server of this process, started by the first test that needs it.
 var server struct {
 	once    sync.Once
 	private *localpg.Server
@@ -43,7 +45,8 @@ func Main(m *testing.M) {
 	os.Exit(Run(m))
 }
 
-// Run runs the tests of a package, leaves the server, and fails if goroutines are left. It returns the exit status.
+// Run runs the tests of a package, disconnects from the server, and fails if goroutines are left. It returns the exit
+// status.
 func Run(m *testing.M) int {
 	code := m.Run()
 	if server.private != nil {
@@ -61,7 +64,7 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// New returns a pool on a migrated, empty database that belongs to this test.
+// New returns a pool on a migrated, empty database for this test alone.
 func New(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pg.Open(t.Context(), NewURL(t), 8)
@@ -72,24 +75,24 @@ func New(t testing.TB) *pgxpool.Pool {
 	return pool
 }
 
-// NewURL returns the URL of a migrated, empty database that belongs to this test.
+// NewURL returns the URL of a migrated, empty database for this test alone.
 func NewURL(t testing.TB) string {
 	t.Helper()
 	return create(t, template)
 }
 
-// NewEmptyURL returns the URL of a database without any table that belongs to this test.
+// NewEmptyURL returns the URL of a database without tables for this test alone.
 func NewEmptyURL(t testing.TB) string {
 	t.Helper()
 	return create(t, func(context.Context, *pgx.Conn) (string, error) { return "template0", nil })
 }
 
-// NewRoles returns the URL of an empty database that belongs to this test, and a prefix for the names of roles. Those
-// belong to the whole server: all with the prefix go with the test.
+// NewRoles returns the URL of an empty database for this test alone, and a prefix for the names of roles. Roles belong
+// to the whole server: those with the prefix are dropped after the test.
 func NewRoles(t testing.TB) (databaseURL, prefix string) {
 	t.Helper()
 	prefix = "test_" + randomName()
-	t.Cleanup(func() { // after the database, which may be theirs
+	t.Cleanup(func() { // after the database, which they may own
 		if !t.Failed() || server.private != nil {
 			dropRoles(t, prefix)
 		}
@@ -97,7 +100,7 @@ func NewRoles(t testing.TB) (databaseURL, prefix string) {
 	return NewEmptyURL(t), prefix
 }
 
-// As is a database's URL for another user, or with other parameters.
+// As returns a database URL with another user, password and additional parameters.
 func As(t testing.TB, databaseURL, user, password string, params ...string) string {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -117,7 +120,7 @@ func As(t testing.TB, databaseURL, user, password string, params ...string) stri
 	for i := 0; i < len(params); i += 2 {
 		q.Set(params[i], params[i+1])
 	}
-	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // libpq does not read + as a space
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // libpq does not decode + as a space
 	return u.String()
 }
 
@@ -133,13 +136,13 @@ func create(t testing.TB, templateOf func(context.Context, *pgx.Conn) (string, e
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
-	defer func() { _ = admin.Close(ctx) }() // all it had to say was said
+	defer func() { _ = admin.Close(ctx) }() // the connection is no longer needed
 	from, err := templateOf(ctx, admin)
 	if err != nil {
 		t.Fatalf("dbtest: template: %v", err)
 	}
 	name := "test_" + randomName()
-	// FILE_COPY is faster where the data lies in memory; PostgreSQL 14 knows no other.
+	// FILE_COPY is faster with the data in memory, and the only strategy in PostgreSQL 14.
 	strategy := " STRATEGY FILE_COPY"
 	if number := admin.PgConn().ParameterStatus("server_version"); number < "15" {
 		strategy = ""
@@ -166,7 +169,7 @@ func start(ctx context.Context) (*localpg.Server, string, error) {
 		return nil, given, nil
 	}
 	name, programs := fmt.Sprintf("alsobought-test-%d", os.Getuid()), os.Getenv("ALSOBOUGHT_PG_BIN")
-	if programs != "" { // another version, perhaps, than that of tests that run at the same time
+	if programs != "" { // concurrent tests may use another version
 		sum := sha256.Sum256([]byte(programs))
 		name += "-" + hex.EncodeToString(sum[:4])
 	}
@@ -182,7 +185,8 @@ func start(ctx context.Context) (*localpg.Server, string, error) {
 	return private, private.URL(), nil
 }
 
-// serverRoot is in memory where there is room, because templates clone ten times faster there. A container mostly has 64 MiB.
+// serverRoot is in memory if there is enough, because cloning a template is ten times faster there. Containers usually
+// have only 64 MiB.
 func serverRoot() string {
 	const enough, shm = 2 << 30, "/dev/shm"
 	var room unix.Statfs_t
@@ -192,8 +196,8 @@ func serverRoot() string {
 	return shm
 }
 
-// template returns the name of the migrated database of these migrations and makes it when it is missing: under a lock, and under another
-// name until it is whole.
+// template returns the name of the template database of these migrations. It creates a missing one under a lock, and
+// under a temporary name until it is complete.
 func template(ctx context.Context, admin *pgx.Conn) (string, error) {
 	name, err := templateName()
 	if err != nil {
@@ -235,7 +239,7 @@ func migrate(ctx context.Context, database string) error {
 	return err
 }
 
-// templateName is a hash of the migrations: another schema, another template.
+// templateName contains a hash of the migrations, so that each schema has its own template.
 func templateName() (string, error) {
 	sum := sha256.New()
 	files, err := fs.Glob(migrations.FS, "*.sql")
@@ -266,7 +270,7 @@ func drop(t testing.TB, name string) {
 		t.Errorf("dbtest: %v", err)
 		return
 	}
-	defer func() { _ = admin.Close(ctx) }() // all it had to say was said
+	defer func() { _ = admin.Close(ctx) }() // the connection is no longer needed
 	if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 		t.Errorf("dbtest: %v", err)
 	}
@@ -280,7 +284,7 @@ func dropRoles(t testing.TB, prefix string) {
 		t.Errorf("dbtest: %v", err)
 		return
 	}
-	defer func() { _ = admin.Close(ctx) }() // all it had to say was said
+	defer func() { _ = admin.Close(ctx) }() // the connection is no longer needed
 	rows, err := admin.Query(ctx, "SELECT quote_ident(rolname) FROM pg_roles WHERE starts_with(rolname, $1)", prefix)
 	if err != nil {
 		t.Errorf("dbtest: %v", err)
@@ -295,7 +299,7 @@ func dropRoles(t testing.TB, prefix string) {
 	}
 }
 
-// withDatabase returns the URL of another database of the same server.
+// withDatabase returns the URL of another database on the same server.
 func withDatabase(databaseURL, name string) (string, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil || u.Scheme == "" {

@@ -20,7 +20,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// childMode in the environment makes TestChild, run in a process of its own, do what it names.
+// childMode is the environment variable that tells TestChild, in a separate process, what to do.
 const childMode = "DBTEST_CHILD"
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -43,7 +43,7 @@ func query(t *testing.T, databaseURL, statement string, args ...any) []string {
 	return list
 }
 
-// nameOf is the name of the database of a URL.
+// nameOf returns the name of the URL's database.
 func nameOf(t *testing.T, databaseURL string) string {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -62,7 +62,7 @@ const tables = "SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace =
 
 var filledByMigrate = []string{"goose_db_version", "installed_definitions", "installed_functions", "revisions"}
 
-// Every database is migrated, empty, and nobody else's.
+// Every database is migrated, empty and used by one test only.
 func TestNew(t *testing.T) {
 	t.Parallel()
 	for i := range 3 {
@@ -82,7 +82,7 @@ func TestNew(t *testing.T) {
 			if rows > 0 {
 				t.Errorf("there are %d rows", rows)
 			}
-			// Numbers begin anew, and what one test writes no other sees: each of the three finds its own first item.
+			// Sequences start at 1, and no test sees the writes of another: each of the three creates its own first item.
 			if got := query(t, databaseURL, "INSERT INTO items (name) VALUES ('mine') RETURNING item_id::text"); got[0] != "1" {
 				t.Errorf("the first item has the number %s", got[0])
 			}
@@ -97,7 +97,7 @@ func TestNewEmptyURL(t *testing.T) {
 	}
 }
 
-// However many tests ask at once, there is one template of these migrations, and nothing unfinished of it.
+// However many tests ask concurrently, there is one template of these migrations and no unfinished one.
 func TestTemplateIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	urls := make([]string, 4)
@@ -127,7 +127,7 @@ func TestTemplateIsMadeOnce(t *testing.T) {
 	}
 }
 
-// A test that ends well leaves no database, not even one that is still in use.
+// A test that passes leaves no database, not even one that is still in use.
 func TestDropped(t *testing.T) { //nolint:tparallel // the inner test has to end before the outer one looks
 	t.Parallel()
 	witness := dbtest.NewEmptyURL(t)
@@ -154,7 +154,7 @@ func TestDropped(t *testing.T) { //nolint:tparallel // the inner test has to end
 	}
 }
 
-// TestChild is the test that a child process runs, and that fails if it is told to. In the parent it does nothing but make a database.
+// TestChild runs in a child process, and fails there if told to. In the parent it only creates a database.
 func TestChild(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -167,8 +167,8 @@ func TestChild(t *testing.T) {
 	}
 }
 
-// What a test process leaves: on a server of one's own choice the database of a failed test, with how to look at it; and nothing at all
-// otherwise. A goroutine that is left fails the run.
+// TestChildren checks what a test process leaves behind: on a server given by TEST_DATABASE_URL the database of a
+// failed test, with a hint how to inspect it; otherwise nothing. A leaked goroutine fails the run.
 func TestChildren(t *testing.T) {
 	t.Parallel()
 	witness := dbtest.NewEmptyURL(t)
@@ -178,7 +178,7 @@ func TestChildren(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, mode string
-		given      bool // TEST_DATABASE_URL
+		given      bool // by TEST_DATABASE_URL
 		status     int
 		kept       bool
 	}{

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// patience bounds every wait of the tests; nothing takes that long unless it hangs.
+// patience bounds every wait of the tests; only a hang takes that long.
 const patience = 2 * time.Minute
 
-// Eventually asks every few milliseconds whether the condition holds, and fails the test if it never does.
+// Eventually polls the condition every few milliseconds, and fails the test if it does not come true.
 func Eventually(t testing.TB, what string, holds func(ctx context.Context) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

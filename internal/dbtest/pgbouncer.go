@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// NewPgBouncer starts a PgBouncer of this pool mode before the database of a URL, for the test alone, and returns the URL that leads through
-// it. Settings are lines of its configuration; a later one overrides an earlier one.
+// NewPgBouncer starts a PgBouncer in the given pool mode in front of a database, for this test alone, and returns the
+// URL that goes through it. settings are lines of its configuration; later ones override earlier ones.
 func NewPgBouncer(t testing.TB, databaseURL, poolMode string, settings ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -33,7 +33,7 @@ func NewPgBouncer(t testing.TB, databaseURL, poolMode string, settings ...string
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // nobody can do anything about it
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // a failure could not be handled
 	port := freePort(t)
 	config := filepath.Join(dir, "pgbouncer.ini")
 	users := filepath.Join(dir, "users")
@@ -48,14 +48,14 @@ func NewPgBouncer(t testing.TB, databaseURL, poolMode string, settings ...string
 	write(t, config, strings.Join(lines, "\n")+"\n")
 	write(t, users, fmt.Sprintf("%q %q\n", server.User, server.Password))
 	c := exec.CommandContext(context.WithoutCancel(t.Context()), program, "--quiet", config)
-	if os.Geteuid() == 0 { // as whom it refuses to run
+	if os.Geteuid() == 0 { // PgBouncer refuses to run as root
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: account(t, server.Host, dir, config, users)}
 	}
 	if err := c.Start(); err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
 	t.Cleanup(func() {
-		_ = c.Process.Kill() // it may have ended
+		_ = c.Process.Kill() // it may already have exited
 		_ = c.Wait()
 	})
 	pooled := fmt.Sprintf("postgres://%s:%s@127.0.0.1:%s/%s?sslmode=disable", server.User, server.Password, port, server.Database)
@@ -70,14 +70,14 @@ func awaitPgBouncer(t testing.TB, pooled, log string) {
 		var conn *pgx.Conn
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		if conn, err = pgx.Connect(ctx, pooled); err == nil {
-			_ = conn.Close(ctx) // it answers
+			_ = conn.Close(ctx) // it accepts connections
 		}
 		cancel()
 		if err == nil {
 			return
 		}
 	}
-	text, _ := os.ReadFile(log) // without it the error says enough
+	text, _ := os.ReadFile(log) // the error is clear enough without it
 	t.Fatalf("dbtest: PgBouncer does not answer: %v\n%s", err, text)
 }
 
@@ -88,7 +88,8 @@ func write(t testing.TB, file, content string) {
 	}
 }
 
-// account is whom PgBouncer runs as, who gets the files: the owner of the server's socket, which nobody else may use, or nobody.
+// account returns the user to run PgBouncer as, and makes that user the owner of the files. It is the owner of the
+// server's socket directory, which others may not use; without one it is nobody.
 func account(t testing.TB, host string, files ...string) *syscall.Credential {
 	t.Helper()
 	var owner syscall.Credential
@@ -113,7 +114,7 @@ func freePort(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = free.Close() }() // for PgBouncer to take
+	defer func() { _ = free.Close() }() // so that PgBouncer can listen on its port
 	_, port, err := net.SplitHostPort(free.Addr().String())
 	if err != nil {
 		t.Fatal(err)

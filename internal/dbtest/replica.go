@@ -16,18 +16,18 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// Replicated is a primary with a hot standby that streams from it: two servers that belong to one test.
+// Replicated is a primary with a hot standby that streams from it: two servers for one test.
 type Replicated struct {
 	Primary, Standby string // URLs of the same database
 
 	primary, standby *localpg.Server
 }
 
-// NewReplicated starts both, with a migrated, empty database.
+// NewReplicated starts both servers, with a migrated, empty database.
 func NewReplicated(t testing.TB) *Replicated {
 	t.Helper()
 	dir := t.TempDir()
-	for _, d := range []string{filepath.Dir(dir), dir} { // the server's user passes through when root runs the tests
+	for _, d := range []string{filepath.Dir(dir), dir} { // lets the server's user in if the tests run as root
 		if err := os.Chmod(d, 0o711); err != nil { //nolint:gosec // see above
 			t.Fatal(err)
 		}
@@ -59,8 +59,8 @@ func (r *Replicated) start(t testing.TB, dir string, throwaway bool) *localpg.Se
 		Dir:       dir,
 		Throwaway: throwaway,
 		BinDir:    os.Getenv("ALSOBOUGHT_PG_BIN"),
-		// What is committed is sent at once, though a throw-away primary never syncs it. The primary keeps rows that
-		// the standby still reads.
+		// Commits are sent to the standby at once, although the primary never syncs. The primary keeps rows that queries on
+		// the standby still need.
 		Settings: []string{
 			"wal_level=replica", "max_wal_senders=4", "synchronous_commit=on", "hot_standby_feedback=on", "wal_receiver_status_interval=1s",
 		},
@@ -76,7 +76,7 @@ func (r *Replicated) start(t testing.TB, dir string, throwaway bool) *localpg.Se
 	return s
 }
 
-// copyTo makes a standby's data directory, of the primary's owner.
+// copyTo creates the data directory of a standby, with the same owner as the primary's.
 func (r *Replicated) copyTo(t testing.TB, data string) {
 	t.Helper()
 	programs := Value[string](t, r.Primary, "SELECT setting FROM pg_config WHERE name = 'BINDIR'")
@@ -94,7 +94,7 @@ func (r *Replicated) copyTo(t testing.TB, data string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = root.Close() }() // read only
+	defer func() { _ = root.Close() }() // opened for reading only
 	err = fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -106,14 +106,14 @@ func (r *Replicated) copyTo(t testing.TB, data string) {
 	}
 }
 
-// CatchUp waits until the standby shows everything that the primary has committed.
+// CatchUp waits until the standby has replayed everything that the primary has committed.
 func (r *Replicated) CatchUp(t testing.TB) {
 	t.Helper()
 	written := Value[string](t, r.Primary, "SELECT pg_current_wal_flush_lsn()::text")
 	r.wait(t, "the standby catches up", "SELECT pg_last_wal_replay_lsn() >= '"+written+"'")
 }
 
-// StopPrimary stops the primary for good.
+// StopPrimary stops the primary permanently.
 func (r *Replicated) StopPrimary(t testing.TB) {
 	t.Helper()
 	if err := r.primary.Close(); err != nil {
@@ -121,7 +121,7 @@ func (r *Replicated) StopPrimary(t testing.TB) {
 	}
 }
 
-// StopStandby stops the standby for good.
+// StopStandby stops the standby permanently.
 func (r *Replicated) StopStandby(t testing.TB) {
 	t.Helper()
 	if err := r.standby.Close(); err != nil {
@@ -129,7 +129,7 @@ func (r *Replicated) StopStandby(t testing.TB) {
 	}
 }
 
-// Promote stops the primary and makes the standby one.
+// Promote stops the primary and promotes the standby.
 func (r *Replicated) Promote(t testing.TB) {
 	t.Helper()
 	r.StopPrimary(t)
@@ -146,7 +146,7 @@ func (r *Replicated) wait(t testing.TB, what, condition string) {
 	}
 }
 
-// Value is the one value that a statement returns, over a connection of its own.
+// Value returns the single value of a statement, over a new connection.
 func Value[T any](t testing.TB, url, statement string, args ...any) (value T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
@@ -155,7 +155,7 @@ func Value[T any](t testing.TB, url, statement string, args ...any) (value T) {
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
-	defer func() { _ = conn.Close(ctx) }() // all it had to say was said
+	defer func() { _ = conn.Close(ctx) }() // the connection is no longer needed
 	if err := conn.QueryRow(ctx, statement, args...).Scan(&value); err != nil {
 		t.Fatalf("dbtest: %s: %v", statement, err)
 	}

@@ -9,16 +9,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// target is where a load copies its rows: into the tables themselves while nothing is in them, or into staging tables.
+// target names the tables that a load copies its rows into: the final tables while they are empty, staging tables
+// otherwise.
 type target struct{ items, orders, lines, options string }
 
-// Frozen rows need no second look when they are read, which only a table that the transaction has emptied may have.
+// Frozen rows need no vacuum later, but COPY freezes only rows of a table truncated in the same transaction.
 var (
 	emptyTables   = target{"items", "orders", "order_lines", ", FREEZE"}
 	stagingTables = target{"staged_names", "staged_orders", "staged_lines", ""}
 )
 
-// copy reads all rows and copies them into the tables of t, and rejects to where they stay. One chunk is read while another is copied.
+// copy reads all rows and copies them into the tables of t, and rejects into their own table. It reads one chunk while
+// it copies another.
 func (s *stage) copy(ctx context.Context, tx pgx.Tx, t target) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -49,10 +51,10 @@ func (s *stage) copy(ctx context.Context, tx pgx.Tx, t target) error {
 	return s.judge()
 }
 
-// readAll reads all rows, and sends what they become in chunks.
+// readAll reads all rows and sends them in chunks.
 func (s *stage) readAll(ctx context.Context, full chan<- *chunk, empty <-chan *chunk) {
 	for more := true; more; {
-		const between = 256 // rows between two looks at the chunk
+		const between = 256 // rows between two checks of the chunk's size
 		for range between {
 			if more = s.read(); !more {
 				break
@@ -73,7 +75,7 @@ func (s *stage) readAll(ctx context.Context, full chan<- *chunk, empty <-chan *c
 	}
 }
 
-// copy sends the rows of the chunk to their tables.
+// copy copies the rows of the chunk into their tables.
 func (c *chunk) copy(ctx context.Context, tx pgx.Tx, t target) error {
 	for _, part := range []struct {
 		rows           *copyRows

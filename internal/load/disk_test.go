@@ -13,8 +13,9 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// There is no room for the rows: the load fails and says so, nothing of it is kept, and with room it succeeds. The disk is not really full:
-// the server is forbidden files above a size, which fails where and as a full disk does, when a file is to grow.
+// A load that runs out of disk space fails with an error that says so, leaves nothing behind, and succeeds once there
+// is space. The disk is not really full: the server may not write files above a certain size, which makes it fail at
+// the same place and in the same way, when a file has to grow.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir, usual := filepath.Join(openTempDir(t), "server"), os.Getenv("ALSOBOUGHT_PG_BIN")
@@ -43,8 +44,8 @@ func TestDiskFull(t *testing.T) {
 	closeServer(t, server, pool)
 }
 
-// limitedPrograms is a directory with the server programs of a cluster, of which postgres may not write files above 20 MiB: more than one of
-// its log, less than the staged rows.
+// limitedPrograms returns a directory with the server programs of a cluster whose postgres cannot write files above 20
+// MiB: larger than a WAL segment, smaller than the staged rows.
 func limitedPrograms(t *testing.T, data string) string {
 	t.Helper()
 	opts, err := os.ReadFile(filepath.Join(data, "postmaster.opts"))

@@ -8,7 +8,8 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// copyRows are rows of a table in the binary format of COPY, without its trailer: "Binary Format" in PostgreSQL's documentation of COPY.
+// copyRows holds the rows of a table in COPY's binary format, without the trailer. See "Binary Format" in PostgreSQL's
+// documentation of COPY.
 type copyRows struct {
 	bytes []byte
 }
@@ -16,12 +17,12 @@ type copyRows struct {
 var (
 	copyHeader  = append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...) // no flags, no extension
 	copyTrailer = []byte{0xff, 0xff}
-	postgresDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // what timestamps count from
+	postgresDay = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the epoch of timestamps
 )
 
 const bigintOID = 20
 
-// begin begins a row of so many values, which have to follow.
+// begin starts a row; exactly the given number of values must follow.
 func (r *copyRows) begin(values uint16) {
 	if len(r.bytes) == 0 {
 		r.bytes = append(r.bytes, copyHeader...)
@@ -76,7 +77,7 @@ func (r *copyRows) timestamp(t time.Time) {
 
 func (r *copyRows) null() { r.bytes = append(r.bytes, 0xff, 0xff, 0xff, 0xff) }
 
-// bigints writes an array of one dimension that has at least one element.
+// bigints writes a non-empty one-dimensional array.
 func (r *copyRows) bigints(list []int64) {
 	r.size(20 + 12*len(list))
 	for _, n := range []int{1, 0, bigintOID, len(list), 1} { // dimensions, no NULLs, type, length, first index
@@ -87,7 +88,7 @@ func (r *copyRows) bigints(list []int64) {
 	}
 }
 
-// quantity writes a numeric: digits to the base of 10,000, the first of which stands for 10,000 to the power of the weight.
+// quantity writes a numeric: base-10,000 digits, the first of which counts units of 10,000 to the power of weight.
 func (r *copyRows) quantity(q orderfile.Quantity) {
 	digits := make([]uint16, 0, 7)
 	for n := q.Whole; n > 0; n /= 10_000 {

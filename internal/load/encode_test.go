@@ -12,7 +12,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// TestCopyRows: PostgreSQL reads what was written, at the bounds of every type.
+// TestCopyRows checks that PostgreSQL reads back what was written, at the bounds of every type.
 func TestCopyRows(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -79,7 +79,8 @@ func TestCopyRows(t *testing.T) {
 	}
 }
 
-// TestOrderIsCut: what is too much to hold or to add up goes on in another row of the order.
+// TestOrderIsCut checks that an order that is too large to hold, or whose quantities are too large to add up, continues
+// in another row.
 func TestOrderIsCut(t *testing.T) {
 	t.Parallel()
 	var o order

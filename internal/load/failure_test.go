@@ -22,7 +22,7 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// loadedBefore is a database in which a load was done already, so that a failure has something to harm.
+// loadedBefore returns a database that already has a load, so that a failure has something to damage.
 func loadedBefore(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
@@ -30,7 +30,7 @@ func loadedBefore(t *testing.T) *pgxpool.Pool {
 	return pool
 }
 
-// assertFailedOnly fails unless the last load left its audit row and nothing else, and works when it is tried again.
+// assertFailedOnly fails the test unless the last load left only its audit row and works when tried again.
 func assertFailedOnly(t *testing.T, pool *pgxpool.Pool, before map[string]string, why string, again load.Source) {
 	t.Helper()
 	assertSame(t, pool, before)
@@ -47,7 +47,7 @@ func assertFailedOnly(t *testing.T, pool *pgxpool.Pool, before map[string]string
 	assertHealthy(t, pool)
 }
 
-// What is wrong with a source turns up late: nothing of the load stays.
+// Errors late in a source leave nothing of the load behind.
 func TestSourceFails(t *testing.T) {
 	t.Parallel()
 	rows := manyRows(100_000)
@@ -55,13 +55,13 @@ func TestSourceFails(t *testing.T) {
 	errCable := errors.New("somebody pulled the cable")
 	var zipped bytes.Buffer
 	w := gzip.NewWriter(&zipped)
-	_, _ = w.Write(rows) // a buffer takes everything
+	_, _ = w.Write(rows) // a buffer cannot fail
 	_ = w.Close()
 
 	for name, c := range map[string]struct {
 		sources []load.Source
 		why     string
-		line    int64 // of the FileError, -1 for another error
+		line    int64 // of the FileError; -1 for any other error
 	}{
 		"the reader breaks": {
 			[]load.Source{reading("orders.csv", io.MultiReader(bytes.NewReader(rows), readerFunc(func([]byte) (int, error) { return 0, errCable })))},
@@ -105,13 +105,13 @@ func TestSourceFails(t *testing.T) {
 	}
 }
 
-// phase is a moment of a load at which it can be made to wait.
+// phase is a point of a load at which it can be made to wait.
 type phase struct {
 	name string
-	lock string // makes it wait, in a transaction of its own that begins when the load is running
+	lock string // statement that makes it wait, run in its own transaction once the load is running
 }
 
-// phases are those after the COPY, in their order. Each of these tables is written in one statement.
+// phases are the points after COPY, in order. Each of these tables is written by a single statement.
 func phases() []phase {
 	return []phase{
 		{"waiting to merge", fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, 0)", pg.MergeLock)},
@@ -123,7 +123,7 @@ func phases() []phase {
 	}
 }
 
-// hold executes a locking statement in a transaction of its own. The function it returns ends that.
+// hold executes a locking statement in its own transaction. The returned function ends that transaction.
 func hold(ctx context.Context, t *testing.T, pool *pgxpool.Pool, statement string) (release func()) {
 	t.Helper()
 	tx, err := pool.Begin(ctx)
@@ -141,7 +141,7 @@ func hold(ctx context.Context, t *testing.T, pool *pgxpool.Pool, statement strin
 	}
 }
 
-// waiting returns the process ids of the sessions of this database that wait for a lock.
+// waiting returns the process ids of this database's sessions that wait for a lock.
 func waiting(ctx context.Context, t *testing.T, pool *pgxpool.Pool) (pids []int32) {
 	t.Helper()
 	rows, err := pool.Query(ctx, `SELECT a.pid FROM pg_stat_activity AS a
@@ -155,14 +155,14 @@ func waiting(ctx context.Context, t *testing.T, pool *pgxpool.Pool) (pids []int3
 	return pids
 }
 
-// Whatever ends the work of a load in the database, and in whichever phase: nothing of it stays.
+// Whatever interrupts a load in the database, in any phase, nothing of the load stays.
 func TestDatabaseFails(t *testing.T) {
 	t.Parallel()
 	type end struct {
 		name string
 		do   func(t *testing.T, pool *pgxpool.Pool, pid int32, cancel context.CancelFunc)
 		why  string
-		lost bool // the connection
+		lost bool // whether the connection is lost
 	}
 	signal := func(function string) func(*testing.T, *pgxpool.Pool, int32, context.CancelFunc) {
 		return func(t *testing.T, pool *pgxpool.Pool, pid int32, _ context.CancelFunc) {
@@ -178,9 +178,9 @@ func TestDatabaseFails(t *testing.T) {
 		{"context cancelled", func(_ *testing.T, _ *pgxpool.Pool, _ int32, cancel context.CancelFunc) { cancel() }, "cancelled", false},
 	} {
 		moments := append([]phase{{name: "copy"}}, phases()...)
-		if !e.lost { // the transaction ends the same way in all of them; first, last and longest will do
+		if !e.lost { // the transaction ends the same way in every phase, so the first, the last and the longest will do
 			moments = slices.DeleteFunc(moments, func(p phase) bool {
-				// A session that waits for rows has no statement to cancel.
+				// A session that waits for rows runs no statement that could be cancelled.
 				return !slices.Contains([]string{"copy", "waiting to merge", "lines", "audit"}, p.name) || p.name == "copy" && e.why != "cancelled"
 			})
 		}
@@ -236,7 +236,7 @@ func TestDatabaseFails(t *testing.T) {
 				}
 				why := e.why
 				if e.lost && p.name == "copy" {
-					// Who writes into a connection may hear that it is broken before he hears why.
+					// A client that is writing may see the broken connection before the server's message.
 					why = "copy rows: "
 				}
 				assertFailedOnly(t, pool, before, why, content("orders.csv", rows))
@@ -245,7 +245,7 @@ func TestDatabaseFails(t *testing.T) {
 	}
 }
 
-// waitingToMerge is waiting, apart from the load's own attempt to write its failure down while the audit row is held.
+// waitingToMerge is waiting without the load's own attempt to record its failure while the audit row is locked.
 func waitingToMerge(ctx context.Context, t *testing.T, pool *pgxpool.Pool, p phase) []int32 {
 	t.Helper()
 	if p.name == "audit" {
@@ -254,7 +254,7 @@ func waitingToMerge(ctx context.Context, t *testing.T, pool *pgxpool.Pool, p pha
 	return waiting(ctx, t, pool)
 }
 
-// Recover takes a load for dead whose lock is free. One that ended well in that moment stays as it is.
+// Recover treats a load as interrupted if its lock is free. It does not change a load that finishes at that moment.
 func TestRecoverMeetsTheEnd(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -291,7 +291,7 @@ func TestRecoverMeetsTheEnd(t *testing.T) {
 	}
 }
 
-// Recover leaves a load alone that runs.
+// Recover does not touch a running load.
 func TestRecoverWhileRunning(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// gate holds readers back at the end of their data until as many as it was made for are there.
+// gate blocks readers at the end of their data until the expected number of readers have got there.
 type gate struct{ missing sync.WaitGroup }
 
 func newGate(readers int) *gate {
@@ -26,7 +26,8 @@ func (g *gate) atEnd(r io.Reader) io.Reader {
 	})
 }
 
-// hooked calls do, once, when more than after bytes have been read of r. The loader begins its load when it has read 128 KiB at most of a table.
+// hooked returns a reader that calls do once, after more than after bytes of r have been read. The loader starts its
+// load after reading at most 128 KiB of a table.
 func hooked(r io.Reader, after int64, do func()) io.Reader {
 	once := sync.OnceFunc(do)
 	var n int64

@@ -18,7 +18,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// keys are the indexes and constraints of what a load fills, as PostgreSQL writes them down.
+// keys returns the definitions of the indexes and constraints of the tables that a load fills.
 func keys(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	return texts(t, pool, `
@@ -33,8 +33,8 @@ func keys(t *testing.T, pool *pgxpool.Pool) []string {
 		ORDER BY 1`)
 }
 
-// The first load drops the keys of what it fills and makes them again, every one as the migrations made it, also when it fails midway. But for
-// the index of lines by item, which the next build makes.
+// The first load drops the keys of the tables it fills and recreates them exactly as the migrations did, even if it
+// fails midway. The exception is the index of order_lines by item, which the next build creates.
 func TestKeysAreMadeAgain(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -69,12 +69,12 @@ func TestKeysAreMadeAgain(t *testing.T) {
 	same("the second load")
 }
 
-// failing is a file that cannot be read on.
+// failing is a reader that always fails.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// A first load is seen by builds whole or not at all, though its rows are frozen: a build waits for it.
+// Builds see a first load completely or not at all, although its rows are frozen: a build waits for it.
 func TestBuildDuringAFirstLoad(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

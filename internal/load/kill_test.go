@@ -26,7 +26,8 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// childURL in the environment makes of this test binary a process that loads its input into the database of that URL.
+// childURL is the environment variable that turns this test binary into a process that loads its standard input into
+// the database at that URL.
 const childURL = "LOAD_CHILD_URL"
 
 func childMain(url string) int {
@@ -43,7 +44,7 @@ func childMain(url string) int {
 	return 0
 }
 
-// child is a process that loads what is written to it.
+// child is a process that loads what is written to its standard input.
 type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -69,24 +70,24 @@ func startChild(t *testing.T, url string) *child {
 	return c
 }
 
-// kill is kill -9, safe when it has ended.
+// kill sends SIGKILL. It is safe to call after the process has ended.
 func (c *child) kill(t *testing.T) {
 	t.Helper()
 	if c.cmd.ProcessState != nil {
 		return
 	}
-	// First, since the end of its input would let it finish.
+	// Kill before closing stdin: at the end of its input the child would finish the load.
 	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
 	}
 	c.stdin.Close()
-	_ = c.cmd.Wait() // that it was killed is no news
+	_ = c.cmd.Wait() // the error is the kill itself
 	if c.said.Len() > 0 {
 		t.Errorf("the loader said before it was killed: %s", c.said.String())
 	}
 }
 
-// feed writes rows from a goroutine; a killed child reads no more, so that it ends in any case.
+// feed writes rows in a goroutine, which ends in any case because the pipe of a killed child breaks.
 func (c *child) feed(rows []byte) {
 	go func() {
 		defer c.stdin.Close()
@@ -96,7 +97,7 @@ func (c *child) feed(rows []byte) {
 
 const interrupted = "interrupted: the loader or its database ended before the load did"
 
-// recovered waits until no load is running any more: the backend of a killed loader may have a statement to end first.
+// recovered waits until no load is running: the server process of a killed loader may first have to finish a statement.
 func recovered(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	dbtest.Eventually(t, "no load is running", func(ctx context.Context) bool {
@@ -112,7 +113,7 @@ func recovered(t *testing.T, pool *pgxpool.Pool) {
 	})
 }
 
-// A loader is killed in every phase: nothing of its load stays, and it works the next time.
+// Killing a loader in any phase leaves nothing of its load, and the next attempt works.
 func TestLoaderKilled(t *testing.T) {
 	t.Parallel()
 	rows := manyRows(10_000)
@@ -125,7 +126,7 @@ func TestLoaderKilled(t *testing.T) {
 			unlockMerge := hold(t.Context(), t, pool, fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, 0)", pg.MergeLock))
 			release := func() {}
 			if p.lock == "" {
-				// The rest never comes.
+				// The rest is never written.
 				if _, err := c.stdin.Write(rows[:len(rows)/2]); err != nil {
 					t.Fatal(err)
 				}
@@ -155,7 +156,7 @@ func TestLoaderKilled(t *testing.T) {
 	}
 }
 
-// A loader is killed at moments nobody chose: its load is there as a whole, or not at all.
+// After a kill at a random moment, a load is there completely or not at all.
 func TestLoaderKilledAnytime(t *testing.T) {
 	t.Parallel()
 	pool := loadedBefore(t)
@@ -168,7 +169,7 @@ func TestLoaderKilledAnytime(t *testing.T) {
 		c := startChild(t, pool.Config().ConnString())
 		c.feed(rows)
 		dbtest.Eventually(t, "the load began", func(context.Context) bool { return len(audit(t, pool)) > loads })
-		// The moment is the point: no event of the load is waited for.
+		// Random moments are the point of this test, so it waits for no event of the load.
 		<-time.After(time.Duration(rnd.IntN(400)) * time.Millisecond)
 		c.kill(t)
 		loads++
@@ -190,7 +191,7 @@ func TestLoaderKilledAnytime(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
-// PostgreSQL itself is killed during a load: it recovers, and nothing half is there.
+// PostgreSQL, killed during a load, recovers without a partial load.
 func TestPostgresKilled(t *testing.T) {
 	t.Parallel()
 	server, pool := ownServer(t)
@@ -221,14 +222,14 @@ func TestPostgresKilled(t *testing.T) {
 			t.Errorf("%s: error is %v, which is not of a lost database", p.name, err)
 		}
 		if p.lock != "" {
-			(<-held)() // its transaction went with the server
+			(<-held)() // its transaction ended with the server
 		}
 		dbtest.Eventually(t, "the server runs again", func(ctx context.Context) bool {
 			var now string
 			err := pool.QueryRow(ctx, "SELECT pg_postmaster_start_time()::text").Scan(&now)
 			return err == nil && now != began[0]
 		})
-		pool.Reset() // connections to the server that was are of no use
+		pool.Reset() // its connections are to the killed server
 		recovered(t, pool)
 		assertSame(t, pool, before)
 		assertHealthy(t, pool)
@@ -244,7 +245,7 @@ func TestPostgresKilled(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
-// ownServer is a PostgreSQL that belongs to this test, durable and with the settings that users get.
+// ownServer starts a PostgreSQL for this test alone, durable and with the settings that users get.
 func ownServer(t *testing.T) (*localpg.Server, *pgxpool.Pool) {
 	t.Helper()
 	server, pool := startServer(t, filepath.Join(openTempDir(t), "server"), os.Getenv("ALSOBOUGHT_PG_BIN"))
@@ -276,7 +277,7 @@ func closeServer(t *testing.T, server *localpg.Server, pool *pgxpool.Pool) {
 	}
 }
 
-// killPostgres is kill -9 for the postmaster, which its children follow by themselves.
+// killPostgres sends SIGKILL to the postmaster; its children then exit.
 func killPostgres(t *testing.T, server *localpg.Server) {
 	t.Helper()
 	file, err := os.ReadFile(filepath.Join(server.Dir(), "postmaster.pid"))
@@ -294,7 +295,8 @@ func killPostgres(t *testing.T, server *localpg.Server) {
 	}
 }
 
-// openTempDir is like t.TempDir, but others may enter it: when root tests, the server runs as another user.
+// openTempDir is like t.TempDir, but other users can enter the directory: if the tests run as root, the server runs as
+// another user.
 func openTempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "load") //nolint:usetesting // the parents of t.TempDir are closed to others

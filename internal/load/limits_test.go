@@ -16,10 +16,10 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// once are options that do not load the same bytes again.
+// once are options that refuse to load the same bytes twice.
 var once = load.Options{LoadedBy: "tester", Version: "test"}
 
-// The same bytes are refused, whatever they are called, and nothing changes but that the audit says so.
+// The same bytes are refused under any name. Nothing changes except that the audit records the attempt.
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -112,7 +112,8 @@ func TestTooManyRejects(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
-// A file that grows or is rewritten while it is read fails the load: half of what is being written is not what was meant.
+// A file that grows or is rewritten while it is being read fails the load: part of a file still being written is not
+// what the user meant to load.
 func TestChangedWhileRead(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

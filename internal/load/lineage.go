@@ -12,8 +12,8 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// lineages returns those of the basket lists that were loaded under a name. What was loaded before there were any has
-// ids of its name alone.
+// lineages returns a function that lists the lineages of the basket lists loaded under a name. Order ids of files
+// loaded before lineages were introduced are made from the name alone.
 func lineages(ctx context.Context, pool *pgxpool.Pool) func(name string) ([]orderfile.Lineage, error) {
 	return func(name string) ([]orderfile.Lineage, error) {
 		files, err := db.New(pool).LoadFileListLineages(ctx, storable(name))

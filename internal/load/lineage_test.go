@@ -15,7 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// baskets loads lists without ids and says how many orders there are then.
+// baskets loads lists without order ids and returns the number of orders in the database afterwards.
 func baskets(t *testing.T, pool *pgxpool.Pool, sources ...load.Source) int {
 	t.Helper()
 	opts := options
@@ -26,12 +26,13 @@ func baskets(t *testing.T, pool *pgxpool.Pool, sources ...load.Source) int {
 	return len(texts(t, pool, "SELECT external_id FROM orders"))
 }
 
-// TestBasketsOfOneName loads lists of one name. What was appended adds its lines only; whatever begins otherwise is another list.
+// TestBasketsOfOneName loads several lists of the same name. An extended list adds only its new lines; a list with a
+// different beginning is a different list.
 func TestBasketsOfOneName(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	list := func(path, text string) load.Source { return content(path, []byte(text)) }
-	long := strings.Repeat("tea,milk,sugar\n", 6000) // more than the beginning that is looked at
+	long := strings.Repeat("tea,milk,sugar\n", 6000) // longer than the beginning that is compared
 	for _, step := range []struct {
 		what    string
 		sources []load.Source
@@ -55,7 +56,7 @@ func TestBasketsOfOneName(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
-// TestBasketsOfBefore appends to lists that were loaded when ids were made of the name alone.
+// TestBasketsOfBefore extends lists loaded when order ids were made from the name alone.
 func TestBasketsOfBefore(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

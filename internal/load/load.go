@@ -1,9 +1,10 @@
-// Package load brings order files into the database and accounts for every row of them.
+// Package load loads order files into the database and accounts for every row.
 //
-// A load is one transaction: its rows are numbered while they are read and copied, into the tables themselves where these are empty, else into
-// staging tables that SQL merges into items, orders and order_lines; its audit row is closed with the counts, together or not at all. Only
-// the audit row is older than the transaction: it says "running" from the start, and "failed" and why when the load did not come to its end.
-// The package never parses a file itself (package orderfile does) and never builds recommendations.
+// A load is one transaction. Rows are numbered as they are read and copied into the final tables if these are empty,
+// otherwise into staging tables that SQL merges into items, orders and order_lines. The same transaction completes the
+// audit row with the counts. Only the audit row is created earlier: it says "running" from the start, and "failed" with
+// the reason if the load does not finish. The package never parses files (package orderfile does) and never builds
+// recommendations.
 package load
 
 import (
@@ -23,41 +24,43 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// ErrNoRows says that the sources held not one row.
+// ErrNoRows means that the sources contain no rows.
 var ErrNoRows = errors.New("no rows")
 
 // Source is one file or stream of a load.
 type Source = datafile.Source
 
-// Progress is how far a load has come.
+// Progress is how far a load has got.
 type Progress = datafile.Progress
 
-// Options of a load. The zero value reads every source by its content.
+// Options of a load. The zero value detects the format of every source from its content.
 type Options struct {
-	File     orderfile.Options // how to read the sources; Name is taken from the source
-	Again    bool              // load bytes that a load in force has loaded already, instead of a LoadedError
-	LoadedBy string            // who, for the audit
-	Version  string            // which program, for the audit
+	File     orderfile.Options // how to read the sources; Name is set from the source
+	Again    bool              // load bytes that a load in force has loaded already; false returns a LoadedError
+	LoadedBy string            // user, for the audit
+	Version  string            // program version, for the audit
 
-	// More rejects than these end the load; nil is no limit. The share, 0 to 1, is of all rows and is judged at the end of the sources.
+	// Limits on rejects; the load fails when there are more. nil means no limit. The share, 0 to 1, is of all rows and is
+	// checked at the end of the sources.
 	MaxRejects     *int64
 	MaxRejectShare *float64
 
-	// Reached says how far the source has come that was just read, for the audit; nil for one that is always read as a whole.
+	// Reached returns the mark that the current source has reached, for the audit; nil if sources are always read as a
+	// whole.
 	Reached func() *Mark
 
-	// Within runs at the end of the load's transaction, and is undone with it.
+	// Within runs at the end of the load's transaction and is rolled back with it.
 	Within func(ctx context.Context, tx pgx.Tx, loadID int64) error
 
-	// Progress is told every few thousand rows how far the load is, in the goroutine that reads: it should be quick.
+	// Progress is called every few thousand rows, in the goroutine that reads, so it should return quickly.
 	Progress func(Progress)
 }
 
-// LoadedError says that a source has the bytes of one that was loaded before.
+// LoadedError means that a source has the same bytes as one that was loaded before.
 type LoadedError struct {
-	Name      string // the source
-	Earlier   string // what it was called then
-	LoadID    int64  // the load in force that brought it in, 0 for this one
+	Name      string // of the source
+	Earlier   string // its name in the earlier load
+	LoadID    int64  // the load in force that loaded it; 0 for this load
 	StartedAt time.Time
 }
 
@@ -69,16 +72,16 @@ func (e *LoadedError) Error() string {
 		e.Name, e.LoadID, e.StartedAt.UTC().Format("2006-01-02 15:04:05"))
 }
 
-// ErrTooManyRejects says that more rows were refused than the options allow.
+// ErrTooManyRejects means that more rows were rejected than the options allow.
 var ErrTooManyRejects = errors.New("too many rejects")
 
-// tooMany returns an ErrTooManyRejects if the options do not allow so many.
+// tooMany returns ErrTooManyRejects, wrapped, if the options do not allow that many rejects.
 func (o Options) tooMany(rejected, rows int64) error {
 	var most string
 	switch {
 	case o.MaxRejects != nil && rejected > *o.MaxRejects:
 		most = strconv.FormatInt(*o.MaxRejects, 10)
-	// Divided, not multiplied: 29 of 100 are exactly 0.29, but 0.29 of 100 is a little less than 29.
+	// Divide, do not multiply: in floating point 29/100 == 0.29, but 0.29*100 < 29.
 	case o.MaxRejectShare != nil && float64(rejected)/float64(rows) > *o.MaxRejectShare:
 		most = fmt.Sprintf("%.6g %%", *o.MaxRejectShare*100)
 	default:
@@ -87,18 +90,18 @@ func (o Options) tooMany(rejected, rows int64) error {
 	return fmt.Errorf("%w: %d of %d rows were rejected, the most allowed is %s", ErrTooManyRejects, rejected, rows, most)
 }
 
-// Result is what a finished load did; its row in loads.
+// Result describes a finished load: its row in loads, and its files.
 type Result struct {
 	db.Load
 	Files []db.LoadFile
 }
 
-// Run loads the sources as one load and returns its audit row. On error nothing of the load is in the database but its audit row, which
-// says why it failed; when not even a first row can be read, not that either. Every source row is counted exactly once: loaded, duplicate,
-// not bought or rejected. Loads may run at the same time; they merge one after the other.
+// Run loads the sources as one load and returns its audit row. On error only the audit row stays in the database, with
+// the reason; if not even the first row can be read, there is no audit row either. Every source row is counted exactly
+// once, as loaded, duplicate, not bought or rejected. Loads may run concurrently; they merge one after the other.
 //
-// Errors: *datafile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrNotUnderstood, ErrTooManyRejects, whatever Open of a source
-// returns, and database errors.
+// Errors: *datafile.FileError for a source that cannot be read, ErrNoRows, *LoadedError, ErrNotUnderstood,
+// ErrTooManyRejects, errors from opening a source, and database errors.
 func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options) (Result, error) {
 	opts.File.Earlier = lineages(ctx, pool)
 	stage, err := newStage(sources, opts)
@@ -128,7 +131,8 @@ func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options
 	return result, err
 }
 
-// Recover marks the loads as failed that were interrupted: killed, or cut off from their database. It returns how many.
+// Recover marks interrupted loads, those that were killed or lost their database connection, as failed and returns
+// their number.
 func Recover(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 	n, err := db.New(pool).LoadRecover(ctx, pg.LoadLock)
 	if err != nil {
@@ -137,7 +141,8 @@ func Recover(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 	return n, nil
 }
 
-// start writes the audit row and takes the load's lock in one transaction, so that nobody sees it running without its lock.
+// start inserts the audit row and takes the load's lock in one transaction, so that no other session sees a running
+// load without its lock.
 func start(ctx context.Context, conn *pgx.Conn, sources []Source, opts Options) (loadID int64, err error) {
 	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		loadID, err = db.New(tx).LoadStart(ctx, storable(names(sources)), opts.LoadedBy, opts.Version)
@@ -152,12 +157,12 @@ func start(ctx context.Context, conn *pgx.Conn, sources []Source, opts Options) 
 	return loadID, nil
 }
 
-// run copies and merges inside the transaction tx.
+// run copies and merges within tx.
 func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool) (Result, error) {
 	began := time.Now()
 	q := db.New(tx)
 	stage.loadID = loadID
-	// Whoever writes into a pipe may take his time between two parts.
+	// A program that writes into a pipe may pause at any point.
 	if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
 		return Result{}, fmt.Errorf("prepare load: %w", err)
 	}
@@ -218,8 +223,9 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 	return result, err
 }
 
-// mayFill reports whether the load of conn may fill the tables. If so, nobody else merges or builds until its session ends: frozen rows are
-// seen by older snapshots, too. It looks outside of the load's transaction, which would keep the tables locked.
+// mayFill reports whether the load of conn may write to the final tables directly. If so, its locks keep others from
+// merging or building until its session ends, because even older snapshots see frozen rows. It checks outside the
+// load's transaction, which would keep the tables locked.
 func mayFill(ctx context.Context, conn *pgx.Conn) (vacant bool, err error) {
 	var taken []int32
 	defer func() {
@@ -243,7 +249,7 @@ func mayFill(ctx context.Context, conn *pgx.Conn) (vacant bool, err error) {
 	return vacant, nil
 }
 
-// refuseKnown returns a LoadedError for the first file whose bytes were loaded before.
+// refuseKnown returns a LoadedError for the first file whose bytes are loaded already.
 func refuseKnown(ctx context.Context, q *db.Queries, files []db.LoadFile) error {
 	names := map[string]string{}
 	sums := make([][]byte, 0, len(files))
@@ -265,8 +271,8 @@ func refuseKnown(ctx context.Context, q *db.Queries, files []db.LoadFile) error 
 	return nil
 }
 
-// fail says in the audit why the load failed. It is given time of its own: the usual reason is that ctx ended. When the database is gone
-// too, the row goes on saying "running" until Recover finds it.
+// fail records in the audit why the load failed. It uses its own timeout, since the usual reason is that ctx ended. If
+// the database is gone too, the row stays "running" until Recover finds it.
 func fail(ctx context.Context, pool *pgxpool.Pool, loadID int64, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -288,5 +294,5 @@ func names(sources []Source) string {
 	return strings.Join(list, " ")
 }
 
-// storable is text that PostgreSQL takes: the name of a file, which an error repeats, need not be UTF-8.
+// storable returns text that PostgreSQL accepts: file names, and errors that contain them, need not be UTF-8.
 func storable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

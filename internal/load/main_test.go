@@ -24,20 +24,20 @@ func TestMain(m *testing.M) {
 	dbtest.Main(m)
 }
 
-// options load the same bytes again when they are told to: most tests are not about that.
+// options allow loading the same bytes again, which most tests do not care about.
 var options = load.Options{Again: true, LoadedBy: "tester", Version: "test"}
 
-// content is a source that holds these bytes.
+// content is a source with the given bytes.
 func content(name string, data []byte) load.Source {
 	return load.Source{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 }
 
-// reading is a source of any reader.
+// reading is a source that reads from r.
 func reading(name string, r io.Reader) load.Source {
 	return load.Source{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
 }
 
-// mustRun loads and fails the test if that does not work.
+// mustRun runs a load and fails the test on error.
 func mustRun(t *testing.T, pool *pgxpool.Pool, sources ...load.Source) load.Result {
 	t.Helper()
 	result, err := load.Run(t.Context(), pool, sources, options)
@@ -50,8 +50,8 @@ func mustRun(t *testing.T, pool *pgxpool.Pool, sources ...load.Source) load.Resu
 	return result
 }
 
-// manyRows is a table of n good rows, three an order, in which every order has its own items' mix and no line comes twice. The last row of
-// every thousand is a reject.
+// manyRows returns a table of n good rows, three per order, each order with a different mix of items and without
+// repeated lines. The last row of every thousand is a reject.
 func manyRows(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString("order_id,item_name,quantity\n")
@@ -65,7 +65,7 @@ func manyRows(n int) []byte {
 	return b.Bytes()
 }
 
-// state is a fingerprint of every table that a load writes, the audit apart: equal states hold equal rows.
+// state returns a fingerprint of every table that a load writes except the audit: equal states mean equal rows.
 func state(t *testing.T, pool *pgxpool.Pool) map[string]string {
 	t.Helper()
 	got := map[string]string{}
@@ -84,7 +84,7 @@ func state(t *testing.T, pool *pgxpool.Pool) map[string]string {
 	return got
 }
 
-// texts are the rows of a query of one text column.
+// texts returns the rows of a query with one text column.
 func texts(t *testing.T, pool *pgxpool.Pool, query string, args ...any) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), query, args...)
@@ -98,7 +98,7 @@ func texts(t *testing.T, pool *pgxpool.Pool, query string, args ...any) []string
 	return list
 }
 
-// assertSame fails unless the data is as it was.
+// assertSame fails the test unless the data is unchanged.
 func assertSame(t *testing.T, pool *pgxpool.Pool, before map[string]string) {
 	t.Helper()
 	if diff := cmp.Diff(before, state(t, pool)); diff != "" {
@@ -106,7 +106,7 @@ func assertSame(t *testing.T, pool *pgxpool.Pool, before map[string]string) {
 	}
 }
 
-// assertHealthy fails if doctor finds anything.
+// assertHealthy fails the test if doctor finds anything.
 func assertHealthy(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	findings, checks, err := doctor.Run(t.Context(), pool)
@@ -118,7 +118,7 @@ func assertHealthy(t *testing.T, pool *pgxpool.Pool) {
 	}
 }
 
-// audit is what the rows of loads say, oldest first.
+// audit describes the rows of loads, oldest first.
 func audit(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	return texts(t, pool, "SELECT l.status || coalesce(': ' || l.error, '') FROM loads AS l ORDER BY l.load_id")

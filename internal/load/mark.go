@@ -13,21 +13,21 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// Mark is how far a source has come that is asked for what is new only.
+// Mark is how far loads have read a source that is queried only for new rows.
 type Mark struct {
 	Column string `json:"column"`
-	Value  string `json:"value"` // the highest, as the source writes it
-	Rows   int64  `json:"rows"`  // that have it
+	Value  string `json:"value"` // the highest value, as the source writes it
+	Rows   int64  `json:"rows"`  // number of rows with that value
 }
 
-// audited is what load_files.mapping holds.
+// audited is the content of load_files.mapping.
 type audited struct {
 	orderfile.Mapping
 
 	Since *Mark `json:"since,omitempty"`
 }
 
-// LastMark is how far the last load in force of a source came by a column, or nil.
+// LastMark returns the mark of column that the last load in force of a source reached, or nil if there is none.
 func LastMark(ctx context.Context, pool *pgxpool.Pool, source, column string) (*Mark, error) {
 	since, err := db.New(pool).LoadFileGetSince(ctx, storable(source), column)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -21,9 +21,9 @@ var (
 )
 
 const (
-	// makeRoom prepares tables that hold nothing to take rows as they will stay: emptied by the transaction, they are not logged, and their
-	// keys are made when all rows are in, in a fifth of the time; the index of order_lines by item, by the next build. It locks tables that
-	// nobody has anything to read from.
+	// makeRoom prepares empty tables for rows in their final form. Tables truncated in the same transaction need no WAL,
+	// and building their keys after all rows are in takes a fifth of the time; the next build creates the index of
+	// order_lines by item. It locks tables that hold nothing to read.
 	makeRoom = `SET LOCAL maintenance_work_mem = '256MB'; TRUNCATE items, orders, order_lines;
 		ALTER TABLE orders DROP CONSTRAINT orders_pkey, DROP CONSTRAINT orders_external_id_key;
 		ALTER TABLE order_lines DROP CONSTRAINT order_lines_pkey; DROP INDEX IF EXISTS order_lines_item_id_idx`
@@ -31,23 +31,24 @@ const (
 		ALTER TABLE order_lines ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, item_id)`
 	setSequences = `SELECT setval(pg_get_serial_sequence('items', 'item_id'), $1), setval(pg_get_serial_sequence('orders', 'order_id'), $2)`
 
-	// unmakeRoom makes of rows that were thought to be final staged ones.
+	// unmakeRoom moves rows from the final tables to staging tables.
 	unmakeRoom = `INSERT INTO staged_names SELECT i.item_id, i.name FROM items AS i;
 		INSERT INTO staged_orders SELECT o.order_id, o.external_id, o.ordered_at, o.customer_id, o.load_id, o.items FROM orders AS o;
 		INSERT INTO staged_lines SELECT l.order_id, l.item_id, l.quantity, l.load_id FROM order_lines AS l;
 		TRUNCATE items, orders, order_lines`
 
-	// prepareMerge gives joins and aggregates their memory, and the planner a few statistics of what was just staged.
+	// prepareMerge gives joins and aggregates more memory, and the planner statistics of the staged rows.
 	prepareMerge = `SET LOCAL work_mem = '128MB'; SET LOCAL default_statistics_target = 10;
 		ANALYZE staged_names; ANALYZE staged_orders (order_id, external_id); ANALYZE staged_lines`
 	analyzeMerged = "ANALYZE item_numbers; ANALYZE order_numbers; ANALYZE orders (order_id, external_id)"
 	analyzeLines  = "ANALYZE numbered_lines"
 )
 
-// merged counts what a load put into the tables. Of disputed lines, which are known, something was returned.
+// merged counts what a load put into the tables. disputedLines are known lines that have returns.
 type merged struct{ items, knownOrders, orders, disputedLines, knownLines, lines int64 }
 
-// fill copies the rows of a stage into tables that are empty. When an order stood in two places they are merged after all.
+// fill copies the rows of a stage into empty tables. If the lines of an order were not all together, it falls back to
+// merging.
 func fill(ctx context.Context, tx pgx.Tx, s *stage) (m merged, err error) {
 	if _, err := tx.Exec(ctx, makeRoom+";"+createReturns); err != nil {
 		return m, fmt.Errorf("make room: %w", err)
@@ -80,7 +81,7 @@ func fill(ctx context.Context, tx pgx.Tx, s *stage) (m merged, err error) {
 	return merged{items: items, orders: s.orders, lines: s.lines}, nil
 }
 
-// stageRows copies the rows of a stage into staging tables, for merge.
+// stageRows copies the rows of a stage into staging tables for merge.
 func stageRows(ctx context.Context, tx pgx.Tx, s *stage) error {
 	if _, err := tx.Exec(ctx, createStaging+createReturns); err != nil {
 		return fmt.Errorf("make staging tables: %w", err)
@@ -91,7 +92,7 @@ func stageRows(ctx context.Context, tx pgx.Tx, s *stage) error {
 	return pg.LockTx(ctx, tx, pg.MergeLock, 0)
 }
 
-// merge brings the staged rows into the tables. The caller holds the lock of merges.
+// merge merges the staged rows into the tables. The caller holds the merge lock.
 func merge(ctx context.Context, tx pgx.Tx, loadID int64) (m merged, err error) {
 	q := db.New(tx)
 	exec := func(sql string) func() error {

@@ -26,22 +26,22 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// books are what the tables have to hold, in plain maps.
+// books are the expected contents of the tables, in plain maps.
 type books struct {
 	Items   map[string]bool
 	Orders  map[string]order
-	Lines   map[[2]string]line // those that are bought
+	Lines   map[[2]string]line // lines that count as bought
 	Rejects []reject
 	Loads   map[int64]counts
 	Files   []db.LoadFile
 
-	claims, returns map[[2]string]map[int64]*big.Rat // by load; of returns nil is all
-	owners          map[[2]string]int64              // of lines of which nothing was returned: the load that merged first
+	claims, returns map[[2]string]map[int64]*big.Rat // per load; a nil quantity of returns is all
+	owners          map[[2]string]int64              // of lines without returns: the load that merged first
 }
 
 type order struct {
-	OrderedAt time.Time // zero for none
-	Customer  string    // "" for none
+	OrderedAt time.Time // zero if not given
+	Customer  string    // "" if not given
 	Load      int64
 }
 
@@ -71,7 +71,7 @@ func newBooks() *books {
 	}
 }
 
-// load enters the files in the books as one load, row by row.
+// load records the files in the books as one load, row by row.
 func (b *books) load(id int64, files ...file) {
 	before, staged, earlier := maps.Clone(b.Lines), map[[2]string]*big.Rat{}, maps.Clone(b.Orders)
 	var back []row
@@ -132,7 +132,7 @@ func (b *books) load(id int64, files ...file) {
 	b.Loads[id] = c
 }
 
-// giveBack enters what rows take back of lines that are claimed.
+// giveBack records what rows take back of existing lines.
 func (b *books) giveBack(id int64, rows []row) {
 	for _, r := range rows {
 		for key := range b.claims {
@@ -152,7 +152,7 @@ func (b *books) giveBack(id int64, rows []row) {
 	}
 }
 
-// settle says of every line what the loads make of it, as docs/loading.md has it.
+// settle computes what the loads make of every line, as docs/loading.md defines it.
 func (b *books) settle() {
 	clear(b.Lines)
 	for key, claims := range b.claims {
@@ -190,7 +190,7 @@ func rat(quantity string) *big.Rat {
 	return r
 }
 
-// enter enters item and order of one good row.
+// enter records the item and the order of one good row.
 func (b *books) enter(r row, id int64, earlier map[string]order, c *counts) {
 	if !b.Items[r.item] {
 		b.Items[r.item] = true
@@ -213,7 +213,7 @@ func (b *books) enter(r row, id int64, earlier map[string]order, c *counts) {
 	b.Orders[r.order] = o
 }
 
-// booksOf reads the tables.
+// booksOf reads the books from the tables.
 func booksOf(t *testing.T, pool *pgxpool.Pool) *books {
 	t.Helper()
 	b := newBooks()
@@ -272,7 +272,7 @@ func countsOf(l db.Load) counts {
 	}
 }
 
-// all calls do with every row of a query, each a struct.
+// all calls do with every row of a query, scanned into a struct.
 func all[T any](t *testing.T, pool *pgxpool.Pool, query string, do func(T)) {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), query)
@@ -288,7 +288,7 @@ func all[T any](t *testing.T, pool *pgxpool.Pool, query string, do func(T)) {
 	}
 }
 
-// each calls do with every value of a query of one column.
+// each calls do with every value of a one-column query.
 func each(t *testing.T, pool *pgxpool.Pool, query string, do func(string)) {
 	t.Helper()
 	for _, value := range texts(t, pool, query) {
@@ -310,7 +310,7 @@ func assertBooks(t *testing.T, pool *pgxpool.Pool, want *books) {
 
 func (f file) source() load.Source { return content(f.name, f.data) }
 
-// Random files, one load after the other: fresh, overlapping, several sources at once in every packing, and again.
+// Random files, one load after the other: new, overlapping, repeated, and several sources at once in every compression.
 func TestRandomFiles(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
@@ -339,7 +339,7 @@ func TestRandomFiles(t *testing.T) {
 	}
 }
 
-// The same load twice: the second adds nothing and calls every good row a duplicate.
+// Loading the same file twice adds nothing and counts every good row as a duplicate.
 func TestAgain(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -360,7 +360,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// Loads at once merge one after the other, in the order in which they finish: the books of that order are the right ones.
+// Concurrent loads merge one after the other; the result is that of loading them in the order in which they finish.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, loads := range []int{2, 4} {
@@ -373,7 +373,7 @@ func TestAtOnce(t *testing.T) {
 			for i := range loads {
 				f := randomFile(rnd, fmt.Sprintf("file %d", i), 3000)
 				running.Go(func() {
-					// Nobody comes to its end before all have begun.
+					// No load reaches the end of its source before all have started.
 					result, err := load.Run(t.Context(), pool, []load.Source{reading(f.name, all.atEnd(bytes.NewReader(f.data)))}, options)
 					if err != nil {
 						t.Error(err)

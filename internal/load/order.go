@@ -12,13 +12,13 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// order is what lines that stand together say of one order.
+// order collects consecutive lines of one order.
 type order struct {
 	id        string
-	orderedAt time.Time // the earliest of its lines
-	customer  string    // the first of its lines, by bytes
+	orderedAt time.Time // earliest time of its lines
+	customer  string    // smallest customer id of its lines, by bytes
 	lines     []orderLine
-	places    map[int64]int // of the items in lines, once there are many
+	places    map[int64]int // index into lines by item, once there are many
 }
 
 type orderLine struct {
@@ -26,14 +26,14 @@ type orderLine struct {
 	quantity orderfile.Quantity
 }
 
-// So many different items are looked through one by one, and so many are held in memory: what stands together may be cut, and the merge puts
-// it together again.
+// Up to fewLines items are searched linearly, and at most mostLines are held in memory: a longer run of lines is cut,
+// and the merge joins the parts.
 const (
 	fewLines  = 32
 	mostLines = 100_000
 )
 
-// add adds a line to the order that it stands with, or begins the next one.
+// add adds a line to the current order, or starts the next one.
 func (s *stage) add(line orderfile.Line) {
 	o := &s.order
 	if line.Order != o.id {
@@ -67,7 +67,7 @@ func (s *stage) add(line orderfile.Line) {
 	}
 }
 
-// put adds a quantity of an item. It is false when that would be too much to hold or to add up.
+// put adds a quantity of an item. It returns false if there are too many items, or the sum is too large.
 func (o *order) put(item int64, quantity orderfile.Quantity) bool {
 	place, found := o.find(item)
 	if !found {
@@ -105,7 +105,7 @@ func (o *order) find(item int64) (place int, found bool) {
 	return place, found
 }
 
-// flush writes the order, if there is one, and makes room for the next.
+// flush writes the current order, if any, and clears it.
 func (s *stage) flush() {
 	o := &s.order
 	if len(o.lines) == 0 {
@@ -118,14 +118,14 @@ func (s *stage) flush() {
 	*o = order{lines: o.lines[:0]}
 }
 
-// chunk is a part of what was read, as rows of the tables.
+// chunk is a part of what was read, encoded as rows of the tables.
 type chunk struct {
 	items, orders, lines, rejects, returns copyRows
 
-	ids []int64 // of the items of one order
+	ids []int64 // item ids of one order
 }
 
-// full reports whether it is time to copy the chunk.
+// full reports whether the chunk is large enough to copy.
 func (c *chunk) full() bool {
 	const size = 1 << 20
 	return len(c.lines.bytes)+len(c.orders.bytes)+len(c.items.bytes)+len(c.rejects.bytes)+len(c.returns.bytes) > size
@@ -169,13 +169,13 @@ func (c *chunk) giveBack(line orderfile.Line) {
 	r.quantity(line.Returned.Quantity)
 }
 
-// The fates of rows that are no lines.
+// Fates of rows that do not become lines.
 const (
 	Rejected  = "rejected"
 	NotBought = "not_bought"
 )
 
-// reject writes a row that is no line.
+// reject writes a row that does not become a line.
 func (c *chunk) reject(loadID, row int64, file int, fate string, reject *orderfile.Reject) error {
 	r := &c.rejects
 	r.begin(9)

@@ -14,7 +14,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// oddTexts are names and ids that other loaders change, refuse or mix up.
+// oddTexts are names and ids that other loaders alter, refuse or confuse.
 var oddTexts = []string{
 	"Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", "plain", "PLAIN", "a, b", `say "hi"`, `"`, `""`, "two\nlines", "two\r\nlines", "two\rlines",
 	"NA", "null", "NULL", "nil", "None", "NaN", `\N`, `\.`, `\`, `ends in \`, `C:\temp\new`, "007", "7", "-", "0", "1e3", "true", "'", "'; DROP TABLE items; --",
@@ -22,17 +22,17 @@ var oddTexts = []string{
 	"=SUM(A1)", "a;b", "a|b", "../..", "?q=1&r=2#x", "%2F", strings.Repeat("x", orderfile.MaxText), strings.Repeat("é", orderfile.MaxText/2),
 }
 
-// row is one generated source row and what has to become of it.
+// row is a generated source row and its expected outcome.
 type row struct {
 	order, item, customer string
-	quantity              string // "" is written only in files without the column
+	quantity              string // "" only in files without the column
 	at                    time.Time
 
-	number           int64           // line on which it begins
+	number           int64           // line on which the row begins
 	reason           datafile.Reason // "" for a good row
-	raw              string          // of a refused one, or of one that is not bought
-	status, refunded string          // written only in files with the columns
-	back             string          // what it takes back: a quantity, "all" or "" for nothing
+	raw              string          // of a row that is rejected or not bought
+	status, refunded string          // only in files with these columns
+	back             string          // what it takes back: a quantity, "all", or "" for nothing
 }
 
 // file is a generated order file.
@@ -42,16 +42,17 @@ type file struct {
 	rows []row
 }
 
-// writer writes rows as CSV, in as many ways as CSV has.
+// writer writes rows as CSV in all of its variants.
 type writer struct {
 	rnd     *rand.Rand
 	b       strings.Builder
 	line    int64
 	lineEnd string
-	returns bool // columns say what is not bought
+	returns bool // columns tell which rows are not bought
 }
 
-// randomFile is a file of n rows over few orders and items, so that lines repeat within it and between files.
+// randomFile generates a file of n rows with few distinct orders and items, so that lines repeat within it and across
+// files.
 func randomFile(rnd *rand.Rand, name string, n int) file {
 	w := &writer{rnd: rnd, line: 1, lineEnd: pick(rnd, "\n", "\r\n"), returns: rnd.IntN(2) == 0}
 	header := "order_id,item_name,quantity,ordered_at,customer_id"
@@ -73,7 +74,7 @@ func randomFile(rnd *rand.Rand, name string, n int) file {
 		if w.returns && i > 0 && r.reason == "" {
 			w.giveBack(&r)
 		}
-		if i == 0 { // the reader takes a text without one good character beyond ASCII for another encoding
+		if i == 0 { // without a valid non-ASCII character the reader would assume another encoding
 			r.item = "😀"
 		}
 		r.number = w.line
@@ -122,7 +123,7 @@ func (w *writer) good() row {
 	return r
 }
 
-// giveBack makes of a good row one of few orders and items, of which something may be taken back.
+// giveBack turns a good row into one of few orders and items, which may take something back.
 func (w *writer) giveBack(r *row) {
 	r.order, r.item = fmt.Sprintf("order %d", w.rnd.IntN(12)), pick(w.rnd, oddTexts[:8]...)
 	switch w.rnd.IntN(12) {
@@ -131,7 +132,7 @@ func (w *writer) giveBack(r *row) {
 	case 1:
 		r.status, r.reason, r.back = pick(w.rnd, "cancelled", "CANCELED", "voided"), orderfile.Cancelled, "all"
 		if w.rnd.IntN(3) == 0 {
-			r.item = "" // all of the order
+			r.item = "" // the whole order
 		}
 	case 2:
 		r.back, r.quantity, r.reason = "1.5", "-1.5", orderfile.Negative
@@ -144,7 +145,7 @@ func (w *writer) giveBack(r *row) {
 	}
 }
 
-// bad is a row that has to be refused, already written.
+// bad generates a row that must be rejected and writes it.
 func (w *writer) bad() row {
 	r := row{}
 	long := strings.Repeat("y", orderfile.MaxText+1)
@@ -165,14 +166,14 @@ func (w *writer) bad() row {
 		{datafile.NotUTF8, []string{"o1,caf\xe9,1,,", "o1,\xff,0,,", "o1,\xed\xa0\x80,1,,", "o1,half \xf0\x9f\x98,1,,"}},
 		{datafile.BadQuote, []string{`"o1"x,y,1,,`, `o1,"x" y,1,,`}},
 	} {
-		if r.reason == "" || w.rnd.IntN(3) == 0 { // any of them, the first ones more rarely
+		if r.reason == "" || w.rnd.IntN(3) == 0 { // any reason, the first ones less often
 			r.reason, r.raw = c.reason, pick(w.rnd, c.raws...)
 		}
 	}
 	return r
 }
 
-// field writes a value bare or in quotes, with outer blanks or without.
+// field writes a value with or without quotes and surrounding spaces.
 func (w *writer) field(value string) string {
 	if w.rnd.IntN(4) == 0 {
 		value = pick(w.rnd, " ", "\t", "\u00a0", "\u2003 ") + value + pick(w.rnd, "", " ", "  ")
@@ -190,18 +191,18 @@ func (w *writer) time(at time.Time) string {
 	return at.In(time.FixedZone("", pick(w.rnd, 0, 2*3600, -9*3600-1800))).Format(pick(w.rnd, time.RFC3339Nano, "2006-01-02 15:04:05.000000-0700"))
 }
 
-// packed returns the bytes plain, as gzip or as zstd.
+// packed returns the data uncompressed or compressed with gzip or zstd.
 func packed(rnd *rand.Rand, data []byte) []byte {
 	var b bytes.Buffer
 	switch rnd.IntN(3) {
 	case 0:
 		w := gzip.NewWriter(&b)
-		_, _ = w.Write(data) // a buffer takes everything
+		_, _ = w.Write(data) // a buffer cannot fail
 		_ = w.Close()
 	case 1:
 		w, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
 		if err != nil {
-			panic(err) // our own options are sound
+			panic(err) // the options are constant
 		}
 		_, _ = w.Write(data)
 		_ = w.Close()

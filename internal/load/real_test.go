@@ -17,7 +17,8 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// Real files of ALSOBOUGHT_TEST_DATA, loaded one after the other: the figures that are known of each, and every row against the books.
+// TestRealFiles loads the files of ALSOBOUGHT_TEST_DATA one after the other and checks their known figures, and every
+// row against the books.
 func TestRealFiles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -62,7 +63,7 @@ func TestRealFiles(t *testing.T) {
 	}
 }
 
-// asRead is a file as package orderfile, which has tests of its own, understands it.
+// asRead converts a file as package orderfile, which has its own tests, reads it.
 func asRead(t *testing.T, name string, data []byte) file {
 	t.Helper()
 	f := file{name: name, data: data}

@@ -17,7 +17,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// A wrong first file is refused before the database hears of it: not even the audit knows.
+// A bad first file is refused before anything reaches the database: there is no audit row either.
 func TestWrongFirstFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -81,7 +81,7 @@ func TestNoSource(t *testing.T) {
 	}
 }
 
-// A file of a header only among others is a file without rows, no error.
+// Among other files, one with only a header is a file without rows, not an error.
 func TestHeaderOnlyAmongOthers(t *testing.T) {
 	t.Parallel()
 	pool, header := dbtest.New(t), content("header.csv", []byte("order_id,item_name\n"))
@@ -100,7 +100,7 @@ func TestHeaderOnlyAmongOthers(t *testing.T) {
 	}
 }
 
-// The first row is read before the load begins. It counts once, also when it is a reject.
+// The first row, which is read before the load starts, counts once, even if it is a reject.
 func TestFirstRowCounts(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -110,7 +110,7 @@ func TestFirstRowCounts(t *testing.T) {
 	}
 }
 
-// The audit takes every name that a file and a column can have, and an error that repeats it.
+// The audit accepts every possible name of a file or a column, and errors that contain it.
 func TestNamesThatAreNoText(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -126,7 +126,7 @@ func TestNamesThatAreNoText(t *testing.T) {
 	}
 }
 
-// Options reach the reader, and what is wrong with them the caller.
+// Options reach the reader, and errors in them reach the caller.
 func TestFileOptions(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

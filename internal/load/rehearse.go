@@ -15,26 +15,26 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// How much of the sources a rehearsal shows.
+// Limits on what a rehearsal shows.
 const (
-	rehearsedRows    = 5  // of a file, as understood
-	rehearsedRejects = 10 // of all files
+	rehearsedRows    = 5  // per file
+	rehearsedRejects = 10 // in total
 )
 
-// Rehearsal is what a load of some sources would do, as far as that can be told without a database.
+// Rehearsal describes what a load of the sources would do, as far as that is known without a database.
 type Rehearsal struct {
 	Files             []RehearsedFile           `json:"files"`
 	RowsRead          int64                     `json:"rows_read"`
-	RowsUnderstood    int64                     `json:"rows_understood"` // a load would load them, or find that they are duplicates
+	RowsUnderstood    int64                     `json:"rows_understood"` // would be loaded or counted as duplicates
 	RowsNotBought     int64                     `json:"rows_not_bought"`
 	RowsRejected      int64                     `json:"rows_rejected"`
 	NotBoughtByReason map[datafile.Reason]int64 `json:"not_bought_by_reason"`
 	RejectedByReason  map[datafile.Reason]int64 `json:"rejected_by_reason"`
 	FirstRejects      []RehearsedReject         `json:"first_rejects"` // at most 10
-	Refused           *string                   `json:"refused"`       // why a load would load nothing at all, or null
+	Refused           *string                   `json:"refused"`       // why a load would fail; null if it would not
 }
 
-// RehearsedFile is one source as it was read.
+// RehearsedFile describes one source.
 type RehearsedFile struct {
 	Name          string            `json:"name"`
 	Bytes         int64             `json:"bytes"`
@@ -45,7 +45,7 @@ type RehearsedFile struct {
 	FirstRows     []RehearsedLine   `json:"first_rows"` // at most 5
 }
 
-// RehearsedLine is an order line as it was understood.
+// RehearsedLine is an order line of the rehearsal.
 type RehearsedLine struct {
 	LineNumber int64       `json:"line_number"`
 	OrderID    string      `json:"order_id"`
@@ -55,7 +55,7 @@ type RehearsedLine struct {
 	CustomerID *string     `json:"customer_id"`
 }
 
-// RehearsedReject is a row that would be refused.
+// RehearsedReject is a row that a load would reject.
 type RehearsedReject struct {
 	FileNumber int             `json:"file_number"`
 	LineNumber int64           `json:"line_number"`
@@ -64,17 +64,17 @@ type RehearsedReject struct {
 	Raw        string          `json:"raw"` // see Readable
 }
 
-// Rehearse reads the sources as Run would and says what it found. It opens no database, and its memory does not grow
-// with the sources. Of the options those count that say how to read and how much may be refused.
+// Rehearse reads the sources as Run would and describes the result. It uses no database, and its memory does not grow
+// with the sources. Only the options that concern reading and the limits on rejects matter.
 //
-// Its error is that of Run, for what needs no database. When a load would refuse the sources for their rejects, the
-// error wraps ErrTooManyRejects, or ErrNotUnderstood, and the rehearsal is returned beside it.
+// It returns the errors of Run that do not need a database. If a load would fail because of rejects, the error wraps
+// ErrTooManyRejects or ErrNotUnderstood, and the rehearsal is returned as well.
 func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, error) {
 	r := &Rehearsal{
 		NotBoughtByReason: map[datafile.Reason]int64{}, RejectedByReason: map[datafile.Reason]int64{}, FirstRejects: []RehearsedReject{},
 	}
-	names := map[string]string{} // of the files so far, by the sums of their bytes
-	lines := []RehearsedLine{}   // the first of the current file
+	names := map[string]string{} // of the files so far, by hash
+	lines := []RehearsedLine{}   // the first lines of the current file
 	notBought := int64(0)        // of the current file
 	refused, why := refusals{}, error(nil)
 	w := walk(sources, opts, func(f datafile.File, reader *orderfile.Reader) error {
@@ -96,7 +96,7 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 		return err
 	}
 	for {
-		const between = 5000 // rows between two looks at the context
+		const between = 5000 // rows between two checks of the context
 		if w.Rows()%between == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -119,7 +119,7 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 	}
 }
 
-// conclude says how a load would end. refused is why it would already be refused, or nil.
+// conclude sets how a load would end. refused is the error that would already have ended it, or nil.
 func (r *Rehearsal) conclude(rows, rejected int64, sources []Source, opts Options, refused error) error {
 	if rows == 0 {
 		return fmt.Errorf("%s: %w: there is a header at most", names(sources), ErrNoRows)
@@ -156,7 +156,7 @@ func understood(line orderfile.Line) RehearsedLine {
 	return l
 }
 
-// Readable is the raw text of a reject: as it is when it is text, else as a quoted ASCII string.
+// Readable returns the raw bytes of a reject as they are if they are text, and as a quoted ASCII string otherwise.
 func Readable(raw []byte) string {
 	if utf8.Valid(raw) && !bytes.ContainsFunc(raw, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
 		return string(raw)

@@ -1,6 +1,6 @@
--- What one load takes back, as it was read: of an item of an order, or, without item, of all of the order; without
--- quantity, all there is. And the lines of which something was returned that have to be settled anew. sqlc reads
--- this file too.
+-- What one load takes back, as read: a quantity of an item of an order. item_name is NULL for the whole
+-- order, quantity is NULL for everything. unsettled_lines are the lines with returns whose bought quantity
+-- has to be recomputed. sqlc also reads this file.
 CREATE TEMPORARY TABLE staged_returns (
     external_id text COLLATE "C" NOT NULL,
     item_name   text COLLATE "C",

@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// bought is what is in the data, order by order, and the items that orders know.
+// bought lists what counts as bought, per order, and the items that orders know.
 func bought(t *testing.T, pool *pgxpool.Pool) []string {
 	t.Helper()
 	return texts(t, pool, `
@@ -19,7 +19,7 @@ func bought(t *testing.T, pool *pgxpool.Pool) []string {
 		GROUP BY o.external_id ORDER BY o.external_id`)
 }
 
-// What later loads say of orders takes out what they name and no more; reverted from last to first, each load leaves what was before it.
+// Later loads take back exactly what they name. Reverting them, last to first, restores the state before each.
 func TestReturns(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

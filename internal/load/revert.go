@@ -14,13 +14,15 @@ import (
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
-// ErrNotFound says that there is no such load, or no such order.
+// ErrNotFound means that there is no such load or order.
 var ErrNotFound = errors.New("not found")
 
-// Revert takes out exactly what a load brought in, in one transaction, and returns its audit row. Orders and lines that other loads in
-// force have too stay, as the first of those said them, as if the reverted load had never been. Answers change with the next build.
+// Revert removes exactly what a load added, in one transaction, and returns its audit row. Orders and lines that other
+// loads in force also contain stay, as if the reverted load had never happened: the first of those loads determines
+// their values. Answers change with the next build.
 //
-// Errors: ErrNotFound; an error that says so when the load is not in force (it failed, still runs, or was reverted before); database errors.
+// Errors: ErrNotFound; an error if the load is not in force (failed, still running or already reverted); database
+// errors.
 func Revert(ctx context.Context, pool *pgxpool.Pool, loadID int64, revertedBy string) (db.Load, error) {
 	var reverted db.Load
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
@@ -100,15 +102,16 @@ func takeOut(ctx context.Context, tx pgx.Tx, loadID int64) error {
 	return nil
 }
 
-// Deletion says who deletes orders, and why.
+// Deletion records who deletes orders, and why.
 type Deletion struct {
 	Reason    string
 	DeletedBy string
 	Version   string
 }
 
-// DeleteOrders deletes orders for good, whichever loads brought them, with what rejects say of them, and returns the audit row. If one of
-// them is not there none is deleted and the error is ErrNotFound. Answers change with the next build.
+// DeleteOrders deletes orders permanently, whichever loads added them, and their values in rejects, and returns the
+// audit row. If one of the orders does not exist, it deletes none and returns ErrNotFound. Answers change with the next
+// build.
 func DeleteOrders(ctx context.Context, pool *pgxpool.Pool, externalIDs []string, d Deletion) (db.OrderDeletion, error) {
 	return deleteOrders(ctx, pool, d, "", func(q *db.Queries) (ids []int64, names []string, err error) {
 		orders, err := q.OrderListByExternalID(ctx, externalIDs)
@@ -126,8 +129,8 @@ func DeleteOrders(ctx context.Context, pool *pgxpool.Pool, externalIDs []string,
 	})
 }
 
-// DeleteCustomer deletes all orders that any load said are the customer's, with what rejects say of them and of the customer. Nothing at all
-// is ErrNotFound.
+// DeleteCustomer deletes all orders that any load attributes to the customer, and the values of those orders and of the
+// customer in rejects. It returns ErrNotFound if there is nothing to delete.
 func DeleteCustomer(ctx context.Context, pool *pgxpool.Pool, customerID string, d Deletion) (db.OrderDeletion, error) {
 	return deleteOrders(ctx, pool, d, customerID, func(q *db.Queries) (ids []int64, names []string, err error) {
 		orders, err := q.OrderListByCustomer(ctx, customerID)

@@ -16,7 +16,8 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// Overlapping loads, some of them reverted in any order: the data, and the build after it, are those of a database that never saw them.
+// After overlapping loads, some of them reverted in any order, the data and the next build equal those of a database
+// without the reverted loads.
 func TestRevert(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
@@ -58,7 +59,7 @@ func TestRevert(t *testing.T) {
 	}
 }
 
-// Reverted and loaded again, the same file is not refused, and all is as before.
+// A file whose load was reverted can be loaded again, with the same result.
 func TestRevertAndAgain(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -108,7 +109,7 @@ func TestRevertRefused(t *testing.T) {
 	assertHealthy(t, pool)
 }
 
-// Deleted orders are gone from every load, and the books of the loads stay right, whatever is reverted after.
+// Deleted orders disappear from every load, and the counts of the loads stay right whatever is reverted afterwards.
 func TestDeleteOrders(t *testing.T) {
 	t.Parallel()
 	audit := load.Deletion{Reason: "refund", DeletedBy: "tester", Version: "test"}
@@ -165,7 +166,7 @@ func TestDeleteOrdersRefused(t *testing.T) {
 		t.Errorf("%v, want %v", err, load.ErrNotFound)
 	}
 	assertSame(t, pool, before)
-	// of order 2 a later load said that it is K1's too
+	// A later load attributes order 2 to K1 too.
 	deleted, err := load.DeleteCustomer(t.Context(), pool, "K1", audit)
 	if err != nil || deleted.Orders != 3 || deleted.Lines != 3 || deleted.Rejects != 2 {
 		t.Errorf("%+v, %v, want 3 orders with 3 lines and 2 rejects", deleted, err)
@@ -174,14 +175,14 @@ func TestDeleteOrdersRefused(t *testing.T) {
 		left[0] != "" || left[1] != "" || !strings.Contains(left[2], "K8") {
 		t.Errorf("rejects say %q", left)
 	}
-	// a customer of whom there are rejects only
+	// This customer occurs only in rejects.
 	if deleted, err := load.DeleteCustomer(t.Context(), pool, "K8", audit); err != nil || deleted.Orders != 0 || deleted.Rejects != 1 {
 		t.Errorf("%+v, %v, want 1 reject", deleted, err)
 	}
 	assertHealthy(t, pool)
 }
 
-// everything is all that the data and a new build of it say, by names.
+// everything returns all of the data and of a new build, by name.
 func everything(t *testing.T, pool *pgxpool.Pool) map[string][]string {
 	t.Helper()
 	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "tester", Version: "test"}); err != nil {

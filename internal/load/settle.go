@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/db"
 )
 
-// step is one statement of several, and what it is for.
+// step is one of several statements, and its description for errors.
 type step struct {
 	what string
 	do   func(context.Context) (int64, error)
@@ -24,8 +24,8 @@ func runSteps(ctx context.Context, steps ...step) error {
 	return nil
 }
 
-// takeBack takes back what the merged load says was returned, and settles the lines of which something was returned before and that it
-// claims again. A load that has nothing to do with returns costs nothing here.
+// takeBack applies the returns of the merged load and settles the known lines with returns that it contains. A load
+// that has no returns and touches none costs nothing here.
 func takeBack(ctx context.Context, tx pgx.Tx, s *stage, m *merged) error {
 	if s.returns == 0 && m.disputedLines == 0 {
 		return nil
@@ -47,7 +47,8 @@ func takeBack(ctx context.Context, tx pgx.Tx, s *stage, m *merged) error {
 	return runSteps(ctx, step{"settle orders", q.SettledOrderUpdate})
 }
 
-// settleLines makes order_lines of the unsettled lines what is bought of them, and returns how many came in.
+// settleLines updates order_lines to what is left of the unsettled lines after returns, and returns how many lines it
+// inserted.
 func settleLines(ctx context.Context, tx pgx.Tx, q *db.Queries) (back int64, err error) {
 	if _, err := tx.Exec(ctx, "ANALYZE unsettled_lines"); err != nil {
 		return 0, fmt.Errorf("analyze unsettled lines: %w", err)

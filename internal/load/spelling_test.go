@@ -8,7 +8,7 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-// TestNearDuplicates wants the names that look alike in the report, and spellings of one name to be one item.
+// TestNearDuplicates expects similar names in the report, and spellings of one name to be a single item.
 func TestNearDuplicates(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)

@@ -11,32 +11,32 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// stage reads the rows of the sources, groups and numbers them.
+// stage reads the rows of the sources, groups them by order and numbers them.
 type stage struct {
 	options Options
 	loadID  int64
 
 	walk    *datafile.Walk[*orderfile.Reader]
 	readRow func(*orderfile.Reader) error
-	files   []db.LoadFile     // finished
-	line    orderfile.Line    // the row that was read last, or
-	reject  *orderfile.Reject // why there is none
-	ahead   bool              // it is not taken in yet
+	files   []db.LoadFile     // files read to the end
+	line    orderfile.Line    // the row read last, or
+	reject  *orderfile.Reject // why it is not a line
+	ahead   bool              // the row is not processed yet
 	err     error
 
 	refusals     refusals // of the current file
 	returns      int64    // rows so far that take something back
-	notBought    int64    // of these, those that are no lines, and
-	notBoughtNow int64    // those of the current file
+	notBought    int64    // rows so far that are not bought,
+	notBoughtNow int64    // and those of the current file
 
-	order   order            // whose lines are being read
-	orders  int64            // numbered so far: places where lines of an order stand together
-	lines   int64            // written so far
-	items   map[string]int64 // the numbers of the items
-	written *chunk           // what is not copied yet
+	order   order            // the order being read
+	orders  int64            // orders numbered so far, one per run of consecutive lines
+	lines   int64            // lines written so far
+	items   map[string]int64 // item numbers by name
+	written *chunk           // rows to be copied
 }
 
-// newStage reads the first row, so that a wrong file is refused before the database hears of it.
+// newStage reads the first row, so that a bad file is refused before anything reaches the database.
 func newStage(sources []Source, options Options) (*stage, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no source to load")
@@ -57,7 +57,7 @@ func newStage(sources []Source, options Options) (*stage, error) {
 	return s, nil
 }
 
-// walk goes over the rows of the sources, for a load or to rehearse one.
+// walk reads the rows of the sources, for a load or a rehearsal.
 func walk(sources []Source, options Options, done func(datafile.File, *orderfile.Reader) error) *datafile.Walk[*orderfile.Reader] {
 	return &datafile.Walk[*orderfile.Reader]{
 		Sources: sources, Report: options.Progress, Done: done,
@@ -69,7 +69,7 @@ func walk(sources []Source, options Options, done func(datafile.File, *orderfile
 	}
 }
 
-// judge checks what can be judged only when all is read.
+// judge makes the checks that need all rows.
 func (s *stage) judge() error {
 	if err := s.options.tooMany(s.walk.Rejected(), s.walk.Rows()); err != nil {
 		return fmt.Errorf("%w: nothing was loaded; --dry-run shows them", err)
@@ -78,7 +78,7 @@ func (s *stage) judge() error {
 	return nil
 }
 
-// read takes in one row of the sources. It is false at the end of the last one and on error.
+// read processes one row of the sources. It returns false at the end of the last source and on error.
 func (s *stage) read() bool {
 	if !s.ahead && !s.next() {
 		return false
@@ -97,7 +97,7 @@ func (s *stage) next() bool {
 	return err == nil
 }
 
-// done keeps what the audit says of a file, if enough of it was understood.
+// done keeps the audit of a finished file, or returns an error if too little of the file was understood.
 func (s *stage) done(f datafile.File, reader *orderfile.Reader) error {
 	if err := s.refusals.judge(f, reader.Mapping().Columns); err != nil {
 		return fmt.Errorf("%w; nothing was loaded", err)
@@ -124,7 +124,7 @@ func (s *stage) reached() *Mark {
 
 func (s *stage) close() { s.walk.Close() }
 
-// put takes in a row.
+// put processes a row.
 func (s *stage) put(line orderfile.Line, reject *orderfile.Reject) error {
 	if line.Returned.Any() {
 		s.returns++

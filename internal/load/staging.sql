@@ -1,6 +1,6 @@
--- The rows of one load on their way into tables that hold others already, numbered as they were read: an order
--- has as many rows as places where its lines stand together. Temporary, so that nothing of it outlives the
--- load, whatever ends it. sqlc reads this file too.
+-- The rows of one load before they are merged into tables that already have rows, with the numbers assigned
+-- while reading: an order has one row per run of consecutive lines. The tables are temporary, so that they do
+-- not outlive the load, however it ends. sqlc also reads this file.
 CREATE TEMPORARY TABLE staged_names (
     item_id bigint NOT NULL,
     name    text COLLATE "C" NOT NULL
@@ -20,7 +20,7 @@ CREATE TEMPORARY TABLE staged_lines (
     load_id  bigint  NOT NULL
 ) ON COMMIT DROP;
 
--- Which numbers the items and orders have in the database, and the lines under those.
+-- The ids of the items and orders in the database, and the lines with these ids.
 CREATE TEMPORARY TABLE item_numbers (
     staged_id bigint NOT NULL,
     item_id   bigint NOT NULL

@@ -11,15 +11,15 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// ErrNotUnderstood says that none of the rows of a file could be read, or nearly none.
+// ErrNotUnderstood means that no rows of a file could be read, or hardly any.
 var ErrNotUnderstood = errors.New("not understood")
 
-// understoodShare is the share of the rows of a file that have to be understood, bought or not. The rows of a dirty
-// file are wrong one by one: the dirtiest exports seen had a quarter of theirs rejected. Where nine of ten are wrong,
-// they are so for one reason, and what is left is chance: it was read by the wrong columns, format or encoding.
+// understoodShare is the share of a file's rows that must be valid, bought or not. In a dirty file, rows are wrong one
+// by one: the dirtiest exports seen had a quarter of their rows rejected. If nine rows in ten are wrong, they share a
+// cause, such as the wrong columns, format or encoding, and the rest are valid by chance.
 const understoodShare = 0.1
 
-// refusals are the rejects of one file, by reason: how many, and the first.
+// refusals summarises the rejects of one file by reason: their number, and the first.
 type refusals map[datafile.Reason]*refusal
 
 type refusal struct {
@@ -35,8 +35,8 @@ func (r refusals) note(reject *orderfile.Reject) {
 	r[reject.Reason].rows++
 }
 
-// judge returns an ErrNotUnderstood, which names the most frequent reason and what to try, unless enough rows of the
-// file are understood. Of the rejects of an earlier load, somebody may mend but a few.
+// judge returns an ErrNotUnderstood with the most frequent reason and a remedy unless enough rows of the file are
+// valid. A table of an earlier load's rejects may have only a few corrected rows.
 func (r refusals) judge(f datafile.File, columns []string) error {
 	good := f.RowsRead - f.RowsRejected
 	if f.RowsRejected == 0 || float64(good) >= understoodShare*float64(f.RowsRead) || good > 0 && orderfile.IsRejects(columns) {
@@ -49,7 +49,7 @@ func (r refusals) judge(f datafile.File, columns []string) error {
 		good, f.RowsRead, r[most].rows, most, r[most].line, r[most].detail, remedy(most))
 }
 
-// remedy is what to try against a reason that most rows are refused for.
+// remedy suggests what to try if most rows are rejected for a reason.
 func remedy(reason datafile.Reason) string {
 	switch reason {
 	case datafile.BadQuote:

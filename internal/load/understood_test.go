@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// TestNotUnderstood refuses files of which next to nothing can be read, in a load and in the rehearsal of one.
+// TestNotUnderstood expects a load and a rehearsal to refuse files of which hardly anything can be read.
 func TestNotUnderstood(t *testing.T) {
 	t.Parallel()
 	rows := func(n int, row string) string { return strings.Repeat(row+"\n", n) }

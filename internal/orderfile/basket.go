@@ -7,16 +7,16 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// baskets reads one order per line. Empty fields are no items: programs pad baskets with them to equal width.
+// baskets reads one order per line. It skips empty fields: programs use them to pad baskets to equal width.
 type baskets struct {
 	rows     *datafile.Reader
 	checks   *checks
 	firstIDs bool   // the first field is the order id
-	prefix   string // else it is the line number behind this
+	prefix   string // otherwise prefix plus the line number is
 
 	row   *datafile.Row
 	order []byte
-	item  int // the next field of row to look at
+	item  int // index of the next field to look at
 }
 
 func newBaskets(rows *datafile.Reader, lineage *Lineage, c *checks) *baskets {
@@ -42,7 +42,7 @@ func (b *baskets) next() (Line, *Reject, error) {
 	return line, reject, nil
 }
 
-// open goes to the next basket. The reject, if any, is of the basket as a whole.
+// open moves to the next basket. A reject, if any, applies to the basket as a whole.
 func (b *baskets) open() (*Reject, error) {
 	b.row = nil
 	row, reject, err := b.rows.Read()
@@ -62,7 +62,7 @@ func (b *baskets) open() (*Reject, error) {
 	return nil, nil //nolint:nilnil // nothing to refuse
 }
 
-// more skips empty fields and reports whether an item is left in the basket.
+// more skips empty fields and reports whether the basket has an item left.
 func (b *baskets) more() bool {
 	if b.row == nil {
 		return false

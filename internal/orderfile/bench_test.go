@@ -10,7 +10,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// BenchmarkRead reads order lines of the prototype's shape: about 50 bytes, 3 lines an order, 15,000 items.
+// BenchmarkRead reads order lines like the prototype's: about 50 bytes each, 3 lines per order, 15,000 items.
 func BenchmarkRead(b *testing.B) {
 	const lines = 100_000
 	type line struct {

@@ -22,8 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the cases yield into testdata")
 
-// TestCases reads each input of testdata/cases as it is, and in every other dress it can wear: compressed, in another
-// encoding, byte by byte. What comes out has to be the same.
+// TestCases reads each input of testdata/cases as is and in every other form: compressed, in another encoding, byte by
+// byte. The result must be the same.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("testdata/cases/*.txtar")
@@ -57,7 +57,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// account writes down all that comes out of a source.
+// account renders everything that a source yields.
 func account(source io.Reader, opts orderfile.Options) string {
 	var b strings.Builder
 	r, err := orderfile.Open(source, opts)
@@ -117,7 +117,7 @@ func takenBack(line orderfile.Line) string {
 	return fmt.Sprintf(" takes back %v of %+q %+q", line.Returned.Quantity, line.Order, line.Item)
 }
 
-// readCase takes a txtar archive apart: prose, then files that each follow a line "-- name --".
+// readCase parses a txtar archive: prose, then files, each after a line "-- name --".
 func readCase(t testing.TB, path string) (prose string, files map[string]string) {
 	t.Helper()
 	archive, err := os.ReadFile(path)
@@ -148,7 +148,7 @@ func writeCase(t *testing.T, path, prose, options, input, want string) {
 	}
 }
 
-// unescape reads Go's escapes. A line has its line end unless it ends in one that is escaped, or in \c.
+// unescape interprets Go's escapes. It keeps the line break unless the line ends in an escaped one or in \c.
 func unescape(t testing.TB, text string) []byte {
 	t.Helper()
 	var b []byte

@@ -11,19 +11,19 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// values are what one row says, as written. nil means that the source does not say.
+// values holds the fields of one row as written. nil means that the source does not give the value.
 type values [roles][]byte
 
-// checks makes lines and rejects out of values, the same way for every format.
+// checks turns values into lines and rejects, in the same way for every format.
 type checks struct {
 	times   timeFormat
 	decimal decimal
 	fates   *fates
-	profile *profile // of the source, nil if it is none that is known
-	without []role   // what was found, but holds something else
-	before  *values  // the row before, where orders say things on their first row only
+	profile *profile // of the source; nil if not recognised
+	without []role   // columns that were found but turned out to hold something else
+	before  *values  // the previous row, in exports that give an order's values on its first row only
 
-	// What the rows before said: consecutive rows share order, customer and time, and items come again.
+	// Values of earlier rows: consecutive rows share order, customer and time, and items recur.
 	order, customer string
 	time            []byte
 	at              time.Time
@@ -39,7 +39,7 @@ func newChecks(opts Options) (*checks, error) {
 	return &checks{times: times, fates: newFates(opts), items: interner{seed: maphash.MakeSeed()}}, err
 }
 
-// line makes the checks of what the row says. A row that does not count as bought has an order and need have nothing else.
+// line checks the values of a row. A row that does not count as bought needs an order but nothing else.
 func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	l := Line{Number: r.Line}
 	for i, text := range v {
@@ -95,9 +95,9 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	return l, nil
 }
 
-// takeBack says what a line takes back that is not bought. One that tells of no sale, as that an item was looked at, takes back
-// nothing: its order may well have been bought later. A negative quantity, and that of an event, as of a refund, is what was given
-// back, and no more; beside a status it is what had been bought.
+// takeBack sets what a line that is not bought takes back. A line without a sale, such as a product view, takes back
+// nothing: its order may still have been bought later. A negative quantity, or the quantity of a refund event, is the
+// amount given back. Next to a status, the quantity is the amount bought, so the line takes back everything.
 func (c *checks) takeBack(l *Line, v *values, reason datafile.Reason) {
 	l.Returned.All = true
 	if reason == NoSale {
@@ -110,7 +110,7 @@ func (c *checks) takeBack(l *Line, v *values, reason datafile.Reason) {
 	}
 }
 
-// carryDown fills what an order says on its first row only into the others.
+// carryDown copies values that only the first row of an order has into its other rows.
 func (c *checks) carryDown(v *values) {
 	if len(v[orderRole]) == 0 && len(v[itemRole]) > 0 || bytes.Equal(v[orderRole], c.before[orderRole]) {
 		for _, r := range []role{orderRole, timeRole, zoneRole, customerRole, statusRole, cancelledRole} {
@@ -124,7 +124,7 @@ func (c *checks) carryDown(v *values) {
 	}
 }
 
-// isDamaged knows ids that spreadsheets have made numbers of: 1.23E+12.
+// isDamaged reports whether a spreadsheet has turned the id into a number, such as 1.23E+12.
 func isDamaged(order []byte) bool {
 	at := bytes.IndexByte(order, '+') - 1
 	if at < 1 || order[at] != 'E' || at+4 > len(order) || leadingDigits(order[at+2:]) != len(order)-at-2 {
@@ -134,7 +134,7 @@ func isDamaged(order []byte) bool {
 	return digits == at || digits == 1 && (order[1] == '.' || order[1] == ',') && leadingDigits(order[2:at]) == at-2
 }
 
-// withoutPrefix takes [SKU] off the beginning of an item.
+// withoutPrefix strips a leading [SKU] from an item.
 func withoutPrefix(item []byte) []byte {
 	if len(item) > 0 && item[0] == '[' {
 		if end := bytes.IndexByte(item, ']'); end > 0 && len(spelling.Clean(item[end+1:])) > 0 {
@@ -144,7 +144,7 @@ func withoutPrefix(item []byte) []byte {
 	return item
 }
 
-// name gives the line its texts.
+// name sets the text fields of the line.
 func (c *checks) name(l *Line, v *values) {
 	if c.order != string(v[orderRole]) {
 		c.order = string(v[orderRole])
@@ -155,8 +155,8 @@ func (c *checks) name(l *Line, v *values) {
 	l.Order, l.Item, l.Customer = c.order, c.items.string(v[itemRole]), c.customer
 }
 
-// quantities reads how much was bought and how much of that was given back. The reject is of a row that cannot be read, with a
-// zero line, or of one of which nothing is left.
+// quantities reads the quantity bought and how much of it was given back. It rejects a row that cannot be read, and
+// then zeroes the line, and a row that leaves nothing bought.
 func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
 	refuse := func(role role, problem string) *Reject {
 		*l = Line{}
@@ -204,15 +204,15 @@ func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
 	return nil
 }
 
-// common checks what all items of a row share. What is wrong there is wrong with the row as a whole: one reject, not one
-// for each item.
+// common checks the values that all items of a row share. If one is wrong, the whole row gets one reject instead of one
+// per item.
 func (c *checks) common(r *datafile.Row, v values) *Reject {
 	v[itemRole] = []byte("any item")
 	line, reject := c.line(r, &v)
 	if reject == nil || line.Returned.Any() {
 		return nil
 	}
-	reject.Said = nil // the row is more than one line
+	reject.Said = nil // the row has several lines
 	return reject
 }
 
@@ -237,8 +237,8 @@ func (f *timeFormat) advice() string {
 	return "not in the given time format"
 }
 
-// interner gives equal names the same string as far as its slots allow. Its memory is bounded: a slot holds one short
-// name, the last that fell to it.
+// interner returns the same string for equal names where possible. Its memory is bounded: each slot holds one short
+// name, the last that hashed to it.
 type interner struct {
 	seed  maphash.Seed
 	slots [4096]string
@@ -257,7 +257,7 @@ func (in *interner) string(b []byte) string {
 	return *slot
 }
 
-// whole is the reject of a row of which nobody can tell what it says; nil stays nil.
+// whole is the reject of a row whose values cannot be told apart; nil stays nil.
 func whole(r *datafile.Reject) *Reject {
 	if r == nil {
 		return nil

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// dateOrder is how a date of three numbers is meant whose year comes last: the day or the month first. A number above 12
-// tells, wherever in the file it stands.
+// dateOrder tells whether the day or the month comes first in numeric dates that end in the year. A single number above
+// 12, anywhere in the file, settles it.
 type dateOrder struct {
-	dayFirst, monthFirst bool // seen one that can be nothing else
-	unsure               bool // seen one that can be both
+	dayFirst, monthFirst bool // saw a date that allows only this order
+	unsure               bool // saw a date that allows both
 }
 
 func (d dateOrder) decided() bool { return d.dayFirst != d.monthFirst }
 
-// dayComesFirst is what is made of dates that can be both.
+// dayComesFirst reports how to read dates that allow both orders.
 func (d dateOrder) dayComesFirst() bool { return d.dayFirst && !d.monthFirst }
 
-// common reads times as people and programs write them, other than ISO 8601: numbers of a date with '/', '.', '-' or blanks
-// between them, names of months and days, clocks of twelve hours, seconds, milliseconds and microseconds since 1970, days of
-// spreadsheets, and dates without anything between their numbers. Dots put the day first.
+// common parses times other than ISO 8601 as people and programs write them: numeric dates separated by '/', '.', '-'
+// or spaces; names of months and weekdays; 12-hour clocks; seconds, milliseconds and microseconds since 1970;
+// spreadsheet day numbers; and dates without separators. In dates with dots the day comes first.
 func (p *timeParser) common(order dateOrder) (seen dateOrder) {
 	p.rest = yearLast(trimWeekday(bytes.Trim(p.rest, " ")))
 	if digits := leadingDigits(p.rest); digits >= 5 && (digits == len(p.rest) || p.rest[digits] == '.') {
@@ -52,7 +52,7 @@ func leadingDigits(b []byte) int {
 	return n
 }
 
-// instant takes a time that is one number.
+// instant parses a time that is a single number.
 func (p *timeParser) instant(digits int) {
 	text := string(p.rest)
 	p.rest = nil
@@ -60,7 +60,7 @@ func (p *timeParser) instant(digits int) {
 	switch whole, err := strconv.ParseInt(text[:digits], 10, 64); {
 	case err != nil:
 		p.ok = false
-	case digits == 5: // days since 1899-12-30, of whatever zone
+	case digits == 5: // days since 1899-12-30, in any time zone
 		days, err := strconv.ParseFloat(text, 64)
 		seconds := time.Duration(days*86400+0.5) * time.Second
 		p.ok = err == nil && whole >= 10_000
@@ -92,7 +92,7 @@ func (p *timeParser) at(at time.Time) {
 	p.hour, p.minute, p.second, p.nanos = at.Hour(), at.Minute(), at.Second(), at.Nanosecond()
 }
 
-// date takes three parts of a date, one of which may be the name of a month.
+// date parses the three parts of a date, one of which may be the name of a month.
 func (p *timeParser) date(order dateOrder) (seen dateOrder) {
 	var numbers []int
 	var digits []int
@@ -156,13 +156,13 @@ func fullYear(year, digits int) int {
 	switch {
 	case digits > 2:
 		return year
-	case year >= 69: // as POSIX has it
+	case year >= 69: // as in POSIX
 		return 1900 + year
 	}
 	return 2000 + year
 }
 
-// between takes what stands between two parts of a date, 0 for nothing.
+// between consumes the separator between two parts of a date; 0 means there is none.
 func (p *timeParser) between() byte {
 	found := byte(0)
 	for len(p.rest) > 0 && strings.IndexByte("/.-, ", p.rest[0]) >= 0 {
@@ -174,7 +174,7 @@ func (p *timeParser) between() byte {
 	return found
 }
 
-// clock takes a time of day, of twelve hours or of twenty-four, and its zone.
+// clock parses a time of day, 12-hour or 24-hour, and its zone.
 func (p *timeParser) clock() {
 	p.hour = p.number(1, 2)
 	minutes := p.skip(':') || p.skip('.')
@@ -195,7 +195,7 @@ func (p *timeParser) clock() {
 	}
 }
 
-// halfOfDay takes AM or PM, also written a.m. or a. m., if one follows.
+// halfOfDay consumes AM or PM, also written a.m. or a. m., if present.
 func (p *timeParser) halfOfDay() {
 	if len(p.rest) < 2 || p.rest[0]|0x20 != 'a' && p.rest[0]|0x20 != 'p' {
 		return
@@ -213,9 +213,9 @@ func (p *timeParser) halfOfDay() {
 	}
 }
 
-// anyZone takes an offset, or the name of a zone.
+// anyZone parses an offset or the name of a zone.
 func (p *timeParser) anyZone() {
-	if name := bytes.IndexByte(p.rest, '('); name > 0 && p.rest[len(p.rest)-1] == ')' { // GMT+0100 (Central European Standard Time)
+	if name := bytes.IndexByte(p.rest, '('); name > 0 && p.rest[len(p.rest)-1] == ')' { // GMT+0100 (Central European Time)
 		p.rest = bytes.TrimRight(p.rest[:name], " ")
 	}
 	name := string(p.rest)
@@ -231,7 +231,7 @@ func (p *timeParser) anyZone() {
 	p.zone()
 }
 
-// trimWeekday takes the name of a day off the beginning.
+// trimWeekday strips a leading weekday name.
 func trimWeekday(b []byte) []byte {
 	letters := 0
 	for letters < len(b) && isLetter(b[letters]) {
@@ -248,7 +248,7 @@ func trimWeekday(b []byte) []byte {
 	return b
 }
 
-// yearLast puts the year where it is looked for in what C and Unix write: Jan 31 10:05:00 2026.
+// yearLast moves the year of the C and Unix format, Jan 31 10:05:00 2026, to where date expects it.
 func yearLast(b []byte) []byte {
 	year := len(b) - len(" 2026")
 	if year < 0 || !isLetter(b[0]) || b[year] != ' ' || leadingDigits(b[year+1:]) != 4 || bytes.IndexByte(b, ':') < 0 {

@@ -7,30 +7,30 @@ import (
 	"time"
 )
 
-// doubts are about rows that can be loaded, but may not mean what they seem to. They are of the first rows of a source, so
-// that their memory is bounded.
+// doubts collects signs that rows which can be loaded may not mean what they seem to. It looks at the first rows of a
+// source only, which bounds its memory.
 type doubts struct {
 	lines        int64
 	orders       map[string]*heldOrder
-	items        map[string]int64 // how many lines have it
-	settled      *tally           // of them, once enough lines were looked at: they are gone then
-	days, buyers examples         // orders with lines of several days, and of several customers
-	placeholders map[string]int64 // orders and items called so, by what they are
-	named        int64            // lines whose item has a letter
+	items        map[string]int64 // lines per item
+	settled      *tally           // summary of orders and items, which it replaces after mostDoubted lines
+	days, buyers examples         // orders whose lines have several days, or several customers
+	placeholders map[string]int64 // lines per placeholder, keyed like: item "n/a"
+	named        int64            // lines whose item contains a letter
 }
 
-// tally is what is said of all orders and items.
+// tally summarises all orders and items.
 type tally struct {
 	orders, items int64
-	commonest     string // item
+	commonest     string // the most frequent item
 	lines         int64  // that have it
 }
 
-// heldOrder is what the first line said that said anything.
+// heldOrder holds the first time and the first customer that the lines of an order give.
 type heldOrder struct {
 	at       time.Time
 	customer string
-	doubted  [2]bool // counted among those of several days, of several customers
+	doubted  [2]bool // already counted in days, in buyers
 }
 
 type examples struct {
@@ -44,10 +44,10 @@ func (e *examples) add(order string) {
 	}
 }
 
-// mostDoubted is how many lines are d.lines at.
+// mostDoubted is the number of lines to look at.
 const mostDoubted = 20_000
 
-// placeholders are what programs write where they have nothing to say, and what sums are called.
+// placeholders are what programs write for missing values, and the labels of total rows.
 var placeholders = []string{
 	"(not set)", "(other)", "(none)", "nan", "null", "none", "nil", "undefined", "unknown", "n/a", "na", "#n/a", "#ref!", "#value!", "#name?",
 	"-", "--", "?", "total", "grand total", "subtotal", "sum", "summe", "gesamt", "test",
@@ -72,7 +72,7 @@ func (d *doubts) take(l *Line) {
 		held = &heldOrder{}
 		d.orders[l.Order] = held
 	}
-	const apart = 12 * time.Hour // a night at the till is no doubt
+	const apart = 12 * time.Hour // one night at a till raises no doubt
 	switch {
 	case held.at.IsZero():
 		held.at = l.OrderedAt
@@ -92,7 +92,7 @@ func (d *doubts) take(l *Line) {
 	}
 }
 
-// settle forgets single orders and items: they are more than the rest of a long reading needs.
+// settle replaces orders and items by their summary, so that they take no memory during the rest of a long read.
 func (d *doubts) settle() {
 	t := d.tally()
 	d.settled, d.orders, d.items = &t, nil, nil
@@ -109,14 +109,14 @@ func (d *doubts) tally() tally {
 	return t
 }
 
-// hold counts a value that is a placeholder.
+// hold counts the value if it is a placeholder.
 func (d *doubts) hold(what, value string) {
 	if len(value) <= longestPlaceholder && slices.Contains(placeholders, strings.ToLower(value)) {
 		d.placeholders[fmt.Sprintf("%s %q", what, value)]++
 	}
 }
 
-// say returns what looks wrong, one line each. columns are those of the source, found those of its roles.
+// say returns what looks wrong, one line each. columns are the source's columns; found is the column of each role.
 func (d *doubts) say(found, columns []string) (notes []string) {
 	item := found[itemRole]
 	advice := "if numbers begin anew, make the order of several columns: --order-column date,number"
@@ -131,7 +131,7 @@ func (d *doubts) say(found, columns []string) (notes []string) {
 			plural(d.buyers.count, "order"), short(d.buyers.first), advice))
 	}
 	const few, many = 4, 50                                 // lines
-	numbers := d.named == 0 && d.lines >= few && item != "" // a basket has no column to name
+	numbers := d.named == 0 && d.lines >= few && item != "" // baskets have no column to name
 	t := d.tally()
 	if different := t.items == d.lines; different && item != "" && (numbers || d.lines >= many) {
 		notes = append(notes, fmt.Sprintf("every line has another item (%s): nothing is bought together twice; "+
@@ -143,7 +143,7 @@ func (d *doubts) say(found, columns []string) (notes []string) {
 	for _, what := range sorted(d.placeholders) {
 		notes = append(notes, fmt.Sprintf("%s in %s: a placeholder, or a sum", what, plural(d.placeholders[what], "line")))
 	}
-	const most = 20 // orders at least, of which it is in nine of ten
+	const most = 20 // the minimum number of orders; the item has to be in nine of ten
 	if t.orders >= most && 10*t.lines >= 9*t.orders && t.items > 1 {
 		notes = append(notes, fmt.Sprintf("item %q is in nearly every order (%d lines of %d orders)", short(t.commonest), t.lines, t.orders))
 	}
@@ -155,7 +155,7 @@ func isNameColumn(column string) bool {
 	return strings.Contains(c, "name") && !strings.Contains(c, "customer") || strings.Contains(c, "description") || strings.Contains(c, "title")
 }
 
-// sorted are the keys of counts, the greatest count first, at most ten.
+// sorted returns at most ten keys of counts, in descending order of count.
 func sorted(counts map[string]int64) []string {
 	keys := make([]string, 0, len(counts))
 	for key := range counts {
@@ -177,7 +177,7 @@ func plural(n int64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// short cuts what would make a note unreadable.
+// short truncates text that would make a note unreadable.
 func short(text string) string {
 	const most = 60
 	if len(text) <= most {

@@ -7,21 +7,22 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// The reasons for which a row does not count as bought.
+// Reasons why a row does not count as bought.
 const (
-	Cancelled datafile.Reason = "cancelled" // its order, or the line, was cancelled, voided or never paid
+	Cancelled datafile.Reason = "cancelled" // its order, or the line itself, was cancelled, voided or never paid
 	Refunded  datafile.Reason = "refunded"  // all of it was refunded or returned
-	Skipped   datafile.Reason = "skipped"   // it has a status of Options.SkipStatus
+	Skipped   datafile.Reason = "skipped"   // its status is listed in Options.SkipStatus
 	Negative  datafile.Reason = "negative"  // its quantity is below 0
-	NoSale    datafile.Reason = "no_sale"   // it is of another event than a sale: something was looked at, put into a cart ...
+	NoSale    datafile.Reason = "no_sale"   // it is an event other than a sale, such as a product view
 )
 
-// NotBought lists the reasons for which a row does not count as bought.
+// NotBought lists the reasons why a row does not count as bought.
 func NotBought() []datafile.Reason {
 	return []datafile.Reason{Cancelled, Refunded, Skipped, Negative, NoSale}
 }
 
-// statuses are the words that exports use, in small letters and without blanks, '_' and '-', and what they mean: "" is bought.
+// statuses maps the words that exports use, in lower case and without spaces, '_' and '-', to their meaning; "" is
+// bought.
 var statuses = readStatuses()
 
 func readStatuses() map[string]datafile.Reason {
@@ -48,20 +49,20 @@ func readStatuses() map[string]datafile.Reason {
 	return meanings
 }
 
-// plainStatus is what is left of a status when it is compared.
+// plainStatus normalises a status for comparison.
 func plainStatus(status string) string {
-	status = strings.TrimPrefix(strings.ToLower(status), "wc-") // as WooCommerce stores them
+	status = strings.TrimPrefix(strings.ToLower(status), "wc-") // WooCommerce stores statuses with this prefix
 	return strings.NewReplacer(" ", "", "_", "", "-", "").Replace(status)
 }
 
 // fates decides which rows count as bought.
 type fates struct {
-	count, skip []string // statuses that the options decide, plain
-	events      bool     // the statuses are types of events, not what has become of an order
-	noSale      []string // those that are no sale in the export that is read, plain
+	count, skip []string // normalised statuses from the options
+	events      bool     // statuses are types of events, not states of an order
+	noSale      []string // normalised statuses that are no sale in this export
 
-	known   map[string]datafile.Reason // what was decided of statuses, as written
-	unknown []string                   // as written, the first few
+	known   map[string]datafile.Reason // decisions so far, by status as written
+	unknown []string                   // the first few, as written
 }
 
 const mostUnknown = 10
@@ -77,7 +78,7 @@ func newFates(opts Options) *fates {
 	return f
 }
 
-// know takes in which column the statuses are in, and of which export.
+// know sets the column of the statuses and the export it belongs to.
 func (f *fates) know(column string, p *profile) {
 	column = strings.ToLower(column)
 	f.events = strings.Contains(column, "event") || strings.Contains(column, "type")
@@ -89,7 +90,7 @@ func (f *fates) know(column string, p *profile) {
 	}
 }
 
-// of returns why rows of a status are not bought, "" when they are.
+// of returns why rows with a status are not bought, or "" if they are.
 func (f *fates) of(status []byte) datafile.Reason {
 	if reason, decided := f.known[string(status)]; decided {
 		return reason
@@ -99,7 +100,7 @@ func (f *fates) of(status []byte) datafile.Reason {
 	if !known && len(f.unknown) < mostUnknown {
 		f.unknown = append(f.unknown, written[:min(len(written), maxInterned)])
 	}
-	if known || len(f.known) < 10*mostUnknown { // a column of something else has any number of values
+	if known || len(f.known) < 10*mostUnknown { // a column that holds something else has any number of values
 		f.known[written] = reason
 	}
 	return reason
@@ -118,7 +119,7 @@ func (f *fates) decide(plain string) (reason datafile.Reason, known bool) {
 	return reason, known
 }
 
-// judge returns why a row is not bought, "" when it is.
+// judge returns why a row is not bought, or "" if it is.
 func (f *fates) judge(v *values) (reason datafile.Reason, detail string) {
 	for _, role := range [...]role{statusRole, lineStatusRole} {
 		if len(v[role]) == 0 {
@@ -134,7 +135,7 @@ func (f *fates) judge(v *values) (reason datafile.Reason, detail string) {
 	return "", ""
 }
 
-// isNever knows what stands for "not cancelled" where a time, or a yes, would stand.
+// isNever reports whether the value of a cancellation time or flag means "not cancelled".
 func isNever(at []byte) bool {
 	switch strings.ToLower(string(at)) {
 	case "0", "false", "no", "n", "f", "-":
@@ -143,7 +144,7 @@ func isNever(at []byte) bool {
 	return isNull(at)
 }
 
-// isNull knows how databases and data frames write that a time or a number is not there.
+// isNull reports whether b is how databases and data frames write a missing time or number.
 func isNull(b []byte) bool {
 	const longest = len("0000-00-00 00:00:00")
 	if len(b) > longest {

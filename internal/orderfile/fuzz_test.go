@@ -20,7 +20,7 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// The fuzz targets, one per reader, hold every source to the same promises; see promises.
+// The fuzz targets, one per reader, check every source against the same guarantees; see promises.
 
 func FuzzContent(f *testing.F) {
 	fuzz(f, orderfile.Options{})
@@ -54,7 +54,7 @@ func FuzzWindows1252(f *testing.F) {
 	fuzz(f, orderfile.Options{Options: datafile.Options{Encoding: "windows-1252"}, TimeFormat: "%d.%m.%y %I:%M:%S %p %z"})
 }
 
-// fuzz starts from the inputs of the cases.
+// fuzz uses the inputs of the cases as its seed corpus.
 func fuzz(f *testing.F, opts orderfile.Options) {
 	paths, err := filepath.Glob("testdata/cases/*.txtar")
 	if err != nil {
@@ -69,8 +69,8 @@ func fuzz(f *testing.F, opts orderfile.Options) {
 	f.Fuzz(func(t *testing.T, source []byte) { promises(t, source, opts) })
 }
 
-// promises checks what holds for every source: it is read to its end or refused with a FileError; it says the same byte
-// by byte; lines are fit to be stored; and every line of the text with something on it is accounted for.
+// promises checks what must hold for every source: it is read to its end or refused with a FileError; reading it byte
+// by byte gives the same result; its lines can be stored; and every non-blank line of the text is accounted for.
 func promises(t *testing.T, source []byte, opts orderfile.Options) {
 	t.Helper()
 	whole := account(bytes.NewReader(source), opts)
@@ -114,7 +114,7 @@ func promises(t *testing.T, source []byte, opts orderfile.Options) {
 		t.Fatal(err)
 	}
 	if m.Compression != "" || m.Document || m.Encoding != "utf-8" || bytes.IndexByte(source, '"') >= 0 && m.Format != datafile.JSONLines {
-		return // the lines of the text cannot be told without reading it as the package does
+		return // finding the lines of such a text would need the package's own reader
 	}
 	header := m.Header
 	for number, text := range written(source) {
@@ -128,7 +128,7 @@ func promises(t *testing.T, source []byte, opts orderfile.Options) {
 	}
 }
 
-// written yields the lines of a text by number, without outer white space.
+// written yields the lines of a text with their numbers, without surrounding white space.
 func written(source []byte) func(yield func(int64, string) bool) {
 	text := strings.TrimSuffix(strings.ReplaceAll(string(source), "\ufeff", ""), "\x1a")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")

@@ -21,7 +21,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// endless is a start, then the same bytes for ever. It counts what was taken of it.
+// endless yields start and then repeats the same bytes for ever. It counts the bytes read.
 type endless struct {
 	start, more string
 	taken       int
@@ -37,7 +37,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestEndless reads sources that never end. Each has to be given up after a few MiB, with one line that says where.
+// TestEndless reads sources that never end. The reader must give up on each after a few MiB, with a one-line error that
+// names the place.
 func TestEndless(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -117,7 +118,7 @@ func TestEndless(t *testing.T) {
 	}
 }
 
-// TestLongest reads a row of exactly MaxRow bytes, and one byte more.
+// TestLongest reads a row of exactly MaxRow bytes, and one that is a byte longer.
 func TestLongest(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"", "\n", "\r\n", "\r"} {
@@ -161,8 +162,8 @@ func TestTextLimits(t *testing.T) {
 	}
 }
 
-// TestManyRows reads three million rows of ever new names in little memory. It is not parallel: it looks at the heap,
-// which all tests share.
+// TestManyRows reads three million rows of distinct names in little memory. It is not parallel because it measures the
+// heap, which all tests share.
 func TestManyRows(t *testing.T) { //nolint:paralleltest // as said
 	const rows = 3_000_000
 	pr, pw := io.Pipe()
@@ -232,7 +233,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestFailingSource wants the error of the source, wherever it strikes and however it is compressed.
+// TestFailingSource expects the error of the source, wherever it occurs and however the source is compressed.
 func TestFailingSource(t *testing.T) {
 	t.Parallel()
 	text := []byte("order,item\n" + strings.Repeat("1,milk\n", 50_000))
@@ -319,7 +320,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestAliases wants every name to mean one thing. A code is the item where nothing else is.
+// TestAliases checks that no name stands for two roles. A code column is the item only if there is no better one.
 func TestAliases(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
@@ -344,7 +345,8 @@ func readAll(source io.Reader, opts orderfile.Options) error {
 	return err
 }
 
-// TestManyRejects reads one order of a hundred thousand bad items: each is a reject, and together they keep little of the row.
+// TestManyRejects reads one order of a hundred thousand bad items: each is a reject, and together they keep little of
+// the row in memory.
 func TestManyRejects(t *testing.T) {
 	t.Parallel()
 	const items = 100_000

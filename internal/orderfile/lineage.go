@@ -10,19 +10,20 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// Lineage is what the order ids that are made for the lines of a basket list begin with, and how the list is known again
-// once it has grown: by its beginning. A list that begins otherwise is another one, whatever it is called.
+// Lineage identifies a basket list without order ids. Its prefix starts the ids made for the list's lines; the hash of
+// its beginning recognises the list after it has grown. A list with a different beginning is a different list, whatever
+// its name.
 type Lineage struct {
-	Prefix string `json:"prefix"` // the number of the line follows
-	Bytes  int64  `json:"bytes"`  // of the beginning, at most 64 KiB
-	SHA256 string `json:"sha256"` // of the beginning, in hexadecimal
+	Prefix string `json:"prefix"` // followed by the line number
+	Bytes  int64  `json:"bytes"`  // length of the beginning, at most 64 KiB
+	SHA256 string `json:"sha256"` // of the beginning, hexadecimal
 
-	// Stored says that Bytes and SHA256 are of the file as a whole and as it was stored: no more is known of files that were
-	// loaded before there were lineages.
+	// Stored means that Bytes and SHA256 describe the whole file as it was stored, possibly compressed. Nothing else is
+	// known of files loaded before lineages were introduced.
 	Stored bool `json:"-"`
 }
 
-// lineageOf is that of a list: the one that it continues, or its own.
+// lineageOf returns the lineage that the list continues, or a new one.
 func lineageOf(list *datafile.Reader, opts Options) (Lineage, error) {
 	base := filepath.Base(cmp.Or(opts.Name, "input"))
 	start := list.Beginning()
@@ -35,7 +36,7 @@ func lineageOf(list *datafile.Reader, opts Options) (Lineage, error) {
 	if err != nil {
 		return l, err
 	}
-	// Of each lineage the longest beginning that the list can have decides: it began with the shorter ones, too.
+	// Try only the longest beginning of each lineage that fits: the shorter ones are prefixes of it.
 	slices.SortStableFunc(earlier, func(a, b Lineage) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	tried := map[string]bool{}
 	var stored []Lineage
@@ -54,9 +55,9 @@ func lineageOf(list *datafile.Reader, opts Options) (Lineage, error) {
 	return l, continued(list, stored, &l)
 }
 
-// continued gives l the prefix of a file that the list continues and of which only the stored bytes are known.
+// continued gives l the prefix of an earlier file, known only by its stored bytes, that the list continues.
 func continued(list *datafile.Reader, stored []Lineage, l *Lineage) error {
-	slices.Reverse(stored) // the shortest first
+	slices.Reverse(stored) // shortest first
 	sizes := make([]int64, len(stored))
 	for i, e := range stored {
 		sizes[i] = e.Bytes

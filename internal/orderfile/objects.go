@@ -9,19 +9,19 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// objectLines reads the orders of JSON lines. null is the same as no key; unknown keys are passed over; a list of items
-// comes before an item.
+// objectLines reads the orders of JSON lines. A null counts as a missing key, unknown keys are ignored, and a list of
+// items takes precedence over an item.
 type objectLines struct {
 	rows   *datafile.Reader
 	checks *checks
 	kind   datafile.Kind
-	ofItem datafile.Glossary // of the keys within a list of items, where "name" is enough
+	ofItem datafile.Glossary // keys within a list of items, where "name" is enough
 
 	row    *datafile.Row
-	head   values // what the order says for all its items
-	items  []any  // those still to come
-	list   any    // of items, of the object that was read last
-	undone bool   // the order as a whole is not bought
+	head   values // values that the order gives for all its items
+	items  []any  // items still to read
+	list   any    // list of items of the object read last
+	undone bool   // the order as a whole does not count as bought
 }
 
 func newObjectLines(rows *datafile.Reader, opts Options, c *checks) *objectLines {
@@ -54,12 +54,12 @@ func (o *objectLines) next() (Line, *Reject, error) {
 	}
 	line, reject := o.checks.line(o.row, &v)
 	if o.undone {
-		line.Item = "" // whatever else is known of the order, too
+		line.Item = "" // even if other values of the order are known
 	}
 	return line, reject, nil
 }
 
-// open takes apart the object on a line. The reject, if any, is of the line as a whole.
+// open reads the object on a line. A reject, if any, applies to the line as a whole.
 func (o *objectLines) open() *Reject {
 	object, reject := o.row.Object()
 	if reject != nil {
@@ -71,7 +71,7 @@ func (o *objectLines) open() *Reject {
 	}
 	list := o.list
 	reason, _ := o.checks.fates.judge(&o.head)
-	o.undone = reason != "" && list != nil && !o.checks.fates.events // an event names what it is about
+	o.undone = reason != "" && list != nil && !o.checks.fates.events // an event names the items it concerns
 	if list == nil {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (o *objectLines) open() *Reject {
 	return nil
 }
 
-// read puts what an object says of its order into v, and its list of items, if it has one, into list.
+// read puts the order's values from an object into v, and its list of items, if any, into list.
 func (o *objectLines) read(object map[string]any, v *values) error {
 	object = datafile.Flatten(object)
 	o.list = nil
@@ -121,10 +121,10 @@ func (o *objectLines) read(object map[string]any, v *values) error {
 	return nil
 }
 
-// lineRoles are those that keys within a list of items may play.
+// lineRoles are the roles that keys within a list of items may play.
 var lineRoles = []role{itemRole, quantityRole, lineStatusRole, returnedRole, keptRole}
 
-// item reads one entry of a list of items: a name or an object.
+// item reads one entry, a name or an object, of a list of items.
 func (o *objectLines) item(entry any, v *values) (err error) {
 	object, isObject := entry.(map[string]any)
 	if !isObject {
@@ -150,7 +150,7 @@ func (o *objectLines) item(entry any, v *values) (err error) {
 	return nil
 }
 
-// wraps reports whether the value at a path is of an object in which an entry of a list keeps what it says of the item.
+// wraps reports whether the path leads to an object that an entry of a list nests its item's values in.
 func wraps(path string) bool {
 	outer, _, _ := strings.Cut(path, ".")
 	return slices.Contains([]string{"node", "item", "product"}, outer)
@@ -160,7 +160,7 @@ func (o *objectLines) reject(detail string, args ...any) *Reject {
 	return whole(o.row.Reject(datafile.BadJSON, detail, args...))
 }
 
-// entryKind says which keys play a role within a list of items.
+// entryKind returns the kind whose keys play a role within a list of items.
 func entryKind(opts Options, p *profile) datafile.Kind {
 	kind := opts.kind()
 	kind.Recognise = nil
@@ -168,7 +168,7 @@ func entryKind(opts Options, p *profile) datafile.Kind {
 	for i := range kind.Roles {
 		r := &kind.Roles[i]
 		if !slices.Contains(lineRoles, role(i)) {
-			r.Column = datafile.NoColumn // its key may have another meaning here
+			r.Column = datafile.NoColumn // its key may mean something else here
 		}
 		if p != nil && role(i) == itemRole && strings.EqualFold(r.Column, "sku") {
 			_, r.Column, _ = strings.Cut(p.sku, "[].")

@@ -1,19 +1,20 @@
 // Package orderfile turns the rows of an order file into validated order lines.
 //
-// Package datafile takes the bytes apart, this package knows what they say: every row comes out exactly once, as a line or as
-// a reject with its line number, reason and raw bytes. What a row says arrives exactly as written, except that outer white
-// space is trimmed: NA, null, 007 and backslashes mean themselves.
+// Package datafile splits the bytes into rows; this package interprets them. It returns every row exactly once, as a
+// line or as a reject with its line number, reason and raw bytes. Values are returned exactly as written, except that
+// surrounding white space is trimmed: NA, null, 007 and backslashes are taken literally.
 //
-// The package never repairs a value, never drops a row, and knows no database and no load.
+// The package never repairs a value and never drops a row. It does not use a database.
 //
-// A row is what one call of [Reader.Read] returns. In a table it is one record. In a basket list and in JSON orders with
-// a list of items it is one item: a basket of three items is three rows, and a basket that is bad as a whole is one.
+// A row is what one call of [Reader.Read] returns. In a table it is one record. In a basket list and in JSON orders
+// with a list of items it is one item: a basket of three items is three rows, but a basket that is bad as a whole is
+// one.
 //
-// A row that can be taken apart is refused for the first of these that applies: missing_order, damaged_order, missing_item,
-// too_long, bad_quantity, bad_time.
+// A row that can be split into values is rejected for the first of these reasons that applies: missing_order,
+// damaged_order, missing_item, too_long, bad_quantity, bad_time.
 //
-// A row that can be read but does not count as bought (see [NotBought]) is both: a line that takes something back, and a
-// reject that says why.
+// For a row that is valid but does not count as bought (see [NotBought]), Read returns both a line that takes something
+// back and a reject that says why.
 package orderfile
 
 import (
@@ -24,73 +25,73 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// MaxText is how many bytes an order id, an item name and a customer id may have.
+// MaxText is the maximum length, in bytes, of an order id, an item name and a customer id.
 const MaxText = 2000
 
-// Options say what is known of a source beforehand. The zero value means: tell everything by content.
+// Options describe a source. The zero value detects everything from the content.
 type Options struct {
 	datafile.Options
 
-	// The names of columns as the header gives them, matched without regard to case, blanks, '_', '-', '.' and '#'.
-	// "" finds the column by alias (see Aliases), datafile.NoColumn says that there is none.
+	// Names of columns as in the header; case, spaces, '_', '-', '.' and '#' are ignored. "" finds the column by alias
+	// (see Aliases); datafile.NoColumn means that there is none.
 	OrderColumn, ItemColumn, QuantityColumn, TimeColumn, CustomerColumn, StatusColumn string
 
-	// TimeZone is that of times that name none: a name of the IANA or another usual one, or an offset. "" is UTC.
+	// TimeZone applies to times without a zone: an IANA or other common zone name, or an offset. "" is UTC.
 	TimeZone string
 
-	// Decimal is "," or "." before the fraction of quantities; "" is told by the quantities, and is a point otherwise.
+	// Decimal is the decimal separator of quantities, "," or "."; "" detects it, and defaults to ".".
 	Decimal string
 
-	// Statuses that count as bought, or not, whatever is usual.
+	// Statuses that count as bought, or do not, overriding the defaults.
 	CountStatus, SkipStatus []string
 
-	// TimeFormat is how times are written, as in strftime: %Y-%m-%d %H:%M:%S. The directives are %Y %y %m %d %e %b %B
-	// %H %I %p %M %S %f (1 to 9 digits of a second) %z (Z, +hh, +hhmm or +hh:mm) %F %T %%. A blank stands for any white
-	// space, numbers may have fewer digits. "" accepts ISO 8601 as written by people and databases: 2006-01-02, then
-	// optionally T or a blank and 15:04, then optionally :05, then optionally a fraction, then optionally a zone: Z,
-	// +hh, +hhmm or +hh:mm. Without zone a time is UTC. Years run from 1 to 9999;
-	// the first instant of year 1, which programs write for "no time", is refused.
+	// TimeFormat is the strftime format of times, such as %Y-%m-%d %H:%M:%S. The directives are %Y %y %m %d %e %b %B %H %I
+	// %p %M %S %f (1 to 9 digits of a second) %z (Z, +hh, +hhmm or +hh:mm) %F %T %%. A space matches any white space, and
+	// numbers may have fewer digits. "" accepts ISO 8601 as people and databases write it: 2006-01-02, then optionally T
+	// or a space and 15:04, then optionally :05, then optionally a fraction, then optionally a zone: Z, +hh, +hhmm or
+	// +hh:mm. Years run from 1 to 9999; the first instant of year 1, which programs write for "no time", is rejected.
 	TimeFormat string
 
-	// BasketIDs says where a basket list has its order ids: "line" (or "") makes them of the file's name, without its
-	// directory, a fingerprint of its beginning, and the line number, as in orders.txt~5f2c0b1e:17 (see Lineage); "first" takes
-	// the first field. Either says that it is one.
+	// BasketIDs is where a basket list gets its order ids from. "line" (or "") makes them from the file's base name, a
+	// fingerprint of its beginning and the line number, as in orders.txt~5f2c0b1e:17 (see Lineage); "first" takes the
+	// first field. Any value but "" declares the source to be a basket list.
 	BasketIDs string
 
-	// Earlier returns the lineages of basket lists of a name that were loaded before, in any order. nil: there were none.
+	// Earlier returns the lineages of previously loaded basket lists with a name, in any order. nil means that there are
+	// none.
 	Earlier func(name string) ([]Lineage, error) `json:"-"`
 }
 
-// Return is what a row takes back of its order and item. The zero Return takes back nothing.
+// Return is how much of its order and item a row takes back. The zero Return takes back nothing.
 type Return struct {
 	Quantity Quantity
-	All      bool // whatever the quantity
+	All      bool // all of it, whatever the quantity
 }
 
-// Any reports whether anything is taken back.
+// Any reports whether r takes anything back.
 func (r Return) Any() bool { return r != Return{} }
 
-// Line is one order line as understood. A line with a reject beside it is not bought: it takes back what Returned says, of
-// an order as a whole when it names no item, and of nothing when it names no order.
+// Line is one order line. A line returned with a reject is not bought: it takes back what Returned says, of the whole
+// order if Item is empty, and nothing if Order is empty.
 type Line struct {
-	Number    int64     // line of the text on which its row begins, from 1
-	Order     string    // never empty, at most MaxText bytes, as are Item and Customer
-	Item      string    // never empty
-	Customer  string    // "" when not given
-	Quantity  Quantity  // zero when not given
-	OrderedAt time.Time // UTC; zero when not given
-	Returned  Return    // of this item of the order, by this row
+	Number    int64     // line of the text on which the row begins, from 1
+	Order     string    // never empty in a line without a reject; at most MaxText bytes, like Item and Customer
+	Item      string    // never empty in a line without a reject
+	Customer  string    // "" if not given
+	Quantity  Quantity  // zero if not given
+	OrderedAt time.Time // UTC; zero if not given
+	Returned  Return    // how much of this item of the order the row takes back
 }
 
-// Reject is one row that was refused.
+// Reject is one rejected row.
 type Reject struct {
 	datafile.Reject
 
-	Said *Said // what the row says, as far as it could be told apart; nil when it could not
+	Said *Said // the values of the row; nil if it could not be split into values
 }
 
-// Said is what a refused row says, each value as written, trimmed, and cut when it is longer than MaxText (a little above it, so that it
-// stays too long). nil is a value that the source does not give.
+// Said holds the values of a rejected row as written, but trimmed and cut to little more than MaxText, so that a value
+// that is too long stays too long. nil means that the source does not give the value.
 type Said struct {
 	Order     *string `json:"order_id,omitempty"`
 	Item      *string `json:"item_name,omitempty"`
@@ -99,22 +100,22 @@ type Said struct {
 	Customer  *string `json:"customer_id,omitempty"`
 }
 
-// The reasons for which an order line is refused, beside those of a row of any kind.
+// Reasons for rejecting an order line, in addition to those for rows of any kind.
 const (
 	MissingOrder datafile.Reason = "missing_order" // empty order id
-	DamagedOrder datafile.Reason = "damaged_order" // an order id that a spreadsheet made a number of: 1.23E+12
+	DamagedOrder datafile.Reason = "damaged_order" // a spreadsheet turned the order id into a number, such as 1.23E+12
 	MissingItem  datafile.Reason = "missing_item"  // empty item name
-	TooLong      datafile.Reason = "too_long"      // order id, item name or customer id above MaxText bytes
-	BadQuantity  datafile.Reason = "bad_quantity"  // not a decimal number above 0 with at most 15 digits before and 6 after the point
-	BadTime      datafile.Reason = "bad_time"      // not a time in the known forms, or in the given one
+	TooLong      datafile.Reason = "too_long"      // an order id, item name or customer id is longer than MaxText bytes
+	BadQuantity  datafile.Reason = "bad_quantity"  // not a positive decimal with at most 15 and 6 digits
+	BadTime      datafile.Reason = "bad_time"      // not in a known time format, or not in the given one
 )
 
-// Reasons lists every reason in the order of the checks.
+// Reasons lists all reasons in the order of the checks.
 func Reasons() []datafile.Reason {
 	return append(datafile.Reasons(), MissingOrder, DamagedOrder, MissingItem, TooLong, BadQuantity, BadTime)
 }
 
-// Validate returns all that is wrong with the options at once.
+// Validate returns everything that is wrong with the options.
 func (o Options) Validate() error {
 	errs := []error{o.Options.Validate(o.kind())}
 	if o.BasketIDs != "" && o.BasketIDs != "line" && o.BasketIDs != "first" {

@@ -1,27 +1,27 @@
 package orderfile
 
-// profile is what is known of an export before it is read. Columns are named as the export writes them; case, blanks and
-// '_', '-', '.', '#' make no difference, several joined by " + " make one value, and of several between " | " the first that
-// is there counts. In JSON a name is a path, and "list[].name" is one within a list.
+// profile describes a known export. Columns are named as the export writes them; case, spaces, '_', '-', '.' and '#'
+// are ignored. " + " joins several columns into one value; of several separated by " | ", the first that exists counts.
+// In JSON a name is a path, and "list[].name" is a path within a list.
 type profile struct {
 	name  string
-	known string // the columns that tell it from all others, separated by ", "
+	known string // the columns that tell it from all other exports, separated by ", "
 
-	order, item, sku     string // sku is what --item-column sku takes
+	order, item, sku     string // sku is the column that --item-column sku selects
 	quantity             string
 	time, zone           string
 	customer             string
 	status, lineStatus   string
 	cancelled            string
 	returned, kept       string
-	down                 bool   // order, customer, time and status stand on the first line of an order only
-	prefix               bool   // items begin with their number, as in [SKU] name
-	noSale               string // words of its status columns, separated by ", ", that are no sale in this export
-	monthFirst, dayFirst bool   // how dates with slashes are meant when nothing else tells
+	down                 bool   // only the first line of an order has its order, customer, time and status
+	prefix               bool   // items start with a code in brackets, as in [SKU] name
+	noSale               string // statuses that are no sale in this export, separated by ", "
+	monthFirst, dayFirst bool   // how to read dates with slashes if nothing else settles it
 }
 
-// profiles are the exports that are known. To add one, say what tells it and what its columns are called, and put a few
-// lines as it writes them into testdata/cases.
+// profiles are the known exports. To add one, give the columns that identify it and those it uses, and put a few lines
+// in its format into testdata/cases.
 var profiles = []profile{
 	{
 		name:  "Shopify orders",

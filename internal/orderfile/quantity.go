@@ -9,17 +9,16 @@ import (
 
 const maxWhole = 999_999_999_999_999 // 15 digits
 
-// Quantity is an exact decimal number of up to 15 digits before the point and 6 after it. As a numeric(21,6) its
-// unscaled value is Whole*1e6 + Micros; most quantities have no fraction and travel as an int64.
+// Quantity is an exact, non-negative decimal with up to 15 digits before the point and 6 after it: Whole + Micros/1e6.
 type Quantity struct {
 	Whole  int64
 	Micros int32 // millionths, 0 to 999,999
 }
 
-// IsZero reports whether no quantity was given: one that was given is above 0.
+// IsZero reports whether no quantity was given: a given one is always positive.
 func (q Quantity) IsZero() bool { return q == Quantity{} }
 
-// String writes q as a decimal number without superfluous zeros.
+// String formats q as a decimal without trailing zeros.
 func (q Quantity) String() string {
 	s := strconv.FormatInt(q.Whole, 10)
 	if q.Micros == 0 {
@@ -29,7 +28,7 @@ func (q Quantity) String() string {
 	return s + "." + strings.TrimRight(fraction, "0")
 }
 
-// minus is what is left of q, zero when it is less than nothing.
+// minus returns q - less, or zero if that is negative.
 func (q Quantity) minus(less Quantity) Quantity {
 	left := Quantity{q.Whole - less.Whole, q.Micros - less.Micros}
 	if left.Micros < 0 {
@@ -41,13 +40,13 @@ func (q Quantity) minus(less Quantity) Quantity {
 	return left
 }
 
-// parseNumber reads a number as people write it: with signs of currencies, brackets or a sign behind it for less than nothing,
-// separators of thousands, and whichever sign is decimal.
+// parseNumber parses a number as people write it: with currency signs, with brackets or a trailing sign for negative
+// numbers, with thousands separators, and with either decimal separator.
 func parseNumber(b []byte, d decimal) (q Quantity, negative bool, problem string) {
 	if q, negative, problem = parseQuantity(b); problem == "" && (d != decimalComma || !hasGroups(b)) || len(b) > 40 {
 		return q, negative, problem
 	}
-	text := strings.Replace(string(b), "\u2212", "-", 1) // the sign for minus that is no hyphen
+	text := strings.Replace(string(b), "\u2212", "-", 1) // U+2212 is the minus sign that is not a hyphen
 	if inner, found := strings.CutPrefix(text, "("); found {
 		if text, found = strings.CutSuffix(inner, ")"); found {
 			text = "-" + text
@@ -97,12 +96,12 @@ func parseNumber(b []byte, d decimal) (q Quantity, negative bool, problem string
 	return q, negative, problem
 }
 
-// hasGroups reports whether points stand in a number as they do between thousands: 1.000.
+// hasGroups reports whether the points of a number may be thousands separators, as in 1.000.
 func hasGroups(b []byte) bool {
 	return bytes.IndexByte(b, '.') >= 0 && grouped(strings.Split(strings.TrimLeft(string(b), "+-"), "."))
 }
 
-// grouped reports whether digits stand in groups of thousands.
+// grouped reports whether the digits are grouped in thousands.
 func grouped(groups []string) bool {
 	for i, g := range groups {
 		if i == 0 && (g == "" || g == "0" || len(g) > 3) || i > 0 && len(g) != 3 {
@@ -112,8 +111,8 @@ func grouped(groups []string) bool {
 	return true
 }
 
-// parseQuantity reads digits with an optional sign and an optional point. It says what is wrong in words, "" when nothing
-// is. There are no exponents and no separators of thousands: 1,000 is 1 in half of the world.
+// parseQuantity parses digits with an optional sign and an optional decimal point. problem says what is wrong, "" if
+// nothing is. Exponents and thousands separators are not allowed: 1,000 is 1 in half of the world.
 func parseQuantity(b []byte) (q Quantity, negative bool, problem string) {
 	if len(b) == 0 {
 		return q, false, "empty"

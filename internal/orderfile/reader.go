@@ -9,7 +9,7 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// Reader reads the rows of a source of orders. It is not safe for use by several goroutines at once.
+// Reader reads the rows of a source of orders. It is not safe for concurrent use.
 type Reader struct {
 	in   *datafile.Reader
 	opts Options
@@ -19,20 +19,20 @@ type Reader struct {
 	notes  []string
 	doubts *doubts
 
-	lineage *Lineage // of a basket list without ids
+	lineage *Lineage // of a basket list without order ids
 }
 
-// rows is what there is one of for each kind of format. next returns a line, a reject or an error.
+// rows is implemented once per kind of format. next returns a line, a reject or an error.
 type rows interface {
 	next() (Line, *Reject, error)
 }
 
-// Mapping is what was understood of a source.
+// Mapping describes how a source was understood.
 type Mapping struct {
 	datafile.Shape
 
-	// The columns or keys that play a role, as written; "" for none. In JSON lines a role may still find its key while
-	// the file is read.
+	// The columns or keys of each role, as written; "" if there is none. In JSON lines, the key of a role may turn up only
+	// later in the file.
 	Order    string `json:"order"`
 	Item     string `json:"item"`
 	Quantity string `json:"quantity,omitempty"`
@@ -43,18 +43,18 @@ type Mapping struct {
 
 	Profile string `json:"profile,omitempty"` // the export that was recognised
 	Zone    string `json:"zone,omitempty"`
-	Code    string `json:"code,omitempty"` // a column of codes of the items, which are told by name
+	Code    string `json:"code,omitempty"` // a column of item codes in a source that identifies items by name
 
-	Notes           []string `json:"notes,omitempty"`            // what to know of it, one line each
-	UnknownStatuses []string `json:"unknown_statuses,omitempty"` // the first 10: they count as bought
+	Notes           []string `json:"notes,omitempty"`            // remarks, one line each
+	UnknownStatuses []string `json:"unknown_statuses,omitempty"` // at most 10; they count as bought
 
 	TimeFormat string `json:"time_format,omitempty"`
 
-	Lineage *Lineage `json:"lineage,omitempty"` // of a basket list without ids
+	Lineage *Lineage `json:"lineage,omitempty"` // of a basket list without order ids
 }
 
-// Open looks at the beginning of src and returns a Reader of its rows. Its errors are those of datafile.Open, and that of
-// Options.Validate. A file with a header and nothing else is no error: its first Read returns io.EOF.
+// Open inspects the beginning of src and returns a Reader of its rows. It returns the errors of datafile.Open and
+// Options.Validate. A file with only a header is not an error: its first Read returns io.EOF.
 func Open(src io.Reader, opts Options) (*Reader, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -121,9 +121,9 @@ func open(src io.Reader, opts Options) (*Reader, error) {
 	return r, nil
 }
 
-// Read returns the next row: a line; a reject and a zero line; or, for a row that does not count as bought, both: the line that
-// it takes back, and why. Its error is io.EOF at the end of the source, a
-// FileError when the rest of it cannot be read, or what the source failed with; all later calls return it too.
+// Read returns the next row: a line; or a zero line and a reject; or, for a row that does not count as bought, a line
+// that takes something back and a reject that says why. The error is io.EOF at the end of the source, a FileError if
+// the rest of the source cannot be read, or the source's own error; all later calls return the same error.
 func (r *Reader) Read() (Line, *Reject, error) {
 	line, reject, err := r.rows.next()
 	if reject == nil && err == nil && r.doubts.lines < mostDoubted {
@@ -132,7 +132,7 @@ func (r *Reader) Read() (Line, *Reject, error) {
 	return line, reject, err
 }
 
-// Mapping returns what was understood of the source.
+// Mapping returns how the source was understood.
 func (r *Reader) Mapping() Mapping {
 	found := r.in.Found()
 	m := Mapping{
@@ -158,21 +158,21 @@ func (r *Reader) Mapping() Mapping {
 	return m
 }
 
-// Close ends the reading before its end. Whoever reads to the end need not close.
+// Close stops reading before the end of the source. It is not needed after Read has returned io.EOF.
 func (r *Reader) Close() error { return r.in.Close() }
 
-// Bytes returns how many bytes of the source were read so far, before decompression.
+// Bytes returns the number of bytes of the source read so far, before decompression.
 func (r *Reader) Bytes() int64 { return r.in.Bytes() }
 
-// SHA256 returns the sum of the source as it was given, before decompression. It is that of the whole source once Read
-// has returned io.EOF.
+// SHA256 returns the hash of the source as stored, before decompression. It covers the whole source once Read has
+// returned io.EOF.
 func (r *Reader) SHA256() []byte { return r.in.SHA256() }
 
-// tableLines makes order lines of a table.
+// tableLines turns the rows of a table into order lines.
 type tableLines struct {
 	rows   *datafile.Reader
 	checks *checks
-	inert  bool // texts are as Inert left them
+	inert  bool // texts were written by Inert
 }
 
 func (t *tableLines) next() (Line, *Reject, error) {
@@ -191,7 +191,7 @@ func (t *tableLines) next() (Line, *Reject, error) {
 	return line, refused, nil
 }
 
-// joined lists the columns that are there.
+// joined joins the columns that exist.
 func joined(columns ...string) string {
 	return strings.Join(slices.DeleteFunc(columns, func(c string) bool { return c == "" }), ", ")
 }

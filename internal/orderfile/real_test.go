@@ -16,7 +16,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// realFile opens a file of the public order data that make test-real is told the directory of.
+// realFile opens a file in the directory of public order data that make test-real is given.
 func realFile(t testing.TB, name string) *os.File {
 	t.Helper()
 	f, err := os.Open(filepath.Join(os.Getenv("ALSOBOUGHT_TEST_DATA"), name))
@@ -27,15 +27,15 @@ func realFile(t testing.TB, name string) *os.File {
 	return f
 }
 
-// figures are what the README of the data says, counted with plain maps.
+// figures are the counts in the README of the data, taken with plain maps.
 type figures struct {
 	Format  datafile.Format
 	Rows    int
 	Rejects map[datafile.Reason]int
 	Orders  int            // with at least one line
 	Items   int            // with at least one line
-	Pairs   int            // distinct pairs of items that share an order, where the README gives them
-	Popular map[string]int // items by orders, those asked for
+	Pairs   int            // distinct pairs of items that share an order, if the README gives them
+	Popular map[string]int // number of orders per item, for selected items
 }
 
 func TestRealFiles(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// column is what the profile says of a role.
+// column returns the profile's columns for a role.
 func (p *profile) column(r role) string {
 	return [roles]string{
 		orderRole: p.order, itemRole: p.item, quantityRole: p.quantity, timeRole: p.time, zoneRole: p.zone,
@@ -15,7 +15,7 @@ func (p *profile) column(r role) string {
 	}[r]
 }
 
-// profileOf returns the profile of a source with such columns, nil if none is known.
+// profileOf returns the profile of a source with the given columns, or nil if none matches.
 func profileOf(has func(string) bool) *profile {
 	for i := range profiles {
 		all := true
@@ -29,8 +29,8 @@ func profileOf(has func(string) bool) *profile {
 	return nil
 }
 
-// recognise returns the roles as a source with such columns names them: what the options ask for; else what its profile
-// says; else what names are usual.
+// recognise assigns the columns of a source to roles: by the options first, then by the profile, then by the usual
+// names.
 func (o Options) recognise(kind datafile.Kind, p *profile, has func(string) bool) []datafile.Role {
 	played := make([]datafile.Role, len(kind.Roles))
 	for i, r := range kind.Roles {
@@ -48,8 +48,8 @@ func (o Options) recognise(kind datafile.Kind, p *profile, has func(string) bool
 	return played
 }
 
-// play returns the role with the column that the profile names for it, the first that is there. Where none is, as in another version
-// of the export, the usual names count; a role for which it names none is not played.
+// play assigns to the role the first of the profile's columns that exists. If none exists, as in another version of the
+// export, the usual names apply; if the profile names no column for the role, nothing plays it.
 func (p *profile) play(r datafile.Role, columns string, has func(string) bool) datafile.Role {
 	if columns == "" {
 		r.Aliases = nil

@@ -6,7 +6,7 @@ import (
 	"github.com/alsobought/alsobought/internal/datafile"
 )
 
-// role is what a column is for: a place in the Roles of a Kind. These are those of orders.
+// role is what a column is for: an index into the Roles of a datafile.Kind.
 type role int
 
 const (
@@ -15,13 +15,13 @@ const (
 	quantityRole
 	timeRole
 	customerRole
-	statusRole     // of the order or of the line, a word
-	lineStatusRole // beside one of the order, of the line
+	statusRole     // a word that describes the order or the line
+	lineStatusRole // of the line, if the order has a status too
 	cancelledRole  // when the order was cancelled, if it was
-	returnedRole   // how much of the quantity was given back
-	keptRole       // how much was not
-	zoneRole       // of the time
-	codeRole       // of the item, where that is told by name
+	returnedRole   // the quantity given back
+	keptRole       // the quantity kept
+	zoneRole       // time zone of the time
+	codeRole       // of the item, if items are identified by name
 	roles
 )
 
@@ -32,8 +32,8 @@ func (r role) String() string {
 	}[r]
 }
 
-// aliases are the names a column of each role goes by, the best first. When two columns would do, the better name wins,
-// wherever the column stands: item_name beats stock_code.
+// aliases lists the names of a column for each role, best first. If two columns match, the better name wins regardless
+// of position: item_name beats stock_code.
 var aliases = [roles][]string{
 	orderRole: {
 		"order_id", "order", "order_no", "order_number", "order_ref", "invoice_no", "invoice", "invoice_id", "invoice_number",
@@ -80,8 +80,8 @@ var aliases = [roles][]string{
 	},
 }
 
-// Aliases returns the names by which columns are found, per role ("order", "item", "quantity", "time", "customer",
-// "status" ...), the best first. Case, blanks, '_', '-', '.' and '#' make no difference.
+// Aliases returns the names by which columns are found, best first, per role ("order", "item", "quantity", "time",
+// "customer", "status" ...). Case, spaces, '_', '-', '.' and '#' are ignored.
 func Aliases() map[string][]string {
 	all := map[string][]string{}
 	for r, names := range aliases {
@@ -90,14 +90,14 @@ func Aliases() map[string][]string {
 	return all
 }
 
-// kind says which columns the options look for.
+// kind returns the columns that the options ask for.
 func (o Options) kind() datafile.Kind {
 	wanted := [roles]string{
 		o.OrderColumn, o.ItemColumn, o.QuantityColumn, o.TimeColumn, o.CustomerColumn, o.StatusColumn,
 	}
 	others := ""
 	if o.StatusColumn != "" {
-		others = datafile.NoColumn // what is named, or nothing
+		others = datafile.NoColumn // only the named columns, or none
 	}
 	wanted[lineStatusRole], wanted[cancelledRole] = others, others
 	k := datafile.Kind{

@@ -8,7 +8,7 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// The same aliases and the same header find the same item, for orders and for records of any kind whose first role has them.
+// Orders, and records of any kind whose first role has the same aliases, find the same item column in the same header.
 func TestRecordsFindTheItemOfOrders(t *testing.T) {
 	t.Parallel()
 	kind := datafile.Kind{Thing: "item", Roles: []datafile.Role{

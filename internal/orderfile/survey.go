@@ -9,20 +9,20 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// survey is what the values of a source tell of each other, before its rows are read: which number of a date is the month,
-// whether commas are decimal, and which columns, found by themselves, hold something else.
+// survey learns from the values of a source, before its rows are read, which number of a date is the month, whether
+// commas are decimal separators, and which automatically detected columns hold something else.
 type survey struct {
-	times, badTimes, unsureTimes int64 // of the last nothing tells the day from the month
+	times, badTimes, unsureTimes int64 // unsureTimes can be read with day or month first
 	order                        dateOrder
 	quantities, badQuantities    int64
 	commas                       commas
 	badTime, unsure, badQuantity string // examples
 }
 
-// sampled is how many of the first rows are surveyed. Where they leave open what dates mean, all are.
+// sampledRows is the number of leading rows to survey. If they leave the order of dates open, all rows are surveyed.
 const sampledRows = 2000
 
-// take looks at the values of one row.
+// take surveys the values of one row.
 func (s *survey) take(c *checks, v *values) {
 	for i := range v {
 		v[i] = spelling.Clean(v[i])
@@ -61,11 +61,11 @@ func example(first string, b []byte) string {
 	return datafile.Excerpt(b)
 }
 
-// open reports whether later rows may tell what the first ones left open.
+// open reports whether later rows could settle what the first ones left open.
 func (s *survey) open() bool { return s.order.unsure && !s.order.dayFirst && !s.order.monthFirst }
 
-// conclude tells the checks what was found, and says what it has to say about it, one line each. The error is of a column that was
-// asked for.
+// conclude passes the findings to the checks and returns notes, one line each. The error concerns a column that the
+// options ask for.
 func (s *survey) conclude(c *checks, opts Options) (notes []string, err error) {
 	c.times.order, c.times.settled = s.order, true
 	switch {
@@ -93,7 +93,7 @@ func (s *survey) conclude(c *checks, opts Options) (notes []string, err error) {
 	return notes, nil
 }
 
-// look surveys the first rows, without reading them.
+// look surveys the first rows without consuming them.
 func (r *Reader) look() (s survey) {
 	var v values
 	r.in.Sample(sampledRows, func(row *datafile.Row) bool {
@@ -105,7 +105,7 @@ func (r *Reader) look() (s survey) {
 	return s
 }
 
-// sampleRow puts what a row says of its order into v.
+// sampleRow puts the row's values of the order into v.
 func (r *Reader) sampleRow(row *datafile.Row, v *values) bool {
 	switch rows := r.rows.(type) {
 	case *tableLines:
@@ -122,12 +122,12 @@ func (r *Reader) sampleRow(row *datafile.Row, v *values) bool {
 	return true
 }
 
-// lookAtAll surveys all rows, to where they tell what the first ones left open, and goes back to the beginning.
+// lookAtAll surveys rows until they settle what the first ones left open, then seeks back to the beginning.
 func (r *Reader) lookAtAll(src io.Seeker, s *survey) error {
 	for s.open() {
 		row, reject, err := r.in.Read()
 		if err != nil {
-			break // what is wrong is said when the rows are read
+			break // reading the rows will report the error
 		}
 		var v values
 		if reject == nil && r.sampleRow(row, &v) {
@@ -140,20 +140,20 @@ func (r *Reader) lookAtAll(src io.Seeker, s *survey) error {
 	return nil
 }
 
-// commas are what commas and points in quantities tell.
+// commas records what commas and points in quantities must mean.
 type commas struct{ decimalComma, decimalPoint bool }
 
-// decimal is the sign between whole and fraction.
+// decimal is the decimal separator of quantities.
 type decimal byte
 
 const (
-	decimalUnknown decimal = 0 // nothing told yet: each number may tell by itself
-	decimalMixed   decimal = 1 // some say a comma and some a point: one that has a comma may be either
+	decimalUnknown decimal = 0 // nothing settled yet: decide for each number
+	decimalMixed   decimal = 1 // both occur: a number with a comma may use either
 	decimalPoint   decimal = '.'
 	decimalComma   decimal = ','
 )
 
-// take looks at one number. A comma with three digits behind it may mean thousands, if there are any.
+// take looks at one number. A comma followed by three digits may be a thousands separator.
 func (c *commas) take(b []byte) {
 	comma, point := bytes.LastIndexByte(b, ','), bytes.LastIndexByte(b, '.')
 	switch {

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// timeFormat is how times are written, compiled to one step per directive; see Options.TimeFormat. The zero timeFormat
-// is the family of ISO 8601 forms.
+// timeFormat is a compiled format of times, one step per directive; see Options.TimeFormat. The zero timeFormat is the
+// family of ISO 8601 formats.
 type timeFormat struct {
-	steps   string         // strftime without its shorthands: pairs of '%' and directive, and literal bytes
-	zone    *time.Location // of times that name none
+	steps   string         // the format without shorthands: pairs of '%' and directive, and literal bytes
+	zone    *time.Location // of times without a zone
 	order   dateOrder
-	settled bool // order is what is known: a date that can be two days is none
+	settled bool // order is final: reject dates that it leaves ambiguous
 }
 
 const timeDirectives = "YymdebBHIpMSfz%"
 
-// parseTimeFormat checks a format and writes out its shorthands.
+// parseTimeFormat checks a format and expands its shorthands.
 func parseTimeFormat(format string) (timeFormat, error) {
 	steps := strings.NewReplacer("%%", "%%", "%F", "%Y-%m-%d", "%T", "%H:%M:%S").Replace(format)
 	for i := 0; i < len(steps); i++ {
@@ -36,18 +36,18 @@ func parseTimeFormat(format string) (timeFormat, error) {
 	return timeFormat{steps: steps, zone: time.UTC}, nil
 }
 
-// names reports whether one of the directives stands in steps.
+// names reports whether steps contains one of the directives.
 func names(steps, directives string) bool {
 	return strings.ContainsFunc(directives, func(d rune) bool { return strings.Contains(steps, "%"+string(d)) })
 }
 
-// parse reads a time; ok is false when b is not one, or not one of the years 1 to 9999.
+// parse parses a time; ok is false if b is not a time in the years 1 to 9999.
 func (f *timeFormat) parse(b []byte) (at time.Time, ok bool) {
 	at, _, ok = f.look(b, nil)
 	return at, ok
 }
 
-// look is parse in a zone of the row, if it names one, and says what the time tells of the others.
+// look is parse with the row's own zone, if it has one. seen is what this time reveals about the order of dates.
 func (f *timeFormat) look(b []byte, zone *time.Location) (at time.Time, seen dateOrder, ok bool) {
 	p := newTimeParser(b)
 	if f.steps != "" {
@@ -68,17 +68,17 @@ func (f *timeFormat) look(b []byte, zone *time.Location) (at time.Time, seen dat
 	return at, seen, ok
 }
 
-// timeParser takes a time apart from left to right. Once something does not fit, ok is false and stays so.
+// timeParser parses a time from left to right. Once something does not match, ok stays false.
 type timeParser struct {
 	rest []byte
 	ok   bool
 
 	year, month, day, hour, minute, second, nanos int
 
-	half     byte           // 'a' or 'p' on a clock of twelve hours
-	zoned    bool           // it is of an offset:
+	half     byte           // 'a' or 'p' on a 12-hour clock
+	zoned    bool           // the time has an offset or a location:
 	offset   int            // seconds east of UTC
-	location *time.Location // or of a zone
+	location *time.Location // or its zone
 }
 
 func newTimeParser(b []byte) timeParser { return timeParser{rest: b, ok: true, month: 1, day: 1} }
@@ -129,7 +129,7 @@ func (p *timeParser) directive(d byte) {
 	case 'Y':
 		p.year = p.number(1, 4)
 	case 'y':
-		if p.year = 2000 + p.number(1, 2); p.year >= 2069 { // as POSIX has it
+		if p.year = 2000 + p.number(1, 2); p.year >= 2069 { // as in POSIX
 			p.year -= 100
 		}
 	case 'm':
@@ -159,7 +159,7 @@ func (p *timeParser) directive(d byte) {
 	}
 }
 
-// time puts the parts together. It refuses parts out of range, which time.Date would carry over into the next month.
+// time assembles the parts. It rejects parts out of range, which time.Date would carry over into the next month.
 func (p *timeParser) time() (time.Time, bool) {
 	if !p.ok || len(p.rest) > 0 || p.hour > 23 || p.minute > 59 || p.second > 59 || p.half != 0 && p.hour > 12 {
 		return time.Time{}, false
@@ -180,11 +180,11 @@ func (p *timeParser) time() (time.Time, bool) {
 	case !p.zoned && p.location != nil && p.location != time.UTC:
 		at = time.Date(p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, p.nanos, p.location).UTC()
 	}
-	// The first instant of year 1 is Go's zero time, which would read as "not given".
+	// The first instant of year 1 is Go's zero time, which means "not given".
 	return at, at.Year() >= 1 && at.Year() <= 9999 && !at.IsZero()
 }
 
-// number takes a number of least to most digits, as many as there are.
+// number parses a number of least to most digits, as many as there are.
 func (p *timeParser) number(least, most int) int {
 	n, digits := 0, 0
 	for digits < most && digits < len(p.rest) && isDigit(p.rest[digits]) {
@@ -233,7 +233,7 @@ func (p *timeParser) zone() {
 	p.offset = east * (hours*60 + minutes) * 60
 }
 
-// monthName takes an English month, whole or its first three letters.
+// monthName parses an English month name, in full or its first three letters.
 func (p *timeParser) monthName() {
 	letters := 0
 	for letters < len(p.rest) && isLetter(p.rest[letters]) {

@@ -4,10 +4,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // machines and containers without zones read the same
+	_ "time/tzdata" // the same zones on machines and in containers without zone data
 )
 
-// zoneNames are names of zones that are not those of the IANA, in small letters.
+// zoneNames maps common zone names that are not in the IANA database, in lower case, to zones that are.
 var zoneNames = map[string]string{
 	"z": "UTC", "utc": "UTC", "gmt": "UTC", "coordinated universal time": "UTC", "western european time": "Europe/Lisbon",
 	"est": "America/New_York", "edt": "America/New_York", "cst": "America/Chicago", "cdt": "America/Chicago",
@@ -52,10 +52,10 @@ var zoneNames = map[string]string{
 	"south africa standard time": "Africa/Johannesburg",
 }
 
-// locations are zones by name as written, nil for what is none: a file names few, and those of the IANA are read from data.
+// locations caches zones by name as written: a file uses few, and time.LoadLocation parses data each time.
 var locations sync.Map
 
-// zoneNamed returns a zone by its name, that of the IANA or another usual one, or by its offset; nil when it is none.
+// zoneNamed returns the zone with an IANA or other common name, or with an offset; nil if there is none.
 func zoneNamed(name string) *time.Location {
 	const longest = 64
 	if len(name) > longest {

@@ -1,7 +1,7 @@
-// Package spelling makes texts equal that look equal to everybody: white space and invisible characters around them are
-// left out, and accents are one character with their letters (Unicode NFC). It changes nothing else.
+// Package spelling normalises texts, so that texts which look the same are equal: it strips surrounding white space and
+// invisible characters and composes accents (Unicode NFC). It changes nothing else.
 //
-// Names go through it wherever they come in: from files, requests and flags.
+// All names pass through it, whether from files, requests or flags.
 package spelling
 
 import (
@@ -13,8 +13,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Clean returns the text in NFC without what cannot be seen around it. It takes valid UTF-8, returns a part of b where
-// nothing within has to change, and keeps nil apart from an empty text.
+// Clean returns the text in NFC without surrounding invisible characters. b must be valid UTF-8. The result is a slice
+// of b if nothing within has to change; nil stays nil, and an empty text stays empty.
 func Clean(b []byte) []byte {
 	switch {
 	case len(b) == 0:
@@ -36,11 +36,11 @@ func Clean(b []byte) []byte {
 	return norm.NFC.Bytes(b)
 }
 
-// CleanString is Clean for a string, which need not be valid UTF-8.
+// CleanString is Clean for a string, which may be invalid UTF-8.
 func CleanString(s string) string { return string(Clean([]byte(s))) }
 
-// Tight reports whether a text that is not empty begins and ends with a visible ASCII character. If it is ASCII altogether, Clean
-// leaves it as it is.
+// Tight reports whether a text is non-empty and begins and ends with a visible ASCII character. If all of it is ASCII,
+// Clean returns it unchanged.
 func Tight(b []byte) bool { return len(b) > 0 && visible(b[0]) && visible(b[len(b)-1]) }
 
 func visible(c byte) bool { return ' ' < c && c < 0x7f }
@@ -59,8 +59,7 @@ func isASCII(b []byte) bool {
 	return true
 }
 
-// unseen are white space and the characters of no width: joiners, marks of direction and of byte order, the soft
-// hyphen.
+// unseen reports whether r is white space or has no width: joiners, direction and byte order marks, the soft hyphen.
 func unseen(r rune) bool {
 	switch r {
 	case 0xad, 0x180e, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2060, 0xfeff:

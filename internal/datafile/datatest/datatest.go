@@ -1,4 +1,4 @@
-// Package datatest hands tests the same text in every dress it can wear.
+// Package datatest provides tests with the same text in every supported form.
 package datatest
 
 import (
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// Dresses are the ways to hand over the same text, by name: compressed, byte by byte and, when it is UTF-8 and no
-// encoding is named, in other encodings.
+// Dresses returns readers of the same text in different forms, by name: compressed, byte by byte and, if it is UTF-8
+// and encodingName is "", in other encodings.
 func Dresses(t testing.TB, input []byte, encodingName string) map[string]io.Reader {
 	t.Helper()
 	all := map[string]io.Reader{
@@ -27,7 +27,7 @@ func Dresses(t testing.TB, input []byte, encodingName string) map[string]io.Read
 		"zstd":         bytes.NewReader(Zstd(t, input)),
 	}
 	if encodingName != "" || !utf8.Valid(input) || bytes.IndexByte(input, 0) >= 0 {
-		return all // what is wrong with it depends on the encoding
+		return all // the errors depend on the encoding
 	}
 	all["UTF-8 with mark"] = bytes.NewReader(append([]byte("\xef\xbb\xbf"), input...))
 	for name, e := range map[string]encoding.Encoding{
