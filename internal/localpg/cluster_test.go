@@ -178,7 +178,7 @@ func TestServerOfOthers(t *testing.T) {
 	})
 	eventually(t, "it is ready", func() bool { return readPostmaster(s.Dir()).ready })
 	_, err = Start(withPatience(t), Config{Dir: s.cfg.Dir})
-	assertOneLine(t, err, "that alsobought did not start runs in")
+	assertOneLine(t, err, "that alsobought did not start is running in")
 	execute(t, s.URL(), `SELECT 1`)
 }
 

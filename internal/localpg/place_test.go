@@ -56,7 +56,7 @@ func TestSocketDirectoryOfSomebodyElse(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(p.socket) })
 	_, err = Start(withPatience(t), Config{Dir: dir})
-	assertOneLine(t, err, "is not a private directory of ours")
+	assertOneLine(t, err, "was not created by alsobought")
 }
 
 func TestLinkToDirectory(t *testing.T) {
