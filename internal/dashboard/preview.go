@@ -16,7 +16,7 @@ import (
 const (
 	previewed     = 1000            // items that a preview asks about
 	previewTime   = 6 * time.Second // at most, for both
-	previewStep   = 50              // items a statement
+	previewStep   = 25              // items a statement
 	previewShown  = 10
 	previewPlaces = places
 )
@@ -42,7 +42,7 @@ type changedAnswer struct {
 type placed struct {
 	Name   string
 	Source string
-	Other  bool // the other answer does not have it, or has it at another place
+	Other  bool // the other answer does not have it
 }
 
 // preview asks about the most popular items, adds the rule, asks again, and takes the rule back: all by what answers
@@ -61,8 +61,8 @@ func (d *Dashboard) preview(ctx context.Context, draft rules.Draft) (*preview, e
 	if err != nil {
 		return nil, fmt.Errorf("list items: %w", err)
 	}
-	opts := recommend.Options{Limit: previewPlaces, BuildID: build.BuildID}
-	before, err := askUntil(ctx, d.recommender, names, opts, began.Add(previewTime/2))
+	opts := recommend.Options{Limit: previewPlaces} // of the active build, which is the quickest to ask
+	before, err := askUntil(ctx, d.recommender, names, build.BuildID, opts, began.Add(previewTime/2))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (d *Dashboard) preview(ctx context.Context, draft rules.Draft) (*preview, e
 			return err
 		}
 		p.Unknown = added.UnknownItems
-		after, err = askUntil(ctx, recommend.New(tx), names[:len(before)], opts, began.Add(previewTime))
+		after, err = askUntil(ctx, recommend.New(tx), names[:len(before)], build.BuildID, opts, began.Add(previewTime))
 		if err != nil {
 			return err
 		}
@@ -96,9 +96,9 @@ func (d *Dashboard) preview(ctx context.Context, draft rules.Draft) (*preview, e
 	return p, nil
 }
 
-// askUntil asks about the items, a few at a time, until there is no time for more.
+// askUntil asks about the items, a few at a time, until there is no time for more. All answers are of the build.
 func askUntil(
-	ctx context.Context, r *recommend.Recommender, names []string, opts recommend.Options, until time.Time,
+	ctx context.Context, r *recommend.Recommender, names []string, buildID int64, opts recommend.Options, until time.Time,
 ) (answers []recommend.Answer, err error) {
 	for part := range slices.Chunk(names, previewStep) {
 		if len(answers) > 0 && time.Now().After(until) {
@@ -107,6 +107,9 @@ func askUntil(
 		batch, err := r.AskEach(ctx, part, opts)
 		if err != nil {
 			return nil, err
+		}
+		if batch.Metadata.BuildID != buildID {
+			return nil, invalid{"Another build became active meanwhile: preview the rule again."}
 		}
 		answers = append(answers, batch.Answers...)
 	}
@@ -128,8 +131,9 @@ func (p *preview) compare(item string, before, after []recommend.Recommendation)
 
 func placesOf(list, other []recommend.Recommendation) []placed {
 	places := make([]placed, 0, len(list))
-	for i, r := range list {
-		places = append(places, placed{r.ItemName, r.Source, i >= len(other) || other[i].ItemName != r.ItemName})
+	for _, r := range list {
+		known := slices.ContainsFunc(other, func(o recommend.Recommendation) bool { return o.ItemName == r.ItemName })
+		places = append(places, placed{r.ItemName, r.Source, !known})
 	}
 	return places
 }
