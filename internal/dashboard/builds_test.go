@@ -141,7 +141,7 @@ func TestFailedBuild(t *testing.T) {
 	for range 2 {
 		s.post(t, "/dashboard/builds/new", writer, nil)
 	}
-	if _, body := s.get(t, "/dashboard/builds", s.session(t, "read")); !strings.Contains(body, "A build is being made") {
+	if _, body := s.get(t, "/dashboard/builds", s.session(t, "read")); !strings.Contains(body, "A build is running") {
 		t.Error("the page does not follow the build")
 	}
 	first := s.d.builder.newest()

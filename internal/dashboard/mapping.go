@@ -27,7 +27,7 @@ func mappingFields() []mappingField {
 			}
 		}
 	}
-	formats := [][2]string{{"", "Tell by the file"}}
+	formats := [][2]string{{"", "Detect"}}
 	for _, f := range datafile.Formats() {
 		formats = append(formats, [2]string{string(f), string(f)})
 	}
@@ -59,7 +59,7 @@ func mappingFields() []mappingField {
 			set: func(o *orderfile.Options, s string) { o.TimeZone = s },
 		},
 		{
-			Name: "decimal", Label: "Decimal sign", Choices: [][2]string{{"", "Tell by the file"}, {",", "comma"}, {".", "point"}},
+			Name: "decimal", Label: "Decimal sign", Choices: [][2]string{{"", "Detect"}, {",", "comma"}, {".", "point"}},
 			set: func(o *orderfile.Options, s string) { o.Decimal = s },
 		},
 		{Name: "format", Label: "Format", Choices: formats, set: func(o *orderfile.Options, s string) { o.Format = datafile.Format(s) }},
@@ -70,7 +70,7 @@ func mappingFields() []mappingField {
 		{Name: "sheet", Label: "Sheet of the Excel file", set: func(o *orderfile.Options, s string) { o.Sheet = s }},
 		{
 			Name: "quotes", Label: "Quotation marks",
-			Choices: [][2]string{{"", "As far as they can be believed"}, {"csv", "always quote"}, {"none", "are letters"}},
+			Choices: [][2]string{{"", "Detect"}, {"csv", "always quote"}, {"none", "are letters"}},
 			set:     func(o *orderfile.Options, s string) { o.Quotes = datafile.Quotes(s) },
 		},
 	}

@@ -49,7 +49,7 @@ func TestOverview(t *testing.T) {
 	}
 	full.signIn(t, b, "admin")
 	b.Do(t, chromedp.Click("form[action$='/checks'] button"))
-	b.Until(t, `document.querySelector("#checks .pill.good")?.textContent == "All is well"`)
+	b.Until(t, `document.querySelector("#checks .pill.good")?.textContent == "No problems found"`)
 
 	none.signIn(t, b, "admin")
 	for _, path := range []string{"/dashboard/", "/dashboard/item", "/dashboard/item?q=any", "/dashboard/basket?item=any"} {

@@ -77,7 +77,7 @@ func (d *Dashboard) revert(v *visit) error {
 	case err != nil:
 		return err
 	}
-	said := fmt.Sprintf("Load %d is reverted: what it alone brought is gone.", reverted.LoadID)
+	said := fmt.Sprintf("Load %d is reverted: everything that only this load added was removed.", reverted.LoadID)
 	if build {
 		return v.done("/builds", said+" New recommendations are being counted.", 0)
 	}

@@ -166,7 +166,7 @@ func (d *Dashboard) rehearse(v *visit, up *upload, options orderfile.Options, vi
 // columns has the form choose from those of the files.
 func (u *uploadView) columns(files [][]string) {
 	seen := map[string]bool{}
-	choices := [][2]string{{"", "Found by itself"}, {datafile.NoColumn, "None"}}
+	choices := [][2]string{{"", "Detect"}, {datafile.NoColumn, "None"}}
 	for _, names := range files {
 		for _, name := range names {
 			if !seen[name] && name != "" {
