@@ -132,28 +132,28 @@ func (e RuleKind) Valid() bool {
 
 // Added defines model for Added.
 type Added struct {
-	// Author The name of the key it was added with, or the user of the command line.
+	// Author Name of the API key it was added with, or the user of the command line.
 	Author    string    `json:"author"`
 	CreatedAt time.Time `json:"created_at"`
 
-	// EndedAt When somebody ended it early.
+	// EndedAt When it was ended early.
 	EndedAt *time.Time `json:"ended_at,omitempty"`
 	EndedBy string     `json:"ended_by,omitempty"`
 
-	// Item The rule is for questions about this item; without it, for all.
+	// Item The rule applies only to questions about this item; without it, to all.
 	Item  string   `json:"item,omitempty"`
 	Items []string `json:"items"`
 
-	// Kind hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together.
+	// Kind hide: the items are not recommended. allow: only the items are recommended. pin: the items come first, in their order. apart: no two of the items are shown together.
 	Kind   RuleKind `json:"kind"`
 	Reason string   `json:"reason"`
 	RuleID int64    `json:"rule_id"`
 
-	// UnknownItems Names of the rule that no item has: items yet to come, or typos.
+	// UnknownItems Names in the rule that match no item: future items or typos.
 	UnknownItems []string  `json:"unknown_items"`
 	ValidFrom    time.Time `json:"valid_from"`
 
-	// ValidUntil Not in force any more from then on.
+	// ValidUntil No longer in force from this time on.
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
@@ -565,29 +565,29 @@ type ReplicaBody struct {
 
 // Rule defines model for Rule.
 type Rule struct {
-	// Author The name of the key it was added with, or the user of the command line.
+	// Author Name of the API key it was added with, or the user of the command line.
 	Author    string    `json:"author"`
 	CreatedAt time.Time `json:"created_at"`
 
-	// EndedAt When somebody ended it early.
+	// EndedAt When it was ended early.
 	EndedAt *time.Time `json:"ended_at,omitempty"`
 	EndedBy string     `json:"ended_by,omitempty"`
 
-	// Item The rule is for questions about this item; without it, for all.
+	// Item The rule applies only to questions about this item; without it, to all.
 	Item  string   `json:"item,omitempty"`
 	Items []string `json:"items"`
 
-	// Kind hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together.
+	// Kind hide: the items are not recommended. allow: only the items are recommended. pin: the items come first, in their order. apart: no two of the items are shown together.
 	Kind      RuleKind  `json:"kind"`
 	Reason    string    `json:"reason"`
 	RuleID    int64     `json:"rule_id"`
 	ValidFrom time.Time `json:"valid_from"`
 
-	// ValidUntil Not in force any more from then on.
+	// ValidUntil No longer in force from this time on.
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
-// RuleKind hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together.
+// RuleKind hide: the items are not recommended. allow: only the items are recommended. pin: the items come first, in their order. apart: no two of the items are shown together.
 type RuleKind string
 
 // RuleBody defines model for RuleBody.
@@ -2899,18 +2899,11 @@ func (r BasketRecommendationsResponse) ContentType() string {
 	return ""
 }
 
-// OrdersCancelResponse200Headers the declared response headers of an HTTP 200 response for OrdersCancel
-type OrdersCancelResponse200Headers struct {
-	Warning *string
-}
-
 type OrdersCancelResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Stored
-	// Headers200 the parsed response headers for an HTTP 200 response
-	Headers200 *OrdersCancelResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -4048,19 +4041,6 @@ func ParseOrdersCancelResponse(rsp *http.Response) (*OrdersCancelResponse, error
 		}
 		response.JSON200 = &dest
 
-	}
-
-	switch {
-	case rsp.StatusCode == 200:
-		var headers OrdersCancelResponse200Headers
-		if values := rsp.Header.Values("Warning"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "Warning", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.Warning = &value
-		}
-		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -208,7 +208,7 @@ func TestKilledBackup(t *testing.T) {
 	_ = backup.Wait() // killed
 
 	second := alsobought(t, url, nil, "backup", "--backup-dir", backups)
-	if second.status != exitFailed || !strings.Contains(second.stderr, "another backup is being made") {
+	if second.status != exitFailed || !strings.Contains(second.stderr, "another backup is running") {
 		t.Errorf("beside pg_dump: exit status %d, %s", second.status, second.stderr)
 	}
 	if _, err := blocker.Exec(t.Context(), "ROLLBACK"); err != nil {

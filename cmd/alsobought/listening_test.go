@@ -13,7 +13,7 @@ func TestOriginsAndNetworks(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "shop.example", "https://", "https://shop.example/", "https://shop.example/path", "https://u@shop.example", "ftp://x", "null", "https://x?y"} {
-		if err := new(origin).UnmarshalText([]byte(bad)); err == nil || !strings.Contains(err.Error(), "write it as") {
+		if err := new(origin).UnmarshalText([]byte(bad)); err == nil || !strings.Contains(err.Error(), "use a form like") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
@@ -23,7 +23,7 @@ func TestOriginsAndNetworks(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "10.0.0.0/33", "proxy", "10.0.0.0/8,"} {
-		if err := new(network).UnmarshalText([]byte(bad)); err == nil || !strings.Contains(err.Error(), "write it as") {
+		if err := new(network).UnmarshalText([]byte(bad)); err == nil || !strings.Contains(err.Error(), "use a form like") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
@@ -39,8 +39,8 @@ func TestLimitFlags(t *testing.T) {
 		"--drain=0s":                   "drain is 0s",
 		"--drain-delay=1h":             "drain-delay is 1h0m0s",
 		"--timeout=1h":                 "timeout is 1h0m0s",
-		"--allow-origin=shop.example":  "no origin",
-		"--trusted-proxy=10.0.0.0/8,x": "no network",
+		"--allow-origin=shop.example":  "not an origin",
+		"--trusted-proxy=10.0.0.0/8,x": "not a network",
 	} {
 		e := alsobought(t, "postgres://nobody@127.0.0.1:1/nothing", nil, "serve", "--addr", "127.0.0.1:0", args)
 		if e.status != exitUsage || !strings.Contains(e.stderr, want) || strings.Count(e.stderr, "\n") != 1 {

@@ -55,7 +55,7 @@ func TestRolesByManagedAdministrator(t *testing.T) {
 	m.areDenied(t, `"order"`)
 	want(t, m.owner, nil, "migrate", "up")
 	want(t, m.owner, nil, "doctor")
-	if got := refusal(t, managed, "migrate", "up", "--with-roles"); !strings.Contains(got, "name their prefix") {
+	if got := refusal(t, managed, "migrate", "up", "--with-roles"); !strings.Contains(got, "pass their prefix") {
 		t.Errorf("with another prefix it says %q", got)
 	}
 	want(t, managed, nil, "migrate", "down", "--all", "--yes")
@@ -73,11 +73,11 @@ func TestPoorOwner(t *testing.T) {
 	sql(t, admin, "CREATE ROLE "+quoted+" LOGIN PASSWORD 'secret'; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 	poor := dbtest.As(t, url, owner, "secret")
 
-	const before, run = ": let the owner of the database run ", ": let an administrator run this, then try again: "
+	const before, run = ": have the owner of the database run ", ": let an administrator run this, then try again: "
 	said := refusal(t, poor, "migrate", "up")
 	reason, _, found := strings.Cut(said, before)
 	lacks := "role " + quoted + " may not create tables in schema public, nor create the schema reporting in database "
-	if !found || reason != lacks+databaseName(admin)+", and nothing was changed" {
+	if !found || reason != lacks+databaseName(admin)+"; nothing was changed" {
 		t.Errorf("it says %q", said)
 	}
 	hasNothing(t, admin)
@@ -193,7 +193,7 @@ func TestForeignReportingSchema(t *testing.T) {
 	url := dbtest.NewEmptyURL(t)
 	conn := login(t, url)
 	sql(t, conn, "CREATE SCHEMA reporting; CREATE TABLE reporting.sales (i int)")
-	if said := refusal(t, url, "migrate"); !strings.Contains(said, "has a schema reporting already") {
+	if said := refusal(t, url, "migrate"); !strings.Contains(said, "already has a schema named reporting") {
 		t.Errorf("it says %q", said)
 	}
 	sql(t, conn, "ALTER SCHEMA reporting RENAME TO sales")
@@ -206,11 +206,11 @@ func TestMigrateReadOnly(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyURL(t)
 	said := refusal(t, dbtest.As(t, url, "", "", "default_transaction_read_only", "on"), "migrate")
-	if !strings.Contains(said, "the database is read only") {
+	if !strings.Contains(said, "the database is read-only") {
 		t.Errorf("it says %q", said)
 	}
 	said = refusal(t, dbtest.As(t, url, "", "", "search_path", "nowhere"), "migrate")
-	if !strings.Contains(said, "no schema of the search_path") {
+	if !strings.Contains(said, "no schema in the search_path") {
 		t.Errorf("it says %q", said)
 	}
 	hasNothing(t, login(t, url))

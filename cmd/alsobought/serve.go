@@ -10,7 +10,7 @@ type serveCommand struct {
 	listening
 	ReadURL          string `env:"ALSOBOUGHT_READ_URL" placeholder:"URL" help:"Replica that answers questions; everything else uses the primary, DATABASE_URL."`
 	ReadPasswordFile string `env:"ALSOBOUGHT_READ_PASSWORD_FILE" placeholder:"FILE" help:"File with the password."`
-	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Connection for taking orders and rebuilding, if the DATABASE_URL role lacks the rights."`
+	LoadURL          string `env:"ALSOBOUGHT_LOAD_URL" placeholder:"URL" help:"Connection for orders and rebuilds, if the role in DATABASE_URL may not load."`
 	LoadPasswordFile string `env:"ALSOBOUGHT_LOAD_PASSWORD_FILE" placeholder:"FILE" help:"File with the password."`
 }
 

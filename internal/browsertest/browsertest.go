@@ -128,20 +128,22 @@ func (b *Browser) unexpected() []string {
 	})
 }
 
-func (b *Browser) report(format string, args ...any) {
+func (b *Browser) reportf(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.problems = append(b.problems, fmt.Sprintf(format, args...))
 }
+
+// serious messages fail the test.
+var serious = []chromedp.ConsoleType{chromedp.ConsoleWarning, chromedp.ConsoleError, chromedp.ConsoleException}
 
 func (b *Browser) read(console iter.Seq2[chromedp.ConsoleMessage, error]) {
 	for message, err := range console {
 		if err != nil {
 			return // the browser has exited
 		}
-		switch message.Type {
-		case chromedp.ConsoleWarning, chromedp.ConsoleError, chromedp.ConsoleException:
-			b.report("%s (%s)", message, message.URL)
+		if slices.Contains(serious, message.Type) {
+			b.reportf("%s (%s)", message, message.URL)
 		}
 	}
 }
@@ -157,7 +159,7 @@ func (b *Browser) guard(requests iter.Seq2[fetch.EventRequestPaused, error], hos
 			_, _ = chromedp.Call(b.ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: request.RequestID})
 			continue
 		}
-		b.report("request to another host: %s", request.Request.URL)
+		b.reportf("request to another host: %s", request.Request.URL)
 		blocked := fetch.FailRequestParams{RequestID: request.RequestID, ErrorReason: network.ErrorReasonBlockedByClient}
 		_, _ = chromedp.Call(b.ctx, fetch.FailRequest, blocked)
 	}

@@ -19,6 +19,7 @@ import (
 // Kind is how a series is drawn.
 type Kind string
 
+// Kinds of series.
 const (
 	Columns Kind = "columns"
 	Line    Kind = "line"

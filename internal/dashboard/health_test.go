@@ -77,9 +77,9 @@ func TestWrongKeyForms(t *testing.T) {
 		want string
 	}{
 		"no name":  {url.Values{"scope": {"read"}}, "Name is empty"},
-		"no scope": {url.Values{"name": {"x"}}, "choose from read, write, admin"},
+		"no scope": {url.Values{"name": {"x"}}, "choose one or more of read"},
 		"a day":    {url.Values{"name": {"x"}, "scope": {"read"}, "expires": {"soon"}}, "write it as 2027-01-31"},
-		"past":     {url.Values{"name": {"x"}, "scope": {"read"}, "expires": {"2020-01-01"}}, "over already"},
+		"past":     {url.Values{"name": {"x"}, "scope": {"read"}, "expires": {"2020-01-01"}}, "is in the past"},
 	} {
 		if response, body := s.post(t, "/dashboard/keys/new", admin, c.form); response.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, c.want) {
 			t.Errorf("%s: %d, no %q", name, response.StatusCode, c.want)

@@ -90,8 +90,8 @@ func (v *visit) showStatus(status int, name, title string, data any, pictures ..
 }
 
 // showPart answers with one template of a page, for data-part.
-func (v *visit) showPart(part, name string, data any, pictures ...string) error {
-	return v.render(http.StatusOK, part, name, "", data, pictures...)
+func (v *visit) showPart(part, name string, data any) error {
+	return v.render(http.StatusOK, part, name, "", data)
 }
 
 func (v *visit) render(status int, part, name, title string, data any, pictures ...string) error {

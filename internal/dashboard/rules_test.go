@@ -93,7 +93,6 @@ func TestRules(t *testing.T) {
 	if got := changedBy(t, s, asked); got != 0 {
 		t.Errorf("%d answers are still others", got)
 	}
-
 }
 
 // Hostile names, a rule with many items, and no rule at all.
@@ -166,7 +165,7 @@ func TestWrongRules(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"no item":   {url.Values{"kind": {"hide"}, "reason": {"r"}}, "The list of items has 0 different names"},
+		"no item":   {url.Values{"kind": {"hide"}, "reason": {"r"}}, "has 0 distinct names"},
 		"no reason": {url.Values{"kind": {"hide"}, "items": {"a"}}, "The reason is empty"},
 		"one apart": {url.Values{"kind": {"apart"}, "items": {"a"}, "reason": {"r"}}, "choose 2 to 1000"},
 		"bad day":   {url.Values{"kind": {"hide"}, "items": {"a"}, "reason": {"r"}, "from": {"1.2.2027"}}, "write it as 2027-01-31"},

@@ -93,7 +93,7 @@ func orOneOf(known map[string]*huma.Schema) string {
 	return ": choose from " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
-// readBody reads a body of at most most bytes before huma sees it, to tell apart what can go wrong on the way. It must
+// readBody reads a body of up to most bytes before huma sees it, to tell apart what can go wrong on the way. It must
 // be JSON unless loose.
 func (a *API) readBody(most int64, loose bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {

@@ -216,7 +216,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// crowded serves handler on at most most connections.
+// crowded serves handler on up to most connections.
 func crowded(t *testing.T, most int, handler http.HandlerFunc) (dial func() net.Conn) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -135,7 +135,7 @@ const asked = "performance.getEntriesByType('resource').filter((e) => e.name.inc
 
 func answered(n int) string { return fmt.Sprintf("%s.length >= %d", asked, n) }
 
-func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, step after step
+func TestWidget(t *testing.T) { //nolint:tparallel // one browser, step after step
 	t.Parallel()
 	shop := newShop(t)
 	b := browsertest.New(t, strings.TrimPrefix(shop.URL, "http://"), strings.TrimPrefix(shop.api.URL, "http://"))
@@ -154,7 +154,7 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 	b.Until(t, shadow(7, "querySelectorAll('li').length == 2"))
 	b.Until(t, answered(6))
 
-	t.Run("texts", func(t *testing.T) {
+	t.Run("texts", func(t *testing.T) { //nolint:paralleltest // one browser, step after step
 		names := []string{hostile, "Espresso beans <b>1 kg</b>", "Milk jug, 1/2 l", "Papers"}
 		if diff := cmp.Diff(names, texts(t, b, 0, "name")); diff != "" {
 			t.Errorf("names (-want +got):\n%s", diff)
@@ -174,7 +174,7 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 			t.Error("a name was read as HTML")
 		}
 	})
-	t.Run("nothing", func(t *testing.T) {
+	t.Run("nothing", func(t *testing.T) { //nolint:paralleltest // one browser, step after step
 		for _, n := range []int{2, 3, 4, 5, 6, 8} {
 			if got := browsertest.Eval[int](t, b, shadow(n, "childNodes.length")); got != 0 {
 				t.Errorf("widget %d shows something", n)
@@ -184,7 +184,7 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 			}
 		}
 	})
-	t.Run("theme", func(t *testing.T) {
+	t.Run("theme", func(t *testing.T) { //nolint:paralleltest // one browser, step after step
 		for expression, want := range map[string]string{
 			"getComputedStyle(" + shadow(1, "querySelector('ul')") + ").rowGap":                                         "32px",
 			"getComputedStyle(" + shadow(1, "querySelector('li')") + ").borderRadius":                                   "0px",
@@ -197,7 +197,7 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 			}
 		}
 	})
-	t.Run("keyboard", func(t *testing.T) {
+	t.Run("keyboard", func(t *testing.T) { //nolint:paralleltest // one browser, step after step
 		browsertest.Eval[bool](t, b, `(addEventListener("also-bought-click", (e) => {
 			globalThis.clicked = e.target.localName + " " + e.detail.position + " " + e.detail.item.item_name; }), true)`)
 		b.Do(t, chromedp.KeyEvent("\t"), chromedp.KeyEvent("\t"))
@@ -218,19 +218,19 @@ func TestWidget(t *testing.T) { //nolint:paralleltest,tparallel // one browser, 
 		b.Do(t, chromedp.KeyEvent("\r"))
 		b.Until(t, `globalThis.clicked == "also-bought 2 Beans"`)
 	})
-	t.Run("change", func(t *testing.T) {
+	t.Run("change", func(t *testing.T) { //nolint:paralleltest // one browser, step after step
 		const first = "document.querySelector('also-bought')"
 		browsertest.Eval[bool](t, b, "("+first+".setAttribute('item', 'Papers'), "+first+".setAttribute('limit', 1), true)")
 		b.Until(t, shadow(0, "querySelectorAll('li').length == 1"))
 		browsertest.Eval[bool](t, b, "("+first+".setAttribute('item', 'nothing'), true)")
 		b.Until(t, shadow(0, "querySelectorAll('li').length == 0"))
 	})
-	t.Run("one tag", func(t *testing.T) {
+	t.Run("one tag", func(t *testing.T) { //nolint:paralleltest // one browser, step after step
 		shop.open(t, b, `<script async src="API/widget.js" data-item="Machine" data-limit="3" data-currency="EUR" data-link="/p/{item}"></script>`)
 		b.Until(t, shadow(0, "querySelectorAll('li').length == 3"))
 		shop.pictures(t, b)
 	})
-	t.Run("no answer", func(t *testing.T) {
+	t.Run("no answer", func(t *testing.T) { //nolint:paralleltest // one browser, step after step
 		if _, err := shop.api.pool.Exec(t.Context(), "ALTER TABLE builds RENAME TO gone"); err != nil {
 			t.Fatal(err)
 		}

@@ -71,6 +71,7 @@ type OrderReceipt struct {
 // Status of an order in a receipt.
 type Status string
 
+// Statuses of orders in a receipt.
 const (
 	Added Status = "added"
 	Known Status = "known"

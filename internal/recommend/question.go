@@ -28,6 +28,7 @@ const (
 // counted in all, the values are as below.
 type Measure string
 
+// Measures.
 const (
 	Affinity   Measure = "affinity"   // default; see docs/scoring.md
 	Count      Measure = "count"      // c
@@ -78,6 +79,7 @@ func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
 // Kind is the kind of a question.
 type Kind string
 
+// Kinds of questions.
 const (
 	KindPopular Kind = "popular"
 	KindSimilar Kind = "similar"
