@@ -114,7 +114,7 @@ func TestPoorOwner(t *testing.T) {
 		t.Errorf("it says %q", said)
 	}
 	said = refusal(t, strange, "migrate")
-	if !strings.Contains(said, "belong to role "+quoted+", of which "+stranger+" is no member") {
+	if !strings.Contains(said, "belong to role "+quoted+", and "+stranger+" is not a member") {
 		t.Errorf("it says %q", said)
 	}
 
