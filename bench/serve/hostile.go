@@ -31,17 +31,20 @@ type attack struct {
 var attacks = []attack{
 	{"10,000 connections, idle", 10_000, hold("")},
 	{"1,000 connections, a header byte a second", 1000, hold("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")},
-	{"1,000 connections, a body byte a second", 1000, hold(post("/api/v1/basket-recommendations", 1000))},
-	{"bodies of 100 MB", 8, send(post("/api/v1/basket-recommendations", 100<<20), strings.Repeat("[", 1<<20), 100)},
-	{"1 MB of nested arrays", 8, send(post("/api/v1/basket-recommendations", 1<<20), strings.Repeat("[", 1<<20), 1)},
+	{"1,000 connections, a body byte a second", 1000, hold(post(1000))},
+	{"bodies of 100 MB", 8, send(post(100<<20), strings.Repeat("[", 1<<20), 100)},
+	{"1 MB of nested arrays", 8, send(post(1<<20), strings.Repeat("[", 1<<20), 1)},
 	{"headers of 1 MB", 8, send("GET / HTTP/1.1\r\nHost: localhost\r\n", strings.Repeat("X-Flood: "+strings.Repeat("x", 999)+"\r\n", 1000), 1)},
-	{"bad UTF-8", 8, send(post("/api/v1/basket-recommendations", 18), "{\"items\":[\"\xff\xfe\"]} ", 1)},
-	{"SQL and paths in names", 8, send("GET /api/v1/similar-items/..%2f..%2fetc%2fpasswd%00';DROP%20TABLE%20orders;-- HTTP/1.1\r\nHost: localhost\r\n\r\n", "", 1)},
+	{"bad UTF-8", 8, send(post(18), "{\"items\":[\"\xff\xfe\"]} ", 1)},
+	{"SQL and paths in names", 8, send("GET /api/v1/similar-items/"+
+		"..%2f..%2fetc%2fpasswd%00';DROP%20TABLE%20orders;-- HTTP/1.1\r\nHost: localhost\r\n\r\n", "", 1)},
 	{"questions nobody asked before", 8, unheard},
 }
 
-func post(path string, length int) string {
-	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, length)
+// post is the head of a request with a body of so many bytes.
+func post(length int) string {
+	const head = "POST /api/v1/basket-recommendations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+	return fmt.Sprintf("%sContent-Length: %d\r\n\r\n", head, length)
 }
 
 // hold says the beginning of a request and then a byte a second, as long as the server allows.
