@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds a test's use of its browser; only a hang takes that long.
-const patience = 3 * time.Minute
+const patience = 8 * time.Minute
 
 // Browser is one Chromium with one tab.
 type Browser struct {
@@ -96,7 +96,7 @@ func Eval[T any](t testing.TB, b *Browser, expression string) T {
 // Until waits until a JavaScript expression is true, even across a navigation.
 func (b *Browser) Until(t testing.TB, expression string) {
 	t.Helper()
-	const enough = time.Minute
+	const enough = 3 * time.Minute
 	deadline := time.Now().Add(enough)
 	for {
 		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)) // fails during a navigation
