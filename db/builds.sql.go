@@ -322,7 +322,11 @@ SELECT coalesce(a.build_id, 0)::bigint AS build_id,
                 + (SELECT count(*) FROM order_changes AS c WHERE c.change_id > a.last_change_id)
        END, -1)::bigint AS pending
 FROM (SELECT coalesce(max(x.order_id), 0) AS order_id FROM orders AS x) AS o
-CROSS JOIN (SELECT max(b.build_id) AS build_id FROM builds AS b WHERE b.status = 'ready') AS n
+CROSS JOIN (
+    SELECT max(b.build_id) AS build_id FROM builds AS b
+    WHERE b.status = 'ready'
+      AND (b.activated_at IS NOT NULL OR b.grades IS NOT NULL OR b.built_at > now() - interval '10 minutes')
+) AS n
 LEFT JOIN builds AS a ON a.active
 `
 
@@ -337,7 +341,8 @@ type BuildFreshnessRow struct {
 
 // The active build (0: none), and how many orders were added, changed or deleted since its snapshot: an upper
 // bound, but 0 only if nothing changed; -1 if unknown, because an older version made the build or orders was
-// truncated. newest: no build was finished after it; if one was, somebody chose the older one.
+// truncated. newest: no build was finished after it; if one was, somebody chose the older one. A build that was
+// neither active nor graded does not count after ten minutes: its process was killed before it could activate it.
 func (q *Queries) BuildFreshness(ctx context.Context) (BuildFreshnessRow, error) {
 	row := q.db.QueryRow(ctx, buildFreshness)
 	var i BuildFreshnessRow

@@ -150,8 +150,10 @@ func (s *orderSoak) post(address, body, id string) (status int, text string, err
 	return response.StatusCode, string(answer), err
 }
 
-// wantRebuilt waits until the servers have counted every order, and checks that no two builds ran at the same time.
+// wantRebuilt waits until every order is counted, and checks that no two builds ran at the same time. It builds itself:
+// servers wait for ten minutes if the last build was killed between its end and its activation.
 func (s *orderSoak) wantRebuilt() {
+	s.run("build")
 	s.eventually("every order is counted", func(ctx context.Context, conn *pgx.Conn) (counted bool, err error) {
 		err = conn.QueryRow(ctx, `SELECT b.orders = (SELECT count(*) FROM orders) FROM builds AS b WHERE b.active`).Scan(&counted)
 		return counted, err

@@ -85,6 +85,17 @@ func TestFollowByAge(t *testing.T) {
 	if f := freshness(t, pool); f.BuildID != 1 || f.Newest || f.Pending != 1 {
 		t.Errorf("after a rollback: %+v", f)
 	}
+	// A build that was killed before it was activated is nobody's choice.
+	if _, err := pool.Exec(t.Context(), `UPDATE builds SET built_at = built_at - interval '1 hour';
+		UPDATE builds SET activated_at = NULL WHERE build_id = 2`); err != nil {
+		t.Fatal(err)
+	}
+	if f := freshness(t, pool); !f.Newest {
+		t.Errorf("beside a build that was never active: %+v", f)
+	}
+	if _, err := pool.Exec(t.Context(), "UPDATE builds SET activated_at = now() WHERE build_id = 2"); err != nil {
+		t.Fatal(err)
+	}
 	due := builds.Schedule{After: 1, Every: time.Nanosecond}
 	if due.Due(freshness(t, pool)) {
 		t.Error("a rollback is overruled")
