@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
 // TestSoakOrders sends orders to two servers while one of them, PostgreSQL or its sessions are killed. Clients repeat
@@ -88,7 +90,8 @@ func (s *orderSoak) round(n int, blow func()) {
 			}
 		})
 	}
-	time.Sleep(time.Duration(s.rnd.IntN(600)) * time.Millisecond) // a random moment
+	moment := s.requests.Load() + s.rnd.Int64N(clients*each) // at least so many requests are needed
+	dbtest.Eventually(s.t, "the random moment comes", func(context.Context) bool { return s.requests.Load() >= moment })
 	blow()
 	sending.Wait()
 
@@ -107,21 +110,16 @@ func (s *orderSoak) send(id string, first int) {
 	body := fmt.Sprintf(`{"order_id":%q,"items":["item %d",{"name":"item %d","quantity":2},{"name":"item %d","quantity":3}]}`,
 		id, first, first+1, first+2)
 	s.sent.Add(1)
-	deadline := time.Now().Add(2 * time.Minute)
-	for try := first; ; try++ {
+	try := first
+	dbtest.Eventually(s.t, id+" is acknowledged", func(context.Context) bool {
+		try++
 		status, text, err := s.post(s.servers[try%len(s.servers)].Load().address, body, id)
-		switch {
-		case status == http.StatusCreated || status == http.StatusOK:
-			return
-		case err == nil && status < http.StatusInternalServerError:
-			s.t.Errorf("%s: %d %s", id, status, text)
-			return
-		case time.Now().After(deadline):
-			s.t.Errorf("%s is not taken: %d %s %v", id, status, text, err)
-			return
+		if err == nil && status >= http.StatusBadRequest && status < http.StatusInternalServerError {
+			s.t.Errorf("%s: %d %s", id, status, text) // refused: repeating does not help
+			return true
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return status == http.StatusCreated || status == http.StatusOK
+	})
 }
 
 func (s *orderSoak) post(address, body, id string) (status int, text string, err error) {

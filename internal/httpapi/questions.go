@@ -123,7 +123,15 @@ func (a *API) questions() {
 	questions := demand{scope: reader, room: a.usual}
 	baskets := demand{scope: reader, body: a.MaxBody, room: a.usual}
 	batches := demand{scope: reader, body: a.MaxBody, room: a.large}
-	const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
+	a.itemQuestions(questions, batches)
+	a.basketQuestions(questions, baskets)
+}
+
+// Statuses of questions that cannot be answered, besides those that every operation has.
+const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
+
+// itemQuestions adds the questions about popularity and about single items.
+func (a *API) itemQuestions(questions, batches demand) {
 	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "popular-items",
 		Path:        popularPath,
@@ -167,6 +175,10 @@ func (a *API) questions() {
 		})
 		return &batchOutput{batch}, err
 	})
+}
+
+// basketQuestions adds the questions about several items: a basket, an order, a pair.
+func (a *API) basketQuestions(questions, baskets demand) {
 	register(a, baskets, answers(a.routes, huma.Operation{
 		OperationID: "basket-recommendations",
 		Method:      http.MethodPost,
