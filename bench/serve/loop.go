@@ -21,8 +21,9 @@ const patience = 30 * time.Second
 
 // measured is what one loop saw.
 type measured struct {
-	perSecond float64
-	latencies []time.Duration // sorted
+	perSecond  float64
+	latencies  []time.Duration // sorted
+	cpuSeconds float64         // of the server and its PostgreSQL; 0: not measured
 }
 
 func (m measured) percentile(p float64) time.Duration {
@@ -72,7 +73,7 @@ func loop(
 		return measured{}, errors.New("nothing was answered in time: choose a longer --each")
 	}
 	slices.Sort(all)
-	return measured{float64(len(all)) / took.Seconds(), all}, nil
+	return measured{perSecond: float64(len(all)) / took.Seconds(), latencies: all}, nil
 }
 
 // connection asks every so many questions, from the cth on, until the end.

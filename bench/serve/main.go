@@ -139,6 +139,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 // version is one program with the sample loaded.
 type version struct {
 	name, binary, dataDir string
+	pid                   int // of the running server
 
 	closed, open map[string][]measured // by kind of question
 }
@@ -215,6 +216,7 @@ func (v *version) serve(ctx context.Context, cached bool, flags ...string) (addr
 	if err := serving.Start(); err != nil {
 		return "", nil, fmt.Errorf("%s serve: %w", v.binary, err)
 	}
+	v.pid = serving.Process.Pid
 	stop = func() error {
 		_ = serving.Process.Signal(syscall.SIGTERM) // it has ended by itself: Wait says why
 		return serving.Wait()

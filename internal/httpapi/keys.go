@@ -39,6 +39,9 @@ func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)
 // login checks a key with the primary. If that does not answer, a key that the replica knows, or that was valid before,
 // may still read but not write.
 func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apikey.Key, error) {
+	if refused := exchangeOf(ctx).refused; refused != nil {
+		return apikey.Key{}, refused
+	}
 	client := exchangeOf(ctx).client
 	recalled, known := a.keys.Recall(sent)
 	if !known && sent != "" {

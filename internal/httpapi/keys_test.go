@@ -221,25 +221,34 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// Requests with a known key count against the key, others against their address.
+// Requests with a valid key count against the key, also on open routes and from an address beyond its limit. Others
+// count against their address, and so does a wrong key, which open routes ignore.
 func TestKeyRate(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	s := serveAPI(t, Config{Pool: pool, AddressRate: 1.0 / 3600, KeyRate: 2.0 / 3600})
-	key := mustCreateKey(t, pool, "till")
-	for i, want := range []struct {
-		status int
-		policy string
+	key, other := mustCreateKey(t, pool, "till"), mustCreateKey(t, pool, "shop")
+	const byAddress, byKey = `"address";q=1;w=3600`, `"key";q=1;w=1800`
+	for i, c := range []struct {
+		path, key string
+		status    int
+		policy    string
 	}{
-		{http.StatusOK, `"address";q=1;w=3600`}, {http.StatusOK, `"key";q=1;w=1800`}, {http.StatusTooManyRequests, `"key";q=1;w=1800`},
+		{"/openapi.json", "ab_guess", http.StatusOK, byAddress},
+		{"/openapi.json", "", http.StatusTooManyRequests, byAddress},
+		{"/openapi.json", key, http.StatusOK, byKey},
+		{rulesPath, key, http.StatusTooManyRequests, byKey},
+		{rulesPath, other, http.StatusOK, byKey},
+		{rulesPath, "ab_guess", http.StatusTooManyRequests, byAddress},
 	} {
-		a := s.do(t, http.MethodGet, rulesPath, "", withKey(key))
-		if a.status != want.status || a.header.Get("Ratelimit-Policy") != want.policy {
+		header := http.Header{}
+		if c.key != "" {
+			header = withKey(c.key)
+		}
+		a := s.do(t, http.MethodGet, c.path, "", header)
+		if a.status != c.status || a.header.Get("Ratelimit-Policy") != c.policy {
 			t.Errorf("request %d: %d %q", i, a.status, a.header.Get("Ratelimit-Policy"))
 		}
-	}
-	if a := s.get(t, rulesPath); a.status != http.StatusTooManyRequests {
-		t.Errorf("without the key: %d", a.status)
 	}
 }
 

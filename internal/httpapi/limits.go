@@ -13,6 +13,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
+
+	"github.com/alsobought/alsobought/internal/apikey"
 )
 
 // limiter is a token bucket per client, identified by a K. nil does not limit.
@@ -106,7 +108,7 @@ func (a *API) limitRate(next http.Handler) http.Handler {
 		}
 		var wait time.Duration
 		whose, limit := "this key", refusedKey
-		if key, known := a.keys.Recall(bearer(r.Header)); known {
+		if key, known := a.identify(r); known {
 			wait = a.keyRate.take(key.KeyID, w.Header())
 		} else {
 			whose, limit = "this address", refusedAddress
@@ -120,6 +122,27 @@ func (a *API) limitRate(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// identify returns the key of a request, also on routes that need none. It checks keys not seen before, because a key is
+// not limited by its address, which others may share.
+func (a *API) identify(r *http.Request) (key apikey.Key, known bool) {
+	sent := bearer(r.Header)
+	if key, known = a.keys.Recall(sent); known || sent == "" {
+		return key, known
+	}
+	x := exchangeOf(r.Context())
+	if a.logins.early(x.client) > 0 {
+		return key, false
+	}
+	ctx, done := a.patience(r.Context(), a.primary)
+	defer done()
+	key, err := a.keys.Check(ctx, sent)
+	if errors.Is(err, apikey.ErrRefused) {
+		a.logins.take(x.client, nil)
+		x.refused = err
+	}
+	return key, err == nil
 }
 
 func tooMany(whose string) string {

@@ -24,12 +24,13 @@ const requestIDHeader = "X-Request-ID"
 
 // exchange is what is logged about a request besides what its response shows.
 type exchange struct {
-	id     string
-	client netip.Addr // what its rate counts against: see addressOf
-	key    apikey.Key // if the route needs one
-	stale  bool       // answered from the cache because the database did not answer
-	err    error      // cause of a problem that the client does not see
-	stack  []byte
+	id      string
+	client  netip.Addr // what its rate counts against: see addressOf
+	key     apikey.Key // if the route needs one
+	refused error      // why the key sent is not valid, if it was checked before the route was known
+	stale   bool       // answered from the cache because the database did not answer
+	err     error      // cause of a problem that the client does not see
+	stack   []byte
 }
 
 type exchangeKey struct{}
