@@ -165,72 +165,72 @@ type Answer struct {
 
 // BasketBody defines model for BasketBody.
 type BasketBody struct {
-	// BuildID A build that is kept, instead of the active one.
+	// BuildID Use this kept build instead of the active one.
 	BuildID int64 `json:"build_id,omitempty"`
 
-	// Category Recommend items of these categories of the catalogue only.
+	// Category Recommend only items in these catalogue categories.
 	Category []string `json:"category,omitempty"`
 
-	// Exclude Items not to recommend, by name.
+	// Exclude Names of items not to recommend.
 	Exclude []string `json:"exclude,omitempty"`
 
-	// Items The names of the items in the basket.
+	// Items Names of the items in the basket.
 	//
 	// Examples: ["PID","YSI"]
 	Items []string `json:"items"`
 
-	// Limit How many items.
+	// Limit Maximum number of items.
 	Limit int64 `json:"limit,omitempty"`
 
-	// Measure What pairs are ranked by.
+	// Measure Measure to rank pairs by.
 	Measure Measure `json:"measure,omitempty"`
 
-	// MinConfidence Confidence that a pair needs.
+	// MinConfidence Minimum confidence of a pair.
 	MinConfidence float64 `json:"min_confidence,omitempty"`
 
-	// MinSupport Orders together that a pair needs.
+	// MinSupport Minimum number of orders with both items.
 	MinSupport int64 `json:"min_support,omitempty"`
 
-	// Strict Leave places empty instead of filling them up by popularity.
+	// Strict Leave places empty instead of filling them with popular items.
 	Strict bool `json:"strict,omitempty"`
 }
 
 // Batch defines model for Batch.
 type Batch struct {
-	// Answers one for each item, in the order asked: what similar-items answers; an unknown item has no recommendations
+	// Answers one per item, in the order requested, each as from similar-items; an unknown item has no recommendations
 	Answers  []Answer      `json:"answers"`
 	Metadata BatchMetadata `json:"metadata"`
 }
 
 // BatchBody defines model for BatchBody.
 type BatchBody struct {
-	// BuildID A build that is kept, instead of the active one.
+	// BuildID Use this kept build instead of the active one.
 	BuildID int64 `json:"build_id,omitempty"`
 
-	// Category Recommend items of these categories of the catalogue only.
+	// Category Recommend only items in these catalogue categories.
 	Category []string `json:"category,omitempty"`
 
-	// Exclude Items not to recommend, by name.
+	// Exclude Names of items not to recommend.
 	Exclude []string `json:"exclude,omitempty"`
 
-	// Items The names of the items.
+	// Items Item names.
 	//
 	// Examples: ["PID","YSI"]
 	Items []string `json:"items"`
 
-	// Limit How many recommendations for each.
+	// Limit Maximum number of recommendations for each item.
 	Limit int64 `json:"limit,omitempty"`
 
-	// Measure What pairs are ranked by.
+	// Measure Measure to rank pairs by.
 	Measure Measure `json:"measure,omitempty"`
 
-	// MinConfidence Confidence that a pair needs.
+	// MinConfidence Minimum confidence of a pair.
 	MinConfidence float64 `json:"min_confidence,omitempty"`
 
-	// MinSupport Orders together that a pair needs.
+	// MinSupport Minimum number of orders with both items.
 	MinSupport int64 `json:"min_support,omitempty"`
 
-	// Strict Leave places empty instead of filling them up by popularity.
+	// Strict Leave places empty instead of filling them with popular items.
 	Strict bool `json:"strict,omitempty"`
 }
 
@@ -239,16 +239,16 @@ type BatchMetadata struct {
 	BuildID      int64 `json:"build_id"`
 	TotalAnswers int64 `json:"total_answers"`
 
-	// UnknownItems requested, but in no order of the build
+	// UnknownItems requested but in no order of the build
 	UnknownItems []string `json:"unknown_items,omitempty"`
 }
 
 // CancelBody defines model for CancelBody.
 type CancelBody struct {
-	// Items What was returned, and how many of it so far in all; without a quantity all of it. Without items, the whole order.
+	// Items Returned items with the total quantity returned so far; without a quantity, all of it. Without items, the whole order is cancelled.
 	Items []OrderItem `json:"items,omitempty"`
 
-	// OrderID The order's id.
+	// OrderID The order ID.
 	//
 	// Examples: R100001
 	OrderID string `json:"order_id"`
@@ -258,10 +258,10 @@ type CancelBody struct {
 type DeletionBody struct {
 	DeletedAt time.Time `json:"deleted_at"`
 
-	// DeletionID Of the audit.
+	// DeletionID ID of the deletion in the audit.
 	DeletionID int64 `json:"deletion_id"`
 
-	// Lines How many items the order had.
+	// Lines Number of items the order had.
 	Lines int64 `json:"lines"`
 }
 
@@ -282,13 +282,13 @@ type Explanation struct {
 	Cosine float64 `json:"cosine"`
 	Item   string  `json:"item"`
 
-	// ItemBaskets n_i: counted baskets that hold the item
+	// ItemBaskets n_i: counted baskets that contain the item
 	ItemBaskets int64 `json:"item_baskets"`
 
-	// ItemMass m_i: n_i, or less if the build lets old baskets weigh less
+	// ItemMass m_i: n_i, or less if the build weighs old baskets less
 	ItemMass float64 `json:"item_mass"`
 
-	// ItemOrders orders that hold the item
+	// ItemOrders orders that contain the item
 	ItemOrders int64 `json:"item_orders"`
 
 	// Jaccard c / (n_i + n_j - c)
@@ -297,13 +297,13 @@ type Explanation struct {
 	// Lift c N / (n_i n_j)
 	Lift float64 `json:"lift"`
 
-	// NeighbourRank the other's place among the item's kept neighbours by affinity, from 1; 0 when it is not kept
+	// NeighbourRank the other's rank among the item's kept neighbours by affinity, from 1; 0 if it is not kept
 	NeighbourRank int64 `json:"neighbour_rank"`
 
-	// NewestOrders the newest orders that hold both, ten at most: those that are there now
+	// NewestOrders the newest orders that contain both, at most ten
 	NewestOrders []OrderRef `json:"newest_orders"`
 
-	// OrdersTogether c: counted baskets that hold both
+	// OrdersTogether c: counted baskets that contain both
 	OrdersTogether int64  `json:"orders_together"`
 	Other          string `json:"other"`
 
@@ -314,7 +314,7 @@ type Explanation struct {
 	OtherMass   float64 `json:"other_mass"`
 	OtherOrders int64   `json:"other_orders"`
 
-	// Overlap what the item says of the other by way of its closest neighbours: taken off when a basket is asked about
+	// Overlap what the item implies about the other through its closest neighbours; subtracted when ranking for a basket
 	Overlap float64 `json:"overlap"`
 
 	// PopularityDivisor m_j ^ popularity_exponent, and at least 1: bestsellers count less
@@ -323,7 +323,7 @@ type Explanation struct {
 	// PopularityExponent a setting of the build
 	PopularityExponent float64 `json:"popularity_exponent"`
 
-	// Reach w / m_i: the chance to come from the item to the other by a random basket and a random other item of it
+	// Reach w / m_i: probability of reaching the other from the item through a random basket and a random other item in it
 	Reach  float64 `json:"reach"`
 	Reason string  `json:"reason"`
 
@@ -339,31 +339,31 @@ type Explanation struct {
 	// Support c / N
 	Support float64 `json:"support"`
 
-	// Weight w: the sum of 1/(size - 1) over the baskets that hold both
+	// Weight w: the sum of 1/(size - 1) over the baskets that contain both
 	Weight float64 `json:"weight"`
 }
 
 // HealthBody defines model for HealthBody.
 type HealthBody struct {
-	// BuiltAt When the active build was finished.
+	// BuiltAt When the active build finished.
 	BuiltAt *time.Time `json:"built_at,omitempty"`
 
-	// DatabaseConnected A query was answered within a second.
+	// DatabaseConnected The database answered a query within a second.
 	DatabaseConnected bool `json:"database_connected"`
 
-	// PendingOrders Orders added, changed or deleted since it looked, at most; 0 only if there are none.
+	// PendingOrders Upper bound of the orders added, changed or deleted since the active build; 0 only if there are none.
 	PendingOrders *int64       `json:"pending_orders,omitempty"`
 	Primary       *PrimaryBody `json:"primary,omitempty"`
 
-	// ReadOnly Nothing can be changed: a replica, or default_transaction_read_only.
+	// ReadOnly The database is read-only: a replica, or default_transaction_read_only is on.
 	ReadOnly bool             `json:"read_only,omitempty"`
 	Replica  *ReplicaBody     `json:"replica,omitempty"`
 	Status   HealthBodyStatus `json:"status"`
 
-	// Timestamp When the database was looked at: at most a quarter of a second ago.
+	// Timestamp When the database was checked, at most a quarter of a second ago.
 	Timestamp time.Time `json:"timestamp"`
 
-	// Version Of the program.
+	// Version Version of alsobought.
 	Version string `json:"version"`
 }
 
@@ -382,104 +382,104 @@ type LiveBodyStatus string
 type Metadata struct {
 	BasketItems []string `json:"basket_items,omitempty"`
 
-	// BuildID the build that answered; alsobought builds list
+	// BuildID the build that answered; see alsobought builds list
 	BuildID int64     `json:"build_id"`
 	BuiltAt time.Time `json:"built_at"`
 
-	// Days popularity is that of so many days before the newest order
+	// Days popularity over this many days up to the newest order
 	Days *int64 `json:"days,omitempty"`
 
 	// FilledByPopularity recommendations whose source is popular
 	FilledByPopularity int64 `json:"filled_by_popularity"`
 
-	// InactiveLeftOut items that would be in the answer if the catalogue did not call them inactive
+	// InactiveLeftOut items left out because the catalogue marks them inactive
 	InactiveLeftOut *int64 `json:"inactive_left_out,omitempty"`
 	ItemName        string `json:"item_name,omitempty"`
 	Limit           int64  `json:"limit"`
 
-	// Measure what pairs were ranked by
+	// Measure measure that pairs were ranked by
 	Measure Measure `json:"measure,omitempty"`
 
-	// Note why the answer is not what was asked for
+	// Note why the answer differs from the request
 	Note    string `json:"note,omitempty"`
 	OrderID string `json:"order_id,omitempty"`
 
-	// Rules the rules without which the answer would be another
+	// Rules rules that changed the answer
 	Rules                []int64 `json:"rules,omitempty"`
 	TotalRecommendations int64   `json:"total_recommendations"`
 
-	// UnknownItems asked about, but not in any order of the build
+	// UnknownItems seed items that are in no order of the build
 	UnknownItems []string `json:"unknown_items,omitempty"`
 
-	// WindowDays the build counted only the orders of so many days before the newest order
+	// WindowDays the build counted only orders of this many days up to the newest order
 	WindowDays *int64 `json:"window_days,omitempty"`
 }
 
 // OrderBody defines model for OrderBody.
 type OrderBody struct {
-	// CustomerID Whose order it is, as the business knows them.
+	// CustomerID Your customer ID.
 	CustomerID string `json:"customer_id,omitempty"`
 
-	// Items What was bought: names, or objects of a name and a quantity.
+	// Items Purchased items: names, or objects with name and quantity.
 	Items []OrderItem `json:"items,omitempty"`
 
-	// OrderID The order's id as the business knows it.
+	// OrderID Your order ID.
 	//
 	// Examples: R100001
 	OrderID string `json:"order_id,omitempty"`
 
-	// OrderedAt When (RFC 3339). Without it, now.
+	// OrderedAt Time of the order (RFC 3339); default: now.
 	OrderedAt *time.Time `json:"ordered_at,omitempty"`
 }
 
 // OrderReceipt defines model for OrderReceipt.
 type OrderReceipt struct {
-	// LinesAdded Items that the order did not have before.
+	// LinesAdded Items the order did not have before.
 	LinesAdded int64  `json:"lines_added"`
 	OrderID    string `json:"order_id"`
 
-	// Status known: an order of this id was there. Lines that it did not have were added to it.
+	// Status known: the order existed; lines it did not have were added.
 	Status OrderReceiptStatus `json:"status"`
 }
 
-// OrderReceiptStatus known: an order of this id was there. Lines that it did not have were added to it.
+// OrderReceiptStatus known: the order existed; lines it did not have were added.
 type OrderReceiptStatus string
 
 // OrderRef defines model for OrderRef.
 type OrderRef struct {
-	// OrderID as the business knows it
+	// OrderID your order ID
 	OrderID string `json:"order_id"`
 
-	// OrderedAt left out if the order has no time
+	// OrderedAt missing if the order has no time
 	OrderedAt *time.Time `json:"ordered_at,omitempty"`
 }
 
 // OrdersBody defines model for OrdersBody.
 type OrdersBody struct {
-	// CustomerID Whose order it is, as the business knows them.
+	// CustomerID Your customer ID.
 	CustomerID string `json:"customer_id,omitempty"`
 
-	// Items What was bought: names, or objects of a name and a quantity.
+	// Items Purchased items: names, or objects with name and quantity.
 	Items []OrderItem `json:"items,omitempty"`
 
-	// OrderID The order's id as the business knows it.
+	// OrderID Your order ID.
 	//
 	// Examples: R100001
 	OrderID string `json:"order_id,omitempty"`
 
-	// OrderedAt When (RFC 3339). Without it, now.
+	// OrderedAt Time of the order (RFC 3339); default: now.
 	OrderedAt *time.Time `json:"ordered_at,omitempty"`
 
-	// Orders Many orders, instead of one.
+	// Orders Several orders, instead of a single one.
 	Orders []OrderBody `json:"orders,omitempty"`
 }
 
 // PrimaryBody defines model for PrimaryBody.
 type PrimaryBody struct {
-	// Answers It answers questions, too, because the replica is away.
+	// Answers The primary also answers questions, because the replica is unavailable.
 	Answers bool `json:"answers"`
 
-	// Connected It can be asked: orders, rules and new keys need it.
+	// Connected The primary is available. Orders, rules and new keys need it.
 	Connected bool `json:"connected"`
 }
 
@@ -488,18 +488,18 @@ type ReadyBody struct {
 	// BuildID The active build.
 	BuildID *int64 `json:"build_id,omitempty"`
 
-	// BuiltAt When the active build was finished.
+	// BuiltAt When the active build finished.
 	BuiltAt           *time.Time `json:"built_at,omitempty"`
 	DatabaseConnected bool       `json:"database_connected"`
 
-	// Missing What is missing, and what to do.
+	// Missing What is missing and how to fix it.
 	Missing string `json:"missing,omitempty"`
 
-	// PendingOrders Orders added, changed or deleted since it looked, at most; 0 only if there are none.
+	// PendingOrders Upper bound of the orders added, changed or deleted since the active build; 0 only if there are none.
 	PendingOrders *int64       `json:"pending_orders,omitempty"`
 	Primary       *PrimaryBody `json:"primary,omitempty"`
 
-	// ReadOnly Nothing can be changed: a replica, or default_transaction_read_only.
+	// ReadOnly The database is read-only: a replica, or default_transaction_read_only is on.
 	ReadOnly  bool            `json:"read_only,omitempty"`
 	Replica   *ReplicaBody    `json:"replica,omitempty"`
 	Status    ReadyBodyStatus `json:"status"`
@@ -514,7 +514,7 @@ type Receipt struct {
 	// LoadID The load that the orders are part of, for the audit.
 	LoadID int64 `json:"load_id"`
 
-	// Orders What became of each order, in the order of the request.
+	// Orders What happened to each order, in request order.
 	Orders []OrderReceipt `json:"orders"`
 }
 
@@ -522,44 +522,44 @@ type Receipt struct {
 type Recommendation struct {
 	Category string `json:"category,omitempty"`
 
-	// Confidence the share of the asked item's baskets that hold it; of all orders, when nothing was asked about
+	// Confidence share of the seed item's baskets that contain it; without seed items, share of all orders
 	Confidence float64 `json:"confidence"`
 	ImageURL   string  `json:"image_url,omitempty"`
 	ItemName   string  `json:"item_name"`
 
-	// Label what to show to people instead of the name
+	// Label label to display instead of the name
 	Label string `json:"label,omitempty"`
 
-	// Lift how many times more often it is there than without the asked item
+	// Lift how many times more often it is bought than without the seed item
 	Lift float64 `json:"lift"`
 
-	// OrdersTogether orders with it and the asked item that says most for it; orders with it, when nothing was asked about
+	// OrdersTogether orders with it and the seed item that contributes most; without seed items, orders with it
 	OrdersTogether int64 `json:"orders_together"`
 
 	// PopularityRank 1 is the item in the most orders
 	PopularityRank int64    `json:"popularity_rank"`
 	Price          *float64 `json:"price,omitempty"`
 
-	// Reason a sentence of the counts behind it
+	// Reason a sentence with the counts behind it
 	Reason string `json:"reason"`
 
 	// SimilarityScore 0 to 1, never rising down the list; docs/scoring.md defines it for each measure
 	SimilarityScore float64 `json:"similarity_score"`
 
-	// Source pair: shares orders with what was asked; popular: by popularity; pinned: by a rule
+	// Source pair: shares orders with the seed items; popular: by popularity; pinned: by a rule
 	Source RecommendationSource `json:"source"`
 	URL    string               `json:"url,omitempty"`
 }
 
-// RecommendationSource pair: shares orders with what was asked; popular: by popularity; pinned: by a rule
+// RecommendationSource pair: shares orders with the seed items; popular: by popularity; pinned: by a rule
 type RecommendationSource string
 
 // ReplicaBody defines model for ReplicaBody.
 type ReplicaBody struct {
-	// LagSeconds How far behind it is at most: 0 when it streams and has replayed all that arrived, missing when it has replayed no commit since it started.
+	// LagSeconds Maximum lag. 0 if it is streaming and has replayed everything it received; missing if it has not replayed a commit since it started.
 	LagSeconds *float64 `json:"lag_seconds,omitempty"`
 
-	// Streaming It is connected to its primary.
+	// Streaming The replica is connected to its primary.
 	Streaming bool `json:"streaming"`
 }
 
@@ -592,28 +592,28 @@ type RuleKind string
 
 // RuleBody defines model for RuleBody.
 type RuleBody struct {
-	// Item The rule is for questions about this item, or about a basket or order that holds it. Without it, for all questions. Not for apart.
+	// Item The rule applies to questions about this item, or about a basket or order that contains it; without it, to all questions. Not for apart.
 	//
 	// Examples: PID
 	Item string `json:"item,omitempty"`
 
-	// Items The names of the items, two at least for apart. They need not be known yet.
+	// Items Item names, at least two for apart. They need not exist yet.
 	//
 	// Examples: ["Gloves"]
 	Items []string `json:"items"`
 
-	// Kind hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together.
+	// Kind hide: the items are not recommended. allow: only the items are recommended. pin: the items come first, in their order. apart: no two of the items are shown together.
 	Kind RuleKind `json:"kind"`
 
-	// Reason Why, for those who find the rule later: at most 2000 bytes.
+	// Reason Reason, at most 2000 bytes.
 	//
 	// Examples: spring offer
 	Reason string `json:"reason"`
 
-	// ValidFrom In force from then on (RFC 3339). Without it, now.
+	// ValidFrom Start (RFC 3339); default: now.
 	ValidFrom *time.Time `json:"valid_from,omitempty"`
 
-	// ValidUntil Not in force any more from then on (RFC 3339). Without it, until it is ended.
+	// ValidUntil End (RFC 3339); default: until the rule is ended.
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
@@ -627,7 +627,7 @@ type RulesBody struct {
 type Stored struct {
 	CustomerID string `json:"customer_id,omitempty"`
 
-	// Items What is bought, by name. None: all was cancelled.
+	// Items Purchased items by name. Empty if all were cancelled.
 	Items []StoredItem `json:"items"`
 
 	// LoadID The load that brought the order in.
@@ -635,7 +635,7 @@ type Stored struct {
 	OrderID   string     `json:"order_id"`
 	OrderedAt *time.Time `json:"ordered_at,omitempty"`
 
-	// Pending The active build has not counted the order as it is now.
+	// Pending The active build does not include the order's current state.
 	Pending bool `json:"pending"`
 }
 
@@ -647,148 +647,148 @@ type StoredItem struct {
 
 // ExplainParams defines parameters for Explain.
 type ExplainParams struct {
-	// Item The item that was asked about.
+	// Item The seed item.
 	Item string `form:"item" json:"item"`
 
-	// Other The item that is or is not recommended with it.
+	// Other The item that is, or is not, recommended with it.
 	Other string `form:"other" json:"other"`
 
-	// BuildID A build that is kept, instead of the active one.
+	// BuildID Use this kept build instead of the active one.
 	BuildID *int64 `form:"build_id,omitempty" json:"build_id,omitempty"`
 }
 
 // OrdersAddParams defines parameters for OrdersAdd.
 type OrdersAddParams struct {
-	// IdempotencyKey A name of the request, for a day: a repeat is answered like the first.
+	// IdempotencyKey Identifies the request for a day. A repeated request gets the first one's response.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // OrdersDeleteParams defines parameters for OrdersDelete.
 type OrdersDeleteParams struct {
-	// Reason Why, for the audit.
+	// Reason Reason, for the audit.
 	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
 }
 
 // PopularItemsParams defines parameters for PopularItems.
 type PopularItemsParams struct {
-	// Limit How many items.
+	// Limit Maximum number of items.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Days Popularity of so many days, back from the newest order of the build; of all orders without.
+	// Days Popularity over this many days up to the build's newest order; default: over all orders.
 	Days *int64 `form:"days,omitempty" json:"days,omitempty"`
 
-	// Exclude Items to leave out, by name.
+	// Exclude Names of items to exclude.
 	Exclude *[]string `form:"exclude,omitempty" json:"exclude,omitempty"`
 
-	// Category Items of these categories of the catalogue only.
+	// Category Only items in these catalogue categories.
 	Category *[]string `form:"category,omitempty" json:"category,omitempty"`
 
-	// BuildID A build that is kept, instead of the active one.
+	// BuildID Use this kept build instead of the active one.
 	BuildID *int64 `form:"build_id,omitempty" json:"build_id,omitempty"`
 
-	// IfNoneMatch The ETags of answers that the client has: 304 if one of them is still right.
+	// IfNoneMatch ETags of answers the client has. The response is 304 if one of them is current.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // OrderRecommendationsParams defines parameters for OrderRecommendations.
 type OrderRecommendationsParams struct {
-	// Measure What pairs are ranked by.
+	// Measure Measure to rank pairs by.
 	Measure *Measure `form:"measure,omitempty" json:"measure,omitempty"`
 
-	// MinSupport Orders together that a pair needs.
+	// MinSupport Minimum number of orders with both items.
 	MinSupport *int64 `form:"min_support,omitempty" json:"min_support,omitempty"`
 
-	// MinConfidence Confidence that a pair needs.
+	// MinConfidence Minimum confidence of a pair.
 	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
-	// Exclude Items not to recommend, by name.
+	// Exclude Names of items not to recommend.
 	Exclude *[]string `form:"exclude,omitempty" json:"exclude,omitempty"`
 
-	// Category Recommend items of these categories of the catalogue only.
+	// Category Recommend only items in these catalogue categories.
 	Category *[]string `form:"category,omitempty" json:"category,omitempty"`
 
-	// Strict Leave places empty instead of filling them up by popularity.
+	// Strict Leave places empty instead of filling them with popular items.
 	Strict *bool `form:"strict,omitempty" json:"strict,omitempty"`
 
-	// BuildID A build that is kept, instead of the active one.
+	// BuildID Use this kept build instead of the active one.
 	BuildID *int64 `form:"build_id,omitempty" json:"build_id,omitempty"`
 
-	// Limit How many items.
+	// Limit Maximum number of items.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // RulesListParams defines parameters for RulesList.
 type RulesListParams struct {
-	// All Those that have ended or are to come, too.
+	// All Include rules that have ended or are not yet in force.
 	All *bool `form:"all,omitempty" json:"all,omitempty"`
 
-	// Limit How many rules.
+	// Limit Maximum number of rules.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Before Only rules with a smaller id: the last one of a page asks for the next.
+	// Before Only rules with a smaller ID; for the next page, the last ID of the previous one.
 	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
 }
 
 // SimilarItemsByQueryParams defines parameters for SimilarItemsByQuery.
 type SimilarItemsByQueryParams struct {
-	// Measure What pairs are ranked by.
+	// Measure Measure to rank pairs by.
 	Measure *Measure `form:"measure,omitempty" json:"measure,omitempty"`
 
-	// MinSupport Orders together that a pair needs.
+	// MinSupport Minimum number of orders with both items.
 	MinSupport *int64 `form:"min_support,omitempty" json:"min_support,omitempty"`
 
-	// MinConfidence Confidence that a pair needs.
+	// MinConfidence Minimum confidence of a pair.
 	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
-	// Exclude Items not to recommend, by name.
+	// Exclude Names of items not to recommend.
 	Exclude *[]string `form:"exclude,omitempty" json:"exclude,omitempty"`
 
-	// Category Recommend items of these categories of the catalogue only.
+	// Category Recommend only items in these catalogue categories.
 	Category *[]string `form:"category,omitempty" json:"category,omitempty"`
 
-	// Strict Leave places empty instead of filling them up by popularity.
+	// Strict Leave places empty instead of filling them with popular items.
 	Strict *bool `form:"strict,omitempty" json:"strict,omitempty"`
 
-	// BuildID A build that is kept, instead of the active one.
+	// BuildID Use this kept build instead of the active one.
 	BuildID *int64 `form:"build_id,omitempty" json:"build_id,omitempty"`
 
-	// Limit How many items.
+	// Limit Maximum number of items.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Item The item's name.
 	Item string `form:"item" json:"item"`
 
-	// IfNoneMatch The ETags of answers that the client has: 304 if one of them is still right.
+	// IfNoneMatch ETags of answers the client has. The response is 304 if one of them is current.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // SimilarItemsParams defines parameters for SimilarItems.
 type SimilarItemsParams struct {
-	// Measure What pairs are ranked by.
+	// Measure Measure to rank pairs by.
 	Measure *Measure `form:"measure,omitempty" json:"measure,omitempty"`
 
-	// MinSupport Orders together that a pair needs.
+	// MinSupport Minimum number of orders with both items.
 	MinSupport *int64 `form:"min_support,omitempty" json:"min_support,omitempty"`
 
-	// MinConfidence Confidence that a pair needs.
+	// MinConfidence Minimum confidence of a pair.
 	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
-	// Exclude Items not to recommend, by name.
+	// Exclude Names of items not to recommend.
 	Exclude *[]string `form:"exclude,omitempty" json:"exclude,omitempty"`
 
-	// Category Recommend items of these categories of the catalogue only.
+	// Category Recommend only items in these catalogue categories.
 	Category *[]string `form:"category,omitempty" json:"category,omitempty"`
 
-	// Strict Leave places empty instead of filling them up by popularity.
+	// Strict Leave places empty instead of filling them with popular items.
 	Strict *bool `form:"strict,omitempty" json:"strict,omitempty"`
 
-	// BuildID A build that is kept, instead of the active one.
+	// BuildID Use this kept build instead of the active one.
 	BuildID *int64 `form:"build_id,omitempty" json:"build_id,omitempty"`
 
-	// Limit How many items.
+	// Limit Maximum number of items.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// IfNoneMatch The ETags of answers that the client has: 304 if one of them is still right.
+	// IfNoneMatch ETags of answers the client has. The response is 304 if one of them is current.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
@@ -881,105 +881,105 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// BasketRecommendationsWithBody What goes with a basket
+	// BasketRecommendationsWithBody Get recommendations for a basket
 	//
-	// The items that go with all of the basket's items together, none of them in it.
+	// Items often bought with those in the basket taken together. The basket's own items are excluded.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/basket-recommendations (the `BasketRecommendations` operationId).
 	BasketRecommendationsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// BasketRecommendations What goes with a basket
+	// BasketRecommendations Get recommendations for a basket
 	//
-	// The items that go with all of the basket's items together, none of them in it.
+	// Items often bought with those in the basket taken together. The basket's own items are excluded.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/basket-recommendations (the `BasketRecommendations` operationId).
 	BasketRecommendations(ctx context.Context, body BasketRecommendationsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// OrdersCancelWithBody Cancel an order, or return items of it
+	// OrdersCancelWithBody Cancel an order or return items
 	//
-	// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/cancellations (the `OrdersCancel` operationId).
 	OrdersCancelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// OrdersCancel Cancel an order, or return items of it
+	// OrdersCancel Cancel an order or return items
 	//
-	// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/cancellations (the `OrdersCancel` operationId).
 	OrdersCancel(ctx context.Context, body OrdersCancelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Explain The evidence for two items
+	// Explain Get the evidence for two items
 	//
-	// Every count and measure that the build has of two items, and the newest orders that hold both.
+	// All counts and measures of a pair of items in a build, and the newest orders that contain both.
 	//
 	// Corresponds with GET /api/v1/explain (the `Explain` operationId).
 	Explain(ctx context.Context, params *ExplainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// OrdersAddWithBody Add orders as they happen
+	// OrdersAddWithBody Add orders
 	//
-	// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+	// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/orders (the `OrdersAdd` operationId).
 	OrdersAddWithBody(ctx context.Context, params *OrdersAddParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// OrdersAdd Add orders as they happen
+	// OrdersAdd Add orders
 	//
-	// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+	// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/orders (the `OrdersAdd` operationId).
 	OrdersAdd(ctx context.Context, params *OrdersAddParams, body OrdersAddJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// OrdersDelete Delete an order for good
+	// OrdersDelete Permanently delete an order
 	//
-	// With all that loads and rejects say of it. The audit says that an order was deleted, not which.
+	// Also deletes its data in loads and rejects. The audit records that an order was deleted, but not which.
 	//
 	// Corresponds with DELETE /api/v1/orders/{order_id} (the `OrdersDelete` operationId).
 	OrdersDelete(ctx context.Context, orderID string, params *OrdersDeleteParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// OrdersGet One order
 	//
-	// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
+	// Reads the order from the primary or, while that is unavailable, from the replica, with a Warning.
 	//
 	// Corresponds with GET /api/v1/orders/{order_id} (the `OrdersGet` operationId).
 	OrdersGet(ctx context.Context, orderID string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PopularItems The most popular items
+	// PopularItems Get the most popular items
 	//
-	// The items in the most orders of the build, ties by name; those of the last days, ties by the popularity of all days.
+	// The items in the most orders of the build; ties are ordered by name. With days, only recent orders count, and ties are ordered by overall popularity.
 	//
 	// Corresponds with GET /api/v1/popular-items (the `PopularItems` operationId).
 	PopularItems(ctx context.Context, params *PopularItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// OrderRecommendations What goes with an order
+	// OrderRecommendations Get recommendations for an order
 	//
-	// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
+	// Items often bought with those of a stored order. The order's own items are excluded. An order unknown to the replica is looked up on the primary; if that is unavailable, the response is a 503 with type `urn:alsobought:replica-may-lag`.
 	//
 	// Corresponds with GET /api/v1/recommendations/{order_id} (the `OrderRecommendations` operationId).
 	OrderRecommendations(ctx context.Context, orderID string, params *OrderRecommendationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RulesList The rules
+	// RulesList List rules
 	//
-	// Those in force now, or all that ever were: rules are ended, never deleted.
+	// Lists the rules in force or, with all, every rule. Rules are ended, never deleted.
 	//
 	// Corresponds with GET /api/v1/rules (the `RulesList` operationId).
 	RulesList(ctx context.Context, params *RulesListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RulesAddWithBody Add a rule
 	//
-	// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+	// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -988,7 +988,7 @@ type ClientInterface interface {
 
 	// RulesAdd Add a rule
 	//
-	// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+	// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -997,68 +997,68 @@ type ClientInterface interface {
 
 	// RulesEnd End a rule
 	//
-	// From now on answers do not follow it. It stays in the list of all rules, with who ended it.
+	// The rule no longer affects answers. It remains in the list of all rules, with who ended it.
 	//
 	// Corresponds with DELETE /api/v1/rules/{rule_id} (the `RulesEnd` operationId).
 	RulesEnd(ctx context.Context, ruleID int64, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SimilarItemsByQuery What goes with an item, named in the query
+	// SimilarItemsByQuery Get similar items, with the name in the query
 	//
-	// The same as with the name in the path.
+	// Same as with the name in the path.
 	//
 	// Corresponds with GET /api/v1/similar-items (the `SimilarItemsByQuery` operationId).
 	SimilarItemsByQuery(ctx context.Context, params *SimilarItemsByQueryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SimilarItems What goes with an item
+	// SimilarItems Get similar items
 	//
-	// The items most bought together with one item. Clients like to tidy `.`, `..` and `//` out of paths; an item with such a name is better asked for as `?item=`.
+	// The items most often bought together with one item. Many clients remove `.`, `..` and `//` from paths: for an item with such a name, use `?item=`.
 	//
 	// Corresponds with GET /api/v1/similar-items/{item_name} (the `SimilarItems` operationId).
 	SimilarItems(ctx context.Context, itemName string, params *SimilarItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SimilarItemsBatchWithBody What goes with each of many items
+	// SimilarItemsBatchWithBody Get similar items for many items
 	//
-	// For each item what similar-items answers, all from one build and by one question to the database.
+	// Returns for each item what similar-items returns, all from one build, with a single database query.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/similar-items:batch (the `SimilarItemsBatch` operationId).
 	SimilarItemsBatchWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SimilarItemsBatch What goes with each of many items
+	// SimilarItemsBatch Get similar items for many items
 	//
-	// For each item what similar-items answers, all from one build and by one question to the database.
+	// Returns for each item what similar-items returns, all from one build, with a single database query.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/similar-items:batch (the `SimilarItemsBatch` operationId).
 	SimilarItemsBatch(ctx context.Context, body SimilarItemsBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Health Is the database there?
+	// Health Check the database
 	//
-	// Healthy if a new connection to the database answers a query within a second, however busy the others are.
+	// Healthy if a new database connection answers a query within a second, however busy the others are.
 	//
 	// Corresponds with GET /health (the `Health` operationId).
 	Health(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Livez Does the process serve?
+	// Livez Check liveness
 	//
-	// Always 200 while it does. Restarting the process is no cure for a database that is gone.
+	// Always 200 while the process runs. It does not depend on the database, because a restart would not bring that back.
 	//
 	// Corresponds with GET /livez (the `Livez` operationId).
 	Livez(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Readyz Can questions be answered?
+	// Readyz Check readiness
 	//
-	// Ready if the database is there and has an active build, and the server is not about to stop.
+	// Ready if the database is available and has an active build, and the server is not shutting down.
 	//
 	// Corresponds with GET /readyz (the `Readyz` operationId).
 	Readyz(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// BasketRecommendationsWithBody What goes with a basket
+// BasketRecommendationsWithBody Get recommendations for a basket
 //
-// The items that go with all of the basket's items together, none of them in it.
+// Items often bought with those in the basket taken together. The basket's own items are excluded.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1075,9 +1075,9 @@ func (c *Client) BasketRecommendationsWithBody(ctx context.Context, contentType 
 	return c.Client.Do(req)
 }
 
-// BasketRecommendations What goes with a basket
+// BasketRecommendations Get recommendations for a basket
 //
-// The items that go with all of the basket's items together, none of them in it.
+// Items often bought with those in the basket taken together. The basket's own items are excluded.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1094,9 +1094,9 @@ func (c *Client) BasketRecommendations(ctx context.Context, body BasketRecommend
 	return c.Client.Do(req)
 }
 
-// OrdersCancelWithBody Cancel an order, or return items of it
+// OrdersCancelWithBody Cancel an order or return items
 //
-// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1113,9 +1113,9 @@ func (c *Client) OrdersCancelWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// OrdersCancel Cancel an order, or return items of it
+// OrdersCancel Cancel an order or return items
 //
-// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1132,9 +1132,9 @@ func (c *Client) OrdersCancel(ctx context.Context, body OrdersCancelJSONRequestB
 	return c.Client.Do(req)
 }
 
-// Explain The evidence for two items
+// Explain Get the evidence for two items
 //
-// Every count and measure that the build has of two items, and the newest orders that hold both.
+// All counts and measures of a pair of items in a build, and the newest orders that contain both.
 //
 // Corresponds with GET /api/v1/explain (the `Explain` operationId).
 func (c *Client) Explain(ctx context.Context, params *ExplainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1149,9 +1149,9 @@ func (c *Client) Explain(ctx context.Context, params *ExplainParams, reqEditors 
 	return c.Client.Do(req)
 }
 
-// OrdersAddWithBody Add orders as they happen
+// OrdersAddWithBody Add orders
 //
-// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1168,9 +1168,9 @@ func (c *Client) OrdersAddWithBody(ctx context.Context, params *OrdersAddParams,
 	return c.Client.Do(req)
 }
 
-// OrdersAdd Add orders as they happen
+// OrdersAdd Add orders
 //
-// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1187,9 +1187,9 @@ func (c *Client) OrdersAdd(ctx context.Context, params *OrdersAddParams, body Or
 	return c.Client.Do(req)
 }
 
-// OrdersDelete Delete an order for good
+// OrdersDelete Permanently delete an order
 //
-// With all that loads and rejects say of it. The audit says that an order was deleted, not which.
+// Also deletes its data in loads and rejects. The audit records that an order was deleted, but not which.
 //
 // Corresponds with DELETE /api/v1/orders/{order_id} (the `OrdersDelete` operationId).
 func (c *Client) OrdersDelete(ctx context.Context, orderID string, params *OrdersDeleteParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1206,7 +1206,7 @@ func (c *Client) OrdersDelete(ctx context.Context, orderID string, params *Order
 
 // OrdersGet One order
 //
-// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
+// Reads the order from the primary or, while that is unavailable, from the replica, with a Warning.
 //
 // Corresponds with GET /api/v1/orders/{order_id} (the `OrdersGet` operationId).
 func (c *Client) OrdersGet(ctx context.Context, orderID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1221,9 +1221,9 @@ func (c *Client) OrdersGet(ctx context.Context, orderID string, reqEditors ...Re
 	return c.Client.Do(req)
 }
 
-// PopularItems The most popular items
+// PopularItems Get the most popular items
 //
-// The items in the most orders of the build, ties by name; those of the last days, ties by the popularity of all days.
+// The items in the most orders of the build; ties are ordered by name. With days, only recent orders count, and ties are ordered by overall popularity.
 //
 // Corresponds with GET /api/v1/popular-items (the `PopularItems` operationId).
 func (c *Client) PopularItems(ctx context.Context, params *PopularItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1238,9 +1238,9 @@ func (c *Client) PopularItems(ctx context.Context, params *PopularItemsParams, r
 	return c.Client.Do(req)
 }
 
-// OrderRecommendations What goes with an order
+// OrderRecommendations Get recommendations for an order
 //
-// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
+// Items often bought with those of a stored order. The order's own items are excluded. An order unknown to the replica is looked up on the primary; if that is unavailable, the response is a 503 with type `urn:alsobought:replica-may-lag`.
 //
 // Corresponds with GET /api/v1/recommendations/{order_id} (the `OrderRecommendations` operationId).
 func (c *Client) OrderRecommendations(ctx context.Context, orderID string, params *OrderRecommendationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1255,9 +1255,9 @@ func (c *Client) OrderRecommendations(ctx context.Context, orderID string, param
 	return c.Client.Do(req)
 }
 
-// RulesList The rules
+// RulesList List rules
 //
-// Those in force now, or all that ever were: rules are ended, never deleted.
+// Lists the rules in force or, with all, every rule. Rules are ended, never deleted.
 //
 // Corresponds with GET /api/v1/rules (the `RulesList` operationId).
 func (c *Client) RulesList(ctx context.Context, params *RulesListParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1274,7 +1274,7 @@ func (c *Client) RulesList(ctx context.Context, params *RulesListParams, reqEdit
 
 // RulesAddWithBody Add a rule
 //
-// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1293,7 +1293,7 @@ func (c *Client) RulesAddWithBody(ctx context.Context, contentType string, body 
 
 // RulesAdd Add a rule
 //
-// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1312,7 +1312,7 @@ func (c *Client) RulesAdd(ctx context.Context, body RulesAddJSONRequestBody, req
 
 // RulesEnd End a rule
 //
-// From now on answers do not follow it. It stays in the list of all rules, with who ended it.
+// The rule no longer affects answers. It remains in the list of all rules, with who ended it.
 //
 // Corresponds with DELETE /api/v1/rules/{rule_id} (the `RulesEnd` operationId).
 func (c *Client) RulesEnd(ctx context.Context, ruleID int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1327,9 +1327,9 @@ func (c *Client) RulesEnd(ctx context.Context, ruleID int64, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
-// SimilarItemsByQuery What goes with an item, named in the query
+// SimilarItemsByQuery Get similar items, with the name in the query
 //
-// The same as with the name in the path.
+// Same as with the name in the path.
 //
 // Corresponds with GET /api/v1/similar-items (the `SimilarItemsByQuery` operationId).
 func (c *Client) SimilarItemsByQuery(ctx context.Context, params *SimilarItemsByQueryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1344,9 +1344,9 @@ func (c *Client) SimilarItemsByQuery(ctx context.Context, params *SimilarItemsBy
 	return c.Client.Do(req)
 }
 
-// SimilarItems What goes with an item
+// SimilarItems Get similar items
 //
-// The items most bought together with one item. Clients like to tidy `.`, `..` and `//` out of paths; an item with such a name is better asked for as `?item=`.
+// The items most often bought together with one item. Many clients remove `.`, `..` and `//` from paths: for an item with such a name, use `?item=`.
 //
 // Corresponds with GET /api/v1/similar-items/{item_name} (the `SimilarItems` operationId).
 func (c *Client) SimilarItems(ctx context.Context, itemName string, params *SimilarItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1361,9 +1361,9 @@ func (c *Client) SimilarItems(ctx context.Context, itemName string, params *Simi
 	return c.Client.Do(req)
 }
 
-// SimilarItemsBatchWithBody What goes with each of many items
+// SimilarItemsBatchWithBody Get similar items for many items
 //
-// For each item what similar-items answers, all from one build and by one question to the database.
+// Returns for each item what similar-items returns, all from one build, with a single database query.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1380,9 +1380,9 @@ func (c *Client) SimilarItemsBatchWithBody(ctx context.Context, contentType stri
 	return c.Client.Do(req)
 }
 
-// SimilarItemsBatch What goes with each of many items
+// SimilarItemsBatch Get similar items for many items
 //
-// For each item what similar-items answers, all from one build and by one question to the database.
+// Returns for each item what similar-items returns, all from one build, with a single database query.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1399,9 +1399,9 @@ func (c *Client) SimilarItemsBatch(ctx context.Context, body SimilarItemsBatchJS
 	return c.Client.Do(req)
 }
 
-// Health Is the database there?
+// Health Check the database
 //
-// Healthy if a new connection to the database answers a query within a second, however busy the others are.
+// Healthy if a new database connection answers a query within a second, however busy the others are.
 //
 // Corresponds with GET /health (the `Health` operationId).
 func (c *Client) Health(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1416,9 +1416,9 @@ func (c *Client) Health(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 	return c.Client.Do(req)
 }
 
-// Livez Does the process serve?
+// Livez Check liveness
 //
-// Always 200 while it does. Restarting the process is no cure for a database that is gone.
+// Always 200 while the process runs. It does not depend on the database, because a restart would not bring that back.
 //
 // Corresponds with GET /livez (the `Livez` operationId).
 func (c *Client) Livez(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1433,9 +1433,9 @@ func (c *Client) Livez(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 	return c.Client.Do(req)
 }
 
-// Readyz Can questions be answered?
+// Readyz Check readiness
 //
-// Ready if the database is there and has an active build, and the server is not about to stop.
+// Ready if the database is available and has an active build, and the server is not shutting down.
 //
 // Corresponds with GET /readyz (the `Readyz` operationId).
 func (c *Client) Readyz(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2650,72 +2650,72 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// BasketRecommendationsWithBodyWithResponse What goes with a basket
+	// BasketRecommendationsWithBodyWithResponse Get recommendations for a basket
 	//
-	// The items that go with all of the basket's items together, none of them in it.
+	// Items often bought with those in the basket taken together. The basket's own items are excluded.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/basket-recommendations (the `BasketRecommendations` operationId).
 	BasketRecommendationsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BasketRecommendationsResponse, error)
 
-	// BasketRecommendationsWithResponse What goes with a basket
+	// BasketRecommendationsWithResponse Get recommendations for a basket
 	//
-	// The items that go with all of the basket's items together, none of them in it.
+	// Items often bought with those in the basket taken together. The basket's own items are excluded.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/basket-recommendations (the `BasketRecommendations` operationId).
 	BasketRecommendationsWithResponse(ctx context.Context, body BasketRecommendationsJSONRequestBody, reqEditors ...RequestEditorFn) (*BasketRecommendationsResponse, error)
 
-	// OrdersCancelWithBodyWithResponse Cancel an order, or return items of it
+	// OrdersCancelWithBodyWithResponse Cancel an order or return items
 	//
-	// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/cancellations (the `OrdersCancel` operationId).
 	OrdersCancelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OrdersCancelResponse, error)
 
-	// OrdersCancelWithResponse Cancel an order, or return items of it
+	// OrdersCancelWithResponse Cancel an order or return items
 	//
-	// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/cancellations (the `OrdersCancel` operationId).
 	OrdersCancelWithResponse(ctx context.Context, body OrdersCancelJSONRequestBody, reqEditors ...RequestEditorFn) (*OrdersCancelResponse, error)
 
-	// ExplainWithResponse The evidence for two items
+	// ExplainWithResponse Get the evidence for two items
 	//
-	// Every count and measure that the build has of two items, and the newest orders that hold both.
+	// All counts and measures of a pair of items in a build, and the newest orders that contain both.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/explain (the `Explain` operationId).
 	ExplainWithResponse(ctx context.Context, params *ExplainParams, reqEditors ...RequestEditorFn) (*ExplainResponse, error)
 
-	// OrdersAddWithBodyWithResponse Add orders as they happen
+	// OrdersAddWithBodyWithResponse Add orders
 	//
-	// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+	// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/orders (the `OrdersAdd` operationId).
 	OrdersAddWithBodyWithResponse(ctx context.Context, params *OrdersAddParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OrdersAddResponse, error)
 
-	// OrdersAddWithResponse Add orders as they happen
+	// OrdersAddWithResponse Add orders
 	//
-	// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+	// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/orders (the `OrdersAdd` operationId).
 	OrdersAddWithResponse(ctx context.Context, params *OrdersAddParams, body OrdersAddJSONRequestBody, reqEditors ...RequestEditorFn) (*OrdersAddResponse, error)
 
-	// OrdersDeleteWithResponse Delete an order for good
+	// OrdersDeleteWithResponse Permanently delete an order
 	//
-	// With all that loads and rejects say of it. The audit says that an order was deleted, not which.
+	// Also deletes its data in loads and rejects. The audit records that an order was deleted, but not which.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2724,34 +2724,34 @@ type ClientWithResponsesInterface interface {
 
 	// OrdersGetWithResponse One order
 	//
-	// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
+	// Reads the order from the primary or, while that is unavailable, from the replica, with a Warning.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/orders/{order_id} (the `OrdersGet` operationId).
 	OrdersGetWithResponse(ctx context.Context, orderID string, reqEditors ...RequestEditorFn) (*OrdersGetResponse, error)
 
-	// PopularItemsWithResponse The most popular items
+	// PopularItemsWithResponse Get the most popular items
 	//
-	// The items in the most orders of the build, ties by name; those of the last days, ties by the popularity of all days.
+	// The items in the most orders of the build; ties are ordered by name. With days, only recent orders count, and ties are ordered by overall popularity.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/popular-items (the `PopularItems` operationId).
 	PopularItemsWithResponse(ctx context.Context, params *PopularItemsParams, reqEditors ...RequestEditorFn) (*PopularItemsResponse, error)
 
-	// OrderRecommendationsWithResponse What goes with an order
+	// OrderRecommendationsWithResponse Get recommendations for an order
 	//
-	// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
+	// Items often bought with those of a stored order. The order's own items are excluded. An order unknown to the replica is looked up on the primary; if that is unavailable, the response is a 503 with type `urn:alsobought:replica-may-lag`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/recommendations/{order_id} (the `OrderRecommendations` operationId).
 	OrderRecommendationsWithResponse(ctx context.Context, orderID string, params *OrderRecommendationsParams, reqEditors ...RequestEditorFn) (*OrderRecommendationsResponse, error)
 
-	// RulesListWithResponse The rules
+	// RulesListWithResponse List rules
 	//
-	// Those in force now, or all that ever were: rules are ended, never deleted.
+	// Lists the rules in force or, with all, every rule. Rules are ended, never deleted.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -2760,7 +2760,7 @@ type ClientWithResponsesInterface interface {
 
 	// RulesAddWithBodyWithResponse Add a rule
 	//
-	// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+	// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2769,7 +2769,7 @@ type ClientWithResponsesInterface interface {
 
 	// RulesAddWithResponse Add a rule
 	//
-	// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+	// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2778,70 +2778,70 @@ type ClientWithResponsesInterface interface {
 
 	// RulesEndWithResponse End a rule
 	//
-	// From now on answers do not follow it. It stays in the list of all rules, with who ended it.
+	// The rule no longer affects answers. It remains in the list of all rules, with who ended it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/rules/{rule_id} (the `RulesEnd` operationId).
 	RulesEndWithResponse(ctx context.Context, ruleID int64, reqEditors ...RequestEditorFn) (*RulesEndResponse, error)
 
-	// SimilarItemsByQueryWithResponse What goes with an item, named in the query
+	// SimilarItemsByQueryWithResponse Get similar items, with the name in the query
 	//
-	// The same as with the name in the path.
+	// Same as with the name in the path.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/similar-items (the `SimilarItemsByQuery` operationId).
 	SimilarItemsByQueryWithResponse(ctx context.Context, params *SimilarItemsByQueryParams, reqEditors ...RequestEditorFn) (*SimilarItemsByQueryResponse, error)
 
-	// SimilarItemsWithResponse What goes with an item
+	// SimilarItemsWithResponse Get similar items
 	//
-	// The items most bought together with one item. Clients like to tidy `.`, `..` and `//` out of paths; an item with such a name is better asked for as `?item=`.
+	// The items most often bought together with one item. Many clients remove `.`, `..` and `//` from paths: for an item with such a name, use `?item=`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/similar-items/{item_name} (the `SimilarItems` operationId).
 	SimilarItemsWithResponse(ctx context.Context, itemName string, params *SimilarItemsParams, reqEditors ...RequestEditorFn) (*SimilarItemsResponse, error)
 
-	// SimilarItemsBatchWithBodyWithResponse What goes with each of many items
+	// SimilarItemsBatchWithBodyWithResponse Get similar items for many items
 	//
-	// For each item what similar-items answers, all from one build and by one question to the database.
+	// Returns for each item what similar-items returns, all from one build, with a single database query.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/similar-items:batch (the `SimilarItemsBatch` operationId).
 	SimilarItemsBatchWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SimilarItemsBatchResponse, error)
 
-	// SimilarItemsBatchWithResponse What goes with each of many items
+	// SimilarItemsBatchWithResponse Get similar items for many items
 	//
-	// For each item what similar-items answers, all from one build and by one question to the database.
+	// Returns for each item what similar-items returns, all from one build, with a single database query.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/similar-items:batch (the `SimilarItemsBatch` operationId).
 	SimilarItemsBatchWithResponse(ctx context.Context, body SimilarItemsBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*SimilarItemsBatchResponse, error)
 
-	// HealthWithResponse Is the database there?
+	// HealthWithResponse Check the database
 	//
-	// Healthy if a new connection to the database answers a query within a second, however busy the others are.
+	// Healthy if a new database connection answers a query within a second, however busy the others are.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /health (the `Health` operationId).
 	HealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*HealthResponse, error)
 
-	// LivezWithResponse Does the process serve?
+	// LivezWithResponse Check liveness
 	//
-	// Always 200 while it does. Restarting the process is no cure for a database that is gone.
+	// Always 200 while the process runs. It does not depend on the database, because a restart would not bring that back.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /livez (the `Livez` operationId).
 	LivezWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LivezResponse, error)
 
-	// ReadyzWithResponse Can questions be answered?
+	// ReadyzWithResponse Check readiness
 	//
-	// Ready if the database is there and has an active build, and the server is not about to stop.
+	// Ready if the database is available and has an active build, and the server is not shutting down.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3637,9 +3637,9 @@ func (r ReadyzResponse) ContentType() string {
 	return ""
 }
 
-// BasketRecommendationsWithBodyWithResponse What goes with a basket
+// BasketRecommendationsWithBodyWithResponse Get recommendations for a basket
 //
-// The items that go with all of the basket's items together, none of them in it.
+// Items often bought with those in the basket taken together. The basket's own items are excluded.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3652,9 +3652,9 @@ func (c *ClientWithResponses) BasketRecommendationsWithBodyWithResponse(ctx cont
 	return ParseBasketRecommendationsResponse(rsp)
 }
 
-// BasketRecommendationsWithResponse What goes with a basket
+// BasketRecommendationsWithResponse Get recommendations for a basket
 //
-// The items that go with all of the basket's items together, none of them in it.
+// Items often bought with those in the basket taken together. The basket's own items are excluded.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3667,9 +3667,9 @@ func (c *ClientWithResponses) BasketRecommendationsWithResponse(ctx context.Cont
 	return ParseBasketRecommendationsResponse(rsp)
 }
 
-// OrdersCancelWithBodyWithResponse Cancel an order, or return items of it
+// OrdersCancelWithBodyWithResponse Cancel an order or return items
 //
-// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3682,9 +3682,9 @@ func (c *ClientWithResponses) OrdersCancelWithBodyWithResponse(ctx context.Conte
 	return ParseOrdersCancelResponse(rsp)
 }
 
-// OrdersCancelWithResponse Cancel an order, or return items of it
+// OrdersCancelWithResponse Cancel an order or return items
 //
-// What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are those returned so far in all. An order that is added again afterwards counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3697,9 +3697,9 @@ func (c *ClientWithResponses) OrdersCancelWithResponse(ctx context.Context, body
 	return ParseOrdersCancelResponse(rsp)
 }
 
-// ExplainWithResponse The evidence for two items
+// ExplainWithResponse Get the evidence for two items
 //
-// Every count and measure that the build has of two items, and the newest orders that hold both.
+// All counts and measures of a pair of items in a build, and the newest orders that contain both.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3712,9 +3712,9 @@ func (c *ClientWithResponses) ExplainWithResponse(ctx context.Context, params *E
 	return ParseExplainResponse(rsp)
 }
 
-// OrdersAddWithBodyWithResponse Add orders as they happen
+// OrdersAddWithBodyWithResponse Add orders
 //
-// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3727,9 +3727,9 @@ func (c *ClientWithResponses) OrdersAddWithBodyWithResponse(ctx context.Context,
 	return ParseOrdersAddResponse(rsp)
 }
 
-// OrdersAddWithResponse Add orders as they happen
+// OrdersAddWithResponse Add orders
 //
-// One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next build, which `serve` makes by itself.
+// Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next build, which `serve` starts automatically.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3742,9 +3742,9 @@ func (c *ClientWithResponses) OrdersAddWithResponse(ctx context.Context, params 
 	return ParseOrdersAddResponse(rsp)
 }
 
-// OrdersDeleteWithResponse Delete an order for good
+// OrdersDeleteWithResponse Permanently delete an order
 //
-// With all that loads and rejects say of it. The audit says that an order was deleted, not which.
+// Also deletes its data in loads and rejects. The audit records that an order was deleted, but not which.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3759,7 +3759,7 @@ func (c *ClientWithResponses) OrdersDeleteWithResponse(ctx context.Context, orde
 
 // OrdersGetWithResponse One order
 //
-// As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.
+// Reads the order from the primary or, while that is unavailable, from the replica, with a Warning.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3772,9 +3772,9 @@ func (c *ClientWithResponses) OrdersGetWithResponse(ctx context.Context, orderID
 	return ParseOrdersGetResponse(rsp)
 }
 
-// PopularItemsWithResponse The most popular items
+// PopularItemsWithResponse Get the most popular items
 //
-// The items in the most orders of the build, ties by name; those of the last days, ties by the popularity of all days.
+// The items in the most orders of the build; ties are ordered by name. With days, only recent orders count, and ties are ordered by overall popularity.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3787,9 +3787,9 @@ func (c *ClientWithResponses) PopularItemsWithResponse(ctx context.Context, para
 	return ParsePopularItemsResponse(rsp)
 }
 
-// OrderRecommendationsWithResponse What goes with an order
+// OrderRecommendationsWithResponse Get recommendations for an order
 //
-// The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is looked for on the primary; 503 of type `urn:alsobought:replica-may-lag` if that cannot be asked.
+// Items often bought with those of a stored order. The order's own items are excluded. An order unknown to the replica is looked up on the primary; if that is unavailable, the response is a 503 with type `urn:alsobought:replica-may-lag`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3802,9 +3802,9 @@ func (c *ClientWithResponses) OrderRecommendationsWithResponse(ctx context.Conte
 	return ParseOrderRecommendationsResponse(rsp)
 }
 
-// RulesListWithResponse The rules
+// RulesListWithResponse List rules
 //
-// Those in force now, or all that ever were: rules are ended, never deleted.
+// Lists the rules in force or, with all, every rule. Rules are ended, never deleted.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3819,7 +3819,7 @@ func (c *ClientWithResponses) RulesListWithResponse(ctx context.Context, params 
 
 // RulesAddWithBodyWithResponse Add a rule
 //
-// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3834,7 +3834,7 @@ func (c *ClientWithResponses) RulesAddWithBodyWithResponse(ctx context.Context, 
 
 // RulesAddWithResponse Add a rule
 //
-// Answers follow it as soon as it is valid. Names that no item has are taken and reported.
+// The rule affects answers as soon as it is in force. Names without an item are accepted and reported.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3849,7 +3849,7 @@ func (c *ClientWithResponses) RulesAddWithResponse(ctx context.Context, body Rul
 
 // RulesEndWithResponse End a rule
 //
-// From now on answers do not follow it. It stays in the list of all rules, with who ended it.
+// The rule no longer affects answers. It remains in the list of all rules, with who ended it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3862,9 +3862,9 @@ func (c *ClientWithResponses) RulesEndWithResponse(ctx context.Context, ruleID i
 	return ParseRulesEndResponse(rsp)
 }
 
-// SimilarItemsByQueryWithResponse What goes with an item, named in the query
+// SimilarItemsByQueryWithResponse Get similar items, with the name in the query
 //
-// The same as with the name in the path.
+// Same as with the name in the path.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3877,9 +3877,9 @@ func (c *ClientWithResponses) SimilarItemsByQueryWithResponse(ctx context.Contex
 	return ParseSimilarItemsByQueryResponse(rsp)
 }
 
-// SimilarItemsWithResponse What goes with an item
+// SimilarItemsWithResponse Get similar items
 //
-// The items most bought together with one item. Clients like to tidy `.`, `..` and `//` out of paths; an item with such a name is better asked for as `?item=`.
+// The items most often bought together with one item. Many clients remove `.`, `..` and `//` from paths: for an item with such a name, use `?item=`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3892,9 +3892,9 @@ func (c *ClientWithResponses) SimilarItemsWithResponse(ctx context.Context, item
 	return ParseSimilarItemsResponse(rsp)
 }
 
-// SimilarItemsBatchWithBodyWithResponse What goes with each of many items
+// SimilarItemsBatchWithBodyWithResponse Get similar items for many items
 //
-// For each item what similar-items answers, all from one build and by one question to the database.
+// Returns for each item what similar-items returns, all from one build, with a single database query.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3907,9 +3907,9 @@ func (c *ClientWithResponses) SimilarItemsBatchWithBodyWithResponse(ctx context.
 	return ParseSimilarItemsBatchResponse(rsp)
 }
 
-// SimilarItemsBatchWithResponse What goes with each of many items
+// SimilarItemsBatchWithResponse Get similar items for many items
 //
-// For each item what similar-items answers, all from one build and by one question to the database.
+// Returns for each item what similar-items returns, all from one build, with a single database query.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3922,9 +3922,9 @@ func (c *ClientWithResponses) SimilarItemsBatchWithResponse(ctx context.Context,
 	return ParseSimilarItemsBatchResponse(rsp)
 }
 
-// HealthWithResponse Is the database there?
+// HealthWithResponse Check the database
 //
-// Healthy if a new connection to the database answers a query within a second, however busy the others are.
+// Healthy if a new database connection answers a query within a second, however busy the others are.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3937,9 +3937,9 @@ func (c *ClientWithResponses) HealthWithResponse(ctx context.Context, reqEditors
 	return ParseHealthResponse(rsp)
 }
 
-// LivezWithResponse Does the process serve?
+// LivezWithResponse Check liveness
 //
-// Always 200 while it does. Restarting the process is no cure for a database that is gone.
+// Always 200 while the process runs. It does not depend on the database, because a restart would not bring that back.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -3952,9 +3952,9 @@ func (c *ClientWithResponses) LivezWithResponse(ctx context.Context, reqEditors 
 	return ParseLivezResponse(rsp)
 }
 
-// ReadyzWithResponse Can questions be answered?
+// ReadyzWithResponse Check readiness
 //
-// Ready if the database is there and has an active build, and the server is not about to stop.
+// Ready if the database is available and has an active build, and the server is not shutting down.
 //
 // Returns a wrapper object for the known response body format(s).
 //

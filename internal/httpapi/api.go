@@ -5,7 +5,7 @@
 //
 // It is the only package that knows HTTP statuses. It never ranks: answers are those of package recommend, byte for
 // byte the same as on the command line. It writes to the database only through the packages responsible, and only for
-// requests with a key: see demand.
+// requests with a key: see requirements.
 package httpapi
 
 import (
@@ -96,30 +96,30 @@ func (c Config) withDefaults() Config {
 type API struct {
 	Config
 
-	handler   http.Handler // router, with tracing if configured
-	router    *chi.Mux
-	routes    huma.API
-	primary   *upstream   // takes writes
-	reads     *upstream   // answers questions; the primary if there is no replica
-	upstreams []*upstream // reads first
-	document  []byte      // the OpenAPI document
-	metrics   *metrics
-	crowd     *crowd
-	welcome   http.HandlerFunc // for browsers at /; nil: JSON as for all others
-	draining  atomic.Bool
-	life      context.Context //nolint:containedctx // of what outlives requests
-	end       context.CancelFunc
+	handler     http.Handler // router, with tracing if configured
+	router      *chi.Mux
+	routes      huma.API
+	primary     *upstream   // takes writes
+	reads       *upstream   // answers questions; the primary if there is no replica
+	upstreams   []*upstream // reads first
+	document    []byte      // the OpenAPI document
+	metrics     *metrics
+	connLimiter *connLimiter
+	browserRoot http.HandlerFunc // for browsers at /; nil: JSON as for all others
+	draining    atomic.Bool
+	life        context.Context //nolint:containedctx // of what outlives requests
+	end         context.CancelFunc
 
 	keys        *apikey.Keyring
 	addressRate *limiter[netip.Addr]
 	keyRate     *limiter[int64]
 	logins      *limiter[netip.Addr] // failed ones
-	usual       room                 // for all requests that query the database
-	large       room                 // for answers of several megabytes
+	queries     slots                // for all requests that query the database
+	batches     slots                // for answers of several megabytes
 }
 
 // maxLarge bounds the memory of large answers, which are buffered until they are written.
-const maxLarge = 8
+const maxBatches = 8
 
 // New returns the API of cfg. The caller must close it.
 func New(cfg Config) *API {
@@ -127,13 +127,13 @@ func New(cfg Config) *API {
 	a := &API{
 		Config:      cfg,
 		router:      chi.NewRouter(),
-		crowd:       newCrowd(cfg.MaxConnections),
+		connLimiter: newConnLimiter(cfg.MaxConnections),
 		keys:        apikey.NewKeyring(cfg.Pool),
 		addressRate: newLimiter[netip.Addr]("address", cfg.AddressRate, int(max(1, 2*cfg.AddressRate))),
 		keyRate:     newLimiter[int64]("key", cfg.KeyRate, int(max(1, 2*cfg.KeyRate))),
 		logins:      newLimiter[netip.Addr]("logins", float64(cfg.WrongKeys)/60, cfg.WrongKeys),
-		usual:       make(room, cfg.MaxRequests),
-		large:       make(room, maxLarge),
+		queries:     make(slots, cfg.MaxRequests),
+		batches:     make(slots, maxBatches),
 	}
 	a.connect()
 	a.handler = a.router
@@ -158,7 +158,7 @@ func New(cfg Config) *API {
 	a.hooks()
 	a.tools()
 	a.health()
-	a.people()
+	a.dashboard()
 	a.pages()
 	return a
 }
@@ -169,18 +169,18 @@ func (a *API) Close() { a.end() }
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// demand is what a route requires of a request, checked in this order before the handler runs. The zero value, for
-// health checks and pages, requires nothing.
-type demand struct {
-	scope apikey.Scope // of the key; "": no key needed
-	body  int64        // maximum bytes of a JSON body; 0: no body
-	loose bool         // the body may be of any type; its signature is checked before it is parsed
-	room  room         // limits concurrent requests; nil: no limit
-	of    *upstream    // only this one will do; nil: any
+// requirements is what a route requires of a request, checked in this order before the handler runs. The zero value,
+// for health checks and pages, requires nothing.
+type requirements struct {
+	scope   apikey.Scope // of the key; "": no key needed
+	body    int64        // maximum bytes of a JSON body; 0: no body
+	anyType bool         // the body need not be JSON; its signature is checked before it is parsed
+	slots   slots        // limits concurrent requests; nil: no limit
+	of      *upstream    // only this one will do; nil: any
 }
 
-// register adds an operation with its demand. Errors become problems, and the document lists them.
-func register[I, O any](a *API, d demand, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+// register adds an operation with its requirements. Errors become problems, and the document lists them.
+func register[I, O any](a *API, d requirements, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	where := "query"
 	switch op.Method {
 	case http.MethodPost:
@@ -188,7 +188,7 @@ func register[I, O any](a *API, d demand, op huma.Operation, handler func(contex
 	case http.MethodDelete:
 		where = "path"
 	}
-	a.impose(d, &op)
+	a.require(d, &op)
 	huma.Register(a.routes, op, func(ctx context.Context, in *I) (*O, error) {
 		ctx, done := a.on(ctx, d.of)
 		defer done()
@@ -200,8 +200,8 @@ func register[I, O any](a *API, d demand, op huma.Operation, handler func(contex
 	})
 }
 
-// impose adds the checks of d to an operation, and documents them.
-func (a *API) impose(d demand, op *huma.Operation) {
+// require adds the checks of d to an operation, and documents them.
+func (a *API) require(d requirements, op *huma.Operation) {
 	var first huma.Middlewares
 	if d.scope != "" {
 		op.Security = []map[string][]string{{keyScheme: {}}}
@@ -213,11 +213,11 @@ func (a *API) impose(d demand, op *huma.Operation) {
 		op.BodyReadTimeout = -1
 		op.Errors = append(op.Errors,
 			http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-		first = append(first, a.readBody(d.body, d.loose))
+		first = append(first, a.readBody(d.body, d.anyType))
 	}
-	if d.room != nil {
+	if d.slots != nil {
 		op.Errors = append(op.Errors, http.StatusServiceUnavailable)
-		first = append(first, a.within(d.room))
+		first = append(first, a.within(d.slots))
 	}
 	op.Middlewares = append(first, op.Middlewares...)
 }

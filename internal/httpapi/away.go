@@ -23,10 +23,10 @@ func allAway(us []*upstream) bool {
 	return !slices.ContainsFunc(us, func(u *upstream) bool { return !u.isAway() })
 }
 
-// patience returns a context for a request: already canceled if all databases are known to be away, canceled soon if a
-// check finds that they are, otherwise limited by Timeout. One available database is enough. Call the returned function
-// when done.
-func (a *API) patience(parent context.Context, us ...*upstream) (context.Context, func()) {
+// withDeadline returns a context for a request: already canceled if all databases are known to be away, canceled soon if
+// a check finds that they are, otherwise limited by Timeout. One available database is enough. Call the returned
+// function when done.
+func (a *API) withDeadline(parent context.Context, us ...*upstream) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	if allAway(us) {
 		cancel(errAway)
@@ -35,7 +35,7 @@ func (a *API) patience(parent context.Context, us ...*upstream) (context.Context
 	first := min(overdueAfter, a.Timeout)
 	began := time.Now()
 	timer := time.AfterFunc(first, func() {
-		if a.allLookedAway(ctx, us) {
+		if a.checkAllAway(ctx, us) {
 			cancel(errAway)
 			return
 		}
@@ -56,7 +56,7 @@ func (a *API) unanswered(ctx context.Context, u *upstream, err error) bool {
 	case cause != nil:
 		return false // the client disconnected
 	case pg.IsUnavailable(err):
-		a.lookedAway(ctx, u) // spare the next requests the wait
+		a.checkAway(ctx, u) // spare the next requests the wait
 		return true
 	}
 	return pg.IsTimeout(err) || errors.Is(err, context.Canceled) // canceled by Interrupt

@@ -14,15 +14,15 @@ const (
 	signInPath = dashboardPath + "/sign-in"
 )
 
-// people mounts the dashboard behind the same middleware as all routes.
-func (a *API) people() {
+// dashboard mounts the dashboard behind the same middleware as all routes.
+func (a *API) dashboard() {
 	if a.Dashboard == nil {
 		return
 	}
-	handler := a.countSignIns(a.roomForPeople(a.Dashboard))
+	handler := a.countSignIns(a.limitDashboard(a.Dashboard))
 	a.router.Handle(dashboardPath, handler)
 	a.router.Handle(dashboardPath+"/*", handler)
-	a.welcome = func(w http.ResponseWriter, r *http.Request) {
+	a.browserRoot = func(w http.ResponseWriter, r *http.Request) {
 		u := *r.URL
 		u.Path, u.RawPath = dashboardPath+"/", ""
 		r = r.Clone(r.Context())
@@ -31,19 +31,19 @@ func (a *API) people() {
 	}
 }
 
-// roomForPeople limits concurrent dashboard requests, and sets URL.Scheme to https if the browser's connection is
+// limitDashboard limits concurrent dashboard requests, and sets URL.Scheme to https if the browser's connection is
 // encrypted, at least as far as a trusted proxy.
-func (a *API) roomForPeople(next http.Handler) http.Handler {
+func (a *API) limitDashboard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := a.usual.enter(r.Context()); err != nil {
-			if errors.Is(err, errFull) {
+		if err := a.queries.enter(r.Context()); err != nil {
+			if errors.Is(err, errBusy) {
 				a.metrics.refuse(refusedConcurrency)
 			}
 			w.Header().Set("Retry-After", retrySeconds)
 			writeProblem(w, newProblem(http.StatusServiceUnavailable, err.Error()+"; try again later"))
 			return
 		}
-		defer a.usual.leave()
+		defer a.queries.leave()
 		if r.TLS != nil || a.proxied(r) == "https" {
 			u := *r.URL
 			u.Scheme = "https"
@@ -61,8 +61,8 @@ func (a *API) countSignIns(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		client := exchangeOf(r.Context()).client
-		if wait := a.logins.early(client); wait > 0 {
+		client := stateOf(r.Context()).client
+		if wait := a.logins.peek(client); wait > 0 {
 			a.metrics.refuse(refusedLogins)
 			w.Header().Set("Retry-After", strconv.Itoa(max(1, seconds(wait))))
 			writeProblem(w, newProblem(http.StatusTooManyRequests, tooMany("wrong keys from this address")))

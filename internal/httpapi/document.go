@@ -21,17 +21,17 @@ const problemType = "application/problem+json"
 
 // headers are shared by the responses of many operations, by their name in the document.
 var headers = map[string]*huma.Header{
-	"RequestID":    {Required: true, Description: "The request in the log: your `X-Request-Id`, if you sent one.", Schema: text("")},
-	"CacheControl": {Required: true, Description: "What clients and proxies may do with the answer.", Schema: text("")},
+	"RequestID":    {Required: true, Description: "Identifies the request in the log: your `X-Request-Id`, if you sent one.", Schema: text("")},
+	"CacheControl": {Required: true, Description: "How clients and proxies may cache the response.", Schema: text("")},
 	"RateLimit": {
-		Description: "What is left of a rate: requests (`r`), and seconds until all of it is there again (`t`). Not if the server has no rate.",
+		Description: "Remaining quota: requests (`r`) and seconds until the quota is full again (`t`). Missing if the server has no rate limit.",
 		Schema:      text(`^"(address|key)";r=\d+;t=\d+$`),
 	},
 	"RateLimitPolicy": {
-		Description: "The rate: so many requests (`q`) in so many seconds (`w`).", Schema: text(`^"(address|key)";q=\d+;w=\d+$`),
+		Description: "The quota: `q` requests per `w` seconds.", Schema: text(`^"(address|key)";q=\d+;w=\d+$`),
 	},
-	"RetryAfter":   {Required: true, Description: "Seconds to wait before the next try.", Schema: text(`^[1-9]\d*$`)},
-	"Authenticate": {Required: true, Description: "How a key is sent, and which scope it lacks.", Schema: text("^Bearer")},
+	"RetryAfter":   {Required: true, Description: "Seconds to wait before retrying.", Schema: text(`^[1-9]\d*$`)},
+	"Authenticate": {Required: true, Description: "How to send a key, and which scope is missing.", Schema: text("^Bearer")},
 }
 
 // text returns the schema of a string that matches pattern, unless it is "".
@@ -39,17 +39,17 @@ func text(pattern string) *huma.Schema { return &huma.Schema{Type: huma.TypeStri
 
 // problems describes the error statuses, with an example of the detail.
 var problems = map[int]struct{ description, detail string }{
-	http.StatusBadRequest:            {"The body is no JSON, ended early or is nested too deep.", "unexpected end of JSON input"},
-	http.StatusUnauthorized:          {"There is no good key.", "this needs a key: send it as Authorization: Bearer KEY"},
-	http.StatusForbidden:             {"The key lacks a scope.", "this needs a key with scope write, and this key's scope is read"},
-	http.StatusNotFound:              {"What was asked about is not known.", `unknown item: "Sextant" is in no order of build 1`},
+	http.StatusBadRequest:            {"The body is not valid JSON, ended early or is nested too deep.", "unexpected end of JSON input"},
+	http.StatusUnauthorized:          {"The key is missing or invalid.", "this needs a key: send it as Authorization: Bearer KEY"},
+	http.StatusForbidden:             {"The key lacks a required scope.", "this needs a key with scope write, and this key's scope is read"},
+	http.StatusNotFound:              {"The item, order, build or rule does not exist.", `unknown item: "Sextant" is in no order of build 1`},
 	http.StatusRequestTimeout:        {"The body took too long to arrive.", "the body took too long to arrive"},
 	http.StatusRequestEntityTooLarge: {"The body is too large.", "the body is larger than 1048576 bytes"},
-	http.StatusUnsupportedMediaType:  {"The body is not of application/json, or encoded.", `the content type is "text/csv": send application/json`},
-	http.StatusUnprocessableEntity:   {"A parameter or a field is wrong; `errors` has all of them.", "limit: expected number <= 100"},
-	http.StatusTooManyRequests:       {"There were too many requests of this key or address.", tooMany("this address")},
-	http.StatusInternalServerError:   {"Something went wrong; the log says what.", internalError("V5XJ2WQGZ3PNRKTH7MDC4A6BEY").Detail},
-	http.StatusServiceUnavailable:    {"It cannot be answered at the moment; the detail says why.", errAway.Error()},
+	http.StatusUnsupportedMediaType:  {"The body is not application/json, or is compressed.", `the content type is "text/csv": send application/json`},
+	http.StatusUnprocessableEntity:   {"A parameter or field is invalid; `errors` lists all of them.", "limit: expected number <= 100"},
+	http.StatusTooManyRequests:       {"Too many requests with this key or from this address.", tooMany("this address")},
+	http.StatusInternalServerError:   {"Internal error; details are in the server's log.", internalError("V5XJ2WQGZ3PNRKTH7MDC4A6BEY").Detail},
+	http.StatusServiceUnavailable:    {"Temporarily unavailable; the detail says why.", errAway.Error()},
 }
 
 // finishDocument documents what responses share: headers, rate limits, and problems with an example. All operations
@@ -74,7 +74,7 @@ func (a *API) finishOperation(op *huma.Operation, probe bool) {
 	}
 	if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "If-None-Match" }) {
 		op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{
-			Description: "The client has the answer: see If-None-Match.", Headers: op.Responses["200"].Headers,
+			Description: "Not modified: the client has the current answer.", Headers: op.Responses["200"].Headers,
 		}
 	}
 	if op.RequestBody != nil {

@@ -14,17 +14,17 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// A lost database is noticed within lookEvery + lookTimeout.
+// A lost database is noticed within checkEvery + checkTimeout.
 const (
-	lookTimeout = time.Second
-	lookEvery   = 250 * time.Millisecond
+	checkTimeout = time.Second
+	checkEvery   = 250 * time.Millisecond
 )
 
 // probeRoutes are polled by machines.
 var probeRoutes = map[string]bool{"/health": true, "/health/": true, "/livez": true, "/readyz": true}
 
-// sight is the result of a check of the database.
-type sight struct {
+// databaseState is the result of a check of the database.
+type databaseState struct {
 	at        time.Time
 	connected bool
 	access    pg.Access
@@ -35,44 +35,44 @@ type sight struct {
 }
 
 // probe checks the database over its own connections, so that a busy pool is not mistaken for a lost database. Checks
-// run one at a time and are reused for lookEvery.
+// run one at a time and are reused for checkEvery.
 type probe struct {
 	pool pg.Database
 	mu   sync.Mutex
-	last sight
+	last databaseState
 }
 
-func (p *probe) look(ctx context.Context) sight {
+func (p *probe) look(ctx context.Context) databaseState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.last.at) < lookEvery {
+	if time.Since(p.last.at) < checkEvery {
 		return p.last
 	}
 	// Others wait for the result, so it must outlive this request.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
 	p.last = p.see(ctx)
 	p.last.at = time.Now()
 	return p.last
 }
 
-func (p *probe) see(ctx context.Context) sight {
+func (p *probe) see(ctx context.Context) databaseState {
 	conn, err := pg.Connect(ctx, p.pool)
 	switch {
 	case pg.IsFull(err):
 		// The server is up, only out of connections. Those of the pool may still work.
 		access, err := pg.FindAccess(ctx, p.pool)
 		if err != nil {
-			return sight{connected: true, missing: noAnswers, err: err}
+			return databaseState{connected: true, missing: noAnswers, err: err}
 		}
 		return ready(ctx, p.pool, access)
 	case err != nil:
-		return sight{err: err}
+		return databaseState{err: err}
 	}
 	defer conn.Close(ctx) //nolint:errcheck // best-effort close
 	access, err := pg.FindAccess(ctx, conn)
 	if err != nil {
-		return sight{err: err}
+		return databaseState{err: err}
 	}
 	return ready(ctx, conn, access)
 }
@@ -80,9 +80,9 @@ func (p *probe) see(ctx context.Context) sight {
 const noAnswers = "the database does not answer questions"
 
 // ready asks the cheapest question: a database that answers it is ready.
-func ready(ctx context.Context, database db.DBTX, access pg.Access) sight {
+func ready(ctx context.Context, database db.DBTX, access pg.Access) databaseState {
 	answer, err := recommend.New(database).Ask(ctx, recommend.Popular(recommend.Options{Limit: 1}))
-	s := sight{connected: true, access: access, buildID: answer.Metadata.BuildID, err: err}
+	s := databaseState{connected: true, access: access, buildID: answer.Metadata.BuildID, err: err}
 	if fresh, err := db.New(database).BuildFreshness(ctx); err == nil {
 		s.fresh.BuiltAt = fresh.BuiltAt
 		if fresh.Pending >= 0 {
@@ -110,9 +110,9 @@ type (
 	}
 	healthBody struct {
 		Status            string    `json:"status" enum:"healthy,unhealthy"`
-		DatabaseConnected bool      `json:"database_connected" doc:"A query was answered within a second."`
-		Timestamp         time.Time `json:"timestamp" doc:"When the database was looked at: at most a quarter of a second ago."`
-		Version           string    `json:"version" doc:"Of the program."`
+		DatabaseConnected bool      `json:"database_connected" doc:"The database answered a query within a second."`
+		Timestamp         time.Time `json:"timestamp" doc:"When the database was checked, at most a quarter of a second ago."`
+		Version           string    `json:"version" doc:"Version of alsobought."`
 		DatabaseBody
 	}
 
@@ -121,23 +121,23 @@ type (
 	DatabaseBody struct {
 		Freshness
 
-		ReadOnly bool         `json:"read_only,omitempty" doc:"Nothing can be changed: a replica, or default_transaction_read_only."`
-		Replica  *replicaBody `json:"replica,omitempty" doc:"Only where a hot standby answers questions."`
-		Primary  *primaryBody `json:"primary,omitempty" doc:"Only where questions go to a replica, and the rest to the primary."`
+		ReadOnly bool         `json:"read_only,omitempty" doc:"The database is read-only: a replica, or default_transaction_read_only is on."`
+		Replica  *replicaBody `json:"replica,omitempty" doc:"Present if a hot standby answers questions."`
+		Primary  *primaryBody `json:"primary,omitempty" doc:"Present if questions go to a replica and everything else to the primary."`
 	}
 	primaryBody struct {
-		Connected bool `json:"connected" doc:"It can be asked: orders, rules and new keys need it."`
-		Answers   bool `json:"answers" doc:"It answers questions, too, because the replica is away."`
+		Connected bool `json:"connected" doc:"The primary is available. Orders, rules and new keys need it."`
+		Answers   bool `json:"answers" doc:"The primary also answers questions, because the replica is unavailable."`
 	}
 	// Freshness is how far answers are behind the orders. (Exported for the same reason as Options.)
 	Freshness struct {
-		BuiltAt       *time.Time `json:"built_at,omitempty" doc:"When the active build was finished."`
-		PendingOrders *int64     `json:"pending_orders,omitempty" doc:"Orders added, changed or deleted since it looked, at most; 0 only if there are none."`
+		BuiltAt       *time.Time `json:"built_at,omitempty" doc:"When the active build finished."`
+		PendingOrders *int64     `json:"pending_orders,omitempty" doc:"Upper bound of the orders added, changed or deleted since the active build; 0 only if there are none."`
 	}
 	//nolint:lll // tags cannot be broken
 	replicaBody struct {
-		Streaming  bool     `json:"streaming" doc:"It is connected to its primary."`
-		LagSeconds *float64 `json:"lag_seconds,omitempty" doc:"How far behind it is at most: 0 when it streams and has replayed all that arrived, missing when it has replayed no commit since it started."`
+		Streaming  bool     `json:"streaming" doc:"The replica is connected to its primary."`
+		LagSeconds *float64 `json:"lag_seconds,omitempty" doc:"Maximum lag. 0 if it is streaming and has replayed everything it received; missing if it has not replayed a commit since it started."`
 	}
 
 	readyOutput struct {
@@ -148,7 +148,7 @@ type (
 		Status            string    `json:"status" enum:"ready,not ready"`
 		DatabaseConnected bool      `json:"database_connected"`
 		BuildID           int64     `json:"build_id,omitempty" doc:"The active build."`
-		Missing           string    `json:"missing,omitempty" doc:"What is missing, and what to do."`
+		Missing           string    `json:"missing,omitempty" doc:"What is missing and how to fix it."`
 		Timestamp         time.Time `json:"timestamp"`
 		DatabaseBody
 	}
@@ -163,25 +163,25 @@ func (a *API) health() {
 	operation := huma.Operation{
 		OperationID: "health",
 		Path:        "/health",
-		Summary:     "Is the database there?",
-		Description: "Healthy if a new connection to the database answers a query within a second, however busy the others are.",
+		Summary:     "Check the database",
+		Description: "Healthy if a new database connection answers a query within a second, however busy the others are.",
 	}
-	register(a, demand{}, probing[healthBody](a.routes, operation, "The database does not answer."), a.healthy)
+	register(a, requirements{}, probing[healthBody](a.routes, operation, "The database does not respond."), a.healthy)
 	operation.OperationID, operation.Path = "health-slash", "/health/"
-	operation.Description = "The same as /health, for clients of the service before this one."
-	register(a, demand{}, probing[healthBody](a.routes, operation, "The database does not answer."), a.healthy)
+	operation.Description = "Same as /health, for clients of the earlier service."
+	register(a, requirements{}, probing[healthBody](a.routes, operation, "The database does not respond."), a.healthy)
 
-	register(a, demand{}, probing[readyBody](a.routes, huma.Operation{
+	register(a, requirements{}, probing[readyBody](a.routes, huma.Operation{
 		OperationID: "readyz",
 		Path:        "/readyz",
-		Summary:     "Can questions be answered?",
-		Description: "Ready if the database is there and has an active build, and the server is not about to stop.",
-	}, "Something is missing; the body says what."), a.ready)
-	register(a, demand{}, probing[liveBody](a.routes, huma.Operation{
+		Summary:     "Check readiness",
+		Description: "Ready if the database is available and has an active build, and the server is not shutting down.",
+	}, "Not ready; the body says why."), a.ready)
+	register(a, requirements{}, probing[liveBody](a.routes, huma.Operation{
 		OperationID: "livez",
 		Path:        "/livez",
-		Summary:     "Does the process serve?",
-		Description: "Always 200 while it does. Restarting the process is no cure for a database that is gone.",
+		Summary:     "Check liveness",
+		Description: "Always 200 while the process runs. It does not depend on the database, because a restart would not bring that back.",
 	}, ""), func(context.Context, *noInput) (*liveOutput, error) {
 		return &liveOutput{liveBody{"alive"}}, nil
 	})
@@ -192,7 +192,7 @@ func (a *API) healthy(ctx context.Context, _ *noInput) (*healthOutput, error) {
 	out := &healthOutput{http.StatusOK, healthBody{"healthy", s.connected, moment(s.at), a.Version, database}}
 	if !s.connected {
 		out.Status, out.Body.Status = http.StatusServiceUnavailable, "unhealthy"
-		exchangeOf(ctx).err = s.err
+		stateOf(ctx).err = s.err
 	}
 	return out, nil
 }
@@ -208,18 +208,18 @@ func (a *API) ready(ctx context.Context, _ *noInput) (*readyOutput, error) {
 	}
 	if out.Body.Missing != "" {
 		out.Status, out.Body.Status = http.StatusServiceUnavailable, "not ready"
-		exchangeOf(ctx).err = s.err
+		stateOf(ctx).err = s.err
 	}
 	return out, nil
 }
 
 // look checks the database that answers questions and the primary.
-func (a *API) look(ctx context.Context) (sight, DatabaseBody) {
+func (a *API) look(ctx context.Context) (databaseState, DatabaseBody) {
 	if a.reads == a.primary {
 		s := a.primary.probe.look(ctx)
 		return s, s.database()
 	}
-	var primary sight
+	var primary databaseState
 	var looking sync.WaitGroup
 	looking.Go(func() { primary = a.primary.probe.look(ctx) })
 	s := a.reads.probe.look(ctx)
@@ -234,7 +234,7 @@ func (a *API) look(ctx context.Context) (sight, DatabaseBody) {
 	return s, body
 }
 
-func (s sight) database() DatabaseBody {
+func (s databaseState) database() DatabaseBody {
 	body := DatabaseBody{Freshness: s.fresh, ReadOnly: s.access.ReadOnly}
 	if r := s.access.Replica; r != nil {
 		body.Replica = &replicaBody{Streaming: r.Streaming}

@@ -25,34 +25,34 @@ var (
 
 type (
 	shopifyInput struct {
-		Topic     string `header:"X-Shopify-Topic" doc:"What happened." example:"orders/create"`
-		Signature string `header:"X-Shopify-Hmac-Sha256" doc:"Of the body: base64 of HMAC-SHA256 under the secret."`
-		Shop      string `header:"X-Shopify-Shop-Domain" doc:"Whose order it is." example:"example.myshopify.com"`
-		SentAt    string `header:"X-Shopify-Triggered-At" doc:"When it happened."`
+		Topic     string `header:"X-Shopify-Topic" doc:"Event." example:"orders/create"`
+		Signature string `header:"X-Shopify-Hmac-Sha256" doc:"Base64 of the body's HMAC-SHA256 with the secret."`
+		Shop      string `header:"X-Shopify-Shop-Domain" doc:"The shop." example:"example.myshopify.com"`
+		SentAt    string `header:"X-Shopify-Triggered-At" doc:"Time of the event."`
 		RawBody   []byte `contentType:"application/json"`
 	}
 	//nolint:tagliatelle // as WooCommerce writes them
 	wooInput struct {
-		Topic     string `header:"X-WC-Webhook-Topic" doc:"What happened." example:"order.created"`
-		Signature string `header:"X-WC-Webhook-Signature" doc:"Of the body: base64 of HMAC-SHA256 under the secret."`
-		Shop      string `header:"X-WC-Webhook-Source" doc:"Whose order it is." example:"https://shop.example/"`
+		Topic     string `header:"X-WC-Webhook-Topic" doc:"Event." example:"order.created"`
+		Signature string `header:"X-WC-Webhook-Signature" doc:"Base64 of the body's HMAC-SHA256 with the secret."`
+		Shop      string `header:"X-WC-Webhook-Source" doc:"The shop." example:"https://shop.example/"`
 		RawBody   []byte `contentType:"application/json"`
 	}
 
 	hookOutput struct{ Body hookBody }
 	hookBody   struct {
-		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: it is durable. stale: a later state was known. ignored: the topic is of no order."`
-		LoadID int64  `json:"load_id,omitempty" doc:"The load that it is part of, for the audit."`
+		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: stored durably. stale: a later state was already stored. ignored: the topic is not about an order."`
+		LoadID int64  `json:"load_id,omitempty" doc:"The load that contains it, for the audit."`
 	}
 )
 
 func (a *API) hooks() {
-	register(a, demand{body: a.MaxBody, loose: true, room: a.usual, of: a.primary}, hook(huma.Operation{
+	register(a, requirements{body: a.MaxBody, anyType: true, slots: a.queries, of: a.primary}, hook(huma.Operation{
 		OperationID: "hooks-shopify",
 		Path:        shopifyPath,
-		Summary:     "A webhook of Shopify",
+		Summary:     "Receive a Shopify webhook",
 		Description: "Topics: orders/create, orders/updated, orders/edited, orders/paid, orders/fulfilled, orders/partially_fulfilled, " +
-			"orders/cancelled, orders/delete, refunds/create. Events may come twice and in any order.",
+			"orders/cancelled, orders/delete, refunds/create. Events may arrive twice and in any order.",
 	}), func(ctx context.Context, in *shopifyInput) (*hookOutput, error) {
 		sentAt, err := time.Parse(time.RFC3339, in.SentAt)
 		if err != nil {
@@ -63,11 +63,11 @@ func (a *API) hooks() {
 			return webhook.Shopify(sender.Name, in.Topic, sentAt, in.RawBody)
 		})
 	})
-	register(a, demand{body: a.MaxBody, loose: true, room: a.usual, of: a.primary}, hook(huma.Operation{
+	register(a, requirements{body: a.MaxBody, anyType: true, slots: a.queries, of: a.primary}, hook(huma.Operation{
 		OperationID: "hooks-woocommerce",
 		Path:        wooPath,
-		Summary:     "A webhook of WooCommerce",
-		Description: "Topics: order.created, order.updated, order.restored, order.deleted. Events may come twice and in any order.",
+		Summary:     "Receive a WooCommerce webhook",
+		Description: "Topics: order.created, order.updated, order.restored, order.deleted. Events may arrive twice and in any order.",
 	}), func(ctx context.Context, in *wooInput) (*hookOutput, error) {
 		if in.Topic == "" && in.Signature == "" { // a new webhook's ping
 			return &hookOutput{hookBody{Status: "ignored"}}, nil

@@ -30,13 +30,13 @@ func init() { //nolint:gochecknoinits // huma has no other place for these
 //
 //nolint:lll // tags cannot be broken
 type Options struct {
-	Measure       recommend.Measure `query:"measure" json:"measure,omitempty" enum:"affinity,count,confidence,cosine,jaccard,lift" default:"affinity" doc:"What pairs are ranked by."`
-	MinSupport    int64             `query:"min_support" json:"min_support,omitempty" minimum:"0" default:"0" doc:"Orders together that a pair needs."`
-	MinConfidence float64           `query:"min_confidence" json:"min_confidence,omitempty" minimum:"0" maximum:"1" default:"0" doc:"Confidence that a pair needs."`
-	Exclude       []string          `query:"exclude,explode" json:"exclude,omitempty" maxItems:"100" doc:"Items not to recommend, by name."`
-	Category      []string          `query:"category,explode" json:"category,omitempty" maxItems:"100" doc:"Recommend items of these categories of the catalogue only."`
-	Strict        bool              `query:"strict" json:"strict,omitempty" default:"false" doc:"Leave places empty instead of filling them up by popularity."`
-	BuildID       int64             `query:"build_id" json:"build_id,omitempty" minimum:"1" doc:"A build that is kept, instead of the active one."`
+	Measure       recommend.Measure `query:"measure" json:"measure,omitempty" enum:"affinity,count,confidence,cosine,jaccard,lift" default:"affinity" doc:"Measure to rank pairs by."`
+	MinSupport    int64             `query:"min_support" json:"min_support,omitempty" minimum:"0" default:"0" doc:"Minimum number of orders with both items."`
+	MinConfidence float64           `query:"min_confidence" json:"min_confidence,omitempty" minimum:"0" maximum:"1" default:"0" doc:"Minimum confidence of a pair."`
+	Exclude       []string          `query:"exclude,explode" json:"exclude,omitempty" maxItems:"100" doc:"Names of items not to recommend."`
+	Category      []string          `query:"category,explode" json:"category,omitempty" maxItems:"100" doc:"Recommend only items in these catalogue categories."`
+	Strict        bool              `query:"strict" json:"strict,omitempty" default:"false" doc:"Leave places empty instead of filling them with popular items."`
+	BuildID       int64             `query:"build_id" json:"build_id,omitempty" minimum:"1" doc:"Use this kept build instead of the active one."`
 }
 
 func (o *Options) with(limit int) recommend.Options {
@@ -94,19 +94,19 @@ func orOneOf(known map[string]*huma.Schema) string {
 }
 
 // readBody reads a body of up to most bytes before huma sees it, to tell apart what can go wrong on the way. It must
-// be JSON unless loose.
-func (a *API) readBody(most int64, loose bool) func(huma.Context, func(huma.Context)) {
+// be JSON unless anyType.
+func (a *API) readBody(most int64, anyType bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humachi.Unwrap(ctx)
 		var p *huma.ErrorModel
-		if !loose {
+		if !anyType {
 			p = checkType(r)
 		}
 		var body []byte
 		if p == nil {
 			body, p = a.receive(w, r, most)
 		}
-		if p == nil && !loose {
+		if p == nil && !anyType {
 			p = strict(body)
 		}
 		if p != nil {

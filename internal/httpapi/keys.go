@@ -15,8 +15,8 @@ import (
 // keyScheme is the document's name for the security scheme of keys.
 const keyScheme = "key"
 
-const aboutKeys = "A key of `alsobought keys create NAME --scope SCOPE`, sent as `Authorization: Bearer KEY`. Its name signs what is changed " +
-	"with it. Scopes: `read` asks, `write` changes orders and rules, `admin` may do all of it."
+const aboutKeys = "A key of `alsobought keys create NAME --scope SCOPE`, sent as `Authorization: Bearer KEY`. Changes are recorded under its name. " +
+	"Scopes: `read` allows questions, `write` changes to orders and rules, `admin` everything."
 
 // checkKey requires a valid key with the scope. Handlers get its name from signer. Wrong keys are rate-limited by
 // address, but keys that were valid before are not.
@@ -31,7 +31,7 @@ func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)
 			a.writeErr(ctx, problem(ctx.Context(), err, "header"))
 			return
 		}
-		exchangeOf(ctx.Context()).key = key
+		stateOf(ctx.Context()).key = key
 		next(ctx)
 	}
 }
@@ -39,13 +39,13 @@ func (a *API) checkKey(scope apikey.Scope) func(huma.Context, func(huma.Context)
 // login checks a key with the primary. If that does not answer, a key that the replica knows, or that was valid before,
 // may still read but not write.
 func (a *API) login(ctx context.Context, sent string, scope apikey.Scope) (apikey.Key, error) {
-	if refused := exchangeOf(ctx).refused; refused != nil {
+	if refused := stateOf(ctx).refused; refused != nil {
 		return apikey.Key{}, refused
 	}
-	client := exchangeOf(ctx).client
+	client := stateOf(ctx).client
 	recalled, known := a.keys.Recall(sent)
 	if !known && sent != "" {
-		if wait := a.logins.early(client); wait > 0 {
+		if wait := a.logins.peek(client); wait > 0 {
 			a.metrics.refuse(refusedLogins)
 			return apikey.Key{}, tooManyRequests("wrong keys from this address", wait)
 		}
@@ -89,7 +89,7 @@ func bearer(header http.Header) string {
 }
 
 // signer returns the name of the request's key. The route must demand one.
-func signer(ctx context.Context) string { return exchangeOf(ctx).key.Name }
+func signer(ctx context.Context) string { return stateOf(ctx).key.Name }
 
 // writeErr writes an error returned by problem, for middleware, where huma does not.
 func (a *API) writeErr(ctx huma.Context, err error) {

@@ -31,7 +31,7 @@ func mayLag(err error) error {
 
 // askPrimary asks the primary about an order that the replica does not know.
 func (a *API) askPrimary(ctx context.Context, q recommend.Question) (recommend.Served, error) {
-	a.metrics.elsewhere(unknownOrder)
+	a.metrics.askedPrimary(unknownOrder)
 	bounded, cancel := context.WithTimeout(ctx, againTimeout)
 	defer cancel()
 	again, done := a.on(bounded, a.primary)
@@ -43,8 +43,8 @@ func (a *API) askPrimary(ctx context.Context, q recommend.Question) (recommend.S
 	return served, err
 }
 
-// denied adds to an unknown order's error that a replica, the only server there is, said so.
-func (a *API) denied(ctx context.Context, err error) error {
+// unknownOnReplica adds to an unknown order's error that a replica, the only server there is, said so.
+func (a *API) unknownOnReplica(ctx context.Context, err error) error {
 	if !errors.Is(err, recommend.ErrUnknownOrder) {
 		return err
 	}

@@ -69,8 +69,8 @@ func (l *limiter[K]) take(client K, header http.Header) time.Duration {
 	return l.after(1 - tokens)
 }
 
-// early is take without counting the request.
-func (l *limiter[K]) early(client K) time.Duration {
+// peek is take without counting the request.
+func (l *limiter[K]) peek(client K) time.Duration {
 	if l == nil {
 		return 0
 	}
@@ -112,7 +112,7 @@ func (a *API) limitRate(next http.Handler) http.Handler {
 			wait = a.keyRate.take(key.KeyID, w.Header())
 		} else {
 			whose, limit = "this address", refusedAddress
-			wait = a.addressRate.take(exchangeOf(r.Context()).client, w.Header())
+			wait = a.addressRate.take(stateOf(r.Context()).client, w.Header())
 		}
 		if wait > 0 {
 			a.metrics.refuse(limit)
@@ -131,11 +131,11 @@ func (a *API) identify(r *http.Request) (key apikey.Key, known bool) {
 	if key, known = a.keys.Recall(sent); known || sent == "" {
 		return key, known
 	}
-	x := exchangeOf(r.Context())
-	if a.logins.early(x.client) > 0 {
+	x := stateOf(r.Context())
+	if a.logins.peek(x.client) > 0 {
 		return key, false
 	}
-	ctx, done := a.patience(r.Context(), a.primary)
+	ctx, done := a.withDeadline(r.Context(), a.primary)
 	defer done()
 	key, err := a.keys.Check(ctx, sent)
 	if errors.Is(err, apikey.ErrRefused) {
@@ -154,17 +154,17 @@ func tooManyRequests(whose string, wait time.Duration) error {
 		http.Header{"Retry-After": {strconv.Itoa(max(1, seconds(wait)))}})
 }
 
-// room limits concurrent requests. Others wait only briefly, because an unbounded queue helps nobody.
-type room chan struct{}
+// slots limits concurrent requests. Others wait only briefly, because an unbounded queue helps nobody.
+type slots chan struct{}
 
 // queueTime is how long a request waits for a slot. Together with overdueAfter and a database check, it is under two
 // seconds.
 const queueTime = 500 * time.Millisecond
 
-var errFull = errors.New("the server is at its limit of concurrent requests")
+var errBusy = errors.New("the server is at its limit of concurrent requests")
 
-// enter takes a slot, to be released by leave. It returns errFull after queueTime, or the cause of ctx's end.
-func (r room) enter(ctx context.Context) error {
+// enter takes a slot, to be released by leave. It returns errBusy after queueTime, or the cause of ctx's end.
+func (r slots) enter(ctx context.Context) error {
 	select {
 	case r <- struct{}{}:
 		return nil
@@ -176,19 +176,19 @@ func (r room) enter(ctx context.Context) error {
 	case r <- struct{}{}:
 		return nil
 	case <-timer.C:
-		return errFull
+		return errBusy
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func (r room) leave() { <-r }
+func (r slots) leave() { <-r }
 
 // within makes an operation's requests hold a slot of r until their answer is written.
-func (a *API) within(r room) func(huma.Context, func(huma.Context)) {
+func (a *API) within(r slots) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if err := r.enter(ctx.Context()); err != nil {
-			if errors.Is(err, errFull) {
+			if errors.Is(err, errBusy) {
 				a.metrics.refuse(refusedConcurrency)
 			}
 			a.writeErr(ctx, problem(ctx.Context(), err, ""))

@@ -141,14 +141,14 @@ func TestAddressRate(t *testing.T) {
 	}
 }
 
-// A full room refuses after a moment. Leaving it frees a slot.
-func TestRoom(t *testing.T) {
+// When all slots are taken, others are refused after a moment. Leaving frees a slot.
+func TestSlots(t *testing.T) {
 	t.Parallel()
-	r := make(room, 1)
+	r := make(slots, 1)
 	if err := r.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.enter(t.Context()); !errors.Is(err, errFull) {
+	if err := r.enter(t.Context()); !errors.Is(err, errBusy) {
 		t.Errorf("full: %v", err)
 	}
 	ctx, leave := context.WithCancel(t.Context())
@@ -167,7 +167,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	s := serveAPI(t, Config{Pool: pool, MaxRequests: 1})
-	if err := s.api.usual.enter(t.Context()); err != nil {
+	if err := s.api.queries.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a := s.get(t, "/api/v1/popular-items")
@@ -177,7 +177,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	if a := s.get(t, "/health"); a.status != http.StatusOK {
 		t.Errorf("/health: %d", a.status)
 	}
-	s.api.usual.leave()
+	s.api.queries.leave()
 	if a := s.get(t, "/api/v1/popular-items"); !strings.Contains(string(a.body), "load orders first") {
 		t.Errorf("%s", a.body)
 	}
@@ -226,7 +226,7 @@ func crowded(t *testing.T, most int, handler http.HandlerFunc) (dial func() net.
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
 	go func() {
-		served <- serveConnections(ctx, listener, handler, newCrowd(most), Config{}.withDefaults())
+		served <- serveConnections(ctx, listener, handler, newConnLimiter(most), Config{}.withDefaults())
 	}()
 	var dialed []net.Conn
 	t.Cleanup(func() {

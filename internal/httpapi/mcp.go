@@ -33,16 +33,16 @@ func (a *API) tools() {
 		OperationID: "mcp",
 		Method:      http.MethodPost,
 		Path:        mcpPath,
-		Summary:     "The tools for language models",
-		Description: "One message of the Model Context Protocol (streamable HTTP, without sessions). The tools describe themselves.",
+		Summary:     "Call tools for language models",
+		Description: "Accepts one message of the Model Context Protocol (streamable HTTP, without sessions). Tools are listed by `tools/list`.",
 		Tags:        []string{"mcp"},
 		Responses: map[string]*huma.Response{"200": {
-			Description: "The answer, a message of JSON-RPC.",
+			Description: "The response, a JSON-RPC message.",
 			Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{}, Example: example("mcp")}},
-		}, "202": {Description: "The message needs no answer."}},
+		}, "202": {Description: "The message needs no response."}},
 		SkipValidateBody: true,
 	}
-	register(a, demand{scope: apikey.Read, body: a.MaxBody, room: a.usual}, op,
+	register(a, requirements{scope: apikey.Read, body: a.MaxBody, slots: a.queries}, op,
 		func(_ context.Context, in *mcpInput) (*huma.StreamResponse, error) {
 			if bytes.HasPrefix(bytes.TrimSpace(in.RawBody), []byte("[")) {
 				// A request takes one slot and counts once against its key's rate.
@@ -59,7 +59,7 @@ func (a *API) tools() {
 	// The protocol requires these statuses since version 2026-07-28.
 	responses := a.routes.OpenAPI().Paths[mcpPath].Post.Responses
 	responses["400"].Content["application/json"] = &huma.MediaType{Schema: &huma.Schema{}, Example: example("mcp-invalid")}
-	responses["404"] = jsonResponse("The method is not known.", "mcp-unknown")
+	responses["404"] = jsonResponse("Unknown method.", "mcp-unknown")
 	responses["404"].Content["application/json"].Schema = &huma.Schema{}
 }
 
@@ -90,14 +90,14 @@ func (w *problemWriter) Write(p []byte) (int, error) {
 // aroundTool limits a call's time and words its errors like the routes of questions do. It runs outside the request's
 // goroutine, so it must recover panics itself.
 func (a *API) aroundTool(ctx context.Context, call func(context.Context) error) (err error) {
-	x := exchangeOf(ctx)
+	x := stateOf(ctx)
 	defer func() {
 		if cause := recover(); cause != nil {
 			x.err, x.stack = fmt.Errorf("panic: %v", cause), debug.Stack()
 			err = internalError(x.id)
 		}
 	}()
-	ctx, done := a.patience(ctx, a.upstreams...)
+	ctx, done := a.withDeadline(ctx, a.upstreams...)
 	defer done()
 	err = call(ctx)
 	if err == nil {

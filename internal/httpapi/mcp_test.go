@@ -110,8 +110,8 @@ func TestToolsRefused(t *testing.T) {
 func TestToolPanics(t *testing.T) {
 	t.Parallel()
 	s := serveAPI(t, Config{})
-	x := &exchange{id: "7"}
-	ctx := context.WithValue(t.Context(), exchangeKey{}, x)
+	x := &requestState{id: "7"}
+	ctx := context.WithValue(t.Context(), stateKey{}, x)
 	err := s.api.aroundTool(ctx, func(context.Context) error { panic(errors.New("broken")) })
 	if err == nil || !strings.Contains(err.Error(), "request id 7") || x.stack == nil {
 		t.Errorf("%v, %+v", err, x)

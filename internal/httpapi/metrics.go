@@ -42,24 +42,24 @@ var durationBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .2
 func (a *API) measure(registry prometheus.Registerer) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alsobought_http_requests_total", Help: "Requests that were answered.",
+			Name: "alsobought_http_requests_total", Help: "Requests answered.",
 		}, []string{"method", "route", "status"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "alsobought_http_request_duration_seconds", Help: "How long requests took.", Buckets: durationBuckets,
+			Name: "alsobought_http_request_duration_seconds", Help: "Duration of requests.", Buckets: durationBuckets,
 		}, []string{"route"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "alsobought_http_requests_in_flight", Help: "Requests that are being answered.",
+			Name: "alsobought_http_requests_in_flight", Help: "Requests in progress.",
 		}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alsobought_http_refused_total", Help: "Requests that a limit refused.",
+			Name: "alsobought_http_refused_total", Help: "Requests refused by a limit.",
 		}, []string{"limit"}),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "alsobought_http_stale_answers_total", Help: "Kept answers given because the database did not answer.",
+			Name: "alsobought_http_stale_answers_total", Help: "Stale answers served from the cache because the database was unavailable.",
 		}),
 	}
 	if a.Replica != nil {
 		m.primary = prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "alsobought_http_questions_to_primary_total", Help: "Questions that the primary was asked though there is a replica.",
+			Name: "alsobought_http_questions_to_primary_total", Help: "Questions sent to the primary although there is a replica.",
 		}, []string{"why"})
 		for _, why := range []string{replicaAway, unknownOrder} {
 			m.primary.WithLabelValues(why)
@@ -76,14 +76,14 @@ func (a *API) measure(registry prometheus.Registerer) {
 	gauge := func(name, help string, value func() float64) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "alsobought_" + name, Help: help}, value))
 	}
-	gauge("http_connections", "Connections of clients.", func() float64 { return float64(a.crowd.size()) })
-	gauge("http_connections_max", "How many there may be.", func() float64 { return float64(a.crowd.most) })
-	counter("http_connections_pushed_out_total", "Connections closed to make place for others.", func() float64 { return float64(a.crowd.pushedOut.Load()) })
-	counter("cache_hits_total", "Answers that were kept.", func() float64 { return float64(a.CacheStats().Hits) })
-	counter("cache_misses_total", "Answers that had to be asked for.", func() float64 { return float64(a.CacheStats().Misses) })
-	gauge("cache_bytes", "About what kept answers take.", func() float64 { return float64(a.CacheStats().Bytes) })
-	gauge("cache_bytes_max", "About what they may take.", func() float64 { return float64(a.CacheBytes) })
-	gauge("database_away", "1 while the database does not answer, and kept answers are served as stale.", func() float64 {
+	gauge("http_connections", "Open client connections.", func() float64 { return float64(a.connLimiter.size()) })
+	gauge("http_connections_max", "Limit of open client connections.", func() float64 { return float64(a.connLimiter.most) })
+	counter("http_connections_evicted_total", "Idle connections closed to make room for others.", func() float64 { return float64(a.connLimiter.evicted.Load()) })
+	counter("cache_hits_total", "Answers served from the cache.", func() float64 { return float64(a.CacheStats().Hits) })
+	counter("cache_misses_total", "Answers not found in the cache.", func() float64 { return float64(a.CacheStats().Misses) })
+	gauge("cache_bytes", "Approximate size of the answer cache.", func() float64 { return float64(a.CacheStats().Bytes) })
+	gauge("cache_bytes_max", "Limit of the size of the answer cache.", func() float64 { return float64(a.CacheBytes) })
+	gauge("database_away", "1 while the database is unavailable and cached answers are served as stale.", func() float64 {
 		if a.isAway() {
 			return 1
 		}
@@ -98,7 +98,7 @@ func (m *metrics) began() {
 	}
 }
 
-func (m *metrics) ended(method, route string, status int, x *exchange, took time.Duration) {
+func (m *metrics) ended(method, route string, status int, x *requestState, took time.Duration) {
 	if m == nil {
 		return
 	}
@@ -110,8 +110,8 @@ func (m *metrics) ended(method, route string, status int, x *exchange, took time
 	}
 }
 
-// elsewhere counts a question that goes to the primary.
-func (m *metrics) elsewhere(why string) {
+// askedPrimary counts a question that goes to the primary.
+func (m *metrics) askedPrimary(why string) {
 	if m != nil && m.primary != nil {
 		m.primary.WithLabelValues(why).Inc()
 	}

@@ -22,8 +22,8 @@ import (
 
 const requestIDHeader = "X-Request-ID"
 
-// exchange is what is logged about a request besides what its response shows.
-type exchange struct {
+// requestState is what is logged about a request besides what its response shows.
+type requestState struct {
 	id      string
 	client  netip.Addr // what its rate counts against: see addressOf
 	key     apikey.Key // if the route needs one
@@ -33,11 +33,11 @@ type exchange struct {
 	stack   []byte
 }
 
-type exchangeKey struct{}
+type stateKey struct{}
 
-// exchangeOf returns the exchange set by observe, which wraps all handlers.
-func exchangeOf(ctx context.Context) *exchange {
-	return ctx.Value(exchangeKey{}).(*exchange) //nolint:forcetypeassert // see above
+// stateOf returns the state set by observe, which wraps all handlers.
+func stateOf(ctx context.Context) *requestState {
+	return ctx.Value(stateKey{}).(*requestState) //nolint:forcetypeassert // see above
 }
 
 // observe assigns the request id, turns panics into problems, and logs one line per request.
@@ -45,9 +45,9 @@ func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		a.metrics.began()
-		x := &exchange{id: requestID(r), client: addressOf(a.clientOf(r))}
+		x := &requestState{id: requestID(r), client: addressOf(a.clientOf(r))}
 		w.Header().Set(requestIDHeader, x.id)
-		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+		ctx := context.WithValue(r.Context(), stateKey{}, x)
 		recorded := &recorder{ResponseWriter: w}
 		cut := protect(next, recorded, r.WithContext(ctx), x)
 		if !cut {
@@ -62,7 +62,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 
 // protect recovers panics. It reports whether the connection must be cut, so that a partial answer does not look
 // complete.
-func protect(next http.Handler, w *recorder, r *http.Request, x *exchange) (cut bool) {
+func protect(next http.Handler, w *recorder, r *http.Request, x *requestState) (cut bool) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -79,7 +79,7 @@ func protect(next http.Handler, w *recorder, r *http.Request, x *exchange) (cut 
 	return false
 }
 
-func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *exchange, took time.Duration) {
+func (a *API) log(ctx context.Context, r *http.Request, w *recorder, x *requestState, took time.Duration) {
 	route, status := chi.RouteContext(r.Context()).RoutePattern(), w.status
 	if w.gone && r.Context().Err() != nil {
 		status = statusClientGone
@@ -185,7 +185,7 @@ func secure(next http.Handler) http.Handler {
 // limit bounds the request's time.
 func (a *API) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, done := a.patience(r.Context(), a.upstreams...)
+		ctx, done := a.withDeadline(r.Context(), a.upstreams...)
 		defer done()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

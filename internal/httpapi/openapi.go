@@ -102,11 +102,11 @@ func documentConfig(version string) huma.Config {
 				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 			Tags: []*huma.Tag{
-				{Name: "questions", Description: "What goes with what."},
-				{Name: "rules", Description: "What people decide about answers, over what was counted. With a key."},
-				{Name: "mcp", Description: "For language models. With a key."},
+				{Name: "questions", Description: "Recommendations and their evidence."},
+				{Name: "rules", Description: "Manual changes to answers. Needs a key."},
+				{Name: "mcp", Description: "Tools for language models. Needs a key."},
 				{Name: "health", Description: "For orchestrators and monitors."},
-				{Name: "pages", Description: "For people."},
+				{Name: "pages", Description: "Pages for browsers."},
 			},
 			Components: &huma.Components{
 				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),

@@ -30,14 +30,14 @@ type (
 	ordersInput struct {
 		strictQuery
 
-		IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"A name of the request, for a day: a repeat is answered like the first."`
+		IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"Identifies the request for a day. A repeated request gets the first one's response."`
 		Body           ordersBody
 	}
 
 	ordersBody struct {
 		OrderFields
 
-		Orders []orderBody `json:"orders,omitempty" minItems:"1" maxItems:"1000" doc:"Many orders, instead of one."`
+		Orders []orderBody `json:"orders,omitempty" minItems:"1" maxItems:"1000" doc:"Several orders, instead of a single one."`
 	}
 
 	orderBody struct {
@@ -46,28 +46,28 @@ type (
 
 	// OrderFields are the fields of one order. (Exported for the same reason as Options.)
 	OrderFields struct {
-		OrderID    string     `json:"order_id,omitempty" doc:"The order's id as the business knows it." example:"R100001"`
-		Items      []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"What was bought: names, or objects of a name and a quantity."`
-		OrderedAt  *time.Time `json:"ordered_at,omitempty" doc:"When (RFC 3339). Without it, now."`
-		CustomerID string     `json:"customer_id,omitempty" doc:"Whose order it is, as the business knows them."`
+		OrderID    string     `json:"order_id,omitempty" doc:"Your order ID." example:"R100001"`
+		Items      []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"Purchased items: names, or objects with name and quantity."`
+		OrderedAt  *time.Time `json:"ordered_at,omitempty" doc:"Time of the order (RFC 3339); default: now."`
+		CustomerID string     `json:"customer_id,omitempty" doc:"Your customer ID."`
 	}
 
 	// itemBody is a name or an object.
 	itemBody struct {
 		Name     string   `json:"name" doc:"The item's name." example:"PID"`
-		Quantity *float64 `json:"quantity,omitempty" exclusiveMinimum:"0" doc:"How many, at most 6 decimals."`
+		Quantity *float64 `json:"quantity,omitempty" exclusiveMinimum:"0" doc:"Quantity, with at most 6 decimals."`
 	}
 
 	storedInput struct {
 		strictQuery
 
-		OrderID string `path:"order_id" doc:"The order's id, raw or percent-encoded, slashes too." example:"R100001"`
+		OrderID string `path:"order_id" doc:"The order ID, raw or percent-encoded, including any slashes." example:"R100001"`
 	}
 	deletedInput struct {
 		strictQuery
 
-		OrderID string `path:"order_id" doc:"The order's id, raw or percent-encoded, slashes too." example:"R100001"`
-		Reason  string `query:"reason" maxLength:"2000" default:"not given" doc:"Why, for the audit."`
+		OrderID string `path:"order_id" doc:"The order ID, raw or percent-encoded, including any slashes." example:"R100001"`
+		Reason  string `query:"reason" maxLength:"2000" default:"not given" doc:"Reason, for the audit."`
 	}
 
 	cancelInput struct {
@@ -77,8 +77,8 @@ type (
 	}
 	//nolint:lll // tags cannot be broken
 	cancelBody struct {
-		OrderID string     `json:"order_id" doc:"The order's id." example:"R100001"`
-		Items   []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"What was returned, and how many of it so far in all; without a quantity all of it. Without items, the whole order."`
+		OrderID string     `json:"order_id" doc:"The order ID." example:"R100001"`
+		Items   []itemBody `json:"items,omitempty" minItems:"1" maxItems:"1000" doc:"Returned items with the total quantity returned so far; without a quantity, all of it. Without items, the whole order is cancelled."`
 	}
 
 	receiptOutput struct {
@@ -86,15 +86,15 @@ type (
 		Body   orders.Receipt
 	}
 	storedOutput struct {
-		Warning string `header:"Warning" doc:"110 with an order of a replica, which may lag, because the primary does not answer."`
+		Warning string `header:"Warning" doc:"Code 110 if the order comes from a replica, which may lag, because the primary is unavailable."`
 		Body    orders.Stored
 	}
 	cancelOutput   struct{ Body orders.Stored }
 	deletionOutput struct{ Body deletionBody }
 	deletionBody   struct {
-		DeletionID int64     `json:"deletion_id" doc:"Of the audit."`
+		DeletionID int64     `json:"deletion_id" doc:"ID of the deletion in the audit."`
 		DeletedAt  time.Time `json:"deleted_at"`
-		Lines      int64     `json:"lines" doc:"How many items the order had."`
+		Lines      int64     `json:"lines" doc:"Number of items the order had."`
 	}
 )
 
@@ -142,19 +142,19 @@ func itemsOf(bodies []itemBody) []orders.Item {
 }
 
 func (a *API) orders() {
-	keyed := demand{scope: apikey.Write, room: a.usual, of: a.primary}
-	reading := demand{scope: apikey.Read, room: a.usual}
-	sending := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual, of: a.primary}
+	keyed := requirements{scope: apikey.Write, slots: a.queries, of: a.primary}
+	reading := requirements{scope: apikey.Read, slots: a.queries}
+	sending := requirements{scope: apikey.Write, body: a.MaxBody, slots: a.queries, of: a.primary}
 	add := managed(huma.Operation{
 		OperationID: "orders-add",
 		Method:      http.MethodPost,
 		Path:        ordersPath,
-		Summary:     "Add orders as they happen",
-		Description: "One order or up to 1000, all or none of them; answered when they are durable. 201 if any of them is new, 200 if all " +
-			"were known. It may be repeated: an order whose id is known gets the items that it did not have. Answers follow with the next " +
-			"build, which `serve` makes by itself.",
+		Summary:     "Add orders",
+		Description: "Adds one order or up to 1000, all or none. The response is sent once they are durable: 201 if any is new, 200 if all " +
+			"were known. Requests are safe to repeat: a known order gains only the items it does not have yet. Recommendations change with the next " +
+			"build, which `serve` starts automatically.",
 	}, http.StatusCreated, "orders")
-	known := jsonResponse("All orders were known.", "orders-known")
+	known := jsonResponse("All orders were already known.", "orders-known")
 	known.Content["application/json"].Schema = a.routes.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orders.Receipt](), true, "")
 	add.Responses["200"] = known
 	register(a, sending, add, a.addOrders)
@@ -162,9 +162,9 @@ func (a *API) orders() {
 		OperationID: "orders-cancel",
 		Method:      http.MethodPost,
 		Path:        cancellationsPath,
-		Summary:     "Cancel an order, or return items of it",
-		Description: "What is cancelled does not count any more; the answer is what is left of the order. It may be repeated: quantities are " +
-			"those returned so far in all. An order that is added again afterwards counts again.",
+		Summary:     "Cancel an order or return items",
+		Description: "Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are " +
+			"totals returned so far. A cancelled order that is added again counts again.",
 		Errors: []int{http.StatusNotFound},
 	}, http.StatusOK, "orders"), a.cancelOrder)
 	register(a, reading, managed(huma.Operation{
@@ -172,15 +172,15 @@ func (a *API) orders() {
 		Method:      http.MethodGet,
 		Path:        ordersPath + "/{order_id}",
 		Summary:     "One order",
-		Description: "As the database has it now: the primary, where there is a replica. While that is away, as the replica has it, with a Warning.",
+		Description: "Reads the order from the primary or, while that is unavailable, from the replica, with a Warning.",
 		Errors:      []int{http.StatusNotFound},
 	}, http.StatusOK, "orders"), a.storedOrder)
 	register(a, keyed, managed(huma.Operation{
 		OperationID: "orders-delete",
 		Method:      http.MethodDelete,
 		Path:        ordersPath + "/{order_id}",
-		Summary:     "Delete an order for good",
-		Description: "With all that loads and rejects say of it. The audit says that an order was deleted, not which.",
+		Summary:     "Permanently delete an order",
+		Description: "Also deletes its data in loads and rejects. The audit records that an order was deleted, but not which.",
 		Errors:      []int{http.StatusNotFound},
 	}, http.StatusOK, "orders"), func(ctx context.Context, in *deletedInput) (*deletionOutput, error) {
 		if a.Orders == nil {

@@ -66,8 +66,8 @@ type (
 	}
 	rootBody struct {
 		Message string `json:"message"`
-		Version string `json:"version" doc:"Of the program."`
-		Docs    string `json:"docs" doc:"Where the documentation of the API is."`
+		Version string `json:"version" doc:"Version of alsobought."`
+		Docs    string `json:"docs" doc:"Path of the API documentation."`
 	}
 )
 
@@ -75,7 +75,7 @@ type (
 func (a *API) pages() {
 	a.front()
 	a.widget()
-	for path, what := range map[string]string{"/docs": "The documentation as a page", "/openapi.json": "The OpenAPI document"} {
+	for path, what := range map[string]string{"/docs": "API documentation for browsers", "/openapi.json": "The OpenAPI document"} {
 		mediaType := map[string]string{"/docs": "text/html", "/openapi.json": "application/json"}[path]
 		a.routes.OpenAPI().AddOperation(&huma.Operation{
 			OperationID: strings.Trim(strings.TrimSuffix(path, ".json"), "/"),
@@ -107,25 +107,25 @@ func (a *API) pages() {
 
 func (a *API) front() {
 	page := func(ctx huma.Context, next func(huma.Context)) {
-		if a.welcome == nil ||
+		if a.browserRoot == nil ||
 			negotiation.SelectQValue(ctx.Header("Accept"), []string{"application/json", "text/html"}) != "text/html" {
 			next(ctx)
 			return
 		}
 		r, w := humachi.Unwrap(ctx)
 		w.Header().Set("Vary", "Accept")
-		a.welcome(w, r)
+		a.browserRoot(w, r)
 	}
-	register(a, demand{}, huma.Operation{
+	register(a, requirements{}, huma.Operation{
 		OperationID: "root",
 		Method:      http.MethodGet,
 		Path:        "/",
-		Summary:     "What this is",
+		Summary:     "Get the service's name and version",
 		Description: "The dashboard for browsers, JSON for others.",
 		Tags:        []string{"pages"},
 		Middlewares: huma.Middlewares{page},
 		Responses: map[string]*huma.Response{"200": {
-			Description: "What this is.",
+			Description: "Get the service's name and version.",
 			Content:     map[string]*huma.MediaType{"application/json": {Example: example("root")}, "text/html": {}},
 		}},
 	}, func(context.Context, *noInput) (*rootOutput, error) {

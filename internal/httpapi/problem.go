@@ -32,7 +32,7 @@ const shownErrors = 5
 // problem turns an error into the problem that the client sees. It is the only place that maps errors to statuses.
 // Hidden causes go to the log. where is the part of the request that contains the fields: query, body or header.
 func problem(ctx context.Context, err error, where string) error {
-	exchange := exchangeOf(ctx)
+	requestState := stateOf(ctx)
 	unreadable := webhook.InvalidError{}
 	invalid, invalidRule := new(recommend.InvalidError), rules.InvalidError{}
 	switch {
@@ -44,8 +44,8 @@ func problem(ctx context.Context, err error, where string) error {
 		return unavailable(errAway.Error())
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return newProblem(statusClientGone, "the client went away")
-	case errors.Is(err, errFull):
-		return unavailable(errFull.Error() + "; try again later")
+	case errors.Is(err, errBusy):
+		return unavailable(errBusy.Error() + "; try again later")
 	case errors.As(err, &invalid):
 		p := newProblem(http.StatusUnprocessableEntity, "")
 		p.Errors = []*huma.ErrorDetail{{Location: where + "." + invalid.Field, Message: invalid.Problem}}
@@ -57,7 +57,7 @@ func problem(ctx context.Context, err error, where string) error {
 		}
 		return p
 	case errors.Is(err, apikey.ErrRefused):
-		exchange.err = err
+		requestState.err = err
 		return unauthorized(err)
 	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownOrder), errors.Is(err, recommend.ErrUnknownBuild),
 		errors.Is(err, rules.ErrNotFound), errors.Is(err, orders.ErrNotFound):
@@ -67,30 +67,30 @@ func problem(ctx context.Context, err error, where string) error {
 	case errors.As(err, &unreadable):
 		return newProblem(http.StatusUnprocessableEntity, unreadable.Problem)
 	case errors.Is(err, errSignature):
-		exchange.err = err
+		requestState.err = err
 		return newProblem(http.StatusUnauthorized, err.Error())
 	case errors.Is(err, errNoOrders), errors.Is(err, errNoSecret):
 		return unavailable(err.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return unavailable(recommend.ErrNoBuild.Error())
 	case pg.IsMissingSchema(err):
-		exchange.err = err
+		requestState.err = err
 		return unavailable("the database has no alsobought tables yet: run alsobought migrate up")
 	case errors.Is(context.Cause(ctx), context.DeadlineExceeded), pg.IsTimeout(err):
-		exchange.err = err
+		requestState.err = err
 		return unavailable("the answer took too long; try again later")
 	case pg.IsReadOnly(err):
-		exchange.err = err
+		requestState.err = err
 		return unavailable(pg.ErrReadOnly.Error())
 	case pg.IsConflict(err):
-		exchange.err = err
+		requestState.err = err
 		return unavailable("the replica had to cancel this to follow its primary; try again")
 	case pg.IsUnavailable(err), errors.Is(err, context.Canceled): // with the client still connected: Interrupt
-		exchange.err = err
+		requestState.err = err
 		return unavailable(errAway.Error())
 	default:
-		exchange.err = err
-		return internalError(exchange.id)
+		requestState.err = err
+		return internalError(requestState.id)
 	}
 }
 

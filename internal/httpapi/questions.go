@@ -29,11 +29,11 @@ type (
 		strictQuery
 		Conditional
 
-		Limit    int      `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many items."`
-		Days     int      `query:"days" minimum:"1" maximum:"365" doc:"Popularity of so many days, back from the newest order of the build; of all orders without."`
-		Exclude  []string `query:"exclude,explode" maxItems:"100" doc:"Items to leave out, by name."`
-		Category []string `query:"category,explode" maxItems:"100" doc:"Items of these categories of the catalogue only."`
-		BuildID  int64    `query:"build_id" minimum:"1" doc:"A build that is kept, instead of the active one."`
+		Limit    int      `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Maximum number of items."`
+		Days     int      `query:"days" minimum:"1" maximum:"365" doc:"Popularity over this many days up to the build's newest order; default: over all orders."`
+		Exclude  []string `query:"exclude,explode" maxItems:"100" doc:"Names of items to exclude."`
+		Category []string `query:"category,explode" maxItems:"100" doc:"Only items in these catalogue categories."`
+		BuildID  int64    `query:"build_id" minimum:"1" doc:"Use this kept build instead of the active one."`
 	}
 
 	similarInput struct {
@@ -41,8 +41,8 @@ type (
 		Conditional
 		Options
 
-		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"How many items."`
-		Item  string `path:"item_name" doc:"The item's name, raw or percent-encoded; everything behind the prefix belongs to it, slashes too." example:"PID"`
+		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"Maximum number of items."`
+		Item  string `path:"item_name" doc:"The item's name, raw or percent-encoded. The rest of the path is the name, including slashes." example:"PID"`
 	}
 
 	similarQueryInput struct {
@@ -50,7 +50,7 @@ type (
 		Conditional
 		Options
 
-		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"How many items."`
+		Limit int    `query:"limit" minimum:"1" maximum:"100" default:"5" doc:"Maximum number of items."`
 		Item  string `query:"item" required:"true" doc:"The item's name." example:"PID"`
 	}
 
@@ -61,8 +61,8 @@ type (
 	}
 
 	batchBody struct {
-		Items []string `json:"items" minItems:"1" maxItems:"1000" doc:"The names of the items." example:"[\"PID\",\"YSI\"]"`
-		Limit int      `json:"limit,omitempty" minimum:"1" maximum:"100" default:"5" doc:"How many recommendations for each."`
+		Items []string `json:"items" minItems:"1" maxItems:"1000" doc:"Item names." example:"[\"PID\",\"YSI\"]"`
+		Limit int      `json:"limit,omitempty" minimum:"1" maximum:"100" default:"5" doc:"Maximum number of recommendations for each item."`
 		Options
 	}
 
@@ -73,8 +73,8 @@ type (
 	}
 
 	basketBody struct {
-		Items []string `json:"items" minItems:"1" maxItems:"100" doc:"The names of the items in the basket." example:"[\"PID\",\"YSI\"]"`
-		Limit int      `json:"limit,omitempty" minimum:"1" maximum:"100" default:"10" doc:"How many items."`
+		Items []string `json:"items" minItems:"1" maxItems:"100" doc:"Names of the items in the basket." example:"[\"PID\",\"YSI\"]"`
+		Limit int      `json:"limit,omitempty" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of items."`
 		Options
 	}
 
@@ -82,32 +82,32 @@ type (
 		strictQuery
 		Options
 
-		OrderID string `path:"order_id" doc:"The order's id as the business knows it, raw or percent-encoded, slashes too." example:"R100001"`
-		Limit   int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"How many items."`
+		OrderID string `path:"order_id" doc:"Your order ID, raw or percent-encoded, including any slashes." example:"R100001"`
+		Limit   int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of items."`
 	}
 
 	explainInput struct {
 		strictQuery
 
-		Item  string `query:"item" required:"true" doc:"The item that was asked about." example:"PID"`
-		Other string `query:"other" required:"true" doc:"The item that is or is not recommended with it." example:"Gloves"`
+		Item  string `query:"item" required:"true" doc:"The seed item." example:"PID"`
+		Other string `query:"other" required:"true" doc:"The item that is, or is not, recommended with it." example:"Gloves"`
 
-		BuildID int64 `query:"build_id" minimum:"1" doc:"A build that is kept, instead of the active one."`
+		BuildID int64 `query:"build_id" minimum:"1" doc:"Use this kept build instead of the active one."`
 	}
 
 	answerOutput struct {
 		Status int
 		//nolint:tagliatelle // its name
-		ETag         string `header:"ETag" doc:"Of the answer as it is now; for If-None-Match. Not of older builds."`
-		CacheControl string `header:"Cache-Control" doc:"What clients and proxies may do with the answer."`
-		Age          string `header:"Age" doc:"Of an answer that was kept, because the database does not answer: seconds since it was known to hold."`
-		Warning      string `header:"Warning" doc:"110 with such an answer."`
+		ETag         string `header:"ETag" doc:"Identifies the current answer, for If-None-Match. Missing if build_id was given."`
+		CacheControl string `header:"Cache-Control" doc:"How clients and proxies may cache the response."`
+		Age          string `header:"Age" doc:"Only if the answer is stale because the database is unavailable: seconds since it was last known to be current."`
+		Warning      string `header:"Warning" doc:"Code 110 if the answer is stale."`
 		ContentType  string `header:"Content-Type" hidden:"true"`
 		Body         []byte
 	}
 	// orderOutput is an answer that is not cached, because it changes with the order.
 	orderOutput struct {
-		CacheControl string `header:"Cache-Control" doc:"What clients and proxies may do with the answer."`
+		CacheControl string `header:"Cache-Control" doc:"How clients and proxies may cache the response."`
 		ContentType  string `header:"Content-Type" hidden:"true"`
 		Body         []byte
 	}
@@ -120,24 +120,25 @@ func (a *API) questions() {
 	if !a.KeyedReads {
 		reader = "" // open to all
 	}
-	questions := demand{scope: reader, room: a.usual}
-	baskets := demand{scope: reader, body: a.MaxBody, room: a.usual}
-	batches := demand{scope: reader, body: a.MaxBody, room: a.large}
+	questions := requirements{scope: reader, slots: a.queries}
+	baskets := requirements{scope: reader, body: a.MaxBody, slots: a.queries}
+	batches := requirements{scope: reader, body: a.MaxBody, slots: a.batches}
 	a.itemQuestions(questions, batches)
 	a.basketQuestions(questions, baskets)
 }
 
-// Statuses of questions that cannot be answered, besides those that every operation has.
-const notThere, later = http.StatusNotFound, http.StatusServiceUnavailable
+// questionErrors are the error statuses of questions, besides those of every operation.
+var questionErrors = []int{http.StatusNotFound, http.StatusServiceUnavailable}
 
 // itemQuestions adds the questions about popularity and about single items.
-func (a *API) itemQuestions(questions, batches demand) {
+func (a *API) itemQuestions(questions, batches requirements) {
 	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "popular-items",
 		Path:        popularPath,
-		Summary:     "The most popular items",
-		Description: "The items in the most orders of the build, ties by name; those of the last days, ties by the popularity of all days.",
-		Errors:      []int{notThere, later},
+		Summary:     "Get the most popular items",
+		Description: "The items in the most orders of the build; ties are ordered by name. With days, only recent orders count, " +
+			"and ties are ordered by overall popularity.",
+		Errors: questionErrors,
 	}), func(ctx context.Context, in *popularInput) (*answerOutput, error) {
 		return a.answer(ctx, &in.Conditional, recommend.Popular(recommend.Options{
 			Limit: in.Limit, Days: in.Days, Exclude: in.Exclude, Categories: in.Category, BuildID: in.BuildID,
@@ -146,19 +147,19 @@ func (a *API) itemQuestions(questions, batches demand) {
 	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "similar-items",
 		Path:        similarPath + "/{item_name}",
-		Summary:     "What goes with an item",
-		Description: "The items most bought together with one item. Clients like to tidy `.`, `..` and `//` out of paths; " +
-			"an item with such a name is better asked for as `?item=`.",
-		Errors: []int{notThere, later},
+		Summary:     "Get similar items",
+		Description: "The items most often bought together with one item. Many clients remove `.`, `..` and `//` from paths: " +
+			"for an item with such a name, use `?item=`.",
+		Errors: questionErrors,
 	}), func(ctx context.Context, in *similarInput) (*answerOutput, error) {
 		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
 	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "similar-items-by-query",
 		Path:        similarPath,
-		Summary:     "What goes with an item, named in the query",
-		Description: "The same as with the name in the path.",
-		Errors:      []int{notThere, later},
+		Summary:     "Get similar items, with the name in the query",
+		Description: "Same as with the name in the path.",
+		Errors:      questionErrors,
 	}), func(ctx context.Context, in *similarQueryInput) (*answerOutput, error) {
 		return a.answer(ctx, &in.Conditional, recommend.Similar(in.Item, in.with(in.Limit)))
 	})
@@ -166,9 +167,9 @@ func (a *API) itemQuestions(questions, batches demand) {
 		OperationID: "similar-items-batch",
 		Method:      http.MethodPost,
 		Path:        batchPath,
-		Summary:     "What goes with each of many items",
-		Description: "For each item what similar-items answers, all from one build and by one question to the database.",
-		Errors:      []int{notThere, later},
+		Summary:     "Get similar items for many items",
+		Description: "Returns for each item what similar-items returns, all from one build, with a single database query.",
+		Errors:      questionErrors,
 	}), func(ctx context.Context, in *batchInput) (*batchOutput, error) {
 		batch, _, err := read(ctx, a, func(ctx context.Context, u *upstream) (recommend.Batch, error) {
 			return u.recommender.AskEach(ctx, in.Body.Items, in.Body.with(in.Body.Limit))
@@ -178,24 +179,24 @@ func (a *API) itemQuestions(questions, batches demand) {
 }
 
 // basketQuestions adds the questions about several items: a basket, an order, a pair.
-func (a *API) basketQuestions(questions, baskets demand) {
+func (a *API) basketQuestions(questions, baskets requirements) {
 	register(a, baskets, answers(a.routes, huma.Operation{
 		OperationID: "basket-recommendations",
 		Method:      http.MethodPost,
 		Path:        basketPath,
-		Summary:     "What goes with a basket",
-		Description: "The items that go with all of the basket's items together, none of them in it.",
-		Errors:      []int{notThere, later},
+		Summary:     "Get recommendations for a basket",
+		Description: "Items often bought with those in the basket taken together. The basket's own items are excluded.",
+		Errors:      questionErrors,
 	}), func(ctx context.Context, in *basketInput) (*answerOutput, error) {
 		return a.answer(ctx, nil, recommend.Basket(in.Body.Items, in.Body.with(in.Body.Limit)))
 	})
 	register(a, questions, answers(a.routes, huma.Operation{
 		OperationID: "order-recommendations",
 		Path:        orderPath + "/{order_id}",
-		Summary:     "What goes with an order",
-		Description: "The items that go with those of an order that was loaded, none of them in it. An order that a replica does not know is " +
-			"looked for on the primary; 503 of type `" + mayLagType + "` if that cannot be asked.",
-		Errors: []int{notThere, later},
+		Summary:     "Get recommendations for an order",
+		Description: "Items often bought with those of a stored order. The order's own items are excluded. An order unknown to the replica is " +
+			"looked up on the primary; if that is unavailable, the response is a 503 with type `" + mayLagType + "`.",
+		Errors: questionErrors,
 	}), func(ctx context.Context, in *orderInput) (*orderOutput, error) {
 		out, err := a.answer(ctx, nil, recommend.Order(in.OrderID, in.with(in.Limit)))
 		if err != nil {
@@ -206,9 +207,9 @@ func (a *API) basketQuestions(questions, baskets demand) {
 	register(a, questions, question(huma.Operation{
 		OperationID: "explain",
 		Path:        explainPath,
-		Summary:     "The evidence for two items",
-		Description: "Every count and measure that the build has of two items, and the newest orders that hold both.",
-		Errors:      []int{notThere, later},
+		Summary:     "Get the evidence for two items",
+		Description: "All counts and measures of a pair of items in a build, and the newest orders that contain both.",
+		Errors:      questionErrors,
 	}), func(ctx context.Context, in *explainInput) (*explanationOutput, error) {
 		explanation, _, err := read(ctx, a, func(ctx context.Context, u *upstream) (recommend.Explanation, error) {
 			return u.recommender.Explain(ctx, in.Item, in.Other, in.BuildID)
@@ -219,7 +220,7 @@ func (a *API) basketQuestions(questions, baskets demand) {
 
 // Conditional has the conditional request headers. (Exported for the same reason as Options.)
 type Conditional struct {
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETags of answers that the client has: 304 if one of them is still right."`
+	IfNoneMatch string `header:"If-None-Match" doc:"ETags of answers the client has. The response is 304 if one of them is current."`
 }
 
 // answer returns the encoded answer, or a 304 if the client has it. condition is nil if the question has no ETag.
@@ -238,7 +239,7 @@ func (a *API) answer(ctx context.Context, condition *Conditional, q recommend.Qu
 	if served.NotModified() {
 		out.Status, out.ContentType = http.StatusNotModified, ""
 	}
-	if exchangeOf(ctx).stale {
+	if stateOf(ctx).stale {
 		out.stale(age)
 	}
 	return out, nil
@@ -255,7 +256,7 @@ func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag strin
 		if asked != a.primary {
 			served, err = a.askPrimary(ctx, q)
 		}
-		err = a.denied(ctx, err)
+		err = a.unknownOnReplica(ctx, err)
 	}
 	if !unanswered {
 		return served, 0, err
@@ -264,7 +265,7 @@ func (a *API) ask(ctx context.Context, q recommend.Question, has func(etag strin
 	if !found {
 		return served, 0, err
 	}
-	exchangeOf(ctx).stale = true
+	stateOf(ctx).stale = true
 	return served, age, nil
 }
 

@@ -18,9 +18,9 @@ type (
 	rulesInput struct {
 		strictQuery
 
-		All    bool  `query:"all" default:"false" doc:"Those that have ended or are to come, too."`
-		Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many rules."`
-		Before int64 `query:"before" minimum:"1" doc:"Only rules with a smaller id: the last one of a page asks for the next."`
+		All    bool  `query:"all" default:"false" doc:"Include rules that have ended or are not yet in force."`
+		Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Maximum number of rules."`
+		Before int64 `query:"before" minimum:"1" doc:"Only rules with a smaller ID; for the next page, the last ID of the previous one."`
 	}
 
 	ruleInput struct {
@@ -31,18 +31,18 @@ type (
 
 	//nolint:lll // tags cannot be broken
 	ruleBody struct {
-		Kind       rules.Kind `json:"kind" enum:"hide,allow,pin,apart" doc:"hide: the items are not recommended. allow: nothing but the items is. pin: the items come first, in their order. apart: no two of the items are shown together."`
-		Item       *string    `json:"item,omitempty" doc:"The rule is for questions about this item, or about a basket or order that holds it. Without it, for all questions. Not for apart." example:"PID"`
-		Items      []string   `json:"items" minItems:"1" maxItems:"1000" doc:"The names of the items, two at least for apart. They need not be known yet." example:"[\"Gloves\"]"`
-		Reason     string     `json:"reason" doc:"Why, for those who find the rule later: at most 2000 bytes." example:"spring offer"`
-		ValidFrom  *time.Time `json:"valid_from,omitempty" doc:"In force from then on (RFC 3339). Without it, now."`
-		ValidUntil *time.Time `json:"valid_until,omitempty" doc:"Not in force any more from then on (RFC 3339). Without it, until it is ended."`
+		Kind       rules.Kind `json:"kind" enum:"hide,allow,pin,apart" doc:"hide: the items are not recommended. allow: only the items are recommended. pin: the items come first, in their order. apart: no two of the items are shown together."`
+		Item       *string    `json:"item,omitempty" doc:"The rule applies to questions about this item, or about a basket or order that contains it; without it, to all questions. Not for apart." example:"PID"`
+		Items      []string   `json:"items" minItems:"1" maxItems:"1000" doc:"Item names, at least two for apart. They need not exist yet." example:"[\"Gloves\"]"`
+		Reason     string     `json:"reason" doc:"Reason, at most 2000 bytes." example:"spring offer"`
+		ValidFrom  *time.Time `json:"valid_from,omitempty" doc:"Start (RFC 3339); default: now."`
+		ValidUntil *time.Time `json:"valid_until,omitempty" doc:"End (RFC 3339); default: until the rule is ended."`
 	}
 
 	endInput struct {
 		strictQuery
 
-		RuleID int64 `path:"rule_id" minimum:"1" doc:"The rule." example:"7"`
+		RuleID int64 `path:"rule_id" minimum:"1" doc:"The rule's ID." example:"7"`
 	}
 
 	rulesOutput struct{ Body rulesBody }
@@ -54,14 +54,14 @@ type (
 )
 
 func (a *API) rules() {
-	keyed := demand{scope: apikey.Write, room: a.usual, of: a.primary}
-	adding := demand{scope: apikey.Write, body: a.MaxBody, room: a.usual, of: a.primary}
+	keyed := requirements{scope: apikey.Write, slots: a.queries, of: a.primary}
+	adding := requirements{scope: apikey.Write, body: a.MaxBody, slots: a.queries, of: a.primary}
 	register(a, keyed, managed(huma.Operation{
 		OperationID: "rules-list",
 		Method:      http.MethodGet,
 		Path:        rulesPath,
-		Summary:     "The rules",
-		Description: "Those in force now, or all that ever were: rules are ended, never deleted.",
+		Summary:     "List rules",
+		Description: "Lists the rules in force or, with all, every rule. Rules are ended, never deleted.",
 	}, http.StatusOK, "rules"), func(ctx context.Context, in *rulesInput) (*rulesOutput, error) {
 		list, err := rules.List(ctx, a.primary.pool, rules.ListOptions{All: in.All, Limit: in.Limit, Before: in.Before})
 		return &rulesOutput{rulesBody{list}}, err
@@ -71,7 +71,7 @@ func (a *API) rules() {
 		Method:      http.MethodPost,
 		Path:        rulesPath,
 		Summary:     "Add a rule",
-		Description: "Answers follow it as soon as it is valid. Names that no item has are taken and reported.",
+		Description: "The rule affects answers as soon as it is in force. Names without an item are accepted and reported.",
 	}, http.StatusCreated, "rules"), func(ctx context.Context, in *ruleInput) (*addedOutput, error) {
 		added, err := rules.Add(ctx, a.primary.pool, rules.Draft{
 			Kind: in.Body.Kind, Item: in.Body.Item, Items: in.Body.Items, Reason: in.Body.Reason, Author: signer(ctx),
@@ -84,7 +84,7 @@ func (a *API) rules() {
 		Method:      http.MethodDelete,
 		Path:        rulesPath + "/{rule_id}",
 		Summary:     "End a rule",
-		Description: "From now on answers do not follow it. It stays in the list of all rules, with who ended it.",
+		Description: "The rule no longer affects answers. It remains in the list of all rules, with who ended it.",
 		Errors:      []int{http.StatusNotFound},
 	}, http.StatusOK, "rules"), func(ctx context.Context, in *endInput) (*ruleOutput, error) {
 		ended, err := rules.End(ctx, a.primary.pool, in.RuleID, signer(ctx))

@@ -37,15 +37,15 @@ func (a *API) Serve(ctx context.Context, listener net.Listener) error {
 		}
 	})
 	defer unhook()
-	return serveConnections(serving, listener, a, a.crowd, a.Config)
+	return serveConnections(serving, listener, a, a.connLimiter, a.Config)
 }
 
 // serveConnections serves any handler. Of cfg, it uses Logger and Drain.
-func serveConnections(ctx context.Context, listener net.Listener, handler http.Handler, crowd *crowd, cfg Config) error {
+func serveConnections(ctx context.Context, listener net.Listener, handler http.Handler, connLimiter *connLimiter, cfg Config) error {
 	server := &http.Server{
-		Handler:           attend(handler),
-		ConnContext:       crowd.admit,
-		ConnState:         crowd.changed,
+		Handler:           trackRequests(handler),
+		ConnContext:       connLimiter.admit,
+		ConnState:         connLimiter.changed,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -64,7 +64,7 @@ func serveConnections(ctx context.Context, listener net.Listener, handler http.H
 	defer cancel()
 	err := server.Shutdown(stopCtx)
 	if err != nil {
-		cut := crowd.answering() // otherwise, only unfinished requests were cut off
+		cut := connLimiter.answering() // otherwise, only unfinished requests were cut off
 		if err = server.Close(); cut {
 			err = errors.Join(fmt.Errorf("requests still running after %s were cut off: raise --drain to give them longer", cfg.Drain), err)
 		}

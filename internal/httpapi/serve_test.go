@@ -34,7 +34,7 @@ func TestServeEndsWithItsRequests(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() {
-		served <- serveConnections(ctx, listener, handler, newCrowd(10), Config{}.withDefaults())
+		served <- serveConnections(ctx, listener, handler, newConnLimiter(10), Config{}.withDefaults())
 	}()
 
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -79,7 +79,7 @@ func TestServeSaysThatItCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	if err := serveConnections(t.Context(), listener, http.NotFoundHandler(), newCrowd(10), Config{}.withDefaults()); !errors.Is(err, net.ErrClosed) {
+	if err := serveConnections(t.Context(), listener, http.NotFoundHandler(), newConnLimiter(10), Config{}.withDefaults()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve on a closed listener: %v", err)
 	}
 }
@@ -94,7 +94,7 @@ func TestServeLimitsHeaders(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() {
-		served <- serveConnections(ctx, listener, http.NotFoundHandler(), newCrowd(10), Config{}.withDefaults())
+		served <- serveConnections(ctx, listener, http.NotFoundHandler(), newConnLimiter(10), Config{}.withDefaults())
 	}()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
@@ -208,7 +208,7 @@ func TestPanics(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serveConnections(ctx, listener, router, newCrowd(10), Config{}.withDefaults()) }()
+	go func() { served <- serveConnections(ctx, listener, router, newConnLimiter(10), Config{}.withDefaults()) }()
 	for path, want := range map[string]struct {
 		begins, contains, cause string
 	}{

@@ -43,8 +43,8 @@ func (a *API) connect() {
 	}
 }
 
-// lookedAway checks the database and reports whether it is away.
-func (a *API) lookedAway(ctx context.Context, u *upstream) bool {
+// checkAway checks the database and reports whether it is away.
+func (a *API) checkAway(ctx context.Context, u *upstream) bool {
 	seen := u.probe.look(ctx)
 	if seen.connected {
 		return false
@@ -57,13 +57,13 @@ func (a *API) lookedAway(ctx context.Context, u *upstream) bool {
 	return true
 }
 
-// allLookedAway checks all databases concurrently.
-func (a *API) allLookedAway(ctx context.Context, us []*upstream) bool {
+// checkAllAway checks all databases concurrently.
+func (a *API) checkAllAway(ctx context.Context, us []*upstream) bool {
 	var there atomic.Bool
 	var looks sync.WaitGroup
 	for _, u := range us {
 		looks.Go(func() {
-			if !a.lookedAway(ctx, u) {
+			if !a.checkAway(ctx, u) {
 				there.Store(true)
 			}
 		})
@@ -74,7 +74,7 @@ func (a *API) allLookedAway(ctx context.Context, us []*upstream) bool {
 
 // await polls until the database is back.
 func (a *API) await(u *upstream) {
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for {
 		select {
@@ -97,7 +97,7 @@ func (a *API) on(ctx context.Context, u *upstream) (context.Context, func()) {
 	if u == nil || len(a.upstreams) == 1 {
 		return ctx, func() {}
 	}
-	return a.patience(ctx, u)
+	return a.withDeadline(ctx, u)
 }
 
 // read asks the replica, or the primary if the replica is away or canceled the query because of a recovery conflict.
@@ -109,7 +109,7 @@ func read[T any](ctx context.Context, a *API, ask func(context.Context, *upstrea
 			continue
 		}
 		if u != a.reads {
-			a.metrics.elsewhere(replicaAway)
+			a.metrics.askedPrimary(replicaAway)
 		}
 		askCtx, done := a.on(ctx, u)
 		value, err = ask(askCtx, u)

@@ -58,14 +58,14 @@ type Sender struct {
 // Receipt is the result of a call.
 type Receipt struct {
 	LoadID int64          `json:"load_id" doc:"The load that the orders are part of, for the audit."`
-	Orders []OrderReceipt `json:"orders" doc:"What became of each order, in the order of the request."`
+	Orders []OrderReceipt `json:"orders" doc:"What happened to each order, in request order."`
 }
 
 // OrderReceipt is the result for one order.
 type OrderReceipt struct {
 	OrderID    string `json:"order_id"`
-	Status     Status `json:"status" enum:"added,known" doc:"known: an order of this id was there. Lines that it did not have were added to it."`
-	LinesAdded int64  `json:"lines_added" doc:"Items that the order did not have before."`
+	Status     Status `json:"status" enum:"added,known" doc:"known: the order existed; lines it did not have were added."`
+	LinesAdded int64  `json:"lines_added" doc:"Items the order did not have before."`
 }
 
 // Status of an order in a receipt.
@@ -158,9 +158,9 @@ type Stored struct {
 	OrderID    string       `json:"order_id"`
 	OrderedAt  *time.Time   `json:"ordered_at,omitempty"`
 	CustomerID string       `json:"customer_id,omitempty"`
-	Items      []StoredItem `json:"items" doc:"What is bought, by name. None: all was cancelled."`
+	Items      []StoredItem `json:"items" doc:"Purchased items by name. Empty if all were cancelled."`
 	LoadID     int64        `json:"load_id" doc:"The load that brought the order in."`
-	Pending    bool         `json:"pending" doc:"The active build has not counted the order as it is now."`
+	Pending    bool         `json:"pending" doc:"The active build does not include the order's current state."`
 }
 
 // StoredItem is a line of a stored order.

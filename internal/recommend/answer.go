@@ -23,19 +23,19 @@ type Answer struct {
 type Recommendation struct {
 	ItemName        string  `json:"item_name"`
 	SimilarityScore float64 `json:"similarity_score" doc:"0 to 1, never rising down the list; docs/scoring.md defines it for each measure"`
-	Reason          string  `json:"reason" doc:"a sentence of the counts behind it"`
+	Reason          string  `json:"reason" doc:"a sentence with the counts behind it"`
 	PopularityRank  int64   `json:"popularity_rank" doc:"1 is the item in the most orders"`
-	OrdersTogether  int64   `json:"orders_together" doc:"orders with it and the asked item that says most for it; orders with it, when nothing was asked about"`
-	Confidence      float64 `json:"confidence" doc:"the share of the asked item's baskets that hold it; of all orders, when nothing was asked about"`
-	Lift            float64 `json:"lift" doc:"how many times more often it is there than without the asked item"`
-	Source          string  `json:"source" enum:"pair,popular,pinned" doc:"pair: shares orders with what was asked; popular: by popularity; pinned: by a rule"`
+	OrdersTogether  int64   `json:"orders_together" doc:"orders with it and the seed item that contributes most; without seed items, orders with it"`
+	Confidence      float64 `json:"confidence" doc:"share of the seed item's baskets that contain it; without seed items, share of all orders"`
+	Lift            float64 `json:"lift" doc:"how many times more often it is bought than without the seed item"`
+	Source          string  `json:"source" enum:"pair,popular,pinned" doc:"pair: shares orders with the seed items; popular: by popularity; pinned: by a rule"`
 	Attributes
 }
 
 // Attributes are the catalog's data on an item. Empty fields are unknown.
 type Attributes struct {
 	Category string   `json:"category,omitempty"`
-	Label    string   `json:"label,omitempty" doc:"what to show to people instead of the name"`
+	Label    string   `json:"label,omitempty" doc:"label to display instead of the name"`
 	URL      string   `json:"url,omitempty"`
 	ImageURL string   `json:"image_url,omitempty"`
 	Price    *float64 `json:"price,omitempty"`
@@ -45,19 +45,19 @@ type Attributes struct {
 type Metadata struct {
 	Limit                int       `json:"limit"`
 	TotalRecommendations int       `json:"total_recommendations"`
-	BuildID              int64     `json:"build_id" doc:"the build that answered; alsobought builds list"`
+	BuildID              int64     `json:"build_id" doc:"the build that answered; see alsobought builds list"`
 	BuiltAt              time.Time `json:"built_at"`
-	WindowDays           int       `json:"window_days,omitempty" doc:"the build counted only the orders of so many days before the newest order"`
-	Measure              Measure   `json:"measure,omitempty" doc:"what pairs were ranked by"`
+	WindowDays           int       `json:"window_days,omitempty" doc:"the build counted only orders of this many days up to the newest order"`
+	Measure              Measure   `json:"measure,omitempty" doc:"measure that pairs were ranked by"`
 	ItemName             string    `json:"item_name,omitempty"`
 	BasketItems          []string  `json:"basket_items,omitempty"`
 	OrderID              string    `json:"order_id,omitempty"`
-	Days                 int       `json:"days,omitempty" doc:"popularity is that of so many days before the newest order"`
-	UnknownItems         []string  `json:"unknown_items,omitempty" doc:"asked about, but not in any order of the build"`
+	Days                 int       `json:"days,omitempty" doc:"popularity over this many days up to the newest order"`
+	UnknownItems         []string  `json:"unknown_items,omitempty" doc:"seed items that are in no order of the build"`
 	FilledByPopularity   int       `json:"filled_by_popularity" doc:"recommendations whose source is popular"`
-	Rules                []int64   `json:"rules,omitempty" doc:"the rules without which the answer would be another"`
-	InactiveLeftOut      int       `json:"inactive_left_out,omitempty" doc:"items that would be in the answer if the catalogue did not call them inactive"`
-	Note                 string    `json:"note,omitempty" doc:"why the answer is not what was asked for"`
+	Rules                []int64   `json:"rules,omitempty" doc:"rules that changed the answer"`
+	InactiveLeftOut      int       `json:"inactive_left_out,omitempty" doc:"items left out because the catalogue marks them inactive"`
+	Note                 string    `json:"note,omitempty" doc:"why the answer differs from the request"`
 }
 
 // newAnswer shapes the answer to a question from an existing build.
@@ -139,7 +139,7 @@ func (q Question) unknownNames(unknown []string) []string {
 
 // Batch is the answer to questions about one item each.
 type Batch struct {
-	Answers  []Answer      `json:"answers" doc:"one for each item, in the order asked: what similar-items answers; an unknown item has no recommendations"`
+	Answers  []Answer      `json:"answers" doc:"one per item, in the order requested, each as from similar-items; an unknown item has no recommendations"`
 	Metadata BatchMetadata `json:"metadata"`
 }
 
@@ -147,5 +147,5 @@ type Batch struct {
 type BatchMetadata struct {
 	TotalAnswers int      `json:"total_answers"`
 	BuildID      int64    `json:"build_id"`
-	UnknownItems []string `json:"unknown_items,omitempty" doc:"requested, but in no order of the build"`
+	UnknownItems []string `json:"unknown_items,omitempty" doc:"requested but in no order of the build"`
 }
