@@ -351,7 +351,7 @@ type HealthBody struct {
 	// DatabaseConnected The database answered a query within a second.
 	DatabaseConnected bool `json:"database_connected"`
 
-	// PendingOrders Upper bound of the orders added, changed or deleted since the active build; 0 only if there are none.
+	// PendingOrders Orders changed since the active build, at most; 0 only if there are none.
 	PendingOrders *int64       `json:"pending_orders,omitempty"`
 	Primary       *PrimaryBody `json:"primary,omitempty"`
 
@@ -495,7 +495,7 @@ type ReadyBody struct {
 	// Missing What is missing and how to fix it.
 	Missing string `json:"missing,omitempty"`
 
-	// PendingOrders Upper bound of the orders added, changed or deleted since the active build; 0 only if there are none.
+	// PendingOrders Orders changed since the active build, at most; 0 only if there are none.
 	PendingOrders *int64       `json:"pending_orders,omitempty"`
 	Primary       *PrimaryBody `json:"primary,omitempty"`
 

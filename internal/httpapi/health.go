@@ -132,7 +132,7 @@ type (
 	// Freshness is how far answers are behind the orders. (Exported for the same reason as Options.)
 	Freshness struct {
 		BuiltAt       *time.Time `json:"built_at,omitempty" doc:"When the active build finished."`
-		PendingOrders *int64     `json:"pending_orders,omitempty" doc:"Upper bound of the orders added, changed or deleted since the active build; 0 only if there are none."`
+		PendingOrders *int64     `json:"pending_orders,omitempty" doc:"Orders changed since the active build, at most; 0 only if there are none."`
 	}
 	//nolint:lll // tags cannot be broken
 	replicaBody struct {

@@ -41,7 +41,7 @@ type (
 
 	hookOutput struct{ Body hookBody }
 	hookBody   struct {
-		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: stored durably. stale: a later state was already stored. ignored: the topic is not about an order."`
+		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: stored. stale: a later state was already stored. ignored: not about an order."`
 		LoadID int64  `json:"load_id,omitempty" doc:"The load that contains it, for the audit."`
 	}
 )
