@@ -901,7 +901,7 @@ type ClientInterface interface {
 
 	// OrdersCancelWithBody Cancel an order or return items
 	//
-	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -910,7 +910,7 @@ type ClientInterface interface {
 
 	// OrdersCancel Cancel an order or return items
 	//
-	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1096,7 +1096,7 @@ func (c *Client) BasketRecommendations(ctx context.Context, body BasketRecommend
 
 // OrdersCancelWithBody Cancel an order or return items
 //
-// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1115,7 +1115,7 @@ func (c *Client) OrdersCancelWithBody(ctx context.Context, contentType string, b
 
 // OrdersCancel Cancel an order or return items
 //
-// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2670,7 +2670,7 @@ type ClientWithResponsesInterface interface {
 
 	// OrdersCancelWithBodyWithResponse Cancel an order or return items
 	//
-	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2679,7 +2679,7 @@ type ClientWithResponsesInterface interface {
 
 	// OrdersCancelWithResponse Cancel an order or return items
 	//
-	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+	// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3669,7 +3669,7 @@ func (c *ClientWithResponses) BasketRecommendationsWithResponse(ctx context.Cont
 
 // OrdersCancelWithBodyWithResponse Cancel an order or return items
 //
-// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3684,7 +3684,7 @@ func (c *ClientWithResponses) OrdersCancelWithBodyWithResponse(ctx context.Conte
 
 // OrdersCancelWithResponse Cancel an order or return items
 //
-// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. A cancelled order that is added again counts again.
+// Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are totals returned so far. To undo a cancellation, revert its load.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

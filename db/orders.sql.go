@@ -38,10 +38,12 @@ func (q *Queries) IdempotencyKeyGet(ctx context.Context, sender string, key stri
 	return i, err
 }
 
-const idempotencyKeyInsert = `-- name: IdempotencyKeyInsert :exec
-INSERT INTO idempotency_keys (sender, key, body_hash, receipt)
+const idempotencyKeyInsert = `-- name: IdempotencyKeyInsert :execrows
+INSERT INTO idempotency_keys AS k (sender, key, body_hash, receipt)
 VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING
+ON CONFLICT (sender, key) DO UPDATE
+SET body_hash = excluded.body_hash, receipt = excluded.receipt, created_at = excluded.created_at
+WHERE k.created_at <= now() - interval '1 day'
 `
 
 type IdempotencyKeyInsertParams struct {
@@ -51,14 +53,18 @@ type IdempotencyKeyInsertParams struct {
 	Receipt  json.RawMessage `json:"receipt"`
 }
 
-func (q *Queries) IdempotencyKeyInsert(ctx context.Context, arg IdempotencyKeyInsertParams) error {
-	_, err := q.db.Exec(ctx, idempotencyKeyInsert,
+// No row: another request with the key was answered within a day.
+func (q *Queries) IdempotencyKeyInsert(ctx context.Context, arg IdempotencyKeyInsertParams) (int64, error) {
+	result, err := q.db.Exec(ctx, idempotencyKeyInsert,
 		arg.Sender,
 		arg.Key,
 		arg.BodyHash,
 		arg.Receipt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const orderGet = `-- name: OrderGet :one
@@ -105,6 +111,65 @@ func (q *Queries) OrderGet(ctx context.Context, externalID string) (OrderGetRow,
 	return i, err
 }
 
+const orderLineClaimList = `-- name: OrderLineClaimList :many
+SELECT o.external_id, i.name,
+       coalesce(
+           (SELECT k.quantity
+            FROM known_lines AS k
+            WHERE k.order_id = x.order_id AND k.item_id = x.item_id
+              AND EXISTS (
+                  SELECT FROM returned_lines AS r WHERE r.order_id = x.order_id AND r.item_id = x.item_id
+              )
+            ORDER BY k.load_id
+            LIMIT 1),
+           l.quantity, 0
+       )::float8 AS quantity,
+       coalesce(l.quantity, 0)::float8 AS quantity_left
+FROM orders AS o
+CROSS JOIN LATERAL (
+    SELECT c.order_id, c.item_id FROM order_lines AS c WHERE c.order_id = o.order_id
+    UNION
+    SELECT r.order_id, r.item_id FROM returned_lines AS r WHERE r.order_id = o.order_id
+) AS x
+JOIN items AS i ON i.item_id = x.item_id
+LEFT JOIN order_lines AS l ON l.order_id = x.order_id AND l.item_id = x.item_id
+WHERE o.external_id = ANY ($1::text[])
+ORDER BY o.external_id, i.name
+`
+
+type OrderLineClaimListRow struct {
+	ExternalID   string  `json:"external_id"`
+	Name         string  `json:"name"`
+	Quantity     float64 `json:"quantity"`
+	QuantityLeft float64 `json:"quantity_left"`
+}
+
+// The lines of orders, including returned ones: the quantity as first loaded, and what is left of it.
+func (q *Queries) OrderLineClaimList(ctx context.Context, externalIds []string) ([]OrderLineClaimListRow, error) {
+	rows, err := q.db.Query(ctx, orderLineClaimList, externalIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OrderLineClaimListRow{}
+	for rows.Next() {
+		var i OrderLineClaimListRow
+		if err := rows.Scan(
+			&i.ExternalID,
+			&i.Name,
+			&i.Quantity,
+			&i.QuantityLeft,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const orderReceiptList = `-- name: OrderReceiptList :many
 
 SELECT o.external_id,
@@ -144,37 +209,40 @@ func (q *Queries) OrderReceiptList(ctx context.Context, loadID int64, externalId
 	return items, nil
 }
 
-const shopOrderFind = `-- name: ShopOrderFind :one
-SELECT s.external_id FROM shop_orders AS s WHERE s.shop = $1 AND s.shop_order_id = $2
+const shopOrderGet = `-- name: ShopOrderGet :one
+SELECT s.external_id, s.updated_at, s.cancelled, s.version
+FROM shop_orders AS s
+WHERE s.shop = $1 AND s.shop_order_id = $2
 `
 
-func (q *Queries) ShopOrderFind(ctx context.Context, shop string, shopOrderID string) (string, error) {
-	row := q.db.QueryRow(ctx, shopOrderFind, shop, shopOrderID)
-	var external_id string
-	err := row.Scan(&external_id)
-	return external_id, err
+type ShopOrderGetRow struct {
+	ExternalID string    `json:"external_id"`
+	UpdatedAt  time.Time `json:"updated_at"`
+	Cancelled  bool      `json:"cancelled"`
+	Version    int64     `json:"version"`
 }
 
-const shopOrderIsLater = `-- name: ShopOrderIsLater :one
-SELECT EXISTS (
-    SELECT FROM shop_orders AS s
-    WHERE s.shop = $1 AND s.shop_order_id = $2 AND s.updated_at > $3
-) AS later
-`
-
-func (q *Queries) ShopOrderIsLater(ctx context.Context, shop string, shopOrderID string, updatedAt time.Time) (bool, error) {
-	row := q.db.QueryRow(ctx, shopOrderIsLater, shop, shopOrderID, updatedAt)
-	var later bool
-	err := row.Scan(&later)
-	return later, err
+func (q *Queries) ShopOrderGet(ctx context.Context, shop string, shopOrderID string) (ShopOrderGetRow, error) {
+	row := q.db.QueryRow(ctx, shopOrderGet, shop, shopOrderID)
+	var i ShopOrderGetRow
+	err := row.Scan(
+		&i.ExternalID,
+		&i.UpdatedAt,
+		&i.Cancelled,
+		&i.Version,
+	)
+	return i, err
 }
 
 const shopOrderNote = `-- name: ShopOrderNote :execrows
-INSERT INTO shop_orders AS s (shop, shop_order_id, external_id, updated_at)
-VALUES ($1, $2, $3, $4)
+INSERT INTO shop_orders AS s (shop, shop_order_id, external_id, updated_at, cancelled)
+SELECT $1, $2, $3, $4, $5
+WHERE $6::bigint = 0
+   OR EXISTS (SELECT FROM shop_orders AS x WHERE x.shop = $1 AND x.shop_order_id = $2)
 ON CONFLICT (shop, shop_order_id) DO UPDATE
-SET external_id = excluded.external_id, updated_at = excluded.updated_at
-WHERE s.updated_at <= excluded.updated_at
+SET external_id = excluded.external_id, updated_at = excluded.updated_at, cancelled = excluded.cancelled,
+    version = s.version + 1
+WHERE s.version = $6::bigint
 `
 
 type ShopOrderNoteParams struct {
@@ -182,18 +250,114 @@ type ShopOrderNoteParams struct {
 	ShopOrderID string    `json:"shop_order_id"`
 	ExternalID  string    `json:"external_id"`
 	UpdatedAt   time.Time `json:"updated_at"`
+	Cancelled   bool      `json:"cancelled"`
+	Version     int64     `json:"version"`
 }
 
-// No row: a later state of the order is known.
+// Stores the time of an order's state. @version is the row's version, or 0 if there was none; no row: it has
+// changed since.
 func (q *Queries) ShopOrderNote(ctx context.Context, arg ShopOrderNoteParams) (int64, error) {
 	result, err := q.db.Exec(ctx, shopOrderNote,
 		arg.Shop,
 		arg.ShopOrderID,
 		arg.ExternalID,
 		arg.UpdatedAt,
+		arg.Cancelled,
+		arg.Version,
 	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const shopRefundExists = `-- name: ShopRefundExists :one
+SELECT EXISTS (
+    SELECT FROM shop_refunds AS r
+    WHERE r.shop = $1 AND r.shop_order_id = $2 AND r.refund_id = $3
+) AS found
+`
+
+func (q *Queries) ShopRefundExists(ctx context.Context, shop string, shopOrderID string, refundID string) (bool, error) {
+	row := q.db.QueryRow(ctx, shopRefundExists, shop, shopOrderID, refundID)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
+}
+
+const shopRefundInsert = `-- name: ShopRefundInsert :execrows
+WITH noted AS (
+    UPDATE shop_orders AS s
+    SET version = s.version + 1
+    WHERE s.shop = $1 AND s.shop_order_id = $2 AND s.version = $6::bigint
+    RETURNING s.version
+)
+INSERT INTO shop_refunds (shop, shop_order_id, refund_id, refunded_at, items)
+SELECT $1, $2, $3, $4, $5
+WHERE EXISTS (SELECT FROM noted)
+   OR ($6::bigint = 0
+       AND NOT EXISTS (
+           SELECT FROM shop_orders AS s WHERE s.shop = $1 AND s.shop_order_id = $2
+       ))
+ON CONFLICT DO NOTHING
+`
+
+type ShopRefundInsertParams struct {
+	Shop        string          `json:"shop"`
+	ShopOrderID string          `json:"shop_order_id"`
+	RefundID    string          `json:"refund_id"`
+	RefundedAt  time.Time       `json:"refunded_at"`
+	Items       json.RawMessage `json:"items"`
+	Version     int64           `json:"version"`
+}
+
+// Stores a refund. @version is that of the order, or 0 if it is unknown; no row: it has changed since, or the
+// refund is already stored.
+func (q *Queries) ShopRefundInsert(ctx context.Context, arg ShopRefundInsertParams) (int64, error) {
+	result, err := q.db.Exec(ctx, shopRefundInsert,
+		arg.Shop,
+		arg.ShopOrderID,
+		arg.RefundID,
+		arg.RefundedAt,
+		arg.Items,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const shopRefundList = `-- name: ShopRefundList :many
+SELECT r.refund_id, r.items
+FROM shop_refunds AS r
+WHERE r.shop = $1 AND r.shop_order_id = $2 AND r.refunded_at > $3
+ORDER BY r.refund_id
+LIMIT 10000
+`
+
+type ShopRefundListRow struct {
+	RefundID string          `json:"refund_id"`
+	Items    json.RawMessage `json:"items"`
+}
+
+// The refunds of an order that its state at a time does not include.
+func (q *Queries) ShopRefundList(ctx context.Context, shop string, shopOrderID string, after time.Time) ([]ShopRefundListRow, error) {
+	rows, err := q.db.Query(ctx, shopRefundList, shop, shopOrderID, after)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ShopRefundListRow{}
+	for rows.Next() {
+		var i ShopRefundListRow
+		if err := rows.Scan(&i.RefundID, &i.Items); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -126,6 +126,7 @@ var fixtures = []string{
 	`INSERT INTO order_deletions (orders, lines, reason, deleted_by, version) VALUES (1, 2, 'refund', 'tester', 'test')`,
 	`INSERT INTO idempotency_keys (sender, key, body_hash, receipt) VALUES ('shop', 'k', sha256('x'), '{}')`,
 	`INSERT INTO shop_orders VALUES ('shopify', '4711', 'o1', now())`,
+	`INSERT INTO shop_refunds VALUES ('shopify', '4711', 'r1', now(), '{"a": 1}')`,
 	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, baskets, built_by, version)
 		VALUES ('ready', true, now(), 100, 50, 20, 0.3, 0.1, 1, 1, 'tester', 'test')`,
 	`CREATE TABLE item_stats_1 PARTITION OF item_stats FOR VALUES IN (1)`,

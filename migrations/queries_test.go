@@ -22,6 +22,7 @@ var shortLists = map[string]string{
 	"KeptBasketList":  "as many as the limits of a batch",
 
 	"OrderReceiptList":      "as many as ids were given",
+	"OrderLineClaimList":    "the lines of as many ids as were given",
 	"OrderListByExternalID": "as many as ids were given",
 	"OrderListByCustomer":   "all orders of one customer, on purpose",
 	"DoctorActiveBuild":     "one row or none",

@@ -168,7 +168,9 @@ var violations = map[string][]string{
 	"idempotency_keys_pkey":            {`INSERT INTO idempotency_keys SELECT * FROM idempotency_keys`},
 	"idempotency_keys_body_hash_check": {`UPDATE idempotency_keys SET body_hash = '\x00'`},
 
-	"shop_orders_pkey": {`INSERT INTO shop_orders SELECT * FROM shop_orders`},
+	"shop_orders_pkey":         {`INSERT INTO shop_orders SELECT * FROM shop_orders`},
+	"shop_refunds_pkey":        {`INSERT INTO shop_refunds SELECT * FROM shop_refunds`},
+	"shop_refunds_items_check": {`UPDATE shop_refunds SET items = '[]'`},
 
 	"api_keys_pkey":         {`INSERT INTO api_keys (key_id, name, scopes, hint, sha256, created_by) OVERRIDING SYSTEM VALUE VALUES (1, 'n', '{write}', '', sha256('y'), '')`},
 	"api_keys_sha256_key":   {newKey + `'other', '{write}', '', sha256('x'), '')`},

@@ -142,6 +142,11 @@ WITH lines AS (
     DELETE FROM shop_orders AS s
     USING orders AS o
     WHERE o.order_id = ANY (@order_ids::bigint[]) AND s.external_id = o.external_id
+    RETURNING s.shop, s.shop_order_id
+), refund AS (
+    DELETE FROM shop_refunds AS r
+    USING shop AS s
+    WHERE r.shop = s.shop AND r.shop_order_id = s.shop_order_id
 ), gone AS (
     DELETE FROM orders AS o WHERE o.order_id = ANY (@order_ids::bigint[]) RETURNING o.load_id
 ), known_order AS (

@@ -41,8 +41,8 @@ type (
 
 	hookOutput struct{ Body hookBody }
 	hookBody   struct {
-		Status string `json:"status" enum:"taken,stale,ignored" doc:"taken: stored. stale: a later state was already stored. ignored: not about an order."`
-		LoadID int64  `json:"load_id,omitempty" doc:"The load that contains it, for the audit."`
+		Status orders.Outcome `json:"status" enum:"taken,stale,ignored" doc:"taken: stored. stale: known already or outdated. ignored: changes no order."`
+		LoadID int64          `json:"load_id,omitempty" doc:"The load that contains it, for the audit."`
 	}
 )
 
@@ -70,7 +70,7 @@ func (a *API) hooks() {
 		Description: "Topics: order.created, order.updated, order.restored, order.deleted. Events may arrive twice and in any order.",
 	}), func(ctx context.Context, in *wooInput) (*hookOutput, error) {
 		if in.Topic == "" && in.Signature == "" { // a new webhook's ping
-			return &hookOutput{hookBody{Status: "ignored"}}, nil
+			return &hookOutput{hookBody{Status: orders.Ignored}}, nil
 		}
 		sender := orders.Sender{Source: http.MethodPost + " " + wooPath, Name: "woocommerce " + in.Shop}
 		return a.take(ctx, sender, signed{a.WooCommerceSecret, in.Signature, in.RawBody}, func() (orders.Event, error) {
@@ -119,17 +119,14 @@ func (a *API) take(ctx context.Context, sender orders.Sender, s signed, parse fu
 	}
 	event, err := parse()
 	if errors.Is(err, webhook.ErrIgnored) {
-		return &hookOutput{hookBody{Status: "ignored"}}, nil
+		return &hookOutput{hookBody{Status: orders.Ignored}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	receipt, stale, err := a.Orders.Take(ctx, sender, event)
+	receipt, outcome, err := a.Orders.Take(ctx, sender, event)
 	if err != nil {
 		return nil, invalidOrders(err, false)
 	}
-	if stale {
-		return &hookOutput{hookBody{Status: "stale"}}, nil
-	}
-	return &hookOutput{hookBody{"taken", receipt.LoadID}}, nil
+	return &hookOutput{hookBody{outcome, receipt.LoadID}}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -125,6 +126,33 @@ func TestShopifyWebhooks(t *testing.T) {
 	}
 }
 
+// TestShopifyRefunds: refunds add up, however late they come and whether or not the order is known yet.
+func TestShopifyRefunds(t *testing.T) {
+	t.Parallel()
+	s := hookedServer(t)
+	refund := func(id, minute int, item string, quantity int) answer {
+		return s.shopify(t, "refunds/create", fmt.Sprintf(`{"id":%d,"order_id":820982911946154508,"created_at":"2026-06-01T10:%02d:00+02:00",
+			"refund_line_items":[{"quantity":%d,"line_item":{"name":%q}}]}`, id, minute, quantity, item), "old-secret")
+	}
+	const order = `{"id":820982911946154508,"name":"#1001","updated_at":"2026-06-01T10:00:00+02:00","line_items":[
+		{"id":1,"name":"Mug","quantity":3},{"id":2,"name":"Tea","quantity":1},{"id":3,"name":"Mug","quantity":1}]%s}`
+	s.wantHook(t, refund(1, 3, "Mug", 1), "taken", "") // before its order
+	s.wantHook(t, s.shopify(t, "orders/create", fmt.Sprintf(order, ""), "old-secret"), "taken", "#1001 Mug 3, #1001 Tea 1")
+	s.wantHook(t, refund(2, 4, "Mug", 1), "taken", "#1001 Mug 2, #1001 Tea 1")
+	s.wantHook(t, refund(2, 4, "Mug", 1), "stale", "#1001 Mug 2, #1001 Tea 1")
+	s.wantHook(t, refund(3, 2, "Tea", 1), "taken", "#1001 Mug 2") // older than the others
+	s.wantHook(t, s.shopify(t, "refunds/create", `{"id":4,"order_id":820982911946154508,"created_at":"2026-06-01T10:05:00+02:00"}`, "old-secret"),
+		"ignored", "#1001 Mug 2") // of shipping
+	// An older version of the API reports what was refunded without current quantities.
+	later := strings.Replace(fmt.Sprintf(order, `,"refunds":[{"id":1,"refund_line_items":[{"quantity":1,"line_item":{"id":3,"name":"Mug"}}]}]`),
+		"10:00", "10:10", 1)
+	s.wantHook(t, s.shopify(t, "orders/updated", later, "old-secret"), "taken", "#1001 Mug 3, #1001 Tea 1")
+	// A cancellation is not overruled by a state of the same second.
+	cancelled := strings.Replace(strings.Replace(later, "10:10", "10:11", 1), `"line_items"`, `"cancelled_at":"2026-06-01T10:11:00Z","line_items"`, 1)
+	s.wantHook(t, s.shopify(t, "orders/cancelled", cancelled, "old-secret"), "taken", "")
+	s.wantHook(t, s.shopify(t, "orders/updated", strings.Replace(later, "10:10", "10:11", 1), "old-secret"), "stale", "")
+}
+
 // TestWooCommerceWebhooks does the same for WooCommerce.
 func TestWooCommerceWebhooks(t *testing.T) {
 	t.Parallel()
@@ -140,6 +168,12 @@ func TestWooCommerceWebhooks(t *testing.T) {
 	s.wantHook(t, s.woo(t, "order.updated", order(9, "refunded")), "taken", "")
 	s.wantHook(t, s.woo(t, "order.updated", order(5, "completed")), "stale", "")
 	s.wantHook(t, s.woo(t, "order.restored", order(10, "completed")), "taken", both)
+	towel := regexp.MustCompile(`,\{"id":2.*\}`)
+	s.wantHook(t, s.woo(t, "order.updated", towel.ReplaceAllString(order(11, "completed"), "]}")), "taken", "W-727 Blue mug 2")
+	mug := regexp.MustCompile(`\{"id":1.*\}`)
+	s.wantHook(t, s.woo(t, "order.updated", mug.ReplaceAllString(order(12, "completed"), "]}")), "taken", "")
+	s.wantHook(t, s.woo(t, "order.created", strings.ReplaceAll(mug.ReplaceAllString(order(1, "completed"), "]}"), "727", "728")), "ignored", "")
+	s.wantHook(t, s.woo(t, "order.updated", order(13, "completed")), "taken", both)
 	s.wantHook(t, s.woo(t, "order.deleted", `{"id":727}`), "taken", "")
 	s.wantHook(t, s.woo(t, "product.updated", `{"id":727}`), "ignored", "")
 }
@@ -154,7 +188,7 @@ func TestWebhooksRefused(t *testing.T) {
 	problemDetail(t, s.do(t, http.MethodPost, wooPath, created, http.Header{"X-Wc-Webhook-Topic": {"order.created"}}), http.StatusUnauthorized)
 	for _, body := range []string{
 		`{}`, `[]`, `"`, `{"id":1}`, `{"id":"x","updated_at":"yesterday"}`, strings.Replace(created, `"quantity":2`, `"quantity":"two"`, 1),
-		`{"id":1,"name":"#1","updated_at":"2026-06-01T10:00:00Z","line_items":[]}`,
+		strings.Replace(created, "Papers", "Pap\xffers", 1), created + "x",
 		`{"id":1,"name":"#1","updated_at":"2026-06-01T10:00:00Z","line_items":[{"name":"","quantity":1}]}`,
 	} {
 		problemDetail(t, s.shopify(t, "orders/create", body, "old-secret"), http.StatusUnprocessableEntity)

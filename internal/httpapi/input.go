@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -78,6 +79,8 @@ func (strictQuery) Resolve(ctx huma.Context) []error {
 			message = "has no value"
 		case len(given) > 1 && schema.Type != huma.TypeArray:
 			message = "given more than once"
+		case slices.ContainsFunc(given, isNoText):
+			message = "is not valid text: send UTF-8 without NUL"
 		default:
 			continue
 		}
@@ -85,6 +88,9 @@ func (strictQuery) Resolve(ctx huma.Context) []error {
 	}
 	return errs
 }
+
+// isNoText reports whether PostgreSQL cannot store s.
+func isNoText(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }
 
 func orOneOf(known map[string]*huma.Schema) string {
 	if len(known) == 0 {

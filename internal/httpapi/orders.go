@@ -164,7 +164,7 @@ func (a *API) orders() {
 		Path:        cancellationsPath,
 		Summary:     "Cancel an order or return items",
 		Description: "Cancelled items no longer count. The response is what remains of the order. Requests are safe to repeat: quantities are " +
-			"totals returned so far. A cancelled order that is added again counts again.",
+			"totals returned so far. To undo a cancellation, revert its load.",
 		Errors: []int{http.StatusNotFound},
 	}, http.StatusOK, "orders"), a.cancelOrder)
 	register(a, reading, managed(huma.Operation{
@@ -198,6 +198,11 @@ func deletion(d db.OrderDeletion) deletionBody {
 func (a *API) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, error) {
 	if a.Orders == nil {
 		return nil, errNoOrders
+	}
+	if isNoText(in.IdempotencyKey) {
+		p := newProblem(http.StatusUnprocessableEntity, "")
+		p.Errors = []*huma.ErrorDetail{{Location: "header.Idempotency-Key", Message: "is not valid UTF-8"}}
+		return nil, p
 	}
 	var receipt orders.Receipt
 	list, err := in.Body.list()

@@ -70,8 +70,8 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// TestCancellations: items and orders are returned or canceled, exactly and repeatably, and count again when added
-// again.
+// TestCancellations: items and orders are returned or canceled, exactly and repeatably. Sending the order again, or an
+// earlier return late, brings nothing back.
 func TestCancellations(t *testing.T) {
 	t.Parallel()
 	s, send := ordersServer(t)
@@ -86,30 +86,53 @@ func TestCancellations(t *testing.T) {
 	if a := send(http.MethodPost, ordersPath, order); a.status != http.StatusCreated {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
+	again := func() {
+		t.Helper()
+		wantReceipt(t, send(http.MethodPost, ordersPath, order), http.StatusOK, orders.OrderReceipt{OrderID: "x", Status: orders.Known})
+	}
 	const rest = `[{"name":"a","quantity":3},{"name":"c","quantity":1}]`
 	for range 2 {
 		cancel(`{"order_id":"x","items":[{"name":"a","quantity":2},"b"]}`, rest)
+		again()
 	}
+	cancel(`{"order_id":" x ","items":[{"name":"a","quantity":1}]}`, rest)
 	cancel(`{"order_id":"x","items":[{"name":"a","quantity":5}]}`, `[{"name":"c","quantity":1}]`)
 	cancel(`{"order_id":"x"}`, `[]`)
 	if a := s.get(t, orderPath+"/x"); a.status != http.StatusNotFound {
 		t.Errorf("what goes with a cancelled order: %d %s", a.status, a.body)
 	}
-	if a := send(http.MethodPost, ordersPath, order); a.status != http.StatusOK || !strings.Contains(string(a.body), `"known"`) {
-		t.Errorf("again: %d %s", a.status, a.body)
-	}
-	cancel(`{"order_id":"x","items":["c"]}`, `[{"name":"a","quantity":5},{"name":"b","quantity":1}]`)
+	again()
+	cancel(`{"order_id":"x","items":["c"]}`, `[]`)
+	// Items that the order never had are added.
+	wantReceipt(t, send(http.MethodPost, ordersPath, `{"order_id":"x","items":["a","d"]}`), http.StatusOK,
+		orders.OrderReceipt{OrderID: "x", Status: orders.Known, LinesAdded: 1})
+	cancel(`{"order_id":"x","items":["a"]}`, `[{"name":"d","quantity":1}]`)
 
 	problemDetail(t, send(http.MethodPost, cancellationsPath, `{"order_id":"nobody's"}`), http.StatusNotFound)
 	for body, want := range map[string]string{
-		`{"order_id":"x","items":[]}`:                           "items: ",
-		`{"order_id":"x","items":[{"name":"a","quantity":-1}]}`: "items[0]",
-		`{"order_id":"x","items":["a","a"]}`:                    "items[1].name: is there twice",
-		`{"items":["a"]}`:                                       "order_id",
+		`{"order_id":"x","items":[]}`:                              "items: ",
+		`{"order_id":"x","items":[{"name":"a","quantity":-1}]}`:    "items[0]",
+		`{"order_id":"x","items":["a","a"]}`:                       "items[1].name: is there twice",
+		`{"order_id":"x","items":["a",""]}`:                        "items[1].name: is empty",
+		`{"order_id":"x","items":["\u200b"]}`:                      "items[0].name: is empty",
+		`{"order_id":"x","items":["a","z"]}`:                       "items[1].name: is not an item of the order",
+		`{"order_id":"x","items":["\u0000"]}`:                      "items[0]",
+		`{"order_id":"x","items":[{"name":"a","quantity":1e300}]}`: "items[0].quantity",
+		`{"items":["a"]}`:                                          "order_id",
 	} {
 		if detail := problemDetail(t, send(http.MethodPost, cancellationsPath, body), http.StatusUnprocessableEntity); !strings.Contains(detail, want) {
 			t.Errorf("%s: %q, want %q", body, detail, want)
 		}
+	}
+	for _, id := range []string{"%ff", "%00", "a%00b"} {
+		for _, method := range []string{http.MethodGet, http.MethodDelete} {
+			problemDetail(t, send(method, ordersPath+"/"+id, ""), http.StatusNotFound)
+		}
+	}
+	problemDetail(t, send(http.MethodDelete, ordersPath+"/x?reason=%00", ""), http.StatusUnprocessableEntity)
+	var failed int
+	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM loads WHERE status = 'failed'").Scan(&failed); err != nil || failed > 0 {
+		t.Errorf("%d failed loads, error %v", failed, err)
 	}
 	if findings, _, err := doctor.Run(t.Context(), s.pool); err != nil || len(findings) > 0 {
 		t.Errorf("doctor: %v %v", findings, err)
@@ -136,6 +159,7 @@ func TestOrdersRefused(t *testing.T) {
 		`{"order_id":"x","items":["a"],"total":5}`:                                         "total: unexpected property",
 		`{"order_id":"x","items":["a"],"orders":[{"order_id":"y","items":["a"]}]}`:         "orders: come instead",
 		`{"orders":[{"order_id":"x","items":["a"]},{"order_id":"y","items":[""]}]}`:        "orders[1].items[0].name: ",
+		`{"orders":[{"order_id":"x","items":["a"]},{"order_id":" x","items":["b"]}]}`:      "orders[1].order_id: is that of orders[0]",
 		`{"orders":[` + many(1001, `{"order_id":"x","items":["a"]}`) + `]}`:                "orders: expected array length <= 1000",
 		`{"order_id":"x","items":[` + many(1001, `"a"`) + `]}`:                             "items: expected array length <= 1000",
 		`{"order_id":"` + strings.Repeat("x", 2001) + `","items":["a"]}`:                   "2000",
@@ -179,6 +203,65 @@ func TestIdempotencyKey(t *testing.T) {
 	changed := strings.Replace(body, `"a"`, `"b"`, 1)
 	problemDetail(t, s.do(t, http.MethodPost, ordersPath, changed, shop), http.StatusUnprocessableEntity)
 	wantReceipt(t, s.do(t, http.MethodPost, ordersPath, changed, other), http.StatusOK, orders.OrderReceipt{OrderID: "x", Status: orders.Known, LinesAdded: 1})
+}
+
+// TestIdempotencyKeyAtOnce: of concurrent requests with one key, one is answered and the others get its answer or are
+// refused. Nothing of a deleted order remains, and its repeat does not bring it back.
+func TestIdempotencyKeyAtOnce(t *testing.T) {
+	t.Parallel()
+	s, _ := ordersServer(t)
+	second := serveAPI(t, Config{Pool: s.pool, Orders: orders.NewTaker(s.pool, "test")}) // of two servers
+	shop := withKey(mustCreateKey(t, s.pool, "one"))
+	shop.Set("Idempotency-Key", "k")
+	const each = 8
+	answers := make([]answer, 2*each)
+	var sending sync.WaitGroup
+	for i := range answers {
+		sending.Go(func() {
+			to := []*server{s, second}[i%2]
+			answers[i] = to.do(t, http.MethodPost, ordersPath, `{"order_id":"jane `+strconv.Itoa(i/each)+`","items":["a"]}`, shop)
+		})
+	}
+	sending.Wait()
+	bodies := map[string]int{}
+	refused := 0
+	for _, a := range answers {
+		if a.status == http.StatusUnprocessableEntity {
+			refused++
+			continue
+		}
+		bodies[strconv.Itoa(a.status)+string(a.body)]++
+	}
+	if len(bodies) != 1 || refused != each {
+		t.Fatalf("%d refused, others %v", refused, bodies)
+	}
+	stored, err := orders.Get(t.Context(), s.pool, "jane 0")
+	if err != nil {
+		stored, err = orders.Get(t.Context(), s.pool, "jane 1")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := s.do(t, http.MethodDelete, ordersPath+"/"+strings.ReplaceAll(stored.OrderID, " ", "%20"), "", shop); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	var left bool
+	if err := s.pool.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM idempotency_keys AS k WHERE k::text LIKE '%jane%')").Scan(&left); err != nil || left {
+		t.Errorf("the key names the deleted order: %v %v", left, err)
+	}
+	body := `{"order_id":"` + stored.OrderID + `","items":["a"]}`
+	if a := s.do(t, http.MethodPost, ordersPath, body, shop); bodies[strconv.Itoa(a.status)+string(a.body)] == 0 {
+		t.Errorf("the repeat: %d %s", a.status, a.body)
+	}
+	// After a day, the key is free.
+	if _, err := s.pool.Exec(t.Context(), "UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'"); err != nil {
+		t.Fatal(err)
+	}
+	first := s.do(t, http.MethodPost, ordersPath, body, shop)
+	again := s.do(t, http.MethodPost, ordersPath, body, shop)
+	if first.status != http.StatusCreated || string(again.body) != string(first.body) {
+		t.Errorf("after a day %d %s, then %d %s", first.status, first.body, again.status, again.body)
+	}
 }
 
 // TestOrdersRepeatedAtOnce: an order and its concurrent repeats, as from an impatient client, count once.

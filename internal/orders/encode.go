@@ -56,8 +56,8 @@ type (
 	}
 )
 
-// encode writes orders as JSON lines.
-func encode(orders []Order) ([]byte, error) {
+// encode converts orders to lines.
+func encode(orders []Order) ([]orderLine, error) {
 	if len(orders) == 0 || len(orders) > Most {
 		return nil, InvalidError{{-1, "orders", fmt.Sprintf("are %d: send 1 to %d", len(orders), Most)}}
 	}
@@ -79,20 +79,24 @@ func encode(orders []Order) ([]byte, error) {
 		}
 		lines[i] = line
 	}
-	return written(lines...)
+	return lines, nil
 }
 
-// encodeReturn writes a return of items of a stored order, or its cancellation if items is empty.
-func encodeReturn(order Stored, items []Item) ([]byte, error) {
+// encodeReturn writes a return of items, or the cancellation of the whole order if items is empty. It only validates:
+// what is loaded also depends on what was returned before.
+func encodeReturn(id string, items []Item) ([]orderLine, error) {
 	if len(items) == 0 {
-		return written(orderLine{ID: order.OrderID, Status: "cancelled", Items: []itemLine{}})
+		return []orderLine{{ID: id, Status: "cancelled", Items: []itemLine{}}}, nil
 	}
-	line := orderLine{ID: order.OrderID}
+	line := orderLine{ID: id}
 	var wrong InvalidError
 	for i, item := range items {
 		name := spelling.CleanString(item.Name)
 		if q := item.Quantity; q != nil && !(*q > 0) {
 			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].quantity", i), "is not above 0"})
+		}
+		if name == "" { // a load would take it as the status of the whole order
+			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is empty"})
 		}
 		if slices.ContainsFunc(line.Items, func(l itemLine) bool { return l.Name == name }) {
 			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is there twice: send one quantity of it"})
@@ -106,7 +110,7 @@ func encodeReturn(order Stored, items []Item) ([]byte, error) {
 	if len(wrong) > 0 {
 		return nil, wrong
 	}
-	return written(line)
+	return []orderLine{line}, nil
 }
 
 func number(n *float64, missing, sign string) json.Number {
@@ -116,7 +120,8 @@ func number(n *float64, missing, sign string) json.Number {
 	return json.Number(sign + strconv.FormatFloat(*n, 'f', -1, 64))
 }
 
-func written(lines ...orderLine) ([]byte, error) {
+// written returns orders as JSON lines, as they are loaded.
+func written(lines []orderLine) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -128,13 +133,17 @@ func written(lines ...orderLine) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// check reads lines like a load does and returns the order ids. What a load would reject is an InvalidError.
-func check(lines []byte, orders int) ([]string, error) {
+// check reads orders like a load does and returns their ids. What a load would reject is an InvalidError.
+func check(orders []orderLine) ([]string, error) {
+	lines, err := written(orders)
+	if err != nil {
+		return nil, err
+	}
 	reader, err := orderfile.Open(bytes.NewReader(lines), format)
 	if err != nil {
 		return nil, fmt.Errorf("read orders: %w", err)
 	}
-	ids := make([]string, orders)
+	ids := make([]string, len(orders))
 	var wrong InvalidError
 	var item int
 	for number := int64(0); len(wrong) < mostProblems; {
@@ -161,8 +170,16 @@ func check(lines []byte, orders int) ([]string, error) {
 			}
 		}
 	}
+	places := make(map[string]int, len(ids))
+	for i, id := range ids {
+		if first, found := places[id]; !found {
+			places[id] = i
+		} else if id != "" {
+			wrong = append(wrong, InvalidField{i, "order_id", fmt.Sprintf("is that of orders[%d]: send all items in one order", first)})
+		}
+	}
 	if len(wrong) > 0 {
-		return nil, wrong
+		return nil, wrong[:min(len(wrong), mostProblems)]
 	}
 	return ids, nil
 }

@@ -5,7 +5,6 @@
 package orders
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -14,12 +13,15 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 const (
@@ -82,35 +84,31 @@ func (r Receipt) Added() bool {
 	return slices.ContainsFunc(r.Orders, func(o OrderReceipt) bool { return o.Status == Added })
 }
 
-// Add loads orders, all or none, and returns when they are durable. A known order gets the lines it does not have yet,
-// so calls may be repeated. If the sender used idempotencyKey within the last day, Add returns the receipt of that
-// call.
+// Add loads orders, all or none, and returns when they are durable. A known order gets the lines it never had, so calls
+// may be repeated. If the sender used idempotencyKey within the last day, Add returns the receipt of that call.
 //
 // Errors: InvalidError, ErrKeyReused, database errors. After a database error, or when ctx ends, the orders may have
 // been loaded; repeat the call.
 func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
 	c := call{sender: sender, key: idempotencyKey}
 	// Hash before defaulting OrderedAt: a repeated request without a time must have the same hash.
-	said, err := encode(orders)
+	lines, err := encode(orders)
 	if err != nil {
 		return Receipt{}, err
 	}
-	c.hash = sha256.Sum256(said)
-	now, orders := time.Now(), slices.Clone(orders)
-	for i := range orders {
-		orders[i].OrderedAt = cmp.Or(orders[i].OrderedAt, &now)
-	}
-	if c.lines, err = encode(orders); err == nil {
-		c.ids, err = check(c.lines, len(orders))
-	}
+	text, err := written(lines)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if c.key != "" {
-		if receipt, err := t.earlier(ctx, c); !errors.Is(err, pgx.ErrNoRows) {
-			return receipt, err
-		}
+	c.hash = sha256.Sum256(text)
+	now := time.Now()
+	for i := range lines {
+		lines[i].OrderedAt = cmp.Or(lines[i].OrderedAt, &now)
 	}
+	if c.ids, err = check(lines); err != nil {
+		return Receipt{}, err
+	}
+	c.rows = func(stored claims) []orderLine { return stored.keep(lines) }
 	r, err := t.calls.Ask(ctx, c)
 	if err != nil {
 		return Receipt{}, err
@@ -118,23 +116,9 @@ func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, o
 	return r.receipt, r.err
 }
 
-// earlier returns the receipt of an earlier call with the same key, or pgx.ErrNoRows.
-func (t *Taker) earlier(ctx context.Context, c call) (receipt Receipt, err error) {
-	before, err := db.New(t.pool).IdempotencyKeyGet(ctx, c.sender.Name, c.key)
-	if err != nil {
-		return receipt, fmt.Errorf("find an earlier request: %w", err)
-	}
-	if !bytes.Equal(before.BodyHash, c.hash[:]) {
-		return receipt, ErrKeyReused
-	}
-	if err := json.Unmarshal(before.Receipt, &receipt); err != nil {
-		return receipt, fmt.Errorf("read the receipt of an earlier request: %w", err)
-	}
-	return receipt, nil
-}
-
 // Cancel returns items of an order, or cancels all of it if items is empty, and returns what is left. An item's
-// quantity is the total returned so far, so calls may be repeated. A canceled order that is added again counts again.
+// quantity is the total returned so far, so calls may be repeated, also late. What is returned counts again when the
+// load of the return is reverted.
 //
 // Errors: ErrNotFound, InvalidError, database errors. After a database error, repeat the call.
 func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []Item) (Stored, error) {
@@ -142,15 +126,44 @@ func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []It
 	if err != nil {
 		return Stored{}, err
 	}
-	c := call{sender: sender, ids: []string{before.OrderID}}
-	if c.lines, err = encodeReturn(before, items); err != nil {
+	lines, err := encodeReturn(before.OrderID, items)
+	if err != nil {
 		return Stored{}, err
 	}
-	r, err := t.calls.Ask(ctx, c)
+	if len(items) > 0 {
+		if err := t.checkReturn(ctx, lines); err != nil {
+			return Stored{}, err
+		}
+	}
+	r, err := t.calls.Ask(ctx, call{sender: sender, ids: []string{before.OrderID}, rows: func(stored claims) []orderLine {
+		return stored.giveBack(lines, items)
+	}})
 	if err = cmp.Or(err, r.err); err != nil {
 		return Stored{}, err
 	}
-	return t.Get(ctx, id)
+	return t.Get(ctx, before.OrderID)
+}
+
+// checkReturn checks a return and that the order has or had its items.
+func (t *Taker) checkReturn(ctx context.Context, lines []orderLine) error {
+	if _, err := check(lines); err != nil {
+		return err
+	}
+	id := lines[0].ID
+	stored, err := claimsOf(ctx, db.New(t.pool), []string{id})
+	if err != nil {
+		return err
+	}
+	var wrong InvalidError
+	for i, item := range lines[0].Items {
+		if _, known := stored[id][item.Name]; !known {
+			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is not an item of the order"})
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
 }
 
 // Stored is an order in the database.
@@ -174,6 +187,10 @@ func (t *Taker) Get(ctx context.Context, id string) (Stored, error) { return Get
 
 // Get returns an order, or ErrNotFound.
 func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
+	id, err := clean(id)
+	if err != nil {
+		return Stored{}, err
+	}
 	row, err := db.New(database).OrderGet(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Stored{}, fmt.Errorf("order %s %w", strconv.Quote(id), ErrNotFound)
@@ -193,5 +210,18 @@ func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
 //
 // Errors: ErrNotFound, database errors.
 func (t *Taker) Delete(ctx context.Context, id, reason, by string) (db.OrderDeletion, error) {
+	id, err := clean(id)
+	if err != nil {
+		return db.OrderDeletion{}, err
+	}
 	return load.DeleteOrders(ctx, t.pool, []string{id}, load.Deletion{Reason: reason, DeletedBy: by, Version: t.version})
+}
+
+// clean returns an order id as it is stored, or ErrNotFound if no order can have it.
+func clean(id string) (string, error) {
+	cleaned := spelling.CleanString(id)
+	if !utf8.ValidString(cleaned) || strings.ContainsRune(cleaned, 0) {
+		return "", fmt.Errorf("order %s %w", strconv.Quote(id), ErrNotFound)
+	}
+	return cleaned, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/alsobought/alsobought/internal/batch"
 	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 const (
@@ -35,16 +36,18 @@ type Taker struct {
 // call is a validated call of Add, Cancel or Take.
 type call struct {
 	sender Sender
-	ids    []string
-	lines  []byte // of JSON, one order each
 	key    string // idempotency key, or ""
 	hash   [sha256.Size]byte
-	event  *Event // nil for Add and Cancel
+
+	// Either an event, or the ids of orders and their rows, given what is stored of them.
+	event *Event
+	ids   []string
+	rows  func(claims) []orderLine
 }
 
 type result struct {
 	receipt Receipt
-	stale   bool // the event was stale
+	outcome Outcome // of an event
 	err     error
 }
 
@@ -58,135 +61,185 @@ func NewTaker(pool *pgxpool.Pool, version string) *Taker {
 // load runs the calls in as few loads as possible.
 func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 	results := make([]result, len(calls))
-	var rest []int
+	var rest []int // calls without a result, by index
 	for i := range calls {
 		rest = append(rest, i)
 	}
 	for len(rest) > 0 {
 		var together []int
 		together, rest = share(calls, rest)
-		part := make([]call, len(together))
-		for i, n := range together {
-			part[i] = calls[n]
-		}
-		receipts, err := t.loadOf(ctx, part)
-		if late, some := errors.AsType[staleError](err); some {
-			// Nothing was loaded. Retry without the stale events.
-			for i, n := range together {
-				if results[n].stale = slices.Contains(late, i); !results[n].stale {
-					rest = append(rest, n)
-				}
+		var jobs []job
+		for _, n := range together {
+			j, done, err := t.prepare(ctx, &calls[n])
+			if results[n] = done; err != nil {
+				results[n].err = err
+			} else if j.call != nil {
+				j.result = &results[n]
+				jobs = append(jobs, j)
 			}
+		}
+		if len(jobs) == 0 {
 			continue
 		}
-		for i, n := range together {
-			if results[n].err = err; err == nil {
-				results[n].receipt = receipts[i]
+		switch err := t.run(ctx, jobs); {
+		case errors.Is(err, errChanged) && ctx.Err() == nil: // by another server; nothing was loaded
+			rest = append(rest, together...)
+		case err != nil:
+			for _, j := range jobs {
+				j.result.err = err
 			}
 		}
 	}
 	return results, nil
 }
 
-// share picks the calls that can share a load: those of the first call's sender, at most one per order. A load adds up
-// the quantities of all its rows, so a call and its repeat would be counted twice.
+// share picks the calls that can share a load: those of the first call's sender, at most one per order and idempotency
+// key. A load adds up the quantities of all its rows, so a call and its repeat would be counted twice.
 func share(calls []call, rest []int) (together, others []int) {
 	first := calls[rest[0]]
 	taken := map[string]bool{}
 	for _, n := range rest {
 		c := calls[n]
-		if c.sender != first.sender || slices.ContainsFunc(c.ids, func(id string) bool { return taken[id] }) {
+		claimed := c.claims()
+		if c.sender != first.sender || slices.ContainsFunc(claimed, func(id string) bool { return taken[id] }) {
 			others = append(others, n)
 			continue
 		}
 		together = append(together, n)
-		for _, id := range c.ids {
+		for _, id := range claimed {
 			taken[id] = true
 		}
 	}
 	return together, others
 }
 
-// staleError has the indexes of events older than the stored state.
-type staleError []int
-
-func (staleError) Error() string { return "events came too late" }
-
-// loadOf runs calls of one sender as one load.
-func (t *Taker) loadOf(ctx context.Context, calls []call) ([]Receipt, error) {
-	if err := lookForLater(ctx, db.New(t.pool), calls); err != nil {
-		return nil, err
+// claims returns what no other call of the same load may have.
+func (c *call) claims() []string {
+	ids := make([]string, 0, len(c.ids)+2)
+	for _, id := range c.ids {
+		ids = append(ids, "order "+id)
 	}
-	var lines []byte
-	for _, c := range calls {
-		lines = append(lines, c.lines...)
+	if c.key != "" {
+		ids = append(ids, "key "+c.key)
 	}
-	sender := calls[0].sender
-	var receipts []Receipt
-	_, err := load.Run(ctx, t.pool, []datafile.Source{{
+	if c.event != nil {
+		ids = append(ids, "shop order "+c.event.Shop+" "+c.event.ShopOrderID)
+		if c.event.ID != "" {
+			ids = append(ids, "order "+spelling.CleanString(c.event.ID))
+		}
+	}
+	return ids
+}
+
+// errChanged means that another server changed what a load is based on. It is never returned to callers.
+var errChanged = errors.New("the order has changed meanwhile")
+
+// job is a call that needs a load.
+type job struct {
+	call   *call
+	ids    []string
+	event  eventState // of an event
+	result *result
+}
+
+// prepare looks up what a call depends on. If the call needs no load, the job is zero and done is its result.
+func (t *Taker) prepare(ctx context.Context, c *call) (j job, done result, err error) {
+	q := db.New(t.pool)
+	switch {
+	case c.event != nil:
+		state, outcome, err := stateOf(ctx, q, c.event)
+		if err != nil || outcome != "" {
+			return job{}, result{outcome: outcome}, err
+		}
+		return job{call: c, event: state, ids: []string{state.id}}, result{outcome: Taken}, nil
+	case c.key != "":
+		receipt, err := earlier(ctx, q, c)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return job{}, result{receipt: receipt}, err
+		}
+	}
+	return job{call: c, ids: c.ids}, result{}, nil
+}
+
+// earlier returns the receipt of an earlier call with the same key, or pgx.ErrNoRows.
+func earlier(ctx context.Context, q *db.Queries, c *call) (receipt Receipt, err error) {
+	before, err := q.IdempotencyKeyGet(ctx, c.sender.Name, c.key)
+	if err != nil {
+		return receipt, fmt.Errorf("find an earlier request: %w", err)
+	}
+	if !bytes.Equal(before.BodyHash, c.hash[:]) {
+		return receipt, ErrKeyReused
+	}
+	if err := json.Unmarshal(before.Receipt, &receipt); err != nil || len(receipt.Orders) != len(c.ids) {
+		return receipt, fmt.Errorf("read the receipt of an earlier request: %w", err)
+	}
+	for i, id := range c.ids {
+		receipt.Orders[i].OrderID = id
+	}
+	return receipt, nil
+}
+
+// run loads jobs of one sender.
+func (t *Taker) run(ctx context.Context, jobs []job) error {
+	var ids []string
+	for _, j := range jobs {
+		ids = append(ids, j.ids...)
+	}
+	stored, err := claimsOf(ctx, db.New(t.pool), ids)
+	if err != nil {
+		return err
+	}
+	var orders []orderLine
+	var loaded []job
+	for _, j := range jobs {
+		rows := j.rows(stored)
+		if j.event.event != nil && len(rows[0].Items) == 0 && rows[0].Status == "" {
+			j.result.outcome = Ignored // no items, and none are stored
+			continue
+		}
+		orders, loaded = append(orders, rows...), append(loaded, j)
+	}
+	if len(loaded) == 0 {
+		return nil
+	}
+	lines, err := written(orders)
+	if err != nil {
+		return err
+	}
+	sender := jobs[0].call.sender
+	_, err = load.Run(ctx, t.pool, []datafile.Source{{
 		Name: sender.Source,
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(lines)), nil },
 	}}, load.Options{
 		File: format, Again: true, LoadedBy: sender.Name, Version: t.version,
-		Within: func(ctx context.Context, tx pgx.Tx, loadID int64) (err error) {
+		Within: func(ctx context.Context, tx pgx.Tx, loadID int64) error {
 			q := db.New(tx)
-			if err = noteEvents(ctx, q, calls); err == nil {
-				receipts, err = receiptsOf(ctx, q, loadID, calls)
+			for _, j := range loaded {
+				if j.event.event == nil {
+					continue
+				}
+				if err := j.event.note(ctx, q); err != nil {
+					return err
+				}
 			}
-			return err
+			return giveReceipts(ctx, q, loadID, ids, loaded)
 		},
 	})
-	return receipts, err
+	return err
 }
 
-// lookForLater returns a staleError for events that are already stale, so that they do not become a failed load in the
-// audit. Only noteEvents, under the merge lock, is certain.
-func lookForLater(ctx context.Context, q *db.Queries, calls []call) error {
-	return eachEvent(calls, func(c call) (late bool, err error) {
-		return q.ShopOrderIsLater(ctx, c.event.Shop, c.event.ShopOrderID, c.event.At)
-	})
-}
-
-// noteEvents stores the time of each order's state, or returns a staleError.
-func noteEvents(ctx context.Context, q *db.Queries, calls []call) error {
-	return eachEvent(calls, func(c call) (late bool, err error) {
-		noted, err := q.ShopOrderNote(ctx, db.ShopOrderNoteParams{
-			Shop: c.event.Shop, ShopOrderID: c.event.ShopOrderID, ExternalID: c.ids[0], UpdatedAt: c.event.At,
-		})
-		return noted == 0, err
-	})
-}
-
-// eachEvent returns a staleError for the events that isLate reports late.
-func eachEvent(calls []call, isLate func(call) (bool, error)) error {
-	var late staleError
-	for i, c := range calls {
-		if c.event == nil {
-			continue
-		}
-		yes, err := isLate(c)
-		if err != nil {
-			return fmt.Errorf("compare the states of an order: %w", err)
-		}
-		if yes {
-			late = append(late, i)
-		}
+func (j job) rows(stored claims) []orderLine {
+	if j.event.event != nil {
+		return j.event.lines(stored[j.event.id])
 	}
-	if len(late) > 0 {
-		return late
-	}
-	return nil
+	return j.call.rows(stored)
 }
 
-// receiptsOf builds the receipt of each call and stores those with an idempotency key.
-func receiptsOf(ctx context.Context, q *db.Queries, loadID int64, calls []call) ([]Receipt, error) {
-	var ids []string
-	for _, c := range calls {
-		ids = append(ids, c.ids...)
-	}
+// giveReceipts sets the receipt of each job and stores those with an idempotency key.
+func giveReceipts(ctx context.Context, q *db.Queries, loadID int64, ids []string, jobs []job) error {
 	rows, err := q.OrderReceiptList(ctx, loadID, ids)
 	if err != nil {
-		return nil, fmt.Errorf("find the orders of load %d: %w", loadID, err)
+		return fmt.Errorf("find the orders of load %d: %w", loadID, err)
 	}
 	found := make(map[string]OrderReceipt, len(rows))
 	for _, r := range rows {
@@ -196,28 +249,44 @@ func receiptsOf(ctx context.Context, q *db.Queries, loadID int64, calls []call) 
 		}
 		found[r.ExternalID] = o
 	}
-	receipts := make([]Receipt, len(calls))
-	for i, c := range calls {
-		receipts[i] = Receipt{loadID, make([]OrderReceipt, len(c.ids))}
-		for j, id := range c.ids {
-			receipts[i].Orders[j] = found[id]
+	for _, j := range jobs {
+		receipt := Receipt{loadID, make([]OrderReceipt, len(j.ids))}
+		for i, id := range j.ids {
+			receipt.Orders[i] = found[id]
 		}
-		if c.key == "" {
+		j.result.receipt = receipt
+		if j.call.key == "" {
 			continue
 		}
-		text, err := json.Marshal(receipts[i])
-		if err != nil {
-			return nil, fmt.Errorf("keep the receipt: %w", err)
-		}
-		err = q.IdempotencyKeyInsert(ctx, db.IdempotencyKeyInsertParams{
-			Sender: c.sender.Name, Key: c.key, BodyHash: c.hash[:], Receipt: text,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("keep the receipt: %w", err)
+		if err := keepReceipt(ctx, q, j.call, receipt); err != nil {
+			return err
 		}
 	}
 	if err := q.IdempotencyKeyForget(ctx); err != nil {
-		return nil, fmt.Errorf("forget old receipts: %w", err)
+		return fmt.Errorf("forget old receipts: %w", err)
 	}
-	return receipts, nil
+	return nil
+}
+
+// keepReceipt stores a receipt without the order ids, which the repeated request has: nothing of an order remains when it
+// is deleted.
+func keepReceipt(ctx context.Context, q *db.Queries, c *call, receipt Receipt) error {
+	receipt.Orders = slices.Clone(receipt.Orders)
+	for i := range receipt.Orders {
+		receipt.Orders[i].OrderID = ""
+	}
+	text, err := json.Marshal(receipt)
+	if err != nil {
+		return fmt.Errorf("keep the receipt: %w", err)
+	}
+	kept, err := q.IdempotencyKeyInsert(ctx, db.IdempotencyKeyInsertParams{
+		Sender: c.sender.Name, Key: c.key, BodyHash: c.hash[:], Receipt: text,
+	})
+	if err != nil {
+		return fmt.Errorf("keep the receipt: %w", err)
+	}
+	if kept == 0 {
+		return errChanged
+	}
+	return nil
 }

@@ -16,17 +16,20 @@ type (
 		CancelledAt *time.Time                `json:"cancelled_at"`
 		Customer    *struct{ ID json.Number } `json:"customer"`
 		LineItems   []shopifyLine             `json:"line_items"`
+		Refunds     []shopifyRefund           `json:"refunds"`
 	}
 
 	// shopifyLine has names as in Shopify's export, with the variant. CurrentQuantity is what is left after refunds and
-	// edits.
+	// edits; older versions of the API leave it out.
 	shopifyLine struct {
-		Name            string   `json:"name"`
-		Quantity        float64  `json:"quantity"`
-		CurrentQuantity *float64 `json:"current_quantity"`
+		ID              json.Number `json:"id"`
+		Name            string      `json:"name"`
+		Quantity        float64     `json:"quantity"`
+		CurrentQuantity *float64    `json:"current_quantity"`
 	}
 
 	shopifyRefund struct {
+		ID        json.Number `json:"id"`
 		OrderID   json.Number `json:"order_id"`
 		CreatedAt time.Time   `json:"created_at"`
 		Lines     []struct {
@@ -56,8 +59,13 @@ func Shopify(shop, topic string, at time.Time, body []byte) (orders.Event, error
 		return whole(orders.Event{Shop: shop, ShopOrderID: o.ID.String(), At: at, Cancelled: true})
 	case "refunds/create":
 		r, err := decode[shopifyRefund](body)
-		if err != nil {
+		switch {
+		case err != nil:
 			return orders.Event{}, err
+		case r.ID == "":
+			return orders.Event{}, InvalidError{"the body is not a refund: it has no id"}
+		case len(r.Lines) == 0: // of shipping, say
+			return orders.Event{}, ErrIgnored
 		}
 		return whole(r.event(shop))
 	}
@@ -71,24 +79,26 @@ func (o shopifyOrder) event(shop string) orders.Event {
 	if o.Customer != nil {
 		e.CustomerID = o.Customer.ID.String()
 	}
+	refunded := map[json.Number]float64{}
+	for _, r := range o.Refunds {
+		for _, l := range r.Lines {
+			refunded[l.Line.ID] += l.Quantity
+		}
+	}
 	for _, l := range o.LineItems {
-		e.Items = append(e.Items, l.item(0))
+		returned := refunded[l.ID]
+		if l.CurrentQuantity != nil {
+			returned = l.Quantity - *l.CurrentQuantity
+		}
+		e.Items = append(e.Items, orders.EventItem{Name: l.Name, Quantity: l.Quantity, Returned: returned})
 	}
 	return e
 }
 
 func (r shopifyRefund) event(shop string) orders.Event {
-	e := orders.Event{Shop: shop, ShopOrderID: r.OrderID.String(), At: r.CreatedAt}
+	e := orders.Event{Shop: shop, ShopOrderID: r.OrderID.String(), At: r.CreatedAt, RefundID: r.ID.String()}
 	for _, l := range r.Lines {
-		e.Items = append(e.Items, l.Line.item(l.Quantity))
+		e.Items = append(e.Items, orders.EventItem{Name: l.Line.Name, Returned: l.Quantity})
 	}
 	return e
-}
-
-// item converts a line. returned is the refunded quantity, for payloads without CurrentQuantity.
-func (l shopifyLine) item(returned float64) orders.EventItem {
-	if l.CurrentQuantity != nil {
-		returned = l.Quantity - *l.CurrentQuantity
-	}
-	return orders.EventItem{Name: l.Name, Quantity: l.Quantity, Returned: returned}
 }

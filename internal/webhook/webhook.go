@@ -3,7 +3,6 @@
 package webhook
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,12 +11,13 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alsobought/alsobought/internal/orders"
 )
 
-// ErrIgnored is the error of a webhook whose topic is not about orders.
-var ErrIgnored = errors.New("this topic is not needed")
+// ErrIgnored is the error of a webhook that changes no order.
+var ErrIgnored = errors.New("this webhook changes no order")
 
 // InvalidError says why a body is invalid.
 type InvalidError struct{ Problem string }
@@ -55,16 +55,22 @@ func Signed(body []byte, signature string, secrets []string) bool {
 
 // decode parses a body. A body of the wrong form is an InvalidError.
 func decode[T any](body []byte) (v T, err error) {
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&v); err != nil {
-		return v, InvalidError{"the body is no order: " + err.Error()}
+	if !utf8.Valid(body) {
+		return v, InvalidError{"the body is not valid UTF-8"}
+	}
+	if err := json.Unmarshal(body, &v); err != nil {
+		return v, InvalidError{"the body is not an order: " + err.Error()}
 	}
 	return v, nil
 }
 
 // whole checks that an event has the required fields.
 func whole(e orders.Event) (orders.Event, error) {
-	if e.ShopOrderID == "" || e.At.IsZero() {
-		return e, InvalidError{"the body is no order: it has no id, or does not say of when it is"}
+	switch {
+	case !utf8.ValidString(e.Shop):
+		return e, InvalidError{"the name of the shop is not valid UTF-8"}
+	case e.ShopOrderID == "" || e.At.IsZero():
+		return e, InvalidError{"the body is not an order: it has no id or no time"}
 	}
 	return e, nil
 }
