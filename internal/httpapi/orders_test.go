@@ -152,8 +152,9 @@ func TestOrdersRefused(t *testing.T) {
 		`{"order_id":"  ","items":["a"]}`: "order_id: ",
 		`{"order_id":"x","items":["a","\u0000"]}`:                                          "items[1]: ",
 		`{"order_id":"x","items":["a"," "]}`:                                               "items[1].name: ",
-		`{"order_id":"x","items":[5]}`:                                                     "items[0]: expected",
-		`{"order_id":"x","items":[{"name":"a","quantity":0}]}`:                             "items[0]: ",
+		`{"order_id":"x","items":[5]}`:                                                     "items[0]: expected a name, or an object with only name and quantity (above 0)",
+		`{"order_id":"x","items":[{"name":"a","quantity":0}]}`:                             "items[0]: expected a name, or an object",
+		`{"order_id":"x","items":[{"name":"a","price":5}]}`:                                "items[0]: expected a name, or an object with only",
 		`{"order_id":"x","items":[{"name":"a","quantity":1e-7}]}`:                          "items[0].quantity: ",
 		`{"order_id":"x","items":["a"],"ordered_at":"yesterday"}`:                          "ordered_at: ",
 		`{"order_id":"x","items":["a"],"total":5}`:                                         "total: unexpected property",
@@ -162,9 +163,13 @@ func TestOrdersRefused(t *testing.T) {
 		`{"orders":[{"order_id":"x","items":["a"]},{"order_id":" x","items":["b"]}]}`:      "orders[1].order_id: is that of orders[0]",
 		`{"orders":[` + many(1001, `{"order_id":"x","items":["a"]}`) + `]}`:                "orders: expected array length <= 1000",
 		`{"order_id":"x","items":[` + many(1001, `"a"`) + `]}`:                             "items: expected array length <= 1000",
-		`{"order_id":"` + strings.Repeat("x", 2001) + `","items":["a"]}`:                   "2000",
+		`{"order_id":"` + strings.Repeat("x", 2001) + `","items":["a"]}`:                   "order_id: order of 2001 bytes, the maximum is 2000",
 		`{"order_id":"x","items":["a"],"ordered_at":"0001-01-01T00:00:00Z"}`:               "ordered_at: ",
-		`{"order_id":"x","items":["a"],"customer_id":"` + strings.Repeat("x", 2001) + `"}`: "2000",
+		`{"order_id":"x","items":["a"],"customer_id":"` + strings.Repeat("x", 2001) + `"}`: "customer_id: customer of 2001 bytes",
+		`{"orders":[{"order_id":"\u0000","items":["a","b"]}]}`:                             "orders[0].order_id: NUL byte in the order",
+		`{"order_id":"x","items":["a","b"],"customer_id":"\ud800 "}`:                       "customer_id: ",
+		`{"order_id":"x","items":["a","b"],"customer_id":"\u0000"}`:                        "customer_id: NUL byte in the customer",
+		`{"order_id":"1.23E+12","items":["a"]}`:                                            "order_id: order",
 	} {
 		a := send(http.MethodPost, ordersPath, body)
 		if a.status != http.StatusUnprocessableEntity {

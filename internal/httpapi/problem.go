@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/orders"
@@ -137,6 +138,9 @@ func polish(_ huma.Context, _ string, body any) (any, error) {
 	}
 	for _, e := range p.Errors {
 		e.Value = short(e.Value)
+		if e.Message == validation.MsgExpectedMatchExactlyOneSchema { // only items have several schemas
+			e.Message = "expected a name, or an object with only name and quantity (above 0)"
+		}
 		if e.Location == "body" {
 			e.Value = nil // the whole body
 			if field, message, found := strings.Cut(e.Message, ": "); found && strings.HasPrefix(field, "body.") {

@@ -164,7 +164,7 @@ func check(orders []orderLine) ([]string, error) {
 		if reject == nil || slices.Contains(orderfile.NotBought(), reject.Reason) {
 			ids[at-1] = line.Order
 		} else {
-			f := InvalidField{int(at) - 1, field(reject.Reason, item), reject.Detail}
+			f := InvalidField{int(at) - 1, field(reject.Reason, reject.Detail, item), reject.Detail}
 			if len(wrong) == 0 || wrong[len(wrong)-1] != f { // order-level problems repeat for each item
 				wrong = append(wrong, f)
 			}
@@ -184,9 +184,9 @@ func check(orders []orderLine) ([]string, error) {
 	return ids, nil
 }
 
-func field(reason datafile.Reason, item int) string {
+func field(reason datafile.Reason, detail string, item int) string {
 	switch reason {
-	case orderfile.MissingOrder:
+	case orderfile.MissingOrder, orderfile.DamagedOrder:
 		return "order_id"
 	case orderfile.BadTime:
 		return "ordered_at"
@@ -194,7 +194,17 @@ func field(reason datafile.Reason, item int) string {
 		return fmt.Sprintf("items[%d].name", item)
 	case orderfile.BadQuantity:
 		return fmt.Sprintf("items[%d].quantity", item)
-	default: // the order's or the item's: the detail says which
+	}
+	// Too long, or with characters that cannot be stored: only the detail says which value.
+	isOf := func(value string) bool {
+		return strings.HasPrefix(detail, value+" of ") || strings.HasSuffix(detail, " in the "+value)
+	}
+	switch {
+	case isOf("order"):
+		return "order_id"
+	case isOf("customer"):
+		return "customer_id"
+	default:
 		return fmt.Sprintf("items[%d]", item)
 	}
 }
