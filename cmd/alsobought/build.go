@@ -189,8 +189,11 @@ func (c *buildsListCommand) Run(ctx context.Context, term *terminal, d *database
 
 // countedBy describes which orders the build counted: all of them, or the changes since an earlier build.
 func countedBy(b db.Build) string {
-	if b.BaseBuild == nil {
+	switch {
+	case b.BaseBuild == nil:
 		return "all orders"
+	case b.ChangedOrders == nil: // not counted yet, or interrupted before
+		return fmt.Sprintf("changes since %d", *b.BaseBuild)
 	}
 	return fmt.Sprintf("%s changed since %d", grouped(*b.ChangedOrders), *b.BaseBuild)
 }
