@@ -20,7 +20,6 @@ import (
 	"github.com/alsobought/alsobought/internal/apikey"
 	"github.com/alsobought/alsobought/internal/dashboard"
 	"github.com/alsobought/alsobought/internal/httpapi"
-	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/recommend"
 )
@@ -238,11 +237,11 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 		}
 		defer stop()
 	}
-	if p.loader != nil {
-		cfg.Orders = orders.NewTaker(p.loader, version)
-		cfg.ShopifySecret, cfg.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
-		defer l.follow(ctx, p.loader, logger)()
+	stop, err := l.takeOrders(ctx, &cfg, p.loader, pg.Service{Timeout: l.Timeout, Tracer: tracing.queries})
+	if err != nil {
+		return err
 	}
+	defer stop()
 	var api *httpapi.API
 	screens := dashboard.New(dashboard.Config{
 		Pool: p.primary, Loader: p.loader, Version: version, Logger: logger, OpenReads: !cfg.KeyedReads, Guest: l.guest,

@@ -12,6 +12,8 @@ import (
 
 	"github.com/alsobought/alsobought/db"
 	"github.com/alsobought/alsobought/internal/builds"
+	"github.com/alsobought/alsobought/internal/httpapi"
+	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
 )
 
@@ -39,6 +41,22 @@ type hooking struct {
 	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"WooCommerce webhook secrets, one per line."`
 }
 
+// takeOrders makes the API take orders, and rebuilds in the background. Requests have the limits of the service; rebuilds
+// have none. stop returns when the last build has finished. A nil loader takes no orders.
+func (l *listening) takeOrders(ctx context.Context, cfg *httpapi.Config, loader *pgxpool.Pool, s pg.Service) (stop func(), err error) {
+	if loader == nil {
+		return func() {}, nil
+	}
+	taking, err := pg.Serving(ctx, loader, s)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Orders = orders.NewTaker(taking.Pool, version)
+	cfg.ShopifySecret, cfg.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
+	wait := l.follow(ctx, loader, cfg.Logger)
+	return func() { wait(); taking.Close() }, nil
+}
+
 // follow builds in the background until ctx is done. wait returns when the last build has finished.
 func (r *rebuilding) follow(ctx context.Context, loader *pgxpool.Pool, logger *slog.Logger) (wait func()) {
 	ctx, stop := context.WithCancel(ctx)
@@ -50,7 +68,7 @@ func (r *rebuilding) follow(ctx context.Context, loader *pgxpool.Pool, logger *s
 	return func() { stop(); following.Wait() }
 }
 
-// loaderConns is enough for one load and one build at a time, and for requests about orders.
+// loaderConns is how many connections requests about orders may use, and as many builds and the dashboard's loads.
 const loaderConns = 6
 
 // openLoader returns a pool with a role that may load and build, at url or else on the database of pool. If the role

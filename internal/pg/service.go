@@ -29,7 +29,7 @@ const lockPatience = time.Second
 // Service configures the sessions that answer requests.
 type Service struct {
 	Timeout time.Duration                          // of statements and of idle transactions
-	Warm    func(context.Context, *pgx.Conn) error // called for each new session
+	Warm    func(context.Context, *pgx.Conn) error // called for each new session; nil: sessions are opened when needed
 	Tracer  pgx.QueryTracer                        // nil: no tracing
 }
 
@@ -42,8 +42,8 @@ type ServicePool struct {
 
 // Serving returns a pool like the given one for answering requests. The server cancels statements that run longer than
 // the timeout or wait longer than a second for a lock, even if the client is gone, and acquiring a connection takes a
-// second at most. All connections are opened and warmed up first: planning the first statement of a session takes
-// several times as long as running it.
+// second at most. If there is a Warm, all connections are opened and warmed up first: planning the first statement of a
+// session takes several times as long as running it.
 //
 // Behind a pooler in transaction mode, where sessions can be neither configured nor warmed up, each statement carries
 // its limits.
@@ -53,7 +53,6 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, 
 		return nil, err
 	}
 	cfg := pool.Config()
-	cfg.MinConns = cfg.MaxConns
 	h := new(hurry)
 	cfg.ConnConfig.Tracer = h
 	if s.Tracer != nil {
@@ -67,12 +66,17 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, 
 			s.Timeout.Milliseconds(), lockPatience.Milliseconds())
 		begin = func(context.Context, *pgx.Conn) error { return nil }
 	}
+	if s.Warm != nil {
+		cfg.MinConns = cfg.MaxConns
+	}
 	if serving.Pool, err = beginningPool(ctx, cfg, begin); err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, serving.Pool); err != nil {
-		serving.Close()
-		return nil, err
+	if s.Warm != nil {
+		if err := fill(ctx, serving.Pool); err != nil {
+			serving.Close()
+			return nil, err
+		}
 	}
 	h.on.Store(true) // from now on, clients wait
 	return serving, nil
@@ -80,8 +84,10 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, 
 
 // begin warms up a session and sets its limits.
 func (s Service) begin(ctx context.Context, conn *pgx.Conn) error {
-	if err := s.Warm(ctx, conn); err != nil {
-		return err
+	if s.Warm != nil {
+		if err := s.Warm(ctx, conn); err != nil {
+			return err
+		}
 	}
 	_, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %[1]d; SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
 		s.Timeout.Milliseconds(), lockPatience.Milliseconds()))
