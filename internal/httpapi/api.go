@@ -145,10 +145,11 @@ func New(cfg Config) *API {
 		a.measure(cfg.Metrics)
 	}
 	a.life, a.end = context.WithCancel(context.Background())
-	a.router.Use(a.observe, secure, a.limitRate, a.limit, routable)
+	a.router.Use(a.observe, secure)
 	if len(cfg.AllowOrigins) > 0 {
-		a.router.Use(a.allowOrigins())
+		a.router.Use(a.allowOrigins()) // before the limits, so that pages can read how long to wait
 	}
+	a.router.Use(a.limitRate, a.limit, routable)
 	a.router.NotFound(notFound)
 	a.router.MethodNotAllowed(methodNotAllowed(a.router))
 	a.routes = humachi.New(a.router, documentConfig(cfg.Version))

@@ -183,6 +183,23 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
+// Pages of allowed origins can read that they asked too often, and when to ask again.
+func TestOriginBeyondRate(t *testing.T) {
+	t.Parallel()
+	const shop = "https://shop.example"
+	a := New(Config{AllowOrigins: []string{shop}, AddressRate: 1.0 / 3600})
+	for _, status := range []int{http.StatusNotFound, http.StatusTooManyRequests} {
+		r := httptest.NewRequest(http.MethodGet, "/nothing", http.NoBody)
+		r.Header.Set("Origin", shop)
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		h := w.Header()
+		if w.Code != status || h.Get("Access-Control-Allow-Origin") != shop || !strings.Contains(h.Get("Access-Control-Expose-Headers"), "Retry-After") {
+			t.Errorf("%d %v, want %d", w.Code, h, status)
+		}
+	}
+}
+
 // Only pages of allowed origins may read answers.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
