@@ -161,8 +161,12 @@ func (n *network) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// listen opens the address before anything else, so that an address in use is not discovered after minutes of work.
+// listen opens the address before anything else, so that an address in use, or a missing secret, is not discovered after
+// minutes of work.
 func (l *listening) listen(ctx context.Context) (net.Listener, error) {
+	if err := l.check(); err != nil {
+		return nil, err
+	}
 	return listen(ctx, l.Addr, "--addr")
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/alsobought/alsobought/internal/httpapi"
 	"github.com/alsobought/alsobought/internal/orders"
 	"github.com/alsobought/alsobought/internal/pg"
+	"github.com/alsobought/alsobought/internal/webhook"
 )
 
 // rebuilding configures automatic builds of a server.
@@ -39,6 +40,21 @@ func (r *rebuilding) Validate() error {
 type hooking struct {
 	ShopifySecretFile     string `env:"ALSOBOUGHT_SHOPIFY_SECRET_FILE" placeholder:"FILE" help:"Shopify webhook secrets, one per line."`
 	WooCommerceSecretFile string `name:"woocommerce-secret-file" env:"ALSOBOUGHT_WOOCOMMERCE_SECRET_FILE" placeholder:"FILE" help:"WooCommerce webhook secrets, one per line."`
+}
+
+// check returns an error unless all secrets can be read.
+func (h *hooking) check() error {
+	for _, file := range []struct{ flag, path string }{
+		{"--shopify-secret-file", h.ShopifySecretFile}, {"--woocommerce-secret-file", h.WooCommerceSecretFile},
+	} {
+		if file.path == "" {
+			continue
+		}
+		if _, err := webhook.Secrets(file.path); err != nil {
+			return fmt.Errorf("%s: %v", file.flag, err) //nolint:errorlint // a missing file would be reported without the flag
+		}
+	}
+	return nil
 }
 
 // takeOrders makes the API take orders, and rebuilds in the background. Requests have the limits of the service; rebuilds

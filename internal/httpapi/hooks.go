@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 
 var (
 	errNoSecret  = errors.New("this server has no secret for these webhooks: see docs/orders.md")
+	errSecret    = errors.New("the server cannot read its webhook secret: its log says why")
 	errSignature = errors.New("the signature is not that of the body under the secret of these webhooks")
 )
 
@@ -112,7 +114,7 @@ func (a *API) take(ctx context.Context, sender orders.Sender, s signed, parse fu
 	}
 	secrets, err := webhook.Secrets(s.secretFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errSecret, err)
 	}
 	if !webhook.Signed(s.body, s.signature, secrets) {
 		return nil, errSignature

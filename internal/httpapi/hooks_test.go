@@ -199,3 +199,26 @@ func TestWebhooksRefused(t *testing.T) {
 	without := serveAPI(t, Config{Pool: s.pool, Orders: orders.NewTaker(s.pool, "test")})
 	problemDetail(t, without.shopify(t, "orders/create", created, "old-secret"), http.StatusServiceUnavailable)
 }
+
+// A secret that became unreadable is the server's problem, not the shop's: the shop sends the event again, and the log
+// has the cause.
+func TestWebhookSecretIsGone(t *testing.T) {
+	t.Parallel()
+	s := hookedServer(t)
+	created := shopifyOrder(0, 2, 1, "null")
+	if err := os.Remove(s.api.ShopifySecret); err != nil {
+		t.Fatal(err)
+	}
+	a := s.shopify(t, "orders/create", created, "old-secret")
+	detail := problemDetail(t, a, http.StatusServiceUnavailable)
+	if !strings.Contains(detail, "cannot read its webhook secret") || strings.Contains(detail, s.api.ShopifySecret) || a.header.Get("Retry-After") == "" {
+		t.Errorf("%q %v", detail, a.header)
+	}
+	if l := s.log.of(t, a.header.Get(requestIDHeader)); !strings.Contains(fmt.Sprint(l["error"]), s.api.ShopifySecret) {
+		t.Errorf("%v", l)
+	}
+	if err := os.WriteFile(s.api.ShopifySecret, []byte("old-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.wantHook(t, s.shopify(t, "orders/create", created, "old-secret"), "taken", "#1001 Beans - 250g / Filter 2, #1001 Papers 1")
+}

@@ -72,6 +72,9 @@ func problem(ctx context.Context, err error, where string) error {
 		return newProblem(http.StatusUnauthorized, err.Error())
 	case errors.Is(err, errNoOrders), errors.Is(err, errNoSecret):
 		return unavailable(err.Error())
+	case errors.Is(err, errSecret):
+		requestState.err = err
+		return unavailable(errSecret.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return unavailable(recommend.ErrNoBuild.Error())
 	case pg.IsMissingSchema(err):
