@@ -146,7 +146,10 @@ func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error
 // connect connects, after starting the private PostgreSQL if that is the database to use.
 func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.Pool, closeAll func(), err error) {
 	if d.DatabaseURL != "" {
-		pool, err = pg.Open(ctx, d.DatabaseURL, 0, d.passwordFile()...)
+		pool, err = pg.Open(ctx, d.DatabaseURL, 0, withPassword(d.DatabasePasswordFile)...)
+		if errors.Is(err, pg.ErrURL) {
+			err = fmt.Errorf("DATABASE_URL: %w", err)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -177,13 +180,23 @@ func (d *database) connect(ctx context.Context, term *terminal) (pool *pgxpool.P
 	}, nil
 }
 
-// passwordFile returns the connection options for the password file.
-func (d *database) passwordFile() []pg.Option {
-	if d.DatabasePasswordFile == "" {
+// withPassword returns the connection options for a password file, or none if path is empty.
+func withPassword(path string) []pg.Option {
+	if path == "" {
 		return nil
 	}
-	return []pg.Option{pg.PasswordFile(d.DatabasePasswordFile)}
+	return []pg.Option{pg.PasswordFile(path)}
 }
+
+// flagError is an error about the database that a flag names, instead of DATABASE_URL.
+type flagError struct {
+	flag string
+	error
+}
+
+func (e flagError) Error() string { return e.flag + ": " + e.error.Error() }
+
+func (e flagError) Unwrap() error { return e.error }
 
 // whoami returns the user name for the audit.
 func whoami() string {

@@ -81,3 +81,28 @@ func TestReadURLRefused(t *testing.T) {
 		})
 	}
 }
+
+// A wrong URL is reported under the name by which it was given.
+func TestWrongURLIsNamed(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewURL(t)
+	const unreadable, closed = "postgres://u@host:port/db", "postgres://u@127.0.0.1:1/db"
+	for _, c := range []struct {
+		database string
+		flags    []string
+		begins   string
+		ends     string
+	}{
+		{unreadable, nil, "DATABASE_URL: the URL of the database cannot be read: ", ""},
+		{closed, nil, "connect to PostgreSQL: ", ": see that it runs and that DATABASE_URL is right"},
+		{url, []string{"--load-url", unreadable}, "--load-url: the URL of the database cannot be read: ", ""},
+		{url, []string{"--load-url", closed}, "--load-url: connect to PostgreSQL: ", ": see that it runs and that --load-url is right"},
+		{url, []string{"--read-url", unreadable}, "--read-url: the URL of the database cannot be read: ", ""},
+	} {
+		got := alsobought(t, c.database, nil, append([]string{"serve", "--addr", "127.0.0.1:0"}, c.flags...)...)
+		if got.status != exitFailed || strings.Count(got.stderr, "\n") != 1 ||
+			!strings.HasPrefix(got.stderr, "alsobought: "+c.begins) || !strings.HasSuffix(got.stderr, c.ends+"\n") {
+			t.Errorf("%s %v: exit status %d\n%s", c.database, c.flags, got.status, got.stderr)
+		}
+	}
+}

@@ -93,11 +93,10 @@ func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, pa
 	if url == "" {
 		loader, err = pg.Beside(ctx, pool, loaderConns)
 	} else {
-		var options []pg.Option
-		if passwordFile != "" {
-			options = append(options, pg.PasswordFile(passwordFile))
+		loader, err = pg.Open(ctx, url, loaderConns, withPassword(passwordFile)...)
+		if err != nil {
+			err = flagError{"--load-url", err}
 		}
-		loader, err = pg.Open(ctx, url, loaderConns, options...)
 	}
 	if err != nil {
 		return nil, err

@@ -16,20 +16,16 @@ func openReplica(ctx context.Context, primary *pgxpool.Pool, url, passwordFile s
 	if url == "" {
 		return nil, nil //nolint:nilnil // there is none
 	}
-	var options []pg.Option
-	if passwordFile != "" {
-		options = append(options, pg.PasswordFile(passwordFile))
-	}
-	replica, err := pg.Open(ctx, url, 0, options...)
+	replica, err := pg.Open(ctx, url, 0, withPassword(passwordFile)...)
 	if pg.IsUnreachable(err) {
 		return nil, fmt.Errorf("--read-url: %v: see that the replica runs, or start without it", err) //nolint:errorlint // it is not DATABASE_URL's
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--read-url: %w", err)
+		return nil, flagError{"--read-url", err}
 	}
 	if err := isReplica(ctx, primary, replica); err != nil {
 		replica.Close()
-		return nil, fmt.Errorf("--read-url: %w", err)
+		return nil, flagError{"--read-url", err}
 	}
 	return replica, nil
 }

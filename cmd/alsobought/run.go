@@ -176,6 +176,10 @@ func message(ctx context.Context, err error) string {
 	case pg.IsReadOnly(err):
 		return pg.ErrReadOnly.Error()
 	}
+	named, flagged := "DATABASE_URL", flagError{}
+	if errors.As(err, &flagged) {
+		named = flagged.flag
+	}
 	cause := strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")), " ")
 	switch {
 	case pg.IsDiskFull(err):
@@ -185,12 +189,12 @@ func message(ctx context.Context, err error) string {
 	case pg.IsDenied(err):
 		return cause + ": docs/roles.md says which role may do it"
 	case pg.IsNotLetIn(err):
-		return cause + ": see the role, the password (URL, --database-password-file or PGPASSFILE) and the sslmode"
+		return cause + ": see the role, the password (URL, password file or PGPASSFILE) and the sslmode"
 	case pg.CertificateError(err) != nil:
-		return "connect to PostgreSQL: " + pg.CertificateError(err).Error() + ": see that DATABASE_URL has the host " +
+		return "connect to PostgreSQL: " + pg.CertificateError(err).Error() + ": see that " + named + " has the host " +
 			"name of the certificate, and that sslrootcert names its authority"
 	case pg.IsUnreachable(err):
-		return cause + ": see that it runs and that DATABASE_URL is right"
+		return cause + ": see that it runs and that " + named + " is right"
 	case pg.IsUnavailable(err):
 		return "the database went away (" + cause + "): what did not end was taken back; run it again"
 	}

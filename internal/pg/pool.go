@@ -18,6 +18,9 @@ import (
 // MinimumServer is the oldest supported server version: 14 introduced DETACH PARTITION CONCURRENTLY.
 const MinimumServer = 140000
 
+// ErrURL means that the URL of a database cannot be read.
+var ErrURL = errors.New("the URL of the database cannot be read")
+
 // Option changes how Open connects.
 type Option func(*pgxpool.Config) error
 
@@ -47,7 +50,7 @@ func PasswordFile(path string) Option {
 func Open(ctx context.Context, url string, conns int32, options ...Option) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("DATABASE_URL cannot be read: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}
 	for _, option := range options {
 		if err := option(cfg); err != nil {
