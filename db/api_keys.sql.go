@@ -11,11 +11,16 @@ import (
 )
 
 const aPIKeyExistsUsable = `-- name: APIKeyExistsUsable :one
-SELECT EXISTS (SELECT FROM api_keys AS k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))::boolean AS some
+SELECT EXISTS (
+    SELECT
+    FROM api_keys AS k
+    WHERE k.scopes && $1::text[] AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+)::boolean AS some
 `
 
-func (q *Queries) APIKeyExistsUsable(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, aPIKeyExistsUsable)
+// Whether there is a usable key with any of the scopes.
+func (q *Queries) APIKeyExistsUsable(ctx context.Context, scopes []string) (bool, error) {
+	row := q.db.QueryRow(ctx, aPIKeyExistsUsable, scopes)
 	var some bool
 	err := row.Scan(&some)
 	return some, err

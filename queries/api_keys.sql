@@ -38,7 +38,12 @@ SET last_used_at = now()
 WHERE k.key_id = @key_id AND (k.last_used_at IS NULL OR k.last_used_at <= now() - make_interval(secs => @resolution::float8));
 
 -- name: APIKeyExistsUsable :one
-SELECT EXISTS (SELECT FROM api_keys AS k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()))::boolean AS some;
+-- Whether there is a usable key with any of the scopes.
+SELECT EXISTS (
+    SELECT
+    FROM api_keys AS k
+    WHERE k.scopes && @scopes::text[] AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+)::boolean AS some;
 
 -- name: SessionInsert :exec
 INSERT INTO dashboard_sessions (token_sha256, key_id, expires_at)

@@ -118,14 +118,14 @@ func (l *limiting) rates(local bool) (address, key float64) {
 }
 
 // keyedReads reports whether questions need a key. It refuses to open an address that others can reach to everybody
-// unless asked to, and to serve if a key is needed but none exists.
+// unless asked to, and to serve if a key is needed but none may read.
 func (l *limiting) keyedReads(ctx context.Context, pool pg.Database, addr net.Addr) (bool, error) {
 	if l.PublicRead != nil && *l.PublicRead || l.PublicRead == nil && isLocal(addr) {
 		return false, nil
 	}
-	usable, err := apikey.Usable(ctx, pool)
+	usable, err := apikey.Usable(ctx, pool, apikey.Read, apikey.Admin)
 	if err == nil && !usable && !isLocal(addr) {
-		err = usageError{fmt.Errorf("%s is reachable from other machines and there is no key yet: create one with alsobought keys create NAME, "+
+		err = usageError{fmt.Errorf("%s is reachable from other machines and no usable key may read: create one with alsobought keys create NAME, "+
 			"or let everybody ask with --public-read", addr)}
 	}
 	return true, err

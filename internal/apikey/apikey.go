@@ -234,9 +234,9 @@ func Check(ctx context.Context, database db.DBTX, key string) (Key, error) {
 	return inUTC(row), nil
 }
 
-// Usable reports whether there is a usable key.
-func Usable(ctx context.Context, database db.DBTX) (bool, error) {
-	some, err := db.New(database).APIKeyExistsUsable(ctx)
+// Usable reports whether there is a usable key with any of the scopes.
+func Usable(ctx context.Context, database db.DBTX, scopes ...Scope) (bool, error) {
+	some, err := db.New(database).APIKeyExistsUsable(ctx, scopes)
 	if err != nil {
 		return false, fmt.Errorf("look for keys: %w", err)
 	}
@@ -244,7 +244,7 @@ func Usable(ctx context.Context, database db.DBTX) (bool, error) {
 }
 
 func refuse(ctx context.Context, database db.DBTX, why error) error {
-	some, err := Usable(ctx, database)
+	some, err := Usable(ctx, database, Scopes...)
 	if err != nil {
 		return err
 	}
