@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/alsobought/alsobought/internal/admin"
 	"github.com/alsobought/alsobought/internal/apikey"
@@ -199,6 +199,30 @@ type pools struct {
 	loader  *pgxpool.Pool // role that may load and build; nil if there is none
 }
 
+// trace replaces the pools by ones whose statements are traced, unless the tracer is nil.
+func (p *pools) trace(ctx context.Context, tracer pgx.QueryTracer) (closeAll func(), err error) {
+	var traced []*pgxpool.Pool
+	closeAll = func() {
+		for _, pool := range traced {
+			pool.Close()
+		}
+	}
+	for _, pool := range []**pgxpool.Pool{&p.primary, &p.replica, &p.loader} {
+		if tracer == nil || *pool == nil {
+			continue
+		}
+		again, err := pg.Traced(ctx, *pool, tracer)
+		if err != nil {
+			closeAll()
+			return nil, err
+		}
+		traced = append(traced, again)
+		(*pool).Reset() // its idle connections are no longer needed
+		*pool = again
+	}
+	return closeAll, nil
+}
+
 // serve serves requests on listener until ctx is done. It calls announce once it accepts requests.
 func (l *listening) serve(ctx context.Context, term *terminal, listener net.Listener, p pools, announce func()) error {
 	logger, err := l.logger(term)
@@ -213,7 +237,12 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 		return err
 	}
 	defer tracing.stop()
-	service := pg.Service{Timeout: l.Timeout, Warm: recommend.Warm, Tracer: tracing.queries}
+	closePools, err := p.trace(ctx, tracing.queries)
+	if err != nil {
+		return err
+	}
+	defer closePools()
+	service := pg.Service{Timeout: l.Timeout, Warm: recommend.Warm}
 	serving, err := pg.Serving(ctx, p.primary, service)
 	if err != nil {
 		return err
@@ -232,16 +261,12 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 		cfg.Replica = replica
 	}
 	cfg.Logger, cfg.Tracer = logger, tracing.provider
-	if l.AdminAddr != "" {
-		registry := admin.NewRegistry(serving, cfg.Replica, version, logger)
-		cfg.Metrics = registry
-		stop, err := l.administer(ctx, registry, logger)
-		if err != nil {
-			return err
-		}
-		defer stop()
+	stopAdmin, err := l.administer(ctx, &cfg)
+	if err != nil {
+		return err
 	}
-	stop, err := l.takeOrders(ctx, &cfg, p.loader, pg.Service{Timeout: l.Timeout, Tracer: tracing.queries})
+	defer stopAdmin()
+	stop, err := l.takeOrders(ctx, &cfg, p.loader, pg.Service{Timeout: l.Timeout})
 	if err != nil {
 		return err
 	}
@@ -271,9 +296,14 @@ func tellSystemd(ctx context.Context, logger *slog.Logger) {
 	context.AfterFunc(ctx, func() { tell(daemon.SdNotifyStopping) })
 }
 
-// administer serves the admin address until stop is called, which is after the last request, so that shutdown can be
-// observed too.
-func (l *listening) administer(ctx context.Context, registry *prometheus.Registry, logger *slog.Logger) (stop func(), err error) {
+// administer serves the admin address, if there is one, until stop is called, which is after the last request, so that
+// shutdown can be observed too.
+func (l *listening) administer(ctx context.Context, cfg *httpapi.Config) (stop func(), err error) {
+	if l.AdminAddr == "" {
+		return func() {}, nil
+	}
+	logger, registry := cfg.Logger, admin.NewRegistry(cfg.Pool, cfg.Replica, version, cfg.Logger)
+	cfg.Metrics = registry
 	listener, err := listen(ctx, l.AdminAddr, "--admin-addr")
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ func TestTelemetry(t *testing.T) {
 	}))
 	defer collector.Close()
 
+	key := strings.TrimSpace(want(t, url, nil, "keys", "create", "shop"))
 	server := command(t, url, "serve", "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--log-format", "json")
 	server.Env = append(server.Env, "NOTIFY_SOCKET="+systemd.LocalAddr().String(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL)
 	stderr, err := server.StderrPipe()
@@ -69,6 +70,10 @@ func TestTelemetry(t *testing.T) {
 	}
 	told("READY=1")
 	asked(t, "http://"+address+"/api/v1/popular-items", "")
+	if status, body := sendOrder(t, "http://"+address, key, "11"); status != http.StatusCreated {
+		t.Errorf("an order: %d %s", status, body)
+	}
+	asked(t, "http://"+address+"/dashboard/", "")
 	if m := asked(t, "http://"+metrics.Addr+"/metrics", ""); !strings.Contains(m, `route="/api/v1/popular-items",status="200"} 1`) {
 		t.Errorf("%s", m)
 	}
@@ -76,7 +81,8 @@ func TestTelemetry(t *testing.T) {
 	told("STOPPING=1")
 	mu.Lock()
 	defer mu.Unlock()
-	for _, part := range []string{"GET /api/v1/popular-items", "service.name", "alsobought", "SELECT"} {
+	// The last three are statements about questions, of the dashboard, and about orders.
+	for _, part := range []string{"GET /api/v1/popular-items", "service.name", "alsobought", "SELECT", "BuildActive", "LoadStart"} {
 		if !bytes.Contains(spans.Bytes(), []byte(part)) {
 			t.Errorf("no %q in %d bytes of spans", part, spans.Len())
 		}

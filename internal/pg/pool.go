@@ -92,6 +92,17 @@ func Beside(ctx context.Context, pool *pgxpool.Pool, conns int32) (*pgxpool.Pool
 	return beside, nil
 }
 
+// Traced returns another pool for the same database whose statements are traced.
+func Traced(ctx context.Context, pool *pgxpool.Pool, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
+	cfg := pool.Config()
+	cfg.ConnConfig.Tracer = tracer
+	traced, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	return traced, nil
+}
+
 // settingPool returns a pool like the given one whose sessions run the statements first.
 func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*pgxpool.Pool, error) {
 	return beginningPool(ctx, pool.Config(), func(ctx context.Context, conn *pgx.Conn) error {

@@ -30,7 +30,6 @@ const lockPatience = time.Second
 type Service struct {
 	Timeout time.Duration                          // of statements and of idle transactions
 	Warm    func(context.Context, *pgx.Conn) error // called for each new session; nil: sessions are opened when needed
-	Tracer  pgx.QueryTracer                        // nil: no tracing
 }
 
 // ServicePool is a pool for answering requests, with limits for its statements.
@@ -54,9 +53,10 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, 
 	}
 	cfg := pool.Config()
 	h := new(hurry)
-	cfg.ConnConfig.Tracer = h
-	if s.Tracer != nil {
-		cfg.ConnConfig.Tracer = multitracer.New(h, s.Tracer)
+	if t := cfg.ConnConfig.Tracer; t != nil {
+		cfg.ConnConfig.Tracer = multitracer.New(h, t)
+	} else {
+		cfg.ConnConfig.Tracer = h
 	}
 	serving := new(ServicePool)
 	begin := s.begin
