@@ -31,13 +31,13 @@ func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
 		if cause := new(url.Error); errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return fmt.Errorf("no API on %s: %w", c.Addr, err)
+		return c.unreachable(err)
 	}
 	defer response.Body.Close() //nolint:errcheck // best-effort close
 	const maxBody = 4096
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil {
-		return fmt.Errorf("no API on %s: %w", c.Addr, err)
+		return c.unreachable(err)
 	}
 	status := strings.TrimSpace(string(body))
 	if response.StatusCode != http.StatusOK {
@@ -45,4 +45,9 @@ func (c *healthCommand) Run(ctx context.Context, term *terminal) error {
 	}
 	fmt.Fprintln(term.stdout, status)
 	return nil
+}
+
+// unreachable does not wrap err: message would take an error of the network for one of the database.
+func (c *healthCommand) unreachable(err error) error {
+	return fmt.Errorf("no API on %s: %s", c.Addr, err.Error())
 }

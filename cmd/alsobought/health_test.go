@@ -19,7 +19,7 @@ func TestHealthEndsAsTheAPISays(t *testing.T) {
 	}{
 		{"healthy", http.StatusOK, exitDone, "said of /health\n", ""},
 		{"unhealthy", http.StatusServiceUnavailable, exitFailed, "", "503 Service Unavailable: said of /health"},
-		{"nobody there", 0, exitFailed, "", "connection refused"},
+		{"nobody there", 0, exitFailed, "", "alsobought: no API on " + gone.Listener.Addr().String() + ": dial tcp"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
