@@ -101,7 +101,7 @@ type BuildDiffMoveListRow struct {
 }
 
 // Pairs in both builds whose affinity changed most, in one direction each. A rank is 0 if the other item
-// is not among the kept neighbours.
+// is not among the stored neighbours.
 func (q *Queries) BuildDiffMoveList(ctx context.Context, beforeID int64, afterID int64, lim int32) ([]BuildDiffMoveListRow, error) {
 	rows, err := q.db.Query(ctx, buildDiffMoveList, beforeID, afterID, lim)
 	if err != nil {

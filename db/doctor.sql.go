@@ -74,7 +74,7 @@ func (q *Queries) DoctorAttributesWithoutItem(ctx context.Context) ([]DoctorAttr
 
 const doctorBuildCounts = `-- name: DoctorBuildCounts :many
 SELECT ('build ' || b.build_id)::text AS subject,
-       ('says ' || b.items || ' items, ' || b.pairs || ' pairs, ' || b.neighbours || ' neighbours; there are ' ||
+       ('records ' || b.items || ' items, ' || b.pairs || ' pairs, ' || b.neighbours || ' neighbours; found ' ||
         coalesce(s.n, 0) || ', ' || coalesce(p.n, 0) || ', ' || coalesce(k.n, 0))::text AS problem
 FROM builds AS b
 LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_stats AS x GROUP BY x.build_id) AS s ON s.build_id = b.build_id
@@ -182,7 +182,7 @@ func (q *Queries) DoctorBuildSums(ctx context.Context) ([]DoctorBuildSumsRow, er
 const doctorFunctions = `-- name: DoctorFunctions :many
 SELECT (i.kind || ' ' || i.name)::text AS subject,
        (CASE WHEN d.name IS NULL THEN 'is missing' ELSE 'was changed by hand' END
-        || CASE WHEN i.migrated THEN ': a migration made it, put it back as it was'
+        || CASE WHEN i.migrated THEN ': it belongs to a migration; restore its definition by hand'
                 ELSE ': run alsobought migrate up' END)::text AS problem
 FROM installed_definitions AS i
 LEFT JOIN current_definitions() AS d ON d.kind = i.kind AND d.name = i.name
@@ -256,7 +256,7 @@ func (q *Queries) DoctorItemDays(ctx context.Context) ([]DoctorItemDaysRow, erro
 
 const doctorKnownRows = `-- name: DoctorKnownRows :many
 SELECT ('load ' || x.load_id || ', order ' || x.order_id)::text AS subject,
-       'should be known from an earlier load, but that load is missing or this one'::text AS problem
+       'is recorded as known from an earlier load, but no other load has it'::text AS problem
 FROM (
     SELECT k.load_id, k.order_id FROM known_orders AS k
     WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = k.order_id AND o.load_id <> k.load_id)
@@ -405,8 +405,8 @@ SELECT f.check_name::text AS check_name, f.subject::text AS subject, f.problem::
 FROM (
     (SELECT 'every load''s counts match its rows' AS check_name, s.load_id,
             'load ' || s.load_id AS subject,
-            'says ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects, ' ||
-            s.not_bought || ' not bought; there are ' || coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) ||
+            'records ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects, ' ||
+            s.not_bought || ' not bought; found ' || coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) ||
             ', ' || coalesce(t.rejects, 0) || ', ' || coalesce(t.not_bought, 0) AS problem
      FROM said AS s
      LEFT JOIN there AS t ON t.load_id = s.load_id
@@ -492,7 +492,7 @@ func (q *Queries) DoctorNeighbours(ctx context.Context) ([]DoctorNeighboursRow, 
 
 const doctorOrderChanges = `-- name: DoctorOrderChanges :many
 SELECT ('build ' || b.build_id)::text AS subject,
-       ('counted ' || b.orders || ' orders, which the changes since make ' || b.orders + d.added - d.removed
+       ('counted ' || b.orders || ' orders, which with later changes makes ' || b.orders + d.added - d.removed
         || '; there are ' || c.orders)::text AS problem
 FROM builds AS b
 CROSS JOIN (SELECT count(*) AS orders FROM orders AS o WHERE o.items <> '{}') AS c
@@ -749,7 +749,7 @@ FROM (
                     THEN 'has no partition of ' || t.parent || ': run alsobought build'
                 WHEN a.detaching
                     THEN 'its partition of ' || t.parent || ' is half detached: run alsobought build'
-                ELSE 'its partition of ' || t.parent || ' is one ' || a.bound END AS problem
+                ELSE 'its partition of ' || t.parent || ' has the bounds ' || a.bound END AS problem
     FROM tables AS t
     LEFT JOIN attached AS a ON a.parent = t.parent AND a.name = t.name
     WHERE CASE

@@ -33,7 +33,7 @@ LIMIT @lim;
 
 -- name: BuildDiffMoveList :many
 -- Pairs in both builds whose affinity changed most, in one direction each. A rank is 0 if the other item
--- is not among the kept neighbours.
+-- is not among the stored neighbours.
 WITH known AS NOT MATERIALIZED (
     SELECT i.item_id, i.name, o.mass AS mass_before, n.mass AS mass_after
     FROM items AS i

@@ -51,7 +51,7 @@ func (c *backupCommand) Run(ctx context.Context, term *terminal, d *database) er
 		printBackup(term, made)
 	}
 	for _, name := range pruned {
-		fmt.Fprintf(term.stdout, "  removed  %s, older than the %d to keep\n", name, c.Keep)
+		fmt.Fprintf(term.stdout, "  removed  %s, older than the newest %d\n", name, c.Keep)
 	}
 	return err
 }
@@ -61,7 +61,7 @@ func printBackup(term *terminal, b backup.Backup) {
 	fmt.Fprintf(term.stdout, "backup %s\n", b.Path)
 	fmt.Fprintf(term.stdout, "  size     %s in %d files, made in %.2f s\n", megabytes(m.Bytes), m.Files, m.Seconds)
 	fmt.Fprintf(term.stdout, "  rows     %s in %d tables\n", grouped(m.Rows()), len(m.Tables))
-	answers := "not recorded: the schema is not of this alsobought"
+	answers := "not recorded: the schema is from another version of alsobought"
 	if m.Answers != nil {
 		answers = fmt.Sprintf("to %s questions recorded", grouped(int64(m.Answers.Questions)))
 	}
@@ -88,13 +88,13 @@ func (c *restoreCommand) Run(ctx context.Context, term *terminal, d *database) e
 	}
 	compared, err := backup.Compare(ctx, pool, b.Manifest)
 	if err != nil {
-		return fmt.Errorf("everything was restored, but not compared: %w", err)
+		return fmt.Errorf("everything was restored, but could not be compared with the backup: %w", err)
 	}
 	if len(compared.Differences) > 0 {
 		return errors.New("the restored database differs from the backup: " + strings.Join(compared.Differences, "; "))
 	}
 	fmt.Fprintf(term.stdout, "restored %s\n", b.Path)
-	fmt.Fprintf(term.stdout, "  rows     %s in %d tables, all that were backed up\n",
+	fmt.Fprintf(term.stdout, "  rows     %s in %d tables, as in the backup\n",
 		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
 	fmt.Fprintf(term.stdout, "  answers  %s\n", answersCompared(b.Manifest, compared))
 	if len(missing) > 0 {

@@ -251,7 +251,7 @@ func switchBuild(ctx context.Context, term *terminal, d *database, do func(*pgxp
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(term.stdout, "build %d of %s answers now\n", active.BuildID, instant(active.BuiltAt))
+	fmt.Fprintf(term.stdout, "build %d, built %s, is now active\n", active.BuildID, instant(active.BuiltAt))
 	return nil
 }
 
@@ -272,17 +272,17 @@ func (c *buildsPruneCommand) Run(ctx context.Context, term *terminal, d *databas
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(term.stdout, "%d builds pruned\n", pruned)
+	fmt.Fprintf(term.stdout, "%s pruned\n", counted(int64(pruned), "build"))
 	return nil
 }
 
 func printBuild(w io.Writer, b db.Build) {
-	fmt.Fprintf(w, "build %d answers now\n", b.BuildID)
+	fmt.Fprintf(w, "build %d is now active\n", b.BuildID)
 	t := newTable(w)
 	t.row("  orders", grouped(b.Orders),
-		grouped(b.Baskets)+" of them counted baskets of 2 to "+strconv.Itoa(int(b.MaxBasket))+" items")
+		grouped(b.Baskets)+" counted as baskets (2 to "+strconv.Itoa(int(b.MaxBasket))+" items)")
 	if b.BaseBuild != nil {
-		t.row("  counted", grouped(*b.ChangedOrders), "orders that changed since build "+strconv.FormatInt(*b.BaseBuild, 10))
+		t.row("  recounted", grouped(*b.ChangedOrders), "changed since build "+strconv.FormatInt(*b.BaseBuild, 10))
 	}
 	t.row("  items", grouped(b.Items))
 	t.row("  pairs", grouped(b.Pairs))

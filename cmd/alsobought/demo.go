@@ -37,7 +37,7 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 
 	began := time.Now()
 	if d.DatabaseURL != "" {
-		fmt.Fprintln(term.stdout, "The demo leaves DATABASE_URL alone.")
+		fmt.Fprintln(term.stdout, "The demo does not use DATABASE_URL.")
 	}
 	fmt.Fprintln(term.stdout, "Starting a throw-away PostgreSQL ...")
 	pool, closeAll, err := data.open(ctx, term)
@@ -82,7 +82,7 @@ func (c *demoCommand) fill(ctx context.Context, term *terminal, pool *pgxpool.Po
 func (c *demoCommand) invite(term *terminal, addr net.Addr, databaseURL string) {
 	base := "http://" + addr.String()
 	fmt.Fprintf(term.stdout, `
-The API answers on %[1]s. Try, in another terminal:
+The API is listening on %[1]s. Try, in another terminal:
 
   curl '%[1]s/api/v1/popular-items?limit=5'
   curl '%[1]s/api/v1/similar-items/PID'

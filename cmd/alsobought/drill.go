@@ -37,7 +37,7 @@ func (c *drillCommand) Run(ctx context.Context, term *terminal, d *database) (er
 		return fmt.Errorf("drill failed: %w", err)
 	}
 	m := b.Manifest
-	fmt.Fprintf(term.stdout, "drill of %s, which alsobought %s made %s ago\n",
+	fmt.Fprintf(term.stdout, "drill of %s, made by alsobought %s %s ago\n",
 		b.Path, printable(m.Version), age(time.Since(m.MadeAt)))
 	fmt.Fprintf(term.stdout, "  read      %s in %d files, all checksums match, in %.2f s\n",
 		megabytes(m.Bytes), m.Files, time.Since(began).Seconds())
@@ -67,7 +67,7 @@ func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Ba
 	}
 	fmt.Fprintf(term.stdout, "  restored  into a throw-away PostgreSQL in %.2f s\n", time.Since(began).Seconds())
 	if len(missing) > 0 {
-		fmt.Fprintf(term.stdout, "  rights    restored, except those of roles that do not exist here: %s\n",
+		fmt.Fprintf(term.stdout, "  rights    restored, except for roles that do not exist here: %s\n",
 			printable(strings.Join(missing, ", ")))
 	}
 	compared, err := backup.Compare(ctx, pool, b.Manifest)
@@ -79,7 +79,7 @@ func drillRestore(ctx context.Context, term *terminal, pgBin string, b backup.Ba
 	}
 	fmt.Fprintf(term.stdout, "  rows      %s in %d tables, as in the backup\n",
 		grouped(b.Manifest.Rows()), len(b.Manifest.Tables))
-	answers := fmt.Sprintf("not compared: the backup has another schema than this alsobought (%s)", version)
+	answers := fmt.Sprintf("not compared: the schema of the backup is not that of this alsobought (%s)", version)
 	if compared.AnswersCompared {
 		answers = fmt.Sprintf("to %s questions, as in the backup", grouped(int64(b.Manifest.Answers.Questions)))
 	}
@@ -101,7 +101,7 @@ func drillDoctor(ctx context.Context, term *terminal, pool *pgxpool.Pool) error 
 		return err
 	}
 	if len(findings) > 0 {
-		return fmt.Errorf("doctor has %d findings in the restored database, the first: %s: %s",
+		return fmt.Errorf("doctor found %d problems in the restored database, the first: %s: %s",
 			len(findings), printable(findings[0].Subject), printable(findings[0].Problem))
 	}
 	fmt.Fprintf(term.stdout, "  doctor    %d checks, 0 findings\n", checks)
@@ -148,7 +148,7 @@ func movedOn(before, after map[string]int64) string {
 		}
 	}
 	if len(changes) == 0 {
-		changes = []string{"other builds are kept"}
+		changes = []string{"different builds are kept"}
 	}
 	return "changed since: " + printable(strings.Join(changes, ", "))
 }

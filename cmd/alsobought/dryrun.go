@@ -42,10 +42,10 @@ func printRehearsal(w io.Writer, r *load.Rehearsal) {
 	for _, f := range r.Files {
 		printRehearsedFile(w, f)
 	}
-	fmt.Fprintln(w, "a load would do this")
+	fmt.Fprintln(w, "result of a load")
 	t := newTable(w)
 	t.row("  rows read", grouped(r.RowsRead))
-	t.row("  understood", grouped(r.RowsUnderstood), "loaded, or found to be duplicates: that takes the database")
+	t.row("  valid", grouped(r.RowsValid), "loaded or duplicate; only the database can tell")
 	if r.RowsNotBought > 0 {
 		t.row("  not bought", grouped(r.RowsNotBought), strings.Join(rejectReasons(r.NotBoughtByReason), ", "))
 	}

@@ -87,7 +87,7 @@ func (c *evaluateCommand) Run(ctx context.Context, term *terminal, d *database) 
 	}
 	printReport(term.stdout, report)
 	if stored {
-		fmt.Fprintf(term.stdout, "kept with build %d\n", graded.BuildID)
+		fmt.Fprintf(term.stdout, "stored with build %d\n", graded.BuildID)
 	}
 	return nil
 }
@@ -118,9 +118,9 @@ func runEvaluation(
 func printReport(w io.Writer, r evaluate.Report) {
 	split := "held out at random"
 	if r.Protocol.Split == evaluate.Time {
-		split = "held out as the newest"
+		split = "held out, the newest"
 	}
-	fmt.Fprintf(w, "%s orders %s, %s of them asked about\n", grouped(r.HeldOut), split, grouped(r.Cases))
+	fmt.Fprintf(w, "%s %s; %s graded\n", counted(r.HeldOut, "order"), split, grouped(r.Cases))
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) }
 	t := newTable(w)
 	t.row("METHOD", "CASES", "HR@5", "HR@10", "+-", "MRR@10", "NDCG@10", "MPR", "COVERAGE", "POPULARITY SHARE")

@@ -24,19 +24,19 @@ type fromFlags struct {
 func (c *loadCommand) query() (*dbsource.Query, error) {
 	switch {
 	case c.From == "" && (c.Query != "" || c.FromPasswordFile != "" || c.Since != ""):
-		return nil, errors.New("--query, --from-password-file and --since are for --from: say which database")
+		return nil, errors.New("--query, --from-password-file and --since require --from")
 	case c.From == "" && len(c.Files) == 0:
 		return nil, errors.New("name the files to load, - for stdin, or a database with --from and --query")
 	case c.From == "":
 		return nil, nil //nolint:nilnil // files are no error
 	case len(c.Files) > 0:
-		return nil, errors.New("--from and files cannot be one load: load them one after the other")
+		return nil, errors.New("--from cannot be combined with files: load them one after the other")
 	case c.Query == "":
-		return nil, errors.New("--from needs --query: say which rows to load, as SELECT order_id, item_name FROM order_lines")
+		return nil, errors.New("--from requires --query, such as SELECT order_id, item_name FROM order_lines")
 	case c.Format != "" || len(c.Columns) > 0 || c.Encoding != "" || c.Sheet != "" || c.Quotes != "" || c.BasketIDs != "":
-		return nil, errors.New("--format, --columns, --encoding, --sheet, --quotes and --basket-ids are for files: --query names the columns")
+		return nil, errors.New("--format, --columns, --encoding, --sheet, --quotes and --basket-ids are for files: name columns in --query")
 	case c.Since != "" && c.DryRun:
-		return nil, errors.New("--since asks the database how far the last load came, and --dry-run opens none: leave out one of them")
+		return nil, errors.New("--since cannot be combined with --dry-run, which does not open the database")
 	}
 	c.Format, c.Quotes = string(datafile.CSV), string(datafile.CSVQuotes)
 	return dbsource.New(dbsource.Options{URL: c.From, Query: c.Query, PasswordFile: c.FromPasswordFile, Since: c.Since})

@@ -65,13 +65,13 @@ func TestLoadFrom(t *testing.T) {
 	url := dbtest.NewURL(t)
 	shop, _ := newShop(t)
 	found := want(t, url, nil, from(shop, "--dry-run")...)
-	if !strings.Contains(found, `"rows_understood":2,`) {
+	if !strings.Contains(found, `"rows_valid":2,`) {
 		t.Errorf("dry run: %s", found)
 	}
 	if diff := cmp.Diff(tally{1, "loaded", []int64{4, 2, 0, 1, 1}}, loadFrom(t, url, shop)); diff != "" {
 		t.Errorf("load (-want +got):\n%s", diff)
 	}
-	if e := alsobought(t, url, nil, from(shop)...); e.status != exitFailed || !strings.Contains(e.stderr, "was loaded already, as load 1") {
+	if e := alsobought(t, url, nil, from(shop)...); e.status != exitFailed || !strings.Contains(e.stderr, "was already loaded, as load 1") {
 		t.Errorf("the same rows again: %+v", e)
 	}
 }
@@ -126,7 +126,7 @@ func TestLoadFromWrong(t *testing.T) {
 		{"no columns", shop, "COMMIT", "returns no columns", nil},
 		{"no orders", shop, "SELECT thing FROM sales", "--order-column", nil},
 		{"no rows", shop, "SELECT sale AS order_id, thing AS item FROM sales WHERE false", "no rows", nil},
-		{"password file", shop, "SELECT 1", "should hold one line", []string{"--from-password-file", several}},
+		{"password file", shop, "SELECT 1", "must contain one line", []string{"--from-password-file", several}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

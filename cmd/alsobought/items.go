@@ -175,15 +175,15 @@ func printCatalogue(w io.Writer, r catalogue.Result) {
 			{"active", m.Active},
 		}).flush()
 	}
-	fmt.Fprintln(w, "the catalogue")
+	fmt.Fprintln(w, "catalogue")
 	t := newTable(w)
 	t.row("  rows read", grouped(r.RowsRead))
-	t.row("  added", grouped(r.ItemsAdded), fmt.Sprintf("items, %s of them in no order or catalogue before", grouped(r.ItemsNew)))
+	t.row("  added", grouped(r.ItemsAdded), fmt.Sprintf("items, %s of them never seen before", grouped(r.ItemsNew)))
 	t.row("  changed", grouped(r.ItemsChanged))
 	t.row("  unchanged", grouped(r.ItemsUnchanged))
 	t.row("  removed", grouped(r.ItemsRemoved))
 	if r.Wrong != nil {
-		t.row("  left out", grouped(r.Wrong.RowsWrong), "wrong rows")
+		t.row("  skipped", grouped(r.Wrong.RowsWrong), "invalid rows")
 	}
 	t.flush()
 	if r.Wrong != nil {
@@ -194,7 +194,7 @@ func printCatalogue(w io.Writer, r catalogue.Result) {
 			fmt.Fprintf(w, "  and %s more\n", grouped(more))
 		}
 	}
-	fmt.Fprintf(w, "  items of orders that are not in it: %s; items in it that are in no order: %s\n",
+	fmt.Fprintf(w, "  ordered items without attributes: %s; items with attributes but without orders: %s\n",
 		grouped(*r.OrderedWithoutAttributes), grouped(*r.InNoOrder))
 }
 
@@ -210,7 +210,7 @@ func printColumns(w io.Writer, columns []string, roles [][2]string) *table {
 	}
 	unused := slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(used, name) })
 	if len(unused) > 0 {
-		t.row("  not used", shortened(strings.Join(unused, ", ")))
+		t.row("  unused", shortened(strings.Join(unused, ", ")))
 	}
 	return t
 }

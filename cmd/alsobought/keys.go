@@ -101,7 +101,7 @@ func (c *keysRevokeCommand) Run(ctx context.Context, term *terminal, d *database
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(term.stdout, "key %d, %s, is revoked\n", revoked.KeyID, printable(revoked.Name))
+	fmt.Fprintf(term.stdout, "revoked key %d, %s\n", revoked.KeyID, printable(revoked.Name))
 	return nil
 }
 

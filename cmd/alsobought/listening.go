@@ -125,8 +125,8 @@ func (l *limiting) keyedReads(ctx context.Context, pool pg.Database, addr net.Ad
 	}
 	usable, err := apikey.Usable(ctx, pool, apikey.Read, apikey.Admin)
 	if err == nil && !usable && !isLocal(addr) {
-		err = usageError{fmt.Errorf("%s is reachable from other machines and no usable key may read: create one with alsobought keys create NAME, "+
-			"or let everybody ask with --public-read", addr)}
+		err = usageError{fmt.Errorf("%s is reachable from other machines, but no usable key can read: create one with "+
+			"alsobought keys create NAME, or allow questions without a key with --public-read", addr)}
 	}
 	return true, err
 }
@@ -289,7 +289,7 @@ func (l *listening) serve(ctx context.Context, term *terminal, listener net.List
 func tellSystemd(ctx context.Context, logger *slog.Logger) {
 	tell := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
-			logger.WarnContext(ctx, "systemd cannot be told", slog.String("state", state), slog.Any("error", err))
+			logger.WarnContext(ctx, "cannot notify systemd", slog.String("state", state), slog.Any("error", err))
 		}
 	}
 	tell(daemon.SdNotifyReady)
@@ -311,11 +311,11 @@ func (l *listening) administer(ctx context.Context, cfg *httpapi.Config) (stop f
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- admin.Serve(ctx, listener, registry, logger) }()
-	logger.InfoContext(ctx, "metrics and profiles", slog.String("addr", listener.Addr().String()))
+	logger.InfoContext(ctx, "serving metrics and profiles", slog.String("addr", listener.Addr().String()))
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {
-			logger.ErrorContext(ctx, "metrics and profiles ended", slog.Any("error", err))
+			logger.ErrorContext(ctx, "metrics and profiles failed", slog.Any("error", err))
 		}
 	}, nil
 }

@@ -154,7 +154,7 @@ func (c *loadCommand) build(ctx context.Context, term *terminal, pool *pgxpool.P
 	built, err := (&buildCommand{}).build(ctx, pool)
 	shown.stop()
 	if err != nil {
-		return built, fmt.Errorf("load %d is done, but the build after it failed: run alsobought build: %w", loadID, err)
+		return built, fmt.Errorf("load %d succeeded, but the build after it failed; run alsobought build: %w", loadID, err)
 	}
 	if !c.JSON {
 		printBuild(term.stdout, built)
@@ -279,7 +279,7 @@ func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built db.Build)
 func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) {
 	fmt.Fprintf(w, "load %d of %s: %s\n", l.LoadID, printable(l.Source), l.Status)
 	if l.Error != nil {
-		fmt.Fprintf(w, "  why: %s\n", printable(*l.Error))
+		fmt.Fprintf(w, "  error: %s\n", printable(*l.Error))
 	}
 	t := newTable(w)
 	t.row("  rows read", grouped(l.RowsRead))
@@ -311,7 +311,7 @@ func duplicates(l db.Load) string {
 	if l.RowsDuplicate == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s repeated in the load, quantities added; %s loaded earlier, left as they were",
+	return fmt.Sprintf("%s repeated in this load, quantities added; %s loaded earlier, unchanged",
 		grouped(l.RowsRepeated), grouped(l.RowsDuplicate-l.RowsRepeated))
 }
 

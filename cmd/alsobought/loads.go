@@ -147,7 +147,7 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 	}
 	quality, err := q.LoadQuality(ctx, c.ID)
 	if err != nil {
-		return fmt.Errorf("judge load: %w", err)
+		return fmt.Errorf("read quality of load: %w", err)
 	}
 	switch {
 	case c.HTML != "":
@@ -220,19 +220,19 @@ func (c *loadsRevertCommand) Run(ctx context.Context, term *terminal, d *databas
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(term.stdout, "load %d of %s is reverted: what it alone brought in is out\n", reverted.LoadID, printable(reverted.Source))
+	fmt.Fprintf(term.stdout, "reverted load %d of %s: everything that only this load had added was removed\n", reverted.LoadID, printable(reverted.Source))
 	return buildAfter(ctx, term, pool, c.NoBuild)
 }
 
 // buildAfter makes a build after orders have changed, so that answers reflect the change.
 func buildAfter(ctx context.Context, term *terminal, pool *pgxpool.Pool, noBuild bool) error {
 	if noBuild {
-		fmt.Fprintln(term.stdout, "the answers are as before until alsobought build")
+		fmt.Fprintln(term.stdout, "answers will change with the next build: run alsobought build")
 		return nil
 	}
 	built, err := (&buildCommand{}).build(ctx, pool)
 	if err != nil {
-		return fmt.Errorf("done, but the build after it failed: run alsobought build: %w", err)
+		return fmt.Errorf("done, but the build after it failed; run alsobought build: %w", err)
 	}
 	printBuild(term.stdout, built)
 	return nil

@@ -56,7 +56,7 @@ func (c *migrateUpCommand) Run(ctx context.Context, term *terminal, d *database)
 	}
 	some, err := db.New(pool).ReportingRoleExists(ctx)
 	if err != nil {
-		return fmt.Errorf("look for the reporting role: %w", err)
+		return fmt.Errorf("find the reporting role: %w", err)
 	}
 	if !some {
 		fmt.Fprintln(term.stderr, "alsobought: the role alsobought_reporting does not exist "+

@@ -39,7 +39,7 @@ func (c *ordersDeleteCommand) Run(ctx context.Context, term *terminal, d *databa
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(term.stdout, "deleted %s orders with %s lines, and what %s rejects said\n",
-		grouped(deleted.Orders), grouped(deleted.Lines), grouped(deleted.Rejects))
+	fmt.Fprintf(term.stdout, "deleted %s with %s, and the values of %s\n",
+		counted(deleted.Orders, "order"), counted(deleted.Lines, "line"), counted(deleted.Rejects, "reject"))
 	return buildAfter(ctx, term, pool, c.NoBuild)
 }

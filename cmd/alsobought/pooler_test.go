@@ -18,8 +18,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-const pooledLine = "alsobought: the connection leads through a pooler in transaction mode, which keeps no locks of a session: " +
-	"name the direct URL of PostgreSQL, or one in session mode (DATABASE_URL; for serve, --load-url)\n"
+const pooledLine = "alsobought: the connection goes through a pooler in transaction mode, which does not support session locks: " +
+	"use a direct URL of PostgreSQL, or a pooler in session mode (DATABASE_URL; for serve, --load-url)\n"
 
 const heldLocks = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database " +
 	"WHERE l.locktype = 'advisory' AND d.datname = current_database()"

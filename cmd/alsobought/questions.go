@@ -37,7 +37,7 @@ type buildFlag struct {
 // Validate is called by kong after parsing. It rejects the value that means the active build internally.
 func (f *buildFlag) Validate() error {
 	if f.Build != nil && *f.Build < 1 {
-		return fmt.Errorf("build is %d: choose one of alsobought builds list", *f.Build)
+		return fmt.Errorf("build is %d: see alsobought builds list", *f.Build)
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func printMetadata(w io.Writer, m recommend.Metadata) {
 		fmt.Fprintf(w, "alsobought: changed by rules %s (see alsobought rules)\n", strings.Trim(fmt.Sprint(m.Rules), "[]"))
 	}
 	if m.InactiveLeftOut > 0 {
-		fmt.Fprintf(w, "alsobought: left out because they are inactive in the catalogue: %d\n", m.InactiveLeftOut)
+		fmt.Fprintf(w, "alsobought: inactive items left out: %d\n", m.InactiveLeftOut)
 	}
 }
 
@@ -190,9 +190,9 @@ func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) e
 	fmt.Fprintln(term.stdout, printable(e.Reason))
 	ratio := func(f float64) string { return strconv.FormatFloat(f, 'f', 4, 64) }
 	t := newTable(term.stdout)
-	t.row("  orders with "+e.Item, grouped(e.ItemOrders), grouped(e.ItemBaskets)+" counted baskets")
-	t.row("  orders with "+e.Other, grouped(e.OtherOrders), grouped(e.OtherBaskets)+" counted baskets")
-	t.row("  orders with both", grouped(e.OrdersTogether), "of "+grouped(e.Baskets)+" counted baskets in all")
+	t.row("  orders with "+e.Item, grouped(e.ItemOrders), grouped(e.ItemBaskets)+" counted as baskets")
+	t.row("  orders with "+e.Other, grouped(e.OtherOrders), grouped(e.OtherBaskets)+" counted as baskets")
+	t.row("  orders with both", grouped(e.OrdersTogether), "of "+grouped(e.Baskets)+" baskets")
 	t.row("  support", ratio(e.Support))
 	t.row("  confidence", ratio(e.Confidence), "of "+e.Other+", given "+e.Item)
 	t.row("  confidence", ratio(e.ReverseConfidence), "of "+e.Item+", given "+e.Other)
@@ -212,7 +212,7 @@ func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) e
 
 func neighbourRank(rank int64) string {
 	if rank == 0 {
-		return "not among the kept neighbours"
+		return "not among the stored neighbours"
 	}
 	return "neighbour " + grouped(rank)
 }

@@ -64,10 +64,10 @@ func TestReadURLRefused(t *testing.T) {
 		database, replica, want string
 		status                  int
 	}{
-		"another database": {database, other, "--read-url: that is no replica of the database of DATABASE_URL: name one of its hot standbys", exitFailed},
-		"empty":            {database, dbtest.NewEmptyURL(t), "--read-url: that is no replica of the database of DATABASE_URL: name one of its hot standbys", exitFailed},
+		"another database": {database, other, "--read-url: not a replica of the database in DATABASE_URL: use one of its hot standbys", exitFailed},
+		"empty":            {database, dbtest.NewEmptyURL(t), "--read-url: not a replica of the database in DATABASE_URL: use one of its hot standbys", exitFailed},
 		"nobody there":     {database, "postgres://u@127.0.0.1:1/db", "--read-url: ", exitFailed},
-		"no database":      {"", database, "--read-url is for the replica of a database: name that one in DATABASE_URL", exitUsage},
+		"no database":      {"", database, "--read-url requires the URL of its primary in DATABASE_URL", exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +75,7 @@ func TestReadURLRefused(t *testing.T) {
 			if got.status != c.status || !strings.HasPrefix(got.stderr, "alsobought: "+c.want) || strings.Count(got.stderr, "\n") != 1 {
 				t.Errorf("exit status %d: %s", got.status, got.stderr)
 			}
-			if name == "nobody there" && !strings.HasSuffix(got.stderr, "see that the replica runs, or start without it\n") {
+			if name == "nobody there" && !strings.HasSuffix(got.stderr, "check that the replica is running, or start without it\n") {
 				t.Errorf("%s", got.stderr)
 			}
 		})
@@ -93,11 +93,11 @@ func TestWrongURLIsNamed(t *testing.T) {
 		begins   string
 		ends     string
 	}{
-		{unreadable, nil, "DATABASE_URL: the URL of the database cannot be read: ", ""},
+		{unreadable, nil, "DATABASE_URL: invalid database URL: ", ""},
 		{closed, nil, "connect to PostgreSQL: ", ": see that it runs and that DATABASE_URL is right"},
-		{url, []string{"--load-url", unreadable}, "--load-url: the URL of the database cannot be read: ", ""},
+		{url, []string{"--load-url", unreadable}, "--load-url: invalid database URL: ", ""},
 		{url, []string{"--load-url", closed}, "--load-url: connect to PostgreSQL: ", ": see that it runs and that --load-url is right"},
-		{url, []string{"--read-url", unreadable}, "--read-url: the URL of the database cannot be read: ", ""},
+		{url, []string{"--read-url", unreadable}, "--read-url: invalid database URL: ", ""},
 	} {
 		got := alsobought(t, c.database, nil, append([]string{"serve", "--addr", "127.0.0.1:0"}, c.flags...)...)
 		if got.status != exitFailed || strings.Count(got.stderr, "\n") != 1 ||

@@ -29,7 +29,7 @@ type rebuilding struct {
 // Validate is called by listening.Validate.
 func (r *rebuilding) Validate() error {
 	if r.RebuildAfter < 0 || r.RebuildEvery < 0 {
-		return errors.New("--rebuild-after and --rebuild-every are 0 or more")
+		return errors.New("--rebuild-after and --rebuild-every must be 0 or more")
 	}
 	return nil
 }
@@ -108,8 +108,8 @@ func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, pa
 	if err != nil || pooled {
 		loader.Close()
 		if err == nil {
-			fmt.Fprintln(term.stderr, "alsobought: DATABASE_URL leads through a pooler in transaction mode: no orders are taken over HTTP, "+
-				"nothing is rebuilt (name the direct URL in --load-url)")
+			fmt.Fprintln(term.stderr, "alsobought: DATABASE_URL goes through a pooler in transaction mode: orders over HTTP "+
+				"and rebuilds are off (set --load-url to a direct URL)")
 		}
 		return nil, err
 	}
@@ -122,10 +122,10 @@ func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, pa
 	switch {
 	case err != nil:
 		acting.Close()
-		return nil, fmt.Errorf("find out whether the role may load: %w", err)
+		return nil, fmt.Errorf("check whether the role may load: %w", err)
 	case !may:
 		acting.Close()
-		fmt.Fprintln(term.stderr, "alsobought: this database role may not load: no orders are taken over HTTP, nothing is rebuilt (see --load-url)")
+		fmt.Fprintln(term.stderr, "alsobought: this database role may not load: orders over HTTP and rebuilds are off (see --load-url)")
 		return nil, nil //nolint:nilnil // nobody may
 	}
 	return acting, nil

@@ -18,7 +18,7 @@ func openReplica(ctx context.Context, primary *pgxpool.Pool, url, passwordFile s
 	}
 	replica, err := pg.Open(ctx, url, 0, withPassword(passwordFile)...)
 	if pg.IsUnreachable(err) {
-		return nil, fmt.Errorf("--read-url: %v: see that the replica runs, or start without it", err) //nolint:errorlint // it is not DATABASE_URL's
+		return nil, fmt.Errorf("--read-url: %v: check that the replica is running, or start without it", err) //nolint:errorlint // it is not DATABASE_URL's
 	}
 	if err != nil {
 		return nil, flagError{"--read-url", err}
@@ -40,9 +40,9 @@ func isReplica(ctx context.Context, primary, replica *pgxpool.Pool) error {
 	case err != nil:
 		return err
 	case !since.Equal(replicaSince):
-		return errors.New("that is no replica of the database of DATABASE_URL: name one of its hot standbys")
+		return errors.New("not a replica of the database in DATABASE_URL: use one of its hot standbys")
 	case replayed != version:
-		return errors.New("the replica has not replayed the migrations of its primary yet: start again when it has")
+		return errors.New("the replica has not replayed the migrations of its primary yet: try again once it has")
 	}
 	return pg.CheckSchema(ctx, replica)
 }

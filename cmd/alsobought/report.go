@@ -62,17 +62,17 @@ func printQuality(w io.Writer, row db.LoadQualityRow) error {
 	}
 	q := quality{taken}
 	if q.Orders == 0 {
-		fmt.Fprintln(w, "nothing of this load is in the data")
+		fmt.Fprintln(w, "no rows of this load are in the database")
 		return nil
 	}
-	fmt.Fprintln(w, "what it brought")
+	fmt.Fprintln(w, "what it added")
 	t := newTable(w)
 	t.row("  orders", grouped(q.Orders), q.span())
-	t.row("  lines", grouped(q.Lines), fmt.Sprintf("%.2f an order", q.linesPerOrder()))
+	t.row("  lines", grouped(q.Lines), fmt.Sprintf("%.2f per order", q.linesPerOrder()))
 	t.row("  items", grouped(q.Items))
-	t.row("  one-item orders", grouped(q.OneItemOrders), percent(q.OneItemOrders, q.Orders)+" of the orders: they say nothing of what goes together")
+	t.row("  one-item orders", grouped(q.OneItemOrders), percent(q.OneItemOrders, q.Orders)+" of the orders; they say nothing about what goes together")
 	t.row("  items seen once", grouped(q.ItemsSeenOnce), percent(q.ItemsSeenOnce, q.Items)+" of the items")
-	t.row("  rows a second", grouped(int64(q.RowsPerSecond)))
+	t.row("  rows per second", grouped(int64(q.RowsPerSecond)))
 	t.flush()
 
 	fmt.Fprintln(w, "\nbasket sizes")
@@ -196,10 +196,10 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 	var pieces []chart.Piece
 	for _, f := range []bar{
 		{Kind: "loaded", Label: "loaded", Note: "new lines of orders", Count: l.RowsLoaded},
-		{Kind: "repeated", Label: "repeated", Note: "the same item twice in one order: quantities were added", Count: l.RowsRepeated},
-		{Kind: "known", Label: "already known", Note: "an earlier load had brought them: left as they were", Count: l.RowsDuplicate - l.RowsRepeated},
-		{Kind: "returned", Label: "not bought", Note: "cancelled, refunded or returned: they count nowhere", Count: l.RowsNotBought},
-		{Kind: "rejected", Label: "rejected", Note: "could not be used, and were kept for inspection", Count: l.RowsRejected},
+		{Kind: "repeated", Label: "repeated", Note: "the same item twice in one order; quantities were added", Count: l.RowsRepeated},
+		{Kind: "known", Label: "already known", Note: "added by an earlier load; unchanged", Count: l.RowsDuplicate - l.RowsRepeated},
+		{Kind: "returned", Label: "not bought", Note: "cancelled, refunded or returned; not counted", Count: l.RowsNotBought},
+		{Kind: "rejected", Label: "rejected", Note: "could not be used; kept for inspection", Count: l.RowsRejected},
 	} {
 		f.Width = share(f.Count, l.RowsRead)
 		p.Fates = append(p.Fates, f)

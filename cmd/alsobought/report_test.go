@@ -58,13 +58,13 @@ func (r report) write(t testing.TB, path string) {
 
 func TestPrintQuality(t *testing.T) {
 	t.Parallel()
-	const shown = `what it brought
+	const shown = `what it added
   orders           4,000   2026-03-01 to 2026-03-08
-  lines            10,700  2.67 an order
+  lines            10,700  2.67 per order
   items            850
-  one-item orders  1,000  25.0 % of the orders: they say nothing of what goes together
+  one-item orders  1,000  25.0 % of the orders; they say nothing about what goes together
   items seen once  85     10.0 % of the items
-  rows a second    6,857
+  rows per second  6,857
 
 basket sizes
   ITEMS     ORDERS  SHARE
@@ -94,7 +94,7 @@ names that look alike: 21 groups
 	}{
 		{"all of it", exampleReport().quality, shown},
 		{"no times, no near duplicates", without, shownWithout},
-		{"failed", db.LoadQualityRow{LoadID: 1, BasketSizes: json.RawMessage("[]")}, "nothing of this load is in the data\n"},
+		{"failed", db.LoadQualityRow{LoadID: 1, BasketSizes: json.RawMessage("[]")}, "no rows of this load are in the database\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +146,7 @@ func TestWriteReport(t *testing.T) {
 			orderfile.Explanation(orderfile.BadQuantity) + " bad_quantity 480", orderfile.Explanation(orderfile.MissingItem) + " missing_item 119",
 			"alsobought loads rejects 12",
 		},
-		"quality": {"from 2026-03-01 to 2026-03-08", "orders 4,000", "10,700 2.67 an order", "items 850", "1,000 25.0 % of the orders", "85 10.0 % of the items", "6,857"},
+		"quality": {"from 2026-03-01 to 2026-03-08", "orders 4,000", "10,700 2.67 per order", "items 850", "1,000 25.0 % of the orders", "85 10.0 % of the items", "6,857"},
 		"sizes":   {"1 item 1,000 · 25.0 %", "2 items 2,000 · 50.0 %", "over 100 items 2 · under 0.1 %"},
 		"largest": {"A-7 412 items", "<script>alert(1)</script> 103 items"},
 		"names":   {"21 groups", "Tamper 58 mm TAMPER 58 mm", "</q><img src=x onerror=alert(1)>", "and 19 more"},
@@ -181,7 +181,7 @@ func TestWriteReportPerStatus(t *testing.T) {
 		change func(*db.Load)
 		says   string
 	}{
-		{"failed", func(l *db.Load) { l.Error = &why }, "Nothing of it is in the data. The reason: " + why},
+		{"failed", func(l *db.Load) { l.Error = &why }, "None of its rows are in the database. The reason: " + why},
 		{"running", func(l *db.Load) { l.FinishedAt = nil }, "This load is still running"},
 		{"reverted", func(l *db.Load) { l.RevertedAt, l.RevertedBy = &when, &who }, "reverted 2026-03-10 00:00:00 UTC by bob"},
 	} {

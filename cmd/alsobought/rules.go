@@ -81,7 +81,7 @@ func (c *rulesAddCommand) Run(ctx context.Context, term *terminal, d *database) 
 		return err
 	}
 	if len(added.UnknownItems) > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: no item has the name %s: check the spelling, unless it is yet to come\n",
+		fmt.Fprintf(term.stderr, "alsobought: there is no item named %s yet: check the spelling\n",
 			printable(strings.Join(added.UnknownItems, ", ")))
 	}
 	if c.JSON {

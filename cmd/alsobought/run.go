@@ -183,20 +183,20 @@ func message(ctx context.Context, err error) string {
 	cause := strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")), " ")
 	switch {
 	case pg.IsDiskFull(err):
-		return "the database has no room left (" + cause + "): what did not end was taken back; make room and run it again"
+		return "the database is out of disk space (" + cause + "); unfinished work was rolled back: free some space and try again"
 	case pg.IsConflict(err):
-		return "the replica had to cancel this to follow its primary (" + cause + "): run it again, or on the primary"
+		return "the replica cancelled this to keep up with its primary (" + cause + "): try again, or use the primary"
 	case pg.IsDenied(err):
-		return cause + ": docs/roles.md says which role may do it"
+		return cause + ": see docs/roles.md for the role to use"
 	case pg.IsNotLetIn(err):
-		return cause + ": see the role, the password (URL, password file or PGPASSFILE) and the sslmode"
+		return cause + ": check the role, the password (URL, password file or PGPASSFILE) and sslmode"
 	case pg.CertificateError(err) != nil:
-		return "connect to PostgreSQL: " + pg.CertificateError(err).Error() + ": see that " + named + " has the host " +
-			"name of the certificate, and that sslrootcert names its authority"
+		return "connect to PostgreSQL: " + pg.CertificateError(err).Error() + ": check that " + named + " has the host " +
+			"name of the certificate, and that sslrootcert is its authority"
 	case pg.IsUnreachable(err):
-		return cause + ": see that it runs and that " + named + " is right"
+		return cause + ": check that it is running and that " + named + " is right"
 	case pg.IsUnavailable(err):
-		return "the database went away (" + cause + "): what did not end was taken back; run it again"
+		return "lost the connection to the database (" + cause + "); unfinished work was rolled back: try again"
 	}
 	return cause
 }

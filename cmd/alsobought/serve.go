@@ -16,7 +16,7 @@ type serveCommand struct {
 
 func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) error {
 	if c.ReadURL != "" && d.DatabaseURL == "" {
-		return usageError{errors.New("--read-url is for the replica of a database: name that one in DATABASE_URL")}
+		return usageError{errors.New("--read-url requires the URL of its primary in DATABASE_URL")}
 	}
 	listener, err := c.listen(ctx)
 	if err != nil {
@@ -43,6 +43,6 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 		defer replica.Close()
 	}
 	return c.serve(ctx, term, listener, pools{pool, replica, loader}, func() {
-		fmt.Fprintf(term.stdout, "alsobought %s answers on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
+		fmt.Fprintf(term.stdout, "alsobought %s is listening on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
 	})
 }

@@ -193,7 +193,7 @@ func (s *soak) run(args ...string) (stdout string) {
 	s.t.Helper()
 	dbtest.Eventually(s.t, "alsobought "+strings.Join(args, " ")+" is done", func(context.Context) bool {
 		e := alsobought(s.t, s.url(), nil, args...)
-		down := strings.Contains(e.stderr, "the database went away") || strings.Contains(e.stderr, "see that it runs")
+		down := strings.Contains(e.stderr, "lost the connection to the database") || strings.Contains(e.stderr, "check that it is running")
 		if e.status != exitDone && !down {
 			s.t.Fatalf("alsobought %s: exit status %d\n%s%s", strings.Join(args, " "), e.status, e.stdout, e.stderr)
 		}

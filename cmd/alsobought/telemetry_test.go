@@ -46,7 +46,7 @@ func TestTelemetry(t *testing.T) {
 	lines := begin(t, server)
 	log := bufio.NewScanner(stderr)
 	var metrics struct{ Msg, Addr string }
-	for metrics.Msg != "metrics and profiles" {
+	for metrics.Msg != "serving metrics and profiles" {
 		if !log.Scan() {
 			t.Fatal("no line that says where metrics are")
 		}
@@ -91,8 +91,8 @@ func TestTelemetry(t *testing.T) {
 
 func TestTracingRefuses(t *testing.T) {
 	for _, c := range []struct{ variable, value, want string }{
-		{"OTEL_TRACES_EXPORTER", "zipkin", "otlp and none are possible"},
-		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "only http/protobuf is possible"},
+		{"OTEL_TRACES_EXPORTER", "zipkin", "choose otlp or none"},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "only http/protobuf is supported"},
 	} {
 		t.Run(c.variable, func(t *testing.T) {
 			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")

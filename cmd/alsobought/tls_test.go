@@ -196,25 +196,25 @@ func TestVerifiedServer(t *testing.T) {
 		},
 		"another host": {
 			at("127.0.0.1", ours.file), right,
-			[]string{"x509: cannot validate certificate for 127.0.0.1", "see that DATABASE_URL has the host name"},
+			[]string{"x509: cannot validate certificate for 127.0.0.1", "check that DATABASE_URL has the host name"},
 		},
 		"another authority": {
 			at("localhost", theirs.file), right,
-			[]string{"x509: certificate signed by unknown authority", "sslrootcert names its authority"},
+			[]string{"x509: certificate signed by unknown authority", "sslrootcert is its authority"},
 		},
 		"no such authority": {at("localhost", "/none/ca.crt"), right, []string{"/none/ca.crt does not exist"}},
 		"no TLS": {
 			strings.Replace(good, "verify-full", "disable", 1), right,
-			[]string{"no pg_hba.conf entry", "no encryption", "the sslmode"},
+			[]string{"no pg_hba.conf entry", "no encryption", "and sslmode"},
 		},
 		"wrong password": {
 			good, passwordFile + file("wrong", "secret"),
-			[]string{"password authentication failed for user", "see the role, the password"},
+			[]string{"password authentication failed for user", "check the role, the password"},
 		},
 		"no password":     {good, "PGPASSFILE=/none", []string{"password authentication failed"}},
 		"no such file":    {good, passwordFile + "/none/password", []string{"/none/password does not exist"}},
-		"an empty file":   {good, passwordFile + file("empty", "\n"), []string{"empty should hold one line, the password"}},
-		"too long a file": {good, passwordFile + file("lines", "it's\nsecret\n"), []string{"should hold one line"}},
+		"an empty file":   {good, passwordFile + file("empty", "\n"), []string{"empty must contain one line: the password"}},
+		"too long a file": {good, passwordFile + file("lines", "it's\nsecret\n"), []string{"must contain one line"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,15 +34,15 @@ func newTracing(ctx context.Context) (tracing, error) {
 		return none, nil
 	}
 	if exporter != "" && exporter != "otlp" {
-		return none, usageError{fmt.Errorf("OTEL_TRACES_EXPORTER is %q: otlp and none are possible", exporter)}
+		return none, usageError{fmt.Errorf("OTEL_TRACES_EXPORTER is %q: choose otlp or none", exporter)}
 	}
 	protocol := firstOf("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 	if protocol != "" && protocol != "http/protobuf" {
-		return none, usageError{fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: only http/protobuf is possible", protocol)}
+		return none, usageError{fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: only http/protobuf is supported", protocol)}
 	}
 	spans, err := otlptracehttp.New(ctx)
 	if err != nil {
-		return none, fmt.Errorf("trace by OTLP: %w", err)
+		return none, fmt.Errorf("set up OTLP: %w", err)
 	}
 	about, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("alsobought"), semconv.ServiceVersion(version)),
 		resource.WithTelemetrySDK(), resource.WithFromEnv()) // OTEL_SERVICE_NAME takes precedence

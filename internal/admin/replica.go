@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	replicaUp        = describe("replica_up", "1 if the replica answered when the metrics were asked for; missing where questions go to a primary.")
+	replicaUp        = describe("replica_up", "1 if the replica answered this scrape; missing without a replica.")
 	replicaStreaming = describe("replica_streaming", "1 if the replica is connected to its primary.")
-	replicaLag       = describe("replica_lag_seconds", "How far the replica is behind at most; missing when it has replayed no commit since it started.")
-	replicaBuild     = describe("replica_active_build", "The active build as the replica has it, 0 if there is none.")
+	replicaLag       = describe("replica_lag_seconds", "Upper bound of the lag of the replica; missing if it has replayed no commit since it started.")
+	replicaBuild     = describe("replica_active_build", "ID of the active build on the replica, 0 if there is none.")
 )
 
 // replicaCollector asks the replica that questions go to how far it is behind: one of its own, or the database if that is one.

@@ -117,10 +117,10 @@ func Compare(ctx context.Context, pool *pg.Pool, m Manifest) (c Comparison, err 
 		}
 		q := db.New(tx)
 		if err := q.BackupRulesDropOthers(ctx, m.MadeAt); err != nil {
-			return fmt.Errorf("set rules back: %w", err)
+			return fmt.Errorf("reset rules: %w", err)
 		}
 		if err := q.BackupRulesHold(ctx); err != nil {
-			return fmt.Errorf("set rules back: %w", err)
+			return fmt.Errorf("reset rules: %w", err)
 		}
 		answers, err := fingerprint(ctx, tx)
 		is.Answers = &answers

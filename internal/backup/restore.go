@@ -58,7 +58,7 @@ func Restore(ctx context.Context, pool *pg.Pool, b Backup, binDir string) (missi
 		return nil, err
 	}
 	if _, err := pool.Exec(ctx, makeRole); err != nil {
-		return nil, fmt.Errorf("make the reporting role: %w", err)
+		return nil, fmt.Errorf("create the reporting role: %w", err)
 	}
 	dump := filepath.Join(b.Path, dumpName)
 	err = run(ctx, command(ctx, pool, program,

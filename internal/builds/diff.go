@@ -47,7 +47,7 @@ type SettingChange struct {
 type PairOfOneBuild = db.BuildDiffPairListRow
 
 // Move is a pair that both builds have, in one direction: the affinity of Other given Item. A rank is 0 if
-// Other is not among the kept neighbours of Item.
+// Other is not among the stored neighbours of Item.
 type Move = db.BuildDiffMoveListRow
 
 // Compare returns what changed from build before to build after, with at most limit rows per list. It reads all
@@ -125,7 +125,7 @@ func kept(ctx context.Context, q *db.Queries, id int64) (db.Build, error) {
 }
 
 func notKept(id int64) error {
-	return fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrNotFound, id)
+	return fmt.Errorf("%w: %d is not kept; see alsobought builds list", ErrNotFound, id)
 }
 
 func countedOf(b db.Build) Counted {

@@ -92,7 +92,7 @@ func Follow(ctx context.Context, pool *pgxpool.Pool, s Schedule, opts Options, l
 func runIfDue(ctx context.Context, pool *pgxpool.Pool, s Schedule, opts Options) (built db.Build, err error) {
 	fresh, err := db.New(pool).BuildFreshness(ctx)
 	if err != nil {
-		return built, fmt.Errorf("look for changed orders: %w", err)
+		return built, fmt.Errorf("find changed orders: %w", err)
 	}
 	if !s.Due(fresh) {
 		return built, nil

@@ -151,7 +151,7 @@ func Rollback(ctx context.Context, pool *pgxpool.Pool) (db.Build, error) {
 	return change(ctx, pool, func(q *db.Queries) (db.Build, error) {
 		before, err := q.BuildBefore(ctx)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return db.Build{}, fmt.Errorf("%w: no earlier active build is kept", ErrNotFound)
+			return db.Build{}, fmt.Errorf("%w: no previously active build is kept", ErrNotFound)
 		}
 		if err != nil {
 			return db.Build{}, fmt.Errorf("find the previous build: %w", err)

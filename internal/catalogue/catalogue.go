@@ -103,7 +103,7 @@ type Wrong struct {
 func (e *WrongError) Error() string {
 	const most = 5
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d rows are wrong, nothing was changed: ", e.RowsWrong, e.RowsRead)
+	fmt.Fprintf(&b, "%d of %d rows are invalid; nothing was changed: ", e.RowsWrong, e.RowsRead)
 	for i, w := range e.First[:min(len(e.First), most)] {
 		if i > 0 {
 			b.WriteString("; ")
@@ -168,7 +168,7 @@ func contradictions(ctx context.Context, tx pgx.Tx, stage *stage) error {
 	}
 	rows, err := db.New(tx).StagedItemContradictionList(ctx, MaxWrong)
 	if err != nil {
-		return fmt.Errorf("look for contradictions: %w", err)
+		return fmt.Errorf("find contradictions: %w", err)
 	}
 	for _, r := range rows {
 		earlier := fmt.Sprintf("line %d", r.FirstLineNumber)

@@ -40,8 +40,8 @@ func TestWrongRows(t *testing.T) {
 		{
 			"one",
 			[]catalogue.Source{content("one.csv", "item,price\na,2\nb,dear\n")},
-			catalogue.WrongError{RowsRead: 2, RowsWrong: 1, First: []catalogue.Wrong{{"one.csv", 3, `price "dear": not a decimal number of 0 or more, as 12.50`}}},
-			`1 of 2 rows are wrong, nothing was changed: one.csv: line 3: price "dear": not a decimal number of 0 or more, as 12.50`,
+			catalogue.WrongError{RowsRead: 2, RowsWrong: 1, First: []catalogue.Wrong{{"one.csv", 3, `price "dear": not a decimal number of 0 or more, such as 12.50`}}},
+			`1 of 2 rows are invalid; nothing was changed: one.csv: line 3: price "dear": not a decimal number of 0 or more, such as 12.50`,
 		},
 		{
 			"what cannot be read",
@@ -66,7 +66,7 @@ func TestWrongRows(t *testing.T) {
 				{"one.csv", 6, `category "z" of "b", which is "y" on line 5`},
 				{"two.csv", 3, `category "" of "a", which is "x" on line 2 of one.csv`},
 			}},
-			`3 of 8 rows are wrong, nothing was changed: one.csv: line 4: price "2" of "a", which is "1" on line 2; one.csv: line 6: category "z" of "b", which is "y" on line 5; ` +
+			`3 of 8 rows are invalid; nothing was changed: one.csv: line 4: price "2" of "a", which is "1" on line 2; one.csv: line 6: category "z" of "b", which is "y" on line 5; ` +
 				`two.csv: line 3: category "" of "a", which is "x" on line 2 of one.csv`,
 		},
 		{
@@ -74,7 +74,7 @@ func TestWrongRows(t *testing.T) {
 			[]catalogue.Source{content("one.csv", "item,active\na,yes\na,no\nb,perhaps\nc,yes\nc,no\n")},
 			catalogue.WrongError{RowsRead: 5, RowsWrong: 3, First: []catalogue.Wrong{
 				{"one.csv", 3, `active "false" of "a", which is "true" on line 2`},
-				{"one.csv", 4, `active "perhaps": neither true nor false: say yes or no`},
+				{"one.csv", 4, `active "perhaps": neither true nor false: use yes or no`},
 				{"one.csv", 6, `active "false" of "c", which is "true" on line 5`},
 			}},
 			"",
@@ -83,7 +83,7 @@ func TestWrongRows(t *testing.T) {
 			"no good row at all",
 			[]catalogue.Source{content("one.jsonl", "{\"item\":1,\"url\":\"ftp://x\"}\n{\"item\":[]}\n")},
 			catalogue.WrongError{RowsRead: 2, RowsWrong: 2, First: []catalogue.Wrong{
-				{"one.jsonl", 1, `url "ftp://x": it has to begin with http:// or https://`}, {"one.jsonl", 2, "item is a list or an object"},
+				{"one.jsonl", 1, `url "ftp://x": it must begin with http:// or https://`}, {"one.jsonl", 2, "item is a list or an object"},
 			}},
 			"",
 		},
@@ -127,7 +127,7 @@ func TestNoGoodRow(t *testing.T) {
 		}
 		return catalogue.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	}
-	const reason = "not a decimal number of 0 or more, as 12.50"
+	const reason = "not a decimal number of 0 or more, such as 12.50"
 	bad, worse, good := file("bad.csv", "item,price\na,x1\nb,x2\n"), file("worse.csv", "item,price\nc,x3\n"), file("good.csv", "item,price\nd,4\n")
 	first := []catalogue.Wrong{{"bad.csv", 2, `price "x1": ` + reason}, {"bad.csv", 3, `price "x2": ` + reason}, {"worse.csv", 2, `price "x3": ` + reason}}
 	for name, c := range map[string]struct {
@@ -200,8 +200,8 @@ func TestWrongSources(t *testing.T) {
 		sources []catalogue.Source
 		want    string
 	}{
-		{"none", nil, "no source to load"},
-		{"nothing but a header", []catalogue.Source{content("empty.csv", "item,category\n")}, "empty.csv: no rows: there is a header at most, nothing was changed"},
+		{"none", nil, "nothing to load"},
+		{"nothing but a header", []catalogue.Source{content("empty.csv", "item,category\n")}, "empty.csv: no rows: at most a header; nothing was changed"},
 		{"two headers", []catalogue.Source{content("a", "item,category\n"), content("b", "item,category\n")}, "a b: no rows"},
 		{"no item", []catalogue.Source{content("a.csv", "id,category\n1,x\n")}, "a.csv has no item column"},
 		{"no attribute", []catalogue.Source{content("a.csv", "item,colour\n1,x\n")}, "a.csv has no column of category, label, url, image_url, price, active"},
@@ -461,7 +461,7 @@ func TestSkipRejected(t *testing.T) {
 	text := "item,category,price\na,x,1\nb,y,dear\n,z,2\na,x,2\na,w,1\nc,,3\na,x,\n"
 	got := mustLoad(t, pool, opts, content("one.csv", text))
 	want := []catalogue.Wrong{
-		{File: "one.csv", LineNumber: 3, Reason: `price "dear": not a decimal number of 0 or more, as 12.50`},
+		{File: "one.csv", LineNumber: 3, Reason: `price "dear": not a decimal number of 0 or more, such as 12.50`},
 		{File: "one.csv", LineNumber: 4, Reason: "no item"},
 		{File: "one.csv", LineNumber: 5, Reason: `price "2" of "a", which is "1" on line 2`},
 		{File: "one.csv", LineNumber: 6, Reason: `category "w" of "a", which is "x" on line 2`},

@@ -105,7 +105,7 @@ func truth(text string) (active bool, problem string) {
 	case "false", "no", "f", "n", "0", "-1", "out of stock", "outofstock":
 		return false, ""
 	}
-	return false, "neither true nor false: say yes or no"
+	return false, "neither true nor false: use yes or no"
 }
 
 // price checks a decimal number like a quantity, but also accepts 0. The number is stored as written, without sign and
@@ -118,7 +118,7 @@ func price(text string) (number, problem string) {
 	whole, fraction, _ := strings.Cut(number, ".")
 	switch {
 	case whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "":
-		return "", "not a decimal number of 0 or more, as 12.50"
+		return "", "not a decimal number of 0 or more, such as 12.50"
 	case len(strings.TrimLeft(whole, "0")) > 15:
 		return "", "more than 15 digits before the point"
 	case len(fraction) > 6:
@@ -165,18 +165,18 @@ func withoutCurrency(text string) string {
 // URLs could run code and a password could be read.
 func wrongURL(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return "it holds blanks: write them as %20"
+		return "it contains spaces: write them as %20"
 	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
 		return "not a URL"
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "it has to begin with http:// or https://"
+		return "it must begin with http:// or https://"
 	case u.Hostname() == "":
-		return "it names no host"
+		return "it has no host"
 	case u.User != nil:
-		return "it holds a user name: leave that out"
+		return "it contains a user name: remove it"
 	}
 	return ""
 }

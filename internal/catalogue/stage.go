@@ -54,7 +54,7 @@ type refused struct {
 // newStage reads up to the first good row, so that a bad file is refused before anything reaches the database.
 func newStage(sources []Source, options Options) (*stage, error) {
 	if len(sources) == 0 {
-		return nil, errors.New("no source to load")
+		return nil, errors.New("nothing to load")
 	}
 	s := &stage{options: options, kind: kind(options.Columns), variants: variants{named: options.Columns.Item != ""}}
 	s.walk = &datafile.Walk[*datafile.Records]{
@@ -71,7 +71,7 @@ func newStage(sources []Source, options Options) (*stage, error) {
 	}
 	s.ahead = s.read()
 	if s.err == nil && s.walk.Rows() == 0 {
-		s.err = fmt.Errorf("%s: %w: there is a header at most, nothing was changed", strings.Join(s.names(), " "), ErrNoRows)
+		s.err = fmt.Errorf("%s: %w: at most a header; nothing was changed", strings.Join(s.names(), " "), ErrNoRows)
 	}
 	if s.err != nil {
 		s.close()

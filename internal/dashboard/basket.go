@@ -69,7 +69,7 @@ func (d *Dashboard) basket(v *visit) error {
 	view := basketView{asked: a, Query: strings.TrimSpace(query.Get("q"))}
 	names := basketNames(query["item"])
 	if len(names) > recommend.MaxBasket {
-		return invalid{fmt.Sprintf("The basket has %d items: at most %d are possible.", len(names), recommend.MaxBasket)}
+		return invalid{fmt.Sprintf("The basket has %d items; the maximum is %d.", len(names), recommend.MaxBasket)}
 	}
 	for i, name := range names {
 		less := v.r.URL.Query()
@@ -220,7 +220,7 @@ func (a *basketAnswer) compare(without *basketAnswer) {
 	}
 	for i := range without.Rows {
 		if !slices.ContainsFunc(a.Rows, func(r basketRow) bool { return r.ItemName == without.Rows[i].ItemName }) {
-			without.Rows[i].Moved = "taken out"
+			without.Rows[i].Moved = "removed"
 		}
 	}
 }

@@ -321,9 +321,9 @@ func (d *Dashboard) activatePage(v *visit) error {
 	case d.Loader == nil:
 		return invalid{mayNotLoad}
 	case b.Active:
-		return invalid{fmt.Sprintf("Build %d answers already.", b.BuildID)}
+		return invalid{fmt.Sprintf("Build %d is already active.", b.BuildID)}
 	case b.Status != "ready":
-		return invalid{fmt.Sprintf("Build %d is %s: it cannot answer.", b.BuildID, b.Status)}
+		return invalid{fmt.Sprintf("Build %d is %s and cannot be activated.", b.BuildID, b.Status)}
 	}
 	active, err := d.activeBuild(v)
 	if err != nil {
@@ -331,7 +331,7 @@ func (d *Dashboard) activatePage(v *visit) error {
 	}
 	v.at("/builds/activate")
 	view := activateView{Build: buildRow{Build: b, Grade: gradeOf(b), Kept: true}, Active: active}
-	return v.show("activate", fmt.Sprintf("Let build %d answer?", b.BuildID), view)
+	return v.show("activate", fmt.Sprintf("Activate build %d?", b.BuildID), view)
 }
 
 func (d *Dashboard) activateBuild(v *visit) error {
@@ -347,10 +347,10 @@ func (d *Dashboard) activateBuild(v *visit) error {
 	}
 	b, err := builds.Activate(v.ctx, d.Loader, id)
 	if errors.Is(err, builds.ErrNotFound) {
-		return invalid{fmt.Sprintf("Build %d is not kept any more.", id)}
+		return invalid{fmt.Sprintf("Build %d is no longer kept.", id)}
 	}
 	if err != nil {
 		return err
 	}
-	return v.done("/builds", fmt.Sprintf("Build %d answers now.", b.BuildID), 0)
+	return v.done("/builds", fmt.Sprintf("Build %d is now active.", b.BuildID), 0)
 }

@@ -70,15 +70,15 @@ func TestBuilds(t *testing.T) {
 
 	// Back to build 1, and on by a new one.
 	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/builds"), chromedp.Click("#now a.button"))
-	b.Until(t, `document.querySelector("h1")?.textContent == "Let build 1 answer?"`)
+	b.Until(t, `document.querySelector("h1")?.textContent == "Activate build 1?"`)
 	s.check(t, b, "a switch")
 	b.Do(t, chromedp.Click("form[action$='/builds/activate'] button"))
-	b.Until(t, `document.querySelector("[role=status] p")?.textContent == "Build 1 answers now."`)
+	b.Until(t, `document.querySelector("[role=status] p")?.textContent == "Build 1 is now active."`)
 	if active(t, pool) != 1 {
 		t.Error("another build answers")
 	}
 	b.Do(t, chromedp.Click("form[action$='/builds/new'] button"))
-	b.Until(t, `document.querySelector("#now .done")?.textContent.includes("Build 4 is done")`)
+	b.Until(t, `document.querySelector("#now .done")?.textContent.includes("Build 4 is complete")`)
 	if active(t, pool) != 4 {
 		t.Error("the new build does not answer")
 	}
@@ -120,7 +120,7 @@ func TestFailedBuild(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"/dashboard/builds/diff?before=1&after=2": "not kept any more", "/dashboard/builds/activate?id=1": "may not do this",
+		"/dashboard/builds/diff?before=1&after=2": "no longer kept", "/dashboard/builds/activate?id=1": "does not allow this",
 	} {
 		if _, body := s.get(t, path, cookie); !strings.Contains(body, want) {
 			t.Errorf("%s: no %q", path, want)

@@ -38,7 +38,7 @@ func (d *Dashboard) diffPage(v *visit) error {
 	}
 	for _, id := range []int64{before, after} {
 		if !slices.Contains(view.Ready, id) {
-			return invalid{fmt.Sprintf("Build %d is not kept any more: choose two that are.", id)}
+			return invalid{fmt.Sprintf("Build %d is no longer kept: choose two that are.", id)}
 		}
 	}
 	f := d.diffs.ask(d, [2]int64{before, after}, func(ctx context.Context) (builds.Diff, error) {

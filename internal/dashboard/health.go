@@ -55,13 +55,13 @@ func (v *visit) showHealth(status int, form keyForm) (err error) {
 	d := v.d
 	view := healthView{Form: form, Pool: poolOf(d.Pool), Began: d.began}
 	if view.Fresh, err = d.queries.BuildFreshness(v.ctx); err != nil {
-		return fmt.Errorf("look at the build: %w", err)
+		return fmt.Errorf("read build: %w", err)
 	}
 	if view.Server, err = d.queries.ServerGet(v.ctx); err != nil {
-		return fmt.Errorf("look at the database: %w", err)
+		return fmt.Errorf("read the state of the database: %w", err)
 	}
 	if view.Access, err = pg.FindAccess(v.ctx, d.Pool); err != nil {
-		return fmt.Errorf("look at the database: %w", err)
+		return fmt.Errorf("read the state of the database: %w", err)
 	}
 	view.Server.ServerVersion, _, _ = strings.Cut(view.Server.ServerVersion, " ") // what packagers add is long
 	view.Lag = sentence(view.Access.String())

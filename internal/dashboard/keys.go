@@ -14,7 +14,7 @@ import (
 // keysShown is how many keys a page lists.
 const keysShown = 200
 
-const mayNotMakeKeys = "This server's database role may not change keys. Use a shell: alsobought keys create NAME, or keys revoke ID."
+const mayNotMakeKeys = "This server's database role cannot change keys. Use a shell: alsobought keys create NAME, or keys revoke ID."
 
 // keyForm is a key as it is asked for, and what is wrong with it.
 type keyForm struct {
@@ -38,7 +38,7 @@ func (d *Dashboard) makeKey(v *visit) error {
 	if f.Expires != "" {
 		day, err := time.Parse(time.DateOnly, f.Expires)
 		if err != nil {
-			f.Problem = "The day cannot be read: write it as 2027-01-31."
+			f.Problem = "The date is invalid: write it as 2027-01-31."
 			return v.showHealth(http.StatusUnprocessableEntity, f)
 		}
 		expires = &day
@@ -55,7 +55,7 @@ func (d *Dashboard) makeKey(v *visit) error {
 		return err
 	}
 	v.at("/health/key")
-	return v.show("newkey", "A new key", map[string]any{"Key": key, "Row": row})
+	return v.show("newkey", "New key", map[string]any{"Key": key, "Row": row})
 }
 
 func (d *Dashboard) findKey(v *visit) (apikey.Key, error) {

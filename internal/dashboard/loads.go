@@ -103,8 +103,8 @@ type fateRow struct {
 func fatesOf(l db.Load) []fateRow {
 	return []fateRow{
 		{"f-loaded", "Loaded", "new lines of orders", l.RowsLoaded},
-		{"f-repeated", "Repeated", "the same item twice in an order of this load: quantities were added", l.RowsRepeated},
-		{"f-known", "Already known", "an earlier load has them: left as they were", l.RowsDuplicate - l.RowsRepeated},
+		{"f-repeated", "Repeated", "the same item twice in an order of this load; quantities were added", l.RowsRepeated},
+		{"f-known", "Already known", "added by an earlier load; unchanged", l.RowsDuplicate - l.RowsRepeated},
 		{"f-skipped", "Not bought", "cancelled, refunded or returned", l.RowsNotBought},
 		{"f-rejected", "Rejected", "could not be used", l.RowsRejected},
 	}
@@ -230,7 +230,7 @@ func (l *loadView) judge(v *visit, d *Dashboard, wait bool) error {
 		f := d.qualities.ask(d, id, func(ctx context.Context) (load.Quality, error) {
 			row, err := db.New(d.Loader).LoadQuality(ctx, id)
 			if err != nil {
-				return load.Quality{}, fmt.Errorf("judge load: %w", err)
+				return load.Quality{}, fmt.Errorf("read quality of load: %w", err)
 			}
 			return load.QualityOf(row)
 		})

@@ -78,7 +78,7 @@ func TestUpload(t *testing.T) {
 	b.Do(t, chromedp.SetValue("#f-quantity-column", "-"), chromedp.Click("form.fields button"))
 	b.Until(t, `location.search.includes("quantity-column=-") && !!document.querySelector("#plan .legend") && !document.querySelector("#plan").innerText.includes("bad_quantity")`)
 	b.Do(t, chromedp.Click("form[action$='/upload/load'] button"))
-	b.Until(t, `document.querySelector("#plan")?.innerText.includes("answers now")`)
+	b.Until(t, `document.querySelector("#plan")?.innerText.includes("is now active")`)
 	s.check(t, b, "a load that is done")
 	if got := scalar(t, pool, `SELECT rows_loaded*10000 + rows_duplicate*1000 + rows_not_bought*100 + rows_rejected FROM loads WHERE load_id = 2`); got != 6*10000+1000+101 {
 		t.Errorf("fates %d", got)
@@ -94,7 +94,7 @@ func TestUpload(t *testing.T) {
 	b.Do(t, chromedp.SetValue("#f-order-column", "Slip"), chromedp.Click("form.fields button"))
 	b.Until(t, `!!document.querySelector("form[action$='/upload/load'] [name=build]")`)
 	b.Do(t, chromedp.Click("form[action$='/upload/load'] button"))
-	b.Until(t, `document.querySelector("[role=alert].note")?.textContent.includes("was loaded already, as load 2")`)
+	b.Until(t, `document.querySelector("[role=alert].note")?.textContent.includes("was already loaded, as load 2")`)
 	b.Do(t, chromedp.Click("form[action$='/upload/discard'] button"))
 	b.Until(t, `document.querySelector("[role=status] p")?.textContent.includes("discarded")`)
 	if waiting := s.d.uploads.waiting(); len(waiting) != 0 {
@@ -149,7 +149,7 @@ func TestUploadWithoutScript(t *testing.T) {
 	if response, body := s.upload(t, writer, nil); response.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "Choose a file first") {
 		t.Errorf("no file: %d", response.StatusCode)
 	}
-	if response, body := s.upload(t, writer, map[string]string{"a.csv": strings.Repeat("x", 10_001)}); !strings.Contains(body, "more than 9.8 KiB") {
+	if response, body := s.upload(t, writer, map[string]string{"a.csv": strings.Repeat("x", 10_001)}); !strings.Contains(body, "at most 9.8 KiB") {
 		t.Errorf("too large: %d %s", response.StatusCode, body)
 	}
 	response, _ := s.upload(t, writer, map[string]string{"till.csv": dirty, "b.csv": "order,item\nb1,Bread\nb1,Salt\n"})
@@ -173,7 +173,7 @@ func TestUploadWithoutScript(t *testing.T) {
 	var body string
 	dbtest.Eventually(t, "the load", func(context.Context) bool {
 		_, body = s.get(t, page, writer)
-		return strings.Contains(body, "answers now")
+		return strings.Contains(body, "is now active")
 	})
 	if n := scalar(t, pool, `SELECT count(*) FROM orders WHERE items <> '{}'`); n != 4 {
 		t.Errorf("%d orders", n)
@@ -216,15 +216,15 @@ func TestLoads(t *testing.T) {
 	before := scalar(t, pool, count)
 	said := browsertest.Eval[[]int64](t, b, `[...document.querySelectorAll("#going dd")].map((e) => parseInt(e.textContent))`)
 	b.Do(t, chromedp.Click("form[action$='/loads/revert'] button"))
-	b.Until(t, `document.querySelector("[role=status] p")?.textContent.includes("is reverted")`)
+	b.Until(t, `document.querySelector("[role=status] p")?.textContent.includes("was reverted")`)
 	if got, want := before-scalar(t, pool, count), said[0]*1_000_000+said[1]*1000+said[2]; got != want || said[0] == 0 {
 		t.Errorf("%d went, the page said %v", got, said)
 	}
-	b.Until(t, `document.querySelector("#now")?.innerText.includes("is done and answers")`)
+	b.Until(t, `document.querySelector("#now")?.innerText.includes("is complete and active")`)
 	s.inspect(t, b, "/dashboard/loads/load?id=2", "")
 	b.Expect("422")
 	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/loads/revert?id=2"))
-	b.Until(t, `document.querySelector("main")?.innerText.includes("there is nothing of it to take out")`)
+	b.Until(t, `document.querySelector("main")?.innerText.includes("there is nothing to revert")`)
 }
 
 // Hostile names, many rejects, and no load at all.

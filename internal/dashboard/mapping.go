@@ -39,7 +39,7 @@ func mappingFields() []mappingField {
 		{Name: "customer-column", Label: "Customer", Column: true, set: func(o *orderfile.Options, s string) { o.CustomerColumn = s }},
 		{Name: "status-column", Label: "Status", Column: true, set: func(o *orderfile.Options, s string) { o.StatusColumn = s }},
 		{
-			Name: "columns", Label: "Columns of a file without header", Hint: "order,item,quantity",
+			Name: "columns", Label: "Column names of a file without a header", Hint: "order,item,quantity",
 			set: func(o *orderfile.Options, s string) { texts(&o.Columns, s) },
 		},
 		{
@@ -51,7 +51,7 @@ func mappingFields() []mappingField {
 			set: func(o *orderfile.Options, s string) { texts(&o.SkipStatus, s) },
 		},
 		{
-			Name: "time-format", Label: "How times are written", Hint: "%d.%m.%Y %H:%M",
+			Name: "time-format", Label: "Time format", Hint: "%d.%m.%Y %H:%M",
 			set: func(o *orderfile.Options, s string) { o.TimeFormat = s },
 		},
 		{
@@ -70,7 +70,7 @@ func mappingFields() []mappingField {
 		{Name: "sheet", Label: "Sheet of the Excel file", set: func(o *orderfile.Options, s string) { o.Sheet = s }},
 		{
 			Name: "quotes", Label: "Quotation marks",
-			Choices: [][2]string{{"", "Detect"}, {"csv", "always quote"}, {"none", "are letters"}},
+			Choices: [][2]string{{"", "Detect"}, {"csv", "always quote"}, {"none", "ordinary characters"}},
 			set:     func(o *orderfile.Options, s string) { o.Quotes = datafile.Quotes(s) },
 		},
 	}
@@ -94,7 +94,7 @@ func asForm(text string) string {
 		text = strings.ReplaceAll(text, "--"+f.Name, "“"+f.Label+"”")
 	}
 	return strings.NewReplacer("; --dry-run shows them", "", "--dry-run shows the rows", "see the rows below",
-		"--again loads it anyway", "“Load them all the same” does", "say --again", "choose “Load them all the same”").Replace(text)
+		"--again loads it anyway", "“Load even if already loaded” does", "use --again", "choose “Load even if already loaded”").Replace(text)
 }
 
 func rolesOf(m orderfile.Mapping) (roles [][2]string) {

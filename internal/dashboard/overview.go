@@ -110,7 +110,7 @@ func (d *Dashboard) overview(v *visit) error {
 // gather is what there is to show of a build.
 func (view *overviewView) gather(v *visit, d *Dashboard, build db.Build) (err error) {
 	if view.Fresh, err = d.queries.BuildFreshness(v.ctx); err != nil {
-		return fmt.Errorf("look at the build: %w", err)
+		return fmt.Errorf("read build: %w", err)
 	}
 	days, err := d.queries.OrderDayList(v.ctx, build.BuildID, 366)
 	if err != nil {

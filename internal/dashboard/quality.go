@@ -87,7 +87,7 @@ func (d *Dashboard) findOddities(ctx context.Context, build db.Build, catalogue 
 		return found.read(ctx, db.New(tx))
 	})
 	if err != nil {
-		return found, fmt.Errorf("look at the data: %w", err)
+		return found, fmt.Errorf("check data: %w", err)
 	}
 	return found, nil
 }

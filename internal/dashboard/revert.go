@@ -24,7 +24,7 @@ func (d *Dashboard) revertPage(v *visit) error {
 		return invalid{mayNotLoad}
 	}
 	if l.Status != "loaded" {
-		return invalid{fmt.Sprintf("Load %d is %s: there is nothing of it to take out.", l.LoadID, l.Status)}
+		return invalid{fmt.Sprintf("Load %d is %s: there is nothing to revert.", l.LoadID, l.Status)}
 	}
 	view := revertView{Load: l, MayLoad: true}
 	if !v.whole() && v.r.URL.Query().Get("part") == "" {
@@ -71,13 +71,13 @@ func (d *Dashboard) revert(v *visit) error {
 	reverted, err := f.wait(v.ctx)
 	switch {
 	case err != nil && v.ctx.Err() != nil:
-		return v.done("/loads", fmt.Sprintf("Load %d is being reverted. That takes a while: look again.", l.LoadID), 0)
+		return v.done("/loads", fmt.Sprintf("Load %d is being reverted. This takes a while: reload the page later.", l.LoadID), 0)
 	case err != nil && l.Status != "loaded":
 		return invalid{sentence(err.Error())}
 	case err != nil:
 		return err
 	}
-	said := fmt.Sprintf("Load %d is reverted: everything that only this load added was removed.", reverted.LoadID)
+	said := fmt.Sprintf("Load %d was reverted: everything that only this load had added was removed.", reverted.LoadID)
 	if build {
 		return v.done("/builds", said+" New recommendations are being counted.", 0)
 	}

@@ -21,13 +21,13 @@ func (d *Dashboard) addRule(v *visit) error {
 	switch do := v.r.PostFormValue("do"); do {
 	case "hide":
 		draft.Kind, draft.Item = rules.Hide, &item
-		said = fmt.Sprintf("“%s” is hidden where “%s” is asked about.", other, item)
+		said = fmt.Sprintf("“%s” is hidden for “%s”.", other, item)
 	case "hide everywhere":
 		draft.Kind = rules.Hide
 		said = fmt.Sprintf("“%s” is hidden everywhere.", other)
 	case "pin":
 		draft.Kind, draft.Item = rules.Pin, &item
-		said = fmt.Sprintf("“%s” comes first where “%s” is asked about.", other, item)
+		said = fmt.Sprintf("“%s” comes first for “%s”.", other, item)
 	case "apart":
 		draft.Kind, draft.Items = rules.Apart, []string{item, other}
 		said = fmt.Sprintf("“%s” and “%s” are kept apart.", item, other)
@@ -53,7 +53,7 @@ func untilOf(text string) (*time.Time, error) {
 	}
 	day, err := time.Parse(time.DateOnly, strings.TrimSpace(text))
 	if err != nil {
-		return nil, invalid{fmt.Sprintf("The day %q cannot be read: write it as 2027-01-31.", text)}
+		return nil, invalid{fmt.Sprintf("The date %q is invalid: write it as 2027-01-31.", text)}
 	}
 	return &day, nil
 }
@@ -65,7 +65,7 @@ func (d *Dashboard) endRule(v *visit) error {
 	}
 	id, err := strconv.ParseInt(v.r.PostFormValue("rule"), 10, 64)
 	if err != nil {
-		return invalid{"The form names no rule."}
+		return invalid{"The form contains no rule."}
 	}
 	ended, err := rules.End(v.ctx, d.Pool, id, v.key.Name)
 	if err != nil {

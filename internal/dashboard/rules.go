@@ -45,7 +45,7 @@ func kindSays(kind rules.Kind) string {
 	case rules.Hide:
 		return "never recommended"
 	case rules.Allow:
-		return "nothing but these is recommended"
+		return "only these are recommended"
 	case rules.Pin:
 		return "come first, in this order"
 	case rules.Apart:
@@ -150,7 +150,7 @@ func (f ruleForm) draft(author string) (rules.Draft, error) {
 		}
 		at, err := time.Parse(time.DateOnly, day.text)
 		if err != nil {
-			return draft, invalid{fmt.Sprintf("The day %q cannot be read: write it as 2027-01-31.", day.text)}
+			return draft, invalid{fmt.Sprintf("The date %q is invalid: write it as 2027-01-31.", day.text)}
 		}
 		*day.to = &at
 	}
@@ -162,7 +162,7 @@ func (f ruleForm) Kinds() [][2]string {
 	return [][2]string{
 		{string(rules.Hide), "Hide: these items are not recommended"},
 		{string(rules.Pin), "Pin: these items come first, in this order"},
-		{string(rules.Allow), "Allow: nothing but these items is recommended"},
+		{string(rules.Allow), "Allow: only these items are recommended"},
 		{string(rules.Apart), "Keep apart: no two of these are shown together"},
 	}
 }
@@ -185,8 +185,8 @@ func (v *visit) wrongRule(f ruleForm, err error) error {
 		list := make([]string, 0, len(fields))
 		for _, field := range fields {
 			name := map[string]string{
-				"items": "The list of items", "item": "The item asked about", "reason": "The reason", "valid_from": "The first day",
-				"valid_until": "The last day", "kind": "What it does",
+				"items": "The list of items", "item": "The item it applies to", "reason": "The reason", "valid_from": "The start date",
+				"valid_until": "The end date", "kind": "The kind",
 			}[field.Field]
 			if name == "" {
 				name = field.Field
@@ -234,9 +234,9 @@ func (d *Dashboard) addNewRule(v *visit) error {
 		said = fmt.Sprintf("Rule %d will be in force from %s on.", added.RuleID, added.ValidFrom.Format("2 January 2006"))
 	}
 	if n := len(added.UnknownItems); n > 0 {
-		said += fmt.Sprintf(" No item is called “%s”", shorten(added.UnknownItems[0], 80))
+		said += fmt.Sprintf(" There is no item named “%s”", shorten(added.UnknownItems[0], 80))
 		if n > 1 {
-			said += " or " + plural(n-1, "other name") + " of it"
+			said += ", or any of " + plural(n-1, "other name")
 		}
 		said += " yet: check the spelling."
 	}

@@ -58,7 +58,7 @@ func (d *Dashboard) find(ctx context.Context, query string, buildID int64) (f fo
 func (d *Dashboard) index(ctx context.Context) (*names, error) {
 	version, err := d.queries.SearchVersionGet(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look for new items: %w", err)
+		return nil, fmt.Errorf("find new items: %w", err)
 	}
 	older, underWay := d.names.newest()
 	if older != nil && older.err == nil && (older.key == version || underWay || time.Since(older.at) < searchAge) {

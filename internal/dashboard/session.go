@@ -102,7 +102,7 @@ func (v *visit) signIn() error {
 	switch {
 	case errors.Is(err, apikey.ErrNoKeys):
 		return v.showSignIn(http.StatusUnauthorized,
-			"There is no key yet. Make one in a shell: alsobought keys create NAME --scope admin")
+			"There is no key yet. Create one in a shell: alsobought keys create NAME --scope admin")
 	case errors.Is(err, apikey.ErrMissing):
 		return v.showSignIn(http.StatusUnprocessableEntity, "Enter a key.")
 	case errors.Is(err, apikey.ErrRefused):

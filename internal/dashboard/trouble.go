@@ -30,7 +30,7 @@ func (v *visit) trouble(err error) {
 	id := v.w.Header().Get("X-Request-ID")
 	switch status {
 	case http.StatusInternalServerError:
-		problem = "The log says what, under request id " + id + "."
+		problem = "See the log for request ID " + id + "."
 		v.d.Logger.ErrorContext(v.ctx, "dashboard", slog.Any("error", err), slog.String("request_id", id))
 	case http.StatusServiceUnavailable:
 		v.d.Logger.WarnContext(v.ctx, "dashboard", slog.Any("error", err), slog.String("request_id", id))
@@ -52,10 +52,10 @@ func explain(ctx context.Context, err error) (status int, title, problem string)
 	)
 	switch {
 	case errors.Is(err, errNoPage):
-		return http.StatusNotFound, "There is no such page", "It may have moved: look in the navigation."
+		return http.StatusNotFound, "Page not found", "It may have moved: use the navigation."
 	case errors.As(err, &scope):
-		return http.StatusForbidden, "Your key may not do this",
-			"It needs the scope " + scope.scope + ". Sign in with another key, or ask whoever made yours."
+		return http.StatusForbidden, "Your key does not allow this",
+			"It needs the scope " + scope.scope + ". Sign in with another key, or ask the person who created yours."
 	case errors.As(err, &wrong):
 		return http.StatusUnprocessableEntity, "That did not work", wrong.problem
 	case errors.As(err, &askedOf):
@@ -68,15 +68,15 @@ func explain(ctx context.Context, err error) (status int, title, problem string)
 	case errors.Is(err, recommend.ErrNoBuild):
 		return http.StatusServiceUnavailable, "Nothing to show yet", sentence(recommend.ErrNoBuild.Error())
 	case pg.IsDenied(err):
-		return http.StatusServiceUnavailable, "This server may not read that",
-			"Its database role lacks a right: see docs/roles.md, or use alsobought in a shell."
+		return http.StatusServiceUnavailable, "This server may not read this",
+			"Its database role lacks a privilege: see docs/roles.md, or use alsobought in a shell."
 	case pg.IsMissingSchema(err):
 		return http.StatusServiceUnavailable, "The database is not set up", "Run alsobought migrate up."
 	case pg.IsReadOnly(err):
-		return http.StatusServiceUnavailable, "Nothing can be changed here",
-			"This server reads a standby of the database. Use the server of the primary."
+		return http.StatusServiceUnavailable, "This server is read-only",
+			"It uses a standby of the database. Use the server of the primary."
 	case pg.IsUnavailable(err), pg.IsTimeout(err), context.Cause(ctx) != nil:
-		return http.StatusServiceUnavailable, "The database is away", away
+		return http.StatusServiceUnavailable, "The database is unavailable", away
 	}
 	return http.StatusInternalServerError, "Something went wrong", ""
 }

@@ -130,7 +130,7 @@ func (u *uploads) find(id string) (*upload, error) {
 	defer u.mu.Unlock()
 	up := u.list[id]
 	if up == nil {
-		return nil, invalid{"This upload is not here any more: it was loaded or discarded, it waited for half an hour, or the server " +
+		return nil, invalid{"This upload is gone: it was loaded or discarded, it expired after half an hour, or the server " +
 			"was restarted. Choose the files again."}
 	}
 	up.seen.Store(time.Now().Unix())
@@ -260,11 +260,11 @@ func (d *Dashboard) readFiles(v *visit, up *upload) error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return invalid{"The upload broke off: send the files again."}
+			return invalid{"The upload was interrupted: send the files again."}
 		case part.FileName() == "":
 			continue
 		case len(up.Files) == mostFiles:
-			return invalid{fmt.Sprintf("These are more than %d files: put them into a zip archive.", mostFiles)}
+			return invalid{fmt.Sprintf("More than %d files: put them into a zip archive.", mostFiles)}
 		}
 		if err := d.readFile(up, part, path.Base(part.FileName())); err != nil {
 			return err
@@ -275,23 +275,23 @@ func (d *Dashboard) readFiles(v *visit, up *upload) error {
 func (d *Dashboard) readFile(up *upload, from io.Reader, name string) error {
 	file, err := os.CreateTemp("", "alsobought-upload-*")
 	if err != nil {
-		return fmt.Errorf("hold an upload: %w", err)
+		return fmt.Errorf("store an upload: %w", err)
 	}
 	up.Files = append(up.Files, &heldFile{Name: name, file: file})
 	if err := os.Remove(file.Name()); err != nil { // it lives as long as it is open
-		return fmt.Errorf("hold an upload: %w", err)
+		return fmt.Errorf("store an upload: %w", err)
 	}
 	size, err := io.Copy(file, io.LimitReader(from, d.MaxUpload-up.Bytes+1))
 	up.Bytes += size
 	up.Files[len(up.Files)-1].Size = size
 	switch {
 	case up.Bytes > d.MaxUpload:
-		return invalid{fmt.Sprintf("That is more than %s, the most that can be uploaded at once. Load it in a shell: alsobought load FILE",
+		return invalid{fmt.Sprintf("Uploads can have at most %s. Load larger files in a shell: alsobought load FILE",
 			sizeOf(d.MaxUpload))}
 	case errors.Is(err, unix.ENOSPC):
-		return invalid{"The server has no room for the file: make room in its temporary directory, or load it in a shell."}
+		return invalid{"The server is out of disk space: free some in its temporary directory, or load the file in a shell."}
 	case err != nil:
-		return invalid{"The upload broke off: send the files again."}
+		return invalid{"The upload was interrupted: send the files again."}
 	}
 	return nil
 }
@@ -324,7 +324,7 @@ func (d *Dashboard) discardUpload(v *visit) error {
 		return err
 	}
 	if !up.drop() {
-		return invalid{"These files are being loaded. Wait for it, and revert the load if it should not be there."}
+		return invalid{"These files are being loaded. Wait until the load ends, then revert it if you do not want it."}
 	}
-	return v.done("/loads", "The files are discarded: nothing was loaded.", 0)
+	return v.done("/loads", "The files were discarded; nothing was loaded.", 0)
 }

@@ -145,7 +145,7 @@ func (d *Dashboard) rehearse(v *visit, up *upload, options orderfile.Options, vi
 	view.Plan = p
 	if p.Err != nil {
 		if errors.Is(p.Err, context.Canceled) {
-			return invalid{"The reading was interrupted: look again."}
+			return invalid{"Reading was interrupted: reload the page."}
 		}
 		view.Problem = stop(asForm(p.Err.Error()))
 		if file := new(datafile.FileError); errors.As(p.Err, &file) {
@@ -243,7 +243,7 @@ func (d *Dashboard) startLoad(v *visit) error {
 	defer up.mu.Unlock()
 	switch {
 	case up.gone:
-		return invalid{"These files were loaded or discarded already."}
+		return invalid{"These files were already loaded or discarded."}
 	case up.loading != nil && !isClosed(up.loading.done): // somebody pressed twice
 	default:
 		if up.plan != nil {

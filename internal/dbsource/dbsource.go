@@ -67,16 +67,16 @@ type rows interface {
 func New(opts Options) (*Query, error) {
 	opts.Query = strings.TrimRight(strings.TrimSpace(opts.Query), "; \t\r\n")
 	if opts.Query == "" {
-		return nil, errors.New("--query is empty: say which rows to load, as SELECT order_id, item_name FROM order_lines")
+		return nil, errors.New("--query is empty: use a SELECT such as SELECT order_id, item_name FROM order_lines")
 	}
 	address, err := url.Parse(opts.URL)
 	if err != nil { // err may contain the password
-		return nil, errors.New("--from is no URL: write postgres://USER@HOST/DATABASE, and %XX for what is special in it")
+		return nil, errors.New("--from is not a URL: use postgres://USER@HOST/DATABASE, with special characters as %XX")
 	}
 	q := &Query{options: opts, address: address}
 	for name := range address.Query() {
 		if strings.HasSuffix(strings.ToLower(name), "password") {
-			return nil, fmt.Errorf("--from has a parameter %s, which others can see: say --from-password-file", name)
+			return nil, fmt.Errorf("--from contains %s, which other users can see: use --from-password-file", name)
 		}
 	}
 	if address.User != nil {
@@ -89,7 +89,7 @@ func New(opts Options) (*Query, error) {
 	case "mysql", "mariadb":
 		q.connect, err = mysqlAt(address)
 	default:
-		err = errors.New("the scheme is unknown: postgres://, mysql:// and mariadb:// can be read")
+		err = errors.New("unknown scheme: use postgres://, mysql:// or mariadb://")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--from: %w", err)
@@ -124,7 +124,7 @@ func (q *Query) open(ctx context.Context) (_ io.ReadCloser, err error) {
 	s, err := q.connect(ctx, password)
 	if err != nil {
 		defer cancel()
-		return nil, q.explain(ctx, "cannot connect to", err, "see --from, its password (--from-password-file) and that the server runs")
+		return nil, q.explain(ctx, "cannot connect to", err, "check --from, its password (--from-password-file) and that the server is running")
 	}
 	defer func() {
 		if err != nil {
@@ -178,7 +178,7 @@ func (q *Query) readPassword() (string, error) {
 	}
 	password := strings.TrimRight(string(content), "\r\n")
 	if password == "" || strings.ContainsAny(password, "\r\n\x00") {
-		return "", fmt.Errorf("--from-password-file: %s should hold one line, the password", path)
+		return "", fmt.Errorf("--from-password-file: %s must contain one line: the password", path)
 	}
 	return password, nil
 }

@@ -26,11 +26,11 @@ func TestWrongOptions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ url, query, want string }{
 		{"postgres://db/shop", " ; ", "--query is empty"},
-		{"postgres://me:secret%@db/shop", "SELECT 1", "--from is no URL"},
+		{"postgres://me:secret%@db/shop", "SELECT 1", "--from is not a URL"},
 		{"postgres://db/shop?password=secret", "SELECT 1", "--from-password-file"},
 		{"postgres://me:secret@db/shop?sslmode=sure", "SELECT 1", "sslmode is invalid"},
-		{"sqlite://me:secret@shop.db", "SELECT 1", "the scheme is unknown"},
-		{"mysql://me:secret@db/shop?charset=latin1", "SELECT 1", "the parameter charset is unknown"},
+		{"sqlite://me:secret@shop.db", "SELECT 1", "unknown scheme"},
+		{"mysql://me:secret@db/shop?charset=latin1", "SELECT 1", "unknown parameter charset"},
 		{"mysql://me:secret@db/shop?tls=sure", "SELECT 1", "sure"},
 	} {
 		_, err := dbsource.New(dbsource.Options{URL: c.url, Query: c.query})

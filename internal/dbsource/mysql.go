@@ -38,7 +38,7 @@ func mysqlAt(address *url.URL) (connect, error) {
 		case "tls":
 			cfg.TLSConfig = values[0]
 		default:
-			return nil, fmt.Errorf("the parameter %s is unknown: socket=PATH and tls=true|false|preferred|skip-verify are possible", name)
+			return nil, fmt.Errorf("unknown parameter %s: use socket=PATH or tls=true|false|preferred|skip-verify", name)
 		}
 	}
 	if _, err := mysql.NewConnector(cfg); err != nil {

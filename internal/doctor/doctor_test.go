@@ -93,42 +93,42 @@ func breakages() []breakage {
 		{
 			"every load's counts match its rows", "lines",
 			`UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 2`,
-			"load 2", "says 4 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
+			"load 2", "records 4 lines, 2 orders, 1 rejects, 0 not bought; found 3, 2, 1, 0",
 		},
 		{
 			"every load's counts match its rows", "orders",
 			`UPDATE loads SET orders_added = orders_added - 1 WHERE load_id = 2`,
-			"load 2", "says 3 lines, 1 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
+			"load 2", "records 3 lines, 1 orders, 1 rejects, 0 not bought; found 3, 2, 1, 0",
 		},
 		{
 			"every load's counts match its rows", "rejects",
 			`DELETE FROM load_rejects WHERE load_id = 2`,
-			"load 2", "says 3 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 0, 0",
+			"load 2", "records 3 lines, 2 orders, 1 rejects, 0 not bought; found 3, 2, 0, 0",
 		},
 		{
 			"every load's counts match its rows", "rows of a load that failed",
 			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why', now(), '', '');
 			 INSERT INTO load_rejects VALUES ((SELECT max(load_id) FROM loads), 1, 1, 1, 'bad_time', '', '')`,
-			"load 3", "says 0 lines, 0 orders, 0 rejects, 0 not bought; there are 0, 0, 1, 0",
+			"load 3", "records 0 lines, 0 orders, 0 rejects, 0 not bought; found 0, 0, 1, 0",
 		},
 		{
 			"every load's counts match its rows", "rows of a load that was reverted",
 			`UPDATE loads SET status = 'reverted', reverted_at = now(), reverted_by = 'me' WHERE load_id = 2`,
-			"load 2", "says 0 lines, 0 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
+			"load 2", "records 0 lines, 0 orders, 1 rejects, 0 not bought; found 3, 2, 1, 0",
 		},
 		{
 			"every load's counts match its rows", "deleted rows",
 			`UPDATE loads SET lines_deleted = 1 WHERE load_id = 2`,
-			"load 2", "says 2 lines, 2 orders, 1 rejects, 0 not bought; there are 3, 2, 1, 0",
+			"load 2", "records 2 lines, 2 orders, 1 rejects, 0 not bought; found 3, 2, 1, 0",
 		},
 		{
 			"every row known from an earlier load exists", "an order",
-			`UPDATE known_orders SET order_id = 1000`, "load 2, order 1000", "should be known from an earlier load",
+			`UPDATE known_orders SET order_id = 1000`, "load 2, order 1000", "is recorded as known from an earlier load",
 		},
 		{
 			"every row known from an earlier load exists", "a line of the same load",
 			`UPDATE known_lines SET load_id = 1; UPDATE loads SET lines_deleted = 1 WHERE load_id = 2;
-			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "or this one",
+			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "no other load has it",
 		},
 		{
 			"every item of a build has a name", "an item that is gone",
@@ -164,16 +164,16 @@ func breakages() []breakage {
 		{"one build is active", "none", `UPDATE builds SET active = false`, "builds", "none is active"},
 		{
 			"every build's counts match its rows", "items",
-			`UPDATE builds SET items = items + 1 WHERE active`, "build 4", "says 5 items, 4 pairs, 8 neighbours; there are 4, 4, 8",
+			`UPDATE builds SET items = items + 1 WHERE active`, "build 4", "records 5 items, 4 pairs, 8 neighbours; found 4, 4, 8",
 		},
 		{
 			"every build's counts match its rows", "pairs of a build that is not active",
-			`UPDATE builds SET pairs = 0 WHERE build_id = 3`, "build 3", "says 4 items, 0 pairs, 8 neighbours; there are 4, 4, 8",
+			`UPDATE builds SET pairs = 0 WHERE build_id = 3`, "build 3", "records 4 items, 0 pairs, 8 neighbours; found 4, 4, 8",
 		},
 		{
 			"every build's counts match its rows", "neighbours",
 			`DELETE FROM item_neighbours WHERE build_id = 4 AND item_id = 1 AND neighbour_rank = 3`,
-			"build 4", "says 4 items, 4 pairs, 8 neighbours; there are 4, 4, 7",
+			"build 4", "records 4 items, 4 pairs, 8 neighbours; found 4, 4, 7",
 		},
 		{
 			"every build's items add up to its lines", "a line more",
@@ -185,13 +185,13 @@ func breakages() []breakage {
 		},
 		{
 			"every build plus later changes matches the orders", "an order that nobody added",
-			`UPDATE builds SET last_order_id = last_order_id - 1 WHERE build_id = 3`, "build 3", "counted 6 orders, which the changes since make 7; there are 6",
+			`UPDATE builds SET last_order_id = last_order_id - 1 WHERE build_id = 3`, "build 3", "counted 6 orders, which with later changes makes 7; there are 6",
 		},
 		{
 			"every build plus later changes matches the orders", "a deletion that is forgotten",
 			`DELETE FROM order_lines WHERE order_id = 4; DELETE FROM orders WHERE order_id = 4; DELETE FROM order_changes;
 			 UPDATE loads SET orders_deleted = 1, lines_deleted = 1 WHERE load_id = 1; UPDATE builds SET last_order_id = NULL, last_change_id = NULL WHERE NOT active`,
-			"build 4", "counted 6 orders, which the changes since make 6; there are 5",
+			"build 4", "counted 6 orders, which with later changes makes 6; there are 5",
 		},
 		{
 			"every pair is possible", "with a weight that is not exact",
@@ -284,7 +284,7 @@ func breakages() []breakage {
 			"every build has its partitions", "one is of another build",
 			`ALTER TABLE item_days DETACH PARTITION item_days_4; DELETE FROM item_days_4;
 			 ALTER TABLE item_days ATTACH PARTITION item_days_4 FOR VALUES IN (1000)`,
-			"build 4", "its partition of item_days is one FOR VALUES IN ('1000')",
+			"build 4", "its partition of item_days has the bounds FOR VALUES IN ('1000')",
 		},
 		{
 			"every build has its partitions", "one too many", `CREATE TABLE more PARTITION OF item_pairs FOR VALUES IN (1000)`,
@@ -298,7 +298,7 @@ func breakages() []breakage {
 		{
 			"every function, view and trigger is as installed", "a PL/pgSQL function of a migration, and what it returns",
 			`CREATE OR REPLACE FUNCTION lock_orders() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
-			"function lock_orders()", "was changed by hand: a migration made it",
+			"function lock_orders()", "was changed by hand: it belongs to a migration",
 		},
 		{
 			"every function, view and trigger is as installed", "other rights", `ALTER FUNCTION reporting.explain SECURITY INVOKER`,
@@ -316,7 +316,7 @@ func breakages() []breakage {
 		},
 		{
 			"every function, view and trigger is as installed", "a trigger that is off", `ALTER TABLE orders DISABLE TRIGGER orders_deleted`,
-			"trigger orders_deleted of orders", "was changed by hand: a migration made it",
+			"trigger orders_deleted of orders", "was changed by hand: it belongs to a migration",
 		},
 		{
 			"no tables are left over", "days of a pruned build", `CREATE TABLE item_days_1 (LIKE item_days)`,

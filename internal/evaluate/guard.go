@@ -21,10 +21,10 @@ const DefaultMargin = 0.01
 func Store(ctx context.Context, database db.DBTX, buildID int64, report Report) error {
 	grades, err := json.Marshal(report)
 	if err != nil {
-		return fmt.Errorf("keep grades: %w", err)
+		return fmt.Errorf("store grades: %w", err)
 	}
 	if err := db.New(database).BuildGrade(ctx, grades, buildID); err != nil {
-		return fmt.Errorf("keep grades: %w", err)
+		return fmt.Errorf("store grades: %w", err)
 	}
 	return nil
 }
@@ -45,8 +45,8 @@ type WorseError struct {
 }
 
 func (e *WorseError) Error() string {
-	return fmt.Sprintf("build %d grades worse than the active build %d, HR@10 %.4f after %.4f, by more than %g: it is not active; "+
-		"to activate it anyway, run alsobought builds activate %d", e.BuildID, e.ActiveID, e.HR10, e.ActiveHR10, e.Margin, e.BuildID)
+	return fmt.Sprintf("build %d was not activated: its HR@10 is %.4f, more than %g below the %.4f of the active build %d; "+
+		"to activate it anyway, run alsobought builds activate %[1]d", e.BuildID, e.HR10, e.Margin, e.ActiveHR10, e.ActiveID)
 }
 
 // Build makes an inactive build, grades it, and compares its grade with the one stored with the active build: new

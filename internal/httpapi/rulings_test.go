@@ -71,7 +71,7 @@ func TestOlderBuild(t *testing.T) {
 	for _, path := range []string{
 		popularPath + "?build_id=99", similarPath + "/PID?build_id=99", orderPath + "/O-1?build_id=99", explainPath + "?item=PID&other=Gloves&build_id=99",
 	} {
-		if detail := problemDetail(t, s.get(t, path), http.StatusNotFound); detail != "unknown build: 99 is not kept, see alsobought builds list" {
+		if detail := problemDetail(t, s.get(t, path), http.StatusNotFound); detail != "unknown build: 99 is not kept; see alsobought builds list" {
 			t.Errorf("%s: %q", path, detail)
 		}
 	}

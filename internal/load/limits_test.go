@@ -51,7 +51,7 @@ func TestSameBytes(t *testing.T) {
 		assertSame(t, pool, before)
 	}
 	said := audit(t, pool)
-	if len(said) != 5 || said[0] != "loaded" || !strings.Contains(strings.Join(said, "\n"), "failed: copy.csv was loaded already, as load 1 of ") {
+	if len(said) != 5 || said[0] != "loaded" || !strings.Contains(strings.Join(said, "\n"), "failed: copy.csv was already loaded, as load 1 of ") {
 		t.Errorf("audit: %q", said)
 	}
 	assertHealthy(t, pool)

@@ -66,9 +66,9 @@ type LoadedError struct {
 
 func (e *LoadedError) Error() string {
 	if e.LoadID == 0 {
-		return fmt.Sprintf("%s and %s have the same bytes: name one of them, or say --again to add their quantities", e.Earlier, e.Name)
+		return fmt.Sprintf("%s and %s are identical: name one of them, or use --again to add up their quantities", e.Earlier, e.Name)
 	}
-	return fmt.Sprintf("%s was loaded already, as load %d of %s: nothing was changed; --again loads it anyway and adds what is not there",
+	return fmt.Sprintf("%s was already loaded, as load %d of %s, and nothing was changed; --again loads it anyway and adds only what is missing",
 		e.Name, e.LoadID, e.StartedAt.UTC().Format("2006-01-02 15:04:05"))
 }
 
@@ -87,7 +87,7 @@ func (o Options) tooMany(rejected, rows int64) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: %d of %d rows were rejected, the most allowed is %s", ErrTooManyRejects, rejected, rows, most)
+	return fmt.Errorf("%w: %d of %d rows were rejected, at most %s are allowed", ErrTooManyRejects, rejected, rows, most)
 }
 
 // Result describes a finished load: its row in loads, and its files.
@@ -281,7 +281,7 @@ func fail(ctx context.Context, pool *pgxpool.Pool, loadID int64, cause error) er
 		reason = "cancelled"
 	}
 	if err := db.New(pool).LoadFail(ctx, reason, loadID); err != nil && !pg.IsUnavailable(err) {
-		return fmt.Errorf("audit of the failure: %w", err)
+		return fmt.Errorf("record the failure: %w", err)
 	}
 	return nil
 }

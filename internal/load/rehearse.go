@@ -25,7 +25,7 @@ const (
 type Rehearsal struct {
 	Files             []RehearsedFile           `json:"files"`
 	RowsRead          int64                     `json:"rows_read"`
-	RowsUnderstood    int64                     `json:"rows_understood"` // would be loaded or counted as duplicates
+	RowsValid         int64                     `json:"rows_valid"` // would be loaded or counted as duplicates
 	RowsNotBought     int64                     `json:"rows_not_bought"`
 	RowsRejected      int64                     `json:"rows_rejected"`
 	NotBoughtByReason map[datafile.Reason]int64 `json:"not_bought_by_reason"`
@@ -122,9 +122,9 @@ func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, 
 // conclude sets how a load would end. refused is the error that would already have ended it, or nil.
 func (r *Rehearsal) conclude(rows, rejected int64, sources []Source, opts Options, refused error) error {
 	if rows == 0 {
-		return fmt.Errorf("%s: %w: there is a header at most", names(sources), ErrNoRows)
+		return fmt.Errorf("%s: %w: at most a header", names(sources), ErrNoRows)
 	}
-	r.RowsRead, r.RowsRejected, r.RowsUnderstood = rows, rejected, rows-rejected-r.RowsNotBought
+	r.RowsRead, r.RowsRejected, r.RowsValid = rows, rejected, rows-rejected-r.RowsNotBought
 	if err := cmp.Or(refused, opts.tooMany(rejected, rows)); err != nil {
 		err = fmt.Errorf("a load would be refused: %w", err)
 		why := err.Error()

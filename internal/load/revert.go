@@ -53,7 +53,7 @@ func WouldRevert(ctx context.Context, pool *pgxpool.Pool, loadID int64) (Going, 
 	}
 	going, err := q.LoadRevertCount(ctx, loadID)
 	if err != nil {
-		return Going{}, fmt.Errorf("count what load %d brought: %w", loadID, err)
+		return Going{}, fmt.Errorf("count what load %d added: %w", loadID, err)
 	}
 	return going, nil
 }
@@ -66,7 +66,7 @@ func whyNot(ctx context.Context, q *db.Queries, loadID int64) error {
 	if err != nil {
 		return fmt.Errorf("find load %d: %w", loadID, err)
 	}
-	return fmt.Errorf("load %d is %s: there is nothing of it to take out", loadID, l.Status)
+	return fmt.Errorf("load %d is %s: there is nothing to revert", loadID, l.Status)
 }
 
 func takeOut(ctx context.Context, tx pgx.Tx, loadID int64) error {
@@ -78,8 +78,8 @@ func takeOut(ctx context.Context, tx pgx.Tx, loadID int64) error {
 		return fmt.Errorf("prepare revert: %w", err)
 	}
 	err := runSteps(ctx,
-		step{"forget returns", of(q.RevertedLineUnsettle)},
-		step{"forget returns of lines that nobody claims", q.UnclaimedReturnDelete},
+		step{"delete returns", of(q.RevertedLineUnsettle)},
+		step{"delete returns of lines that no load contains", q.UnclaimedReturnDelete},
 	)
 	if err == nil {
 		_, err = settleLines(ctx, tx, q)
@@ -87,12 +87,12 @@ func takeOut(ctx context.Context, tx pgx.Tx, loadID int64) error {
 	if err == nil {
 		err = runSteps(ctx,
 			step{"end disputes", q.UndisputedLineDelete},
-			step{"hand on lines", of(q.RevertedLineInherit)},
-			step{"hand on orders", of(q.RevertedOrderInherit)},
+			step{"reassign lines", of(q.RevertedLineInherit)},
+			step{"reassign orders", of(q.RevertedOrderInherit)},
 			step{"delete lines", of(q.RevertedLineDelete)},
 			step{"delete orders", of(q.RevertedOrderDelete)},
-			step{"forget known lines", of(q.RevertedKnownLineDelete)},
-			step{"forget known orders", of(q.RevertedKnownOrderDelete)},
+			step{"delete known lines", of(q.RevertedKnownLineDelete)},
+			step{"delete known orders", of(q.RevertedKnownOrderDelete)},
 			step{"settle orders", q.SettledOrderUpdate},
 		)
 	}
@@ -159,7 +159,7 @@ func deleteOrders(
 		}
 		rejects, err := q.RejectForget(ctx, names, customerID)
 		if err != nil {
-			return fmt.Errorf("forget rejects: %w", err)
+			return fmt.Errorf("delete the values of rejects: %w", err)
 		}
 		if len(ids) == 0 && rejects == 0 {
 			return fmt.Errorf("orders of customer %s %w: nothing was deleted", customerID, ErrNotFound)

@@ -34,7 +34,7 @@ func takeBack(ctx context.Context, tx pgx.Tx, s *stage, m *merged) error {
 	of := func(statement func(context.Context, int64) (int64, error)) func(context.Context) (int64, error) {
 		return func(ctx context.Context) (int64, error) { return statement(ctx, s.loadID) }
 	}
-	err := runSteps(ctx, step{"take back lines", of(q.StagedReturnMerge)}, step{"find lines taken back", of(q.StagedReturnUnsettle)})
+	err := runSteps(ctx, step{"merge returns", of(q.StagedReturnMerge)}, step{"find lines with returns", of(q.StagedReturnUnsettle)})
 	if err != nil {
 		return err
 	}
@@ -53,12 +53,12 @@ func settleLines(ctx context.Context, tx pgx.Tx, q *db.Queries) (back int64, err
 	if _, err := tx.Exec(ctx, "ANALYZE unsettled_lines"); err != nil {
 		return 0, fmt.Errorf("analyze unsettled lines: %w", err)
 	}
-	err = runSteps(ctx, step{"take lines out", q.SettledLineDelete}, step{"settle lines", q.SettledLineUpdate})
+	err = runSteps(ctx, step{"delete returned lines", q.SettledLineDelete}, step{"settle lines", q.SettledLineUpdate})
 	if err != nil {
 		return 0, err
 	}
 	if back, err = q.SettledLineInsert(ctx); err != nil {
-		return 0, fmt.Errorf("bring lines back: %w", err)
+		return 0, fmt.Errorf("restore lines: %w", err)
 	}
 	return back, nil
 }

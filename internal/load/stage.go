@@ -39,7 +39,7 @@ type stage struct {
 // newStage reads the first row, so that a bad file is refused before anything reaches the database.
 func newStage(sources []Source, options Options) (*stage, error) {
 	if len(sources) == 0 {
-		return nil, errors.New("no source to load")
+		return nil, errors.New("nothing to load")
 	}
 	s := &stage{options: options, items: map[string]int64{}, written: &chunk{}, refusals: refusals{}}
 	s.walk = walk(sources, options, s.done)
@@ -48,7 +48,7 @@ func newStage(sources []Source, options Options) (*stage, error) {
 		return err
 	}
 	if s.ahead = s.next(); !s.ahead && s.err == nil {
-		s.err = fmt.Errorf("%s: %w: there is a header at most, nothing was loaded", names(sources), ErrNoRows)
+		s.err = fmt.Errorf("%s: %w: at most a header; nothing was loaded", names(sources), ErrNoRows)
 	}
 	if s.err != nil {
 		s.close()

@@ -45,7 +45,7 @@ func (r refusals) judge(f datafile.File, columns []string) error {
 	most := slices.MaxFunc(slices.Collect(maps.Keys(r)), func(a, b datafile.Reason) int {
 		return cmp.Or(cmp.Compare(r[a].rows, r[b].rows), cmp.Compare(b, a))
 	})
-	return fmt.Errorf("%s: %w: %d of %d rows can be read; %d are %s, as on line %d (%s): %s", storable(f.Name), ErrNotUnderstood,
+	return fmt.Errorf("%s: %w: %d of %d rows are valid; %d are %s, such as line %d (%s): %s", storable(f.Name), ErrNotUnderstood,
 		good, f.RowsRead, r[most].rows, most, r[most].line, r[most].detail, remedy(most))
 }
 
@@ -53,23 +53,23 @@ func (r refusals) judge(f datafile.File, columns []string) error {
 func remedy(reason datafile.Reason) string {
 	switch reason {
 	case datafile.BadQuote:
-		return "quotes may be letters, try --quotes none"
+		return "quotes may be ordinary characters: try --quotes none"
 	case datafile.NULByte, datafile.NotUTF8:
-		return "say which encoding it is in with --encoding"
+		return "set the encoding with --encoding"
 	case datafile.BadJSON, datafile.WrongColumns:
-		return "say what it is with --format, or what quotes are with --quotes"
+		return "set --format, or --quotes"
 	case datafile.RepeatedHeader:
-		return "there is nothing but headers"
+		return "the file contains only headers"
 	case orderfile.MissingOrder:
-		return "say which column holds the orders with --order-column"
+		return "name the column with order IDs in --order-column"
 	case orderfile.MissingItem:
-		return "say which column holds the items with --item-column"
+		return "name the column with items in --item-column"
 	case orderfile.TooLong:
-		return "say which columns to take with --order-column and --item-column, or what quotes are with --quotes"
+		return "name the columns in --order-column and --item-column, or set --quotes"
 	case orderfile.BadQuantity:
-		return "say which column holds the quantities with --quantity-column, - for none"
+		return "name the column with quantities in --quantity-column, or - for none"
 	case orderfile.BadTime:
-		return "say how times are written with --time-format, or leave them out with --time-column -"
+		return "set --time-format, or ignore times with --time-column -"
 	}
 	return "--dry-run shows the rows"
 }

@@ -171,7 +171,7 @@ func (s *Server) createDatabase(ctx context.Context) error {
 	var found bool
 	const find = `SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)`
 	if err := conn.QueryRow(ctx, find, s.cfg.Database).Scan(&found); err != nil {
-		return fmt.Errorf("look for database %s: %w", s.cfg.Database, err)
+		return fmt.Errorf("find database %s: %w", s.cfg.Database, err)
 	}
 	if found {
 		return nil

@@ -187,7 +187,7 @@ func TestWrongCalls(t *testing.T) {
 	client := connect(t, counted(t))
 	for _, c := range []struct{ tool, arguments, says string }{
 		{"similar", `{"item":"gold"}`, `unknown item: "gold" is in no order of build 1`},
-		{"similar", `{"item":"bread","build_id":9}`, `unknown build: 9 is not kept, see alsobought builds list`},
+		{"similar", `{"item":"bread","build_id":9}`, `unknown build: 9 is not kept; see alsobought builds list`},
 		{"similar", `{}`, `item is missing: name an item`},
 		{"similar", `{"item":"bread","limit":101}`, `limit is 101: choose 1 to 100`},
 		{"similar", `{"item":"bread","limit":-1}`, `limit is -1: choose 1 to 100`},

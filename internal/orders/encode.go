@@ -68,7 +68,7 @@ func encode(orders []Order) ([]orderLine, error) {
 		}
 		// In files, unreadable times are dropped. In a single order, that would hide a mistake.
 		if t := o.OrderedAt; t != nil && (t.IsZero() || t.UTC().Year() < 1 || t.UTC().Year() > 9999) {
-			return nil, InvalidError{{i, "ordered_at", "is no time of an order: years run from 1 to 9999"}}
+			return nil, InvalidError{{i, "ordered_at", "is out of range: use a year from 1 to 9999"}}
 		}
 		line := orderLine{ID: o.ID, OrderedAt: o.OrderedAt, CustomerID: o.CustomerID}
 		for j, item := range o.Items {
@@ -99,7 +99,7 @@ func encodeReturn(id string, items []Item) ([]orderLine, error) {
 			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is empty"})
 		}
 		if slices.ContainsFunc(line.Items, func(l itemLine) bool { return l.Name == name }) {
-			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is there twice: send one quantity of it"})
+			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is listed twice: send it once, with the total quantity"})
 		}
 		returned := itemLine{Name: name, Quantity: number(item.Quantity, "", "-")}
 		if item.Quantity == nil {

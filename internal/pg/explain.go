@@ -35,7 +35,7 @@ func (p place) explain(ctx context.Context, pool *pgxpool.Pool, role string, err
 			return errors.Join(err, lookErr)
 		}
 		if holders == "" {
-			holders = "somebody who has gone since"
+			holders = "a session that has ended since"
 		}
 		return fmt.Errorf("%w: a table is locked by %s: run it again when that has ended", err, holders)
 	}

@@ -93,7 +93,7 @@ func intact(ctx context.Context, database querier) (intact bool, err error) {
 		JOIN pg_roles AS u ON u.rolname = current_user
 		LEFT JOIN pg_roles AS r ON r.rolname = reporting_role()`).Scan(&intact)
 	if err != nil {
-		return false, fmt.Errorf("look at the installed functions: %w", err)
+		return false, fmt.Errorf("read the installed functions: %w", err)
 	}
 	return intact, nil
 }

@@ -84,7 +84,7 @@ func migrateUp(ctx context.Context, pool *pgxpool.Pool, prefix string, notices [
 	defer acting.Close()
 	if holder, err := migrationHolder(ctx, pool); err == nil && holder != "" { // the next statement reports any error
 		for _, notice := range notices {
-			notice("another migration runs, in " + holder + ": waiting for its end")
+			notice("another migration is running, in " + holder + ": waiting for it to end")
 		}
 	}
 	w, err := newPatience(ctx, pool, notices)
@@ -249,7 +249,7 @@ func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	same, _, err := installedFunctions(ctx, pool)
 	if err == nil && !same {
-		err = fmt.Errorf("%w: the database has the functions of another alsobought: run alsobought migrate up", ErrSchema)
+		err = fmt.Errorf("%w: the functions in the database are from another version of alsobought: run alsobought migrate up", ErrSchema)
 	}
 	return err
 }
@@ -272,7 +272,7 @@ func versionOf(source string) int64 {
 }
 
 func newerSchema(current, target int64) error {
-	return fmt.Errorf("%w: the database is at version %d, this program knows %d: use a newer alsobought", ErrSchema, current, target)
+	return fmt.Errorf("%w: the database is at version %d, this program supports %d: use a newer alsobought", ErrSchema, current, target)
 }
 
 func withProvider(pool *pgxpool.Pool, do func(*goose.Provider) error) error {

@@ -51,7 +51,7 @@ func TestCheckSchema(t *testing.T) {
 	check("up again", "")
 
 	mustExec(t, pool, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, true)", newest+1)
-	check("newer", fmt.Sprintf("the database is at version %d, this program knows %d: use a newer alsobought", newest+1, newest))
+	check("newer", fmt.Sprintf("the database is at version %d, this program supports %d: use a newer alsobought", newest+1, newest))
 }
 
 // Migrations on a server that has none of our roles.

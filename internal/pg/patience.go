@@ -21,7 +21,7 @@ const (
 	firstPause     = 50 * time.Millisecond
 	lastPause      = time.Second
 	usualPatience  = 30 * time.Second
-	waitingForLock = "waiting for a transaction that uses what the migration changes; readers go on meanwhile"
+	waitingForLock = "waiting for a transaction that uses the tables to be migrated; readers are not blocked"
 )
 
 // patience configures how a migration waits for locks.

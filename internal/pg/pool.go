@@ -18,8 +18,8 @@ import (
 // MinimumServer is the oldest supported server version: 14 introduced DETACH PARTITION CONCURRENTLY.
 const MinimumServer = 140000
 
-// ErrURL means that the URL of a database cannot be read.
-var ErrURL = errors.New("the URL of the database cannot be read")
+// ErrURL means that the URL of a database cannot be parsed.
+var ErrURL = errors.New("invalid database URL")
 
 // Option changes how Open connects.
 type Option func(*pgxpool.Config) error
@@ -34,7 +34,7 @@ func PasswordFile(path string) Option {
 		}
 		password := strings.TrimRight(string(content), "\r\n")
 		if password == "" || strings.ContainsAny(password, "\r\n\x00") {
-			return fmt.Errorf("read the password of the database: %s should hold one line, the password", path)
+			return fmt.Errorf("read the password of the database: %s must contain one line: the password", path)
 		}
 		cfg.Password = password
 		return nil
@@ -142,7 +142,7 @@ func checkServer(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("PostgreSQL %s is too old: alsobought needs %d or newer", version, MinimumServer/10000)
 	}
 	if encoding != "UTF8" {
-		return fmt.Errorf("the database's encoding is %s, which cannot hold every name: create one with ENCODING 'UTF8' TEMPLATE template0", encoding)
+		return fmt.Errorf("the database's encoding is %s, which cannot store every name: create one with ENCODING 'UTF8' TEMPLATE template0", encoding)
 	}
 	return nil
 }

@@ -15,11 +15,11 @@ import (
 
 // ErrPooled means that the operation needs a session of its own, for locks, snapshots, roles or settings. Behind a
 // pooler in transaction mode, each transaction may run in another session, and session state leaks to other clients.
-var ErrPooled = errors.New("the connection leads through a pooler in transaction mode, which keeps no locks of a session: " +
-	"name the direct URL of PostgreSQL, or one in session mode (DATABASE_URL; for serve, --load-url)")
+var ErrPooled = errors.New("the connection goes through a pooler in transaction mode, which does not support session locks: " +
+	"use a direct URL of PostgreSQL, or a pooler in session mode (DATABASE_URL; for serve, --load-url)")
 
 // errPooledByStatement is the error for a pooler in statement mode, which has no transactions.
-var errPooledByStatement = errors.New("the connection leads through a pooler in statement mode, which has no transactions: " +
+var errPooledByStatement = errors.New("the connection goes through a pooler in statement mode, which does not support transactions: " +
 	"set pool_mode = transaction or session")
 
 // protocolViolation is the SQLSTATE of PgBouncer's own errors.
@@ -61,7 +61,7 @@ func isPooled(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	}
 	second, err := pgconn.ConnectConfig(ctx, &conn.Config().Config)
 	if err != nil {
-		return false, fmt.Errorf("look for a pooler: %w", err)
+		return false, fmt.Errorf("detect pooler: %w", err)
 	}
 	defer second.Close(ctx) //nolint:errcheck // best-effort close
 	for range poolerTries {
@@ -124,7 +124,7 @@ func begin(ctx context.Context, first, second *pgconn.PgConn) (pid string, err e
 func backendOf(ctx context.Context, conn *pgconn.PgConn, before string) (string, error) {
 	results, err := conn.Exec(ctx, before+"SELECT pg_backend_pid()").ReadAll()
 	if err != nil {
-		return "", fmt.Errorf("look for a pooler: %w", err)
+		return "", fmt.Errorf("detect pooler: %w", err)
 	}
 	return string(results[len(results)-1].Rows[0][0]), nil
 }
@@ -165,7 +165,7 @@ func refusedParameter(cfg *pgx.ConnConfig, err error) error {
 	if !found {
 		return err
 	}
-	return fmt.Errorf("connect to PostgreSQL: the pooler does not take %[1]s from the URL: leave it out there, and set what it is for by "+
+	return fmt.Errorf("connect to PostgreSQL: the pooler rejects %[1]s in the URL: remove it, and use "+
 		"ALTER ROLE %[2]s IN DATABASE %[3]s SET", name, pgx.Identifier{cfg.User}.Sanitize(), pgx.Identifier{cfg.Database}.Sanitize())
 }
 

@@ -191,7 +191,7 @@ func TestSettingsThroughPooler(t *testing.T) {
 	t.Parallel()
 	pooled := dbtest.NewPgBouncer(t, dbtest.NewURL(t), "transaction")
 	_, err := pg.Open(t.Context(), pooled+"&search_path=shop", 1)
-	if err == nil || !strings.Contains(err.Error(), "the pooler does not take search_path from the URL") ||
+	if err == nil || !strings.Contains(err.Error(), "the pooler rejects search_path in the URL") ||
 		!strings.Contains(err.Error(), `ALTER ROLE "`) {
 		t.Errorf("%v", err)
 	}

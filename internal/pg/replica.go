@@ -58,7 +58,7 @@ func FindAccess(ctx context.Context, database querier) (Access, error) {
 		       extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8`).
 		Scan(&standby, &a.ReadOnly, &streaming, &current, &age)
 	if err != nil {
-		return Access{}, fmt.Errorf("find out what the database allows: %w", err)
+		return Access{}, fmt.Errorf("check access to the database: %w", err)
 	}
 	if !standby {
 		return a, nil

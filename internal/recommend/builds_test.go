@@ -133,7 +133,7 @@ func TestDaysWithRules(t *testing.T) {
 	r := recommend.New(s.pool)
 	s.rule(t, "pin", "", "milk", "tea")
 	answer, err := r.Ask(t.Context(), recommend.Popular(recommend.Options{Days: 7}))
-	want := "milk: put first by rule 1, in 0 of 2 orders of the last 7 days; tea: put first by rule 1, in 1 of 2 orders of the last 7 days; " +
+	want := "milk: pinned by rule 1, in 0 of 2 orders of the last 7 days; tea: pinned by rule 1, in 1 of 2 orders of the last 7 days; " +
 		"bread: in 2 of 2 orders of the last 7 days"
 	if got := strings.Join(reasons(answer, err), "; "); got != want || answer.Recommendations[0].Confidence != 0 || answer.Recommendations[1].Confidence != 0.5 {
 		t.Errorf("%s, want %s; %+v", got, want, answer.Recommendations)
@@ -146,7 +146,7 @@ func TestDaysWithoutTimes(t *testing.T) {
 	s := bread(t)
 	s.rule(t, "pin", "", "milk")
 	answer, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Days: 7}))
-	if got := strings.Join(reasons(answer, err), "; "); got != "milk: put first by rule 1, in 0 of 0 orders of the last 7 days" {
+	if got := strings.Join(reasons(answer, err), "; "); got != "milk: pinned by rule 1, in 0 of 0 orders of the last 7 days" {
 		t.Error(got)
 	}
 	if answer.Metadata.Note != "no order of build 1 has a time, so it has no last days" {

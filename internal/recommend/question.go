@@ -218,7 +218,7 @@ func (o Options) validate() error {
 		return &InvalidError{"category", fmt.Sprintf("names %d categories: the maximum is %d", len(o.Categories), MaxCategory)}
 	}
 	if o.BuildID < 0 {
-		return &InvalidError{"build_id", fmt.Sprintf("is %d: choose one of alsobought builds list", o.BuildID)}
+		return &InvalidError{"build_id", fmt.Sprintf("is %d: see alsobought builds list", o.BuildID)}
 	}
 	if o.Days < 0 || o.Days > MaxDays {
 		return &InvalidError{"days", fmt.Sprintf("is %d: choose 1 to %d", o.Days, MaxDays)}

@@ -151,7 +151,7 @@ func noBuild(id int64) error {
 	if id == 0 {
 		return ErrNoBuild
 	}
-	return fmt.Errorf("%w: %d is not kept, see alsobought builds list", ErrUnknownBuild, id)
+	return fmt.Errorf("%w: %d is not kept; see alsobought builds list", ErrUnknownBuild, id)
 }
 
 func unknownItem(name string, buildID int64) error {

@@ -150,15 +150,15 @@ func TestPinnedReasons(t *testing.T) {
 	s.rule(t, "pin", "bread", "jam")
 	similar, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Limit: 3}))
 	if diff := cmp.Diff([]string{
-		"jam: put first by rule 1 and rule 2, bought together in 1 of 4 orders with bread",
-		"milk: put first by rule 1, in 1 of 5 orders",
+		"jam: pinned by rule 1 and rule 2, bought together in 1 of 4 orders with bread",
+		"milk: pinned by rule 1, in 1 of 5 orders",
 		"butter: bought together in 2 of 4 orders with bread",
 	}, reasons(similar, err)); diff != "" {
 		t.Errorf("similar (-want +got):\n%s", diff)
 	}
 	popular, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 3}))
 	if diff := cmp.Diff([]string{
-		"milk: put first by rule 1, in 1 of 5 orders", "jam: put first by rule 1, in 1 of 5 orders", "bread: in 4 of 5 orders",
+		"milk: pinned by rule 1, in 1 of 5 orders", "jam: pinned by rule 1, in 1 of 5 orders", "bread: in 4 of 5 orders",
 	}, reasons(popular, err)); diff != "" {
 		t.Errorf("popular (-want +got):\n%s", diff)
 	}

@@ -34,7 +34,7 @@ BEGIN
         SELECT ROW(
             r.place, i.name, r.score,
             CASE r.source WHEN 'popular' THEN 'popular: '
-                          WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules,
+                          WHEN 'pinned' THEN 'pinned by rule ' || array_to_string(r.rules,
                               ' and rule ') || ', '
                           ELSE '' END
             || CASE WHEN r.source <> 'popular' AND e.orders_together > 0
@@ -86,7 +86,7 @@ BEGIN
     RETURN ARRAY(
         SELECT ROW(
             r.place, i.name, r.score,
-            CASE r.source WHEN 'pinned' THEN 'put first by rule ' || array_to_string(r.rules,
+            CASE r.source WHEN 'pinned' THEN 'pinned by rule ' || array_to_string(r.rules,
                 ' and rule ') || ', ' ELSE '' END
             || in_orders(b, coalesce(r.recent_orders, o.orders), total, q.days),
             r.source, o.popularity_rank, coalesce(r.recent_orders, o.orders),

@@ -101,7 +101,7 @@ const upload = (form) => {
       const other = new DOMParser().parseFromString(request.responseText, "text/html");
       say(other.querySelector("main p")?.textContent || "That did not work.");
     });
-    request.addEventListener("error", () => { bar.hidden = true; say("The upload broke off: send the files again."); });
+    request.addEventListener("error", () => { bar.hidden = true; say("The upload was interrupted: send the files again."); });
     request.send(new FormData(form));
   };
   form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
