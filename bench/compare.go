@@ -102,8 +102,8 @@ func runSimple(ctx context.Context, databaseURL, orders string, t *timings) (c c
 // buildDuckDB compiles the program of bench/duckdb into dir. Like all of bench, it is run in bench.
 func buildDuckDB(ctx context.Context, dir string) (program string, err error) {
 	program = filepath.Join(dir, "duckdb")
-	if said, err := exec.CommandContext(ctx, "go", "build", "-C", "duckdb", "-o", program, ".").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build bench/duckdb: %w: %s", err, said)
+	if output, err := exec.CommandContext(ctx, "go", "build", "-C", "duckdb", "-o", program, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build bench/duckdb: %w: %s", err, output)
 	}
 	return program, nil
 }
@@ -111,7 +111,7 @@ func buildDuckDB(ctx context.Context, dir string) (program string, err error) {
 // runDuckDB times DuckDB at the same job and at the counting alone, on as many threads as there are processors. It must count the same.
 func runDuckDB(ctx context.Context, p plan, threads int, want counts, t *timings) error {
 	for _, mode := range []struct{ argument, name string }{{"job", "DuckDB: the same job"}, {"core", "DuckDB: counting alone"}} {
-		said, err := exec.CommandContext(ctx, p.duckdb, mode.argument, strconv.Itoa(threads), p.orders).Output()
+		output, err := exec.CommandContext(ctx, p.duckdb, mode.argument, strconv.Itoa(threads), p.orders).Output()
 		if err != nil {
 			return fmt.Errorf("%s: %w", mode.name, err)
 		}
@@ -120,7 +120,7 @@ func runDuckDB(ctx context.Context, p plan, threads int, want counts, t *timings
 
 			Seconds float64 `json:"seconds"`
 		}
-		if err := json.Unmarshal(said, &done); err != nil {
+		if err := json.Unmarshal(output, &done); err != nil {
 			return fmt.Errorf("%s: %w", mode.name, err)
 		}
 		if err := same(done.counts, want); err != nil {

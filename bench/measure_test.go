@@ -68,7 +68,7 @@ func TestMeasure(t *testing.T) {
 	}
 
 	many := 4 * runtime.GOMAXPROCS(0)
-	var want, asked []string
+	var want, questions []string
 	for _, over := range []string{"in process", "HTTP"} {
 		for _, question := range []string{"similar", "basket", "popular"} {
 			for _, goroutines := range []int{1, many} {
@@ -77,12 +77,12 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	for _, q := range got.Questions {
-		asked = append(asked, fmt.Sprintf("%s %s %d", q.Question, q.Over, q.Goroutines))
+		questions = append(questions, fmt.Sprintf("%s %s %d", q.Question, q.Over, q.Goroutines))
 		if q.Requests < q.Goroutines || !(q.PerSecond > 0) || !(q.P50Seconds > 0) || q.P99Seconds < q.P50Seconds {
 			t.Errorf("%+v", q)
 		}
 	}
-	if diff := cmp.Diff(want, asked); diff != "" {
+	if diff := cmp.Diff(want, questions); diff != "" {
 		t.Errorf("questions (-want +got):\n%s", diff)
 	}
 }

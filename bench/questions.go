@@ -139,12 +139,12 @@ func drive(ctx context.Context, a asker, baskets [][]string, goroutines int, eac
 		group.Go(func() error {
 			// Everybody begins somewhere else.
 			for n := g * len(baskets) / goroutines; ; n++ {
-				asked := time.Now()
+				began := time.Now()
 				if err := a.ask(ctx, baskets[n%len(baskets)]); err != nil {
 					return fmt.Errorf("%s, %s: %w", a.question, a.over, err)
 				}
 				now := time.Now()
-				latencies[g] = append(latencies[g], now.Sub(asked))
+				latencies[g] = append(latencies[g], now.Sub(began))
 				if now.Sub(began) >= each {
 					return nil
 				}

@@ -50,7 +50,7 @@ func TestClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := httpapi.New(httpapi.Config{Pool: pool, Orders: orders.NewTaker(pool, "test")})
+	a := httpapi.New(httpapi.Config{Pool: pool, Orders: orders.NewStore(pool, "test")})
 	defer a.Close()
 	server := httptest.NewServer(a)
 	defer server.Close()

@@ -247,23 +247,23 @@ WITH contradicted AS MATERIALIZED (
     GROUP BY s.item_name
     HAVING min(s.category) <> max(s.category) OR min(s.label) <> max(s.label) OR min(s.url) <> max(s.url)
         OR min(s.image_url) <> max(s.image_url) OR min(s.price_value) <> max(s.price_value) OR bool_and(s.active) <> bool_or(s.active)
-), said AS MATERIALIZED (
+), given AS MATERIALIZED (
     SELECT s.item_name, s.file_number, s.line_number, a.place, a.attribute,
            CASE a.place WHEN 1 THEN s.category WHEN 2 THEN s.label WHEN 3 THEN s.url WHEN 4 THEN s.image_url WHEN 5 THEN s.price_value
                ELSE s.active::text END AS value
     FROM staged_items AS s
     JOIN contradicted AS c ON c.item_name = s.item_name
     CROSS JOIN unnest(ARRAY['category', 'label', 'url', 'image_url', 'price', 'active']) WITH ORDINALITY AS a (attribute, place)
-), first_said AS (
+), first_given AS (
     SELECT DISTINCT ON (s.item_name, s.place) s.item_name, s.place, s.file_number, s.line_number, s.value
-    FROM said AS s
+    FROM given AS s
     WHERE s.value IS NOT NULL
     ORDER BY s.item_name, s.place, s.file_number, s.line_number
 ), contradictions AS (
     SELECT DISTINCT ON (s.file_number, s.line_number) s.file_number, s.line_number, s.item_name, s.attribute, s.value,
            f.file_number AS first_file_number, f.line_number AS first_line_number, f.value AS first_value
-    FROM said AS s
-    JOIN first_said AS f ON f.item_name = s.item_name AND f.place = s.place
+    FROM given AS s
+    JOIN first_given AS f ON f.item_name = s.item_name AND f.place = s.place
     WHERE s.value <> f.value
     ORDER BY s.file_number, s.line_number, s.place
 )

@@ -20,13 +20,13 @@ func (q *Queries) ReportingRoleExists(ctx context.Context) (bool, error) {
 	return some, err
 }
 
-const roleMayCloseBooks = `-- name: RoleMayCloseBooks :one
+const roleMayRecover = `-- name: RoleMayRecover :one
 SELECT (has_table_privilege('loads', 'UPDATE') AND has_table_privilege('builds', 'UPDATE'))::boolean AS may
 `
 
 // Reports whether this role may mark interrupted loads and builds as failed. The server role may not.
-func (q *Queries) RoleMayCloseBooks(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, roleMayCloseBooks)
+func (q *Queries) RoleMayRecover(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, roleMayRecover)
 	var may bool
 	err := row.Scan(&may)
 	return may, err

@@ -60,7 +60,7 @@ LIMIT 20;
 
 -- name: DoctorLoads :many
 -- Counts lines and orders that are in force or known from earlier loads. A reverted load has none.
-WITH said AS (
+WITH recorded AS (
     SELECT l.load_id,
            CASE l.status WHEN 'reverted' THEN 0 ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
            CASE l.status WHEN 'reverted' THEN 0 ELSE l.orders_added + l.orders_known - l.orders_deleted END AS orders,
@@ -97,7 +97,7 @@ FROM (
             'records ' || s.lines || ' lines, ' || s.orders || ' orders, ' || s.rejects || ' rejects, ' ||
             s.not_bought || ' not bought; found ' || coalesce(t.lines, 0) || ', ' || coalesce(t.orders, 0) ||
             ', ' || coalesce(t.rejects, 0) || ', ' || coalesce(t.not_bought, 0) AS problem
-     FROM said AS s
+     FROM recorded AS s
      LEFT JOIN there AS t ON t.load_id = s.load_id
      WHERE (s.lines, s.orders, s.rejects, s.not_bought)
            <> (coalesce(t.lines, 0), coalesce(t.orders, 0), coalesce(t.rejects, 0), coalesce(t.not_bought, 0))

@@ -73,7 +73,7 @@ SELECT 'popularity', c.case_id, '{}' FROM cases AS c;
 WITH catalogue AS (
     SELECT count(*) AS items, greatest(10, ceil(count(*) / 100.0)) AS head FROM item_stats AS s WHERE s.build_id = 0
 ), placed AS (
-    SELECT r.method, r.case_id, r.items || c.basket AS spoken_for, r.items[1:10] AS first_items, cardinality(c.basket) AS asked,
+    SELECT r.method, r.case_id, r.items || c.basket AS excluded, r.items[1:10] AS first_items, cardinality(c.basket) AS seeds,
            CASE WHEN array_position(r.items, c.hidden_id) IS NOT NULL THEN array_position(r.items, c.hidden_id)::bigint
                 ELSE cardinality(r.items) + s.popularity_rank - (
                     SELECT count(*) FROM item_stats AS m
@@ -91,7 +91,7 @@ WITH catalogue AS (
         SELECT z.item_id, z.popularity_rank FROM (
             SELECT s.item_id, s.popularity_rank
             FROM item_stats AS s
-            WHERE s.build_id = 0 AND s.item_id <> ALL (p.spoken_for)
+            WHERE s.build_id = 0 AND s.item_id <> ALL (p.excluded)
             ORDER BY s.popularity_rank
             LIMIT 10 - cardinality(p.first_items)
         ) AS z
@@ -108,7 +108,7 @@ SELECT p.method, count(*) AS cases,
        avg(CASE WHEN p.place <= 10 THEN 1.0::float8 / p.place ELSE 0 END ORDER BY p.case_id)::float8 AS mrr_10,
        avg(CASE WHEN p.place <= 10 THEN ln(2::float8) / ln(1 + p.place::float8) ELSE 0 END
            ORDER BY p.case_id)::float8 AS ndcg_10,
-       avg(CASE WHEN p.place IS NULL THEN 1 ELSE (p.place - 1) / greatest(c.items - p.asked - 1, 1)::float8 END
+       avg(CASE WHEN p.place IS NULL THEN 1 ELSE (p.place - 1) / greatest(c.items - p.seeds - 1, 1)::float8 END
            ORDER BY p.case_id)::float8 AS mpr,
        coalesce(min(v.coverage), 0)::float8 AS coverage, coalesce(min(v.popularity_share), 0)::float8 AS popularity_share
 FROM placed AS p

@@ -151,7 +151,7 @@ WITH lines AS (
     DELETE FROM orders AS o WHERE o.order_id = ANY (@order_ids::bigint[]) RETURNING o.load_id
 ), known_order AS (
     DELETE FROM known_orders AS k WHERE k.order_id = ANY (@order_ids::bigint[]) RETURNING k.load_id
-), books AS (
+), changes AS (
     SELECT x.load_id, sum(x.lines)::bigint AS lines, sum(x.orders)::bigint AS orders
     FROM (
         SELECT c.load_id, 1 AS lines, 0 AS orders
@@ -167,7 +167,7 @@ WITH lines AS (
 ), kept AS (
     UPDATE loads AS l
     SET lines_deleted = l.lines_deleted + b.lines, orders_deleted = l.orders_deleted + b.orders
-    FROM books AS b
+    FROM changes AS b
     WHERE l.load_id = b.load_id
 )
 INSERT INTO order_deletions (orders, lines, rejects, reason, deleted_by, version)

@@ -19,7 +19,7 @@ const askedOfEach = 200
 
 // compare asks two versions the same questions. Their speeds say something only if their answers are equal, but for what tells one build
 // from another.
-func compare(ctx context.Context, versions []*version, q questions) (asked int, err error) {
+func compare(ctx context.Context, versions []*version, q questions) (compared int, err error) {
 	var addresses []string
 	for _, v := range versions {
 		address, stop, err := v.serve(ctx, false)
@@ -37,19 +37,19 @@ func compare(ctx context.Context, versions []*version, q questions) (asked int, 
 			for _, address := range addresses {
 				answer, err := ask(ctx, address, question)
 				if err != nil {
-					return asked, err
+					return compared, err
 				}
 				answers = append(answers, answer)
 			}
 			for i, answer := range answers {
 				if answer != answers[0] {
-					return asked, fmt.Errorf("%s and %s answer %q differently:\n%s\n%s", versions[0].name, versions[i].name, question, answers[0], answer)
+					return compared, fmt.Errorf("%s and %s answer %q differently:\n%s\n%s", versions[0].name, versions[i].name, question, answers[0], answer)
 				}
 			}
-			asked++
+			compared++
 		}
 	}
-	return asked, nil
+	return compared, nil
 }
 
 // ask returns an answer without the numbers and times of builds, keys sorted.

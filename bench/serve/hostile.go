@@ -63,8 +63,8 @@ func hold(beginning string) func(context.Context, func() (net.Conn, error)) erro
 			_, err := conn.Read(make([]byte, 1))
 			return err
 		}
-		for said := beginning; ctx.Err() == nil; said = "x" {
-			if _, err := io.WriteString(conn, said); err != nil {
+		for chunk := beginning; ctx.Err() == nil; chunk = "x" {
+			if _, err := io.WriteString(conn, chunk); err != nil {
 				return err
 			}
 			select {
@@ -117,10 +117,10 @@ func (o options) measureHostile(ctx context.Context, v *version, q questions, st
 	if err != nil {
 		return fmt.Errorf("%s keys create: %w", v.binary, err)
 	}
-	asked := q.kinds(false)[2].withKey(strings.TrimSpace(string(key)))
+	victims := q.kinds(false)[2].withKey(strings.TrimSpace(string(key)))
 	measure := func() (m measured, _ error) {
 		spent, err := v.cpuSecondsOf(func() (err error) {
-			m, err = closedLoop(ctx, address, asked, o.connections, o.each)
+			m, err = closedLoop(ctx, address, victims, o.connections, o.each)
 			return err
 		})
 		m.cpuSeconds = spent
@@ -155,8 +155,8 @@ func (a attack) during(
 		return "", m, 0, fmt.Errorf("find this program: %w", err)
 	}
 	attacking := command(ctx, self, "--attack", a.name, "--address", address)
-	var said strings.Builder
-	attacking.Stdout = &said
+	var output strings.Builder
+	attacking.Stdout = &output
 	if err := attacking.Start(); err != nil {
 		return "", m, 0, fmt.Errorf("start the attack: %w", err)
 	}
@@ -166,7 +166,7 @@ func (a attack) during(
 	err = errors.Join(err, waitFor(ctx, address))
 	livez = time.Since(began)
 	err = errors.Join(err, attacking.Process.Signal(syscall.SIGTERM), attacking.Wait())
-	return strings.TrimSpace(said.String()), m, livez, err
+	return strings.TrimSpace(output.String()), m, livez, err
 }
 
 // fight runs the attack of a name until ctx ends, and prints how many attempts a second it made.

@@ -89,11 +89,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return o.measureHostile(ctx, versions[0], questions, stdout, stderr)
 	}
 	if len(versions) > 1 {
-		asked, err := compare(ctx, versions, questions)
+		compared, err := compare(ctx, versions, questions)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%d questions: both versions give the same answers\n\n", asked)
+		fmt.Fprintf(stdout, "%d questions: both versions give the same answers\n\n", compared)
 		if o.only {
 			return nil
 		}

@@ -79,7 +79,7 @@ func (d *database) openToWrite(ctx context.Context, term *terminal) (*pgxpool.Po
 		acting, err = pg.ActAsOwner(ctx, pool, "item_stats")
 	}
 	if err == nil {
-		err = recoverBooks(ctx, acting, term)
+		err = recoverInterrupted(ctx, acting, term)
 	}
 	if err != nil {
 		closeAll()
@@ -101,7 +101,7 @@ func (d *database) openToReport(ctx context.Context, term *terminal) (*pgxpool.P
 	default:
 		pooled, err := pg.IsPooled(ctx, pool)
 		if err == nil && !pooled {
-			err = recoverBooks(ctx, pool, term)
+			err = recoverInterrupted(ctx, pool, term)
 		}
 		if err != nil {
 			closeAll()
@@ -123,10 +123,10 @@ func (d *database) openAndLook(ctx context.Context, term *terminal) (
 	return pool, closeAll, access, err
 }
 
-// recoverBooks marks interrupted loads and builds as failed. It does nothing for a role without the right to, such as a
+// recoverInterrupted marks interrupted loads and builds as failed. It does nothing for a role without the right to, such as a
 // server's: the next load or build will do it.
-func recoverBooks(ctx context.Context, pool *pgxpool.Pool, term *terminal) error {
-	if may, err := db.New(pool).RoleMayCloseBooks(ctx); err != nil || !may {
+func recoverInterrupted(ctx context.Context, pool *pgxpool.Pool, term *terminal) error {
+	if may, err := db.New(pool).RoleMayRecover(ctx); err != nil || !may {
 		return err
 	}
 	loads, err := load.Recover(ctx, pool)

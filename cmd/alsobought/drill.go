@@ -93,7 +93,7 @@ func drillDoctor(ctx context.Context, term *terminal, pool *pgxpool.Pool) error 
 	if _, err := pg.MigrateUp(ctx, pool); err != nil {
 		return err
 	}
-	if err := recoverBooks(ctx, pool, term); err != nil {
+	if err := recoverInterrupted(ctx, pool, term); err != nil {
 		return err
 	}
 	findings, checks, err := doctor.Run(ctx, pool)

@@ -98,11 +98,11 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 		{"zone", m.Zone},
 		{"code", m.Code},
 	})
-	fates := fmt.Sprintf("%s of them rejected", grouped(f.RowsRejected))
+	outcomes := fmt.Sprintf("%s of them rejected", grouped(f.RowsRejected))
 	if f.RowsNotBought > 0 {
-		fates = fmt.Sprintf("%s of them not bought, %s rejected", grouped(f.RowsNotBought), grouped(f.RowsRejected))
+		outcomes = fmt.Sprintf("%s of them not bought, %s rejected", grouped(f.RowsNotBought), grouped(f.RowsRejected))
 	}
-	t.row("  rows", grouped(f.RowsRead)+", "+fates)
+	t.row("  rows", grouped(f.RowsRead)+", "+outcomes)
 	t.flush()
 	for _, note := range m.AllNotes() {
 		fmt.Fprintf(w, "  note: %s\n", printable(note))

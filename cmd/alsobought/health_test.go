@@ -17,8 +17,8 @@ func TestHealthEndsAsTheAPISays(t *testing.T) {
 		status         int
 		stdout, stderr string
 	}{
-		{"healthy", http.StatusOK, exitDone, "said of /health\n", ""},
-		{"unhealthy", http.StatusServiceUnavailable, exitFailed, "", "503 Service Unavailable: said of /health"},
+		{"healthy", http.StatusOK, exitDone, "answer of /health\n", ""},
+		{"unhealthy", http.StatusServiceUnavailable, exitFailed, "", "503 Service Unavailable: answer of /health"},
 		{"nobody there", 0, exitFailed, "", "alsobought: no API on " + gone.Listener.Addr().String() + ": dial tcp"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -27,7 +27,7 @@ func TestHealthEndsAsTheAPISays(t *testing.T) {
 			if tc.answer != 0 {
 				api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					w.WriteHeader(tc.answer)
-					_, _ = w.Write([]byte("said of " + r.URL.Path + "\n"))
+					_, _ = w.Write([]byte("answer of " + r.URL.Path + "\n"))
 				}))
 				defer api.Close()
 				addr = api.Listener.Addr().String()

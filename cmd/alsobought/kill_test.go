@@ -131,9 +131,9 @@ func TestKilledServer(t *testing.T) {
 	}
 	// The first line says that the server was started. The supervisor may have restarted the server before the load gives
 	// up; the load then records its failure itself, and there is nothing to recover.
-	said := strings.TrimSpace(stderr.String())
-	recovered := strings.Contains(said, "recovered")
-	if lines := strings.Split(said, "\n"); len(lines) != 2 && !(recovered && len(lines) == 3) {
+	output := strings.TrimSpace(stderr.String())
+	recovered := strings.Contains(output, "recovered")
+	if lines := strings.Split(output, "\n"); len(lines) != 2 && !(recovered && len(lines) == 3) {
 		t.Errorf("printed %q, want one line of what happened", lines)
 	}
 

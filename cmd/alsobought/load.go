@@ -315,11 +315,11 @@ func duplicates(l db.Load) string {
 		grouped(l.RowsRepeated), grouped(l.RowsDuplicate-l.RowsRepeated))
 }
 
-// why formats the number of rows per reason for one fate, and says where they are listed.
-func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, fate string) string {
+// why formats the number of rows per reason for one outcome, and says where they are listed.
+func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, outcome string) string {
 	list := make([]string, 0, len(reasons))
 	for _, r := range reasons {
-		if r.Fate == fate {
+		if r.Fate == outcome {
 			list = append(list, fmt.Sprintf("%s %s", r.Reason, grouped(r.Rows)))
 		}
 	}
@@ -327,7 +327,7 @@ func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, fate string) str
 		return ""
 	}
 	command := "rejects"
-	if fate == load.NotBought {
+	if outcome == load.NotBought {
 		command = "not-bought"
 	}
 	return fmt.Sprintf("%s; see alsobought loads %s %d", strings.Join(list, ", "), command, loadID)

@@ -191,8 +191,8 @@ func (c *loadsNotBoughtCommand) Run(ctx context.Context, term *terminal, d *data
 	return listRows(ctx, term, d, c.ID, load.NotBought)
 }
 
-// listRows prints the rows of a load with one fate.
-func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fate string) error {
+// listRows prints the rows of a load with one outcome.
+func listRows(ctx context.Context, term *terminal, d *database, loadID int64, outcome string) error {
 	pool, closeAll, err := d.open(ctx, term)
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func listRows(ctx context.Context, term *terminal, d *database, loadID int64, fa
 	if _, err := findLoad(ctx, q, loadID); err != nil {
 		return err
 	}
-	return load.WriteRows(ctx, pool, term.stdout, loadID, fate)
+	return load.WriteRows(ctx, pool, term.stdout, loadID, outcome)
 }
 
 type loadsRevertCommand struct {

@@ -56,7 +56,7 @@ func TestRolesByManagedAdministrator(t *testing.T) {
 	want(t, m.owner, nil, "migrate", "up")
 	want(t, m.owner, nil, "doctor")
 	if got := refusal(t, managed, "migrate", "up", "--with-roles"); !strings.Contains(got, "pass their prefix") {
-		t.Errorf("with another prefix it says %q", got)
+		t.Errorf("with another prefix message %q", got)
 	}
 	want(t, managed, nil, "migrate", "down", "--all", "--yes")
 	want(t, managed, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
@@ -74,19 +74,19 @@ func TestPoorOwner(t *testing.T) {
 	poor := dbtest.As(t, url, owner, "secret")
 
 	const before, run = ": have the owner of the database run ", ": let an administrator run this, then try again: "
-	said := refusal(t, poor, "migrate", "up")
-	reason, _, found := strings.Cut(said, before)
+	message := refusal(t, poor, "migrate", "up")
+	reason, _, found := strings.Cut(message, before)
 	lacks := "role " + quoted + " may not create tables in schema public, nor create the schema reporting in database "
 	if !found || reason != lacks+databaseName(admin)+"; nothing was changed" {
-		t.Errorf("it says %q", said)
+		t.Errorf("message %q", message)
 	}
 	hasNothing(t, admin)
 
 	sql(t, admin, "CREATE SCHEMA AUTHORIZATION "+quoted)
-	said = refusal(t, poor, "migrate", "up")
-	_, statements, _ := strings.Cut(said, before)
+	message = refusal(t, poor, "migrate", "up")
+	_, statements, _ := strings.Cut(message, before)
 	if want := "GRANT CREATE ON DATABASE " + databaseName(admin) + " TO " + quoted; statements != want {
-		t.Errorf("it says %q, want %q", said, want)
+		t.Errorf("message %q, want %q", message, want)
 	}
 	hasNothing(t, admin)
 	sql(t, admin, statements)
@@ -98,29 +98,29 @@ func TestPoorOwner(t *testing.T) {
 	sql(t, admin, "CREATE ROLE "+stranger+" LOGIN PASSWORD 'secret'")
 	strange := dbtest.As(t, url, stranger, "secret")
 	for _, command := range []string{"popular", "migrate"} {
-		said = refusal(t, strange, command)
-		if !strings.Contains(said, "tables are in schema "+quoted+", which role "+stranger+" may not use") {
-			t.Errorf("%s: it says %q", command, said)
+		message = refusal(t, strange, command)
+		if !strings.Contains(message, "tables are in schema "+quoted+", which role "+stranger+" may not use") {
+			t.Errorf("%s: message %q", command, message)
 		}
 	}
 	sql(t, admin, "GRANT USAGE ON SCHEMA "+quoted+" TO "+stranger)
-	said = refusal(t, strange, "popular")
-	_, alter, found := strings.Cut(said, "): ")
-	if !found || !strings.Contains(said, "not in the search_path of role "+stranger) {
-		t.Errorf("it says %q", said)
+	message = refusal(t, strange, "popular")
+	_, alter, found := strings.Cut(message, "): ")
+	if !found || !strings.Contains(message, "not in the search_path of role "+stranger) {
+		t.Errorf("message %q", message)
 	}
 	sql(t, admin, alter)
-	if said = refusal(t, strange, "popular"); !strings.Contains(said, "permission denied for table goose_db_version") {
-		t.Errorf("it says %q", said)
+	if message = refusal(t, strange, "popular"); !strings.Contains(message, "permission denied for table goose_db_version") {
+		t.Errorf("message %q", message)
 	}
-	said = refusal(t, strange, "migrate")
-	if !strings.Contains(said, "belong to role "+quoted+", and "+stranger+" is not a member") {
-		t.Errorf("it says %q", said)
+	message = refusal(t, strange, "migrate")
+	if !strings.Contains(message, "belong to role "+quoted+", and "+stranger+" is not a member") {
+		t.Errorf("message %q", message)
 	}
 
-	said = refusal(t, poor, "migrate", "up", "--with-roles", "--role-prefix", prefix)
-	if _, statements, found = strings.Cut(said, run); !found {
-		t.Fatalf("it says %q", said)
+	message = refusal(t, poor, "migrate", "up", "--with-roles", "--role-prefix", prefix)
+	if _, statements, found = strings.Cut(message, run); !found {
+		t.Fatalf("message %q", message)
 	}
 	sql(t, admin, statements)
 	want(t, poor, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
@@ -176,11 +176,11 @@ func TestMigrateWaits(t *testing.T) {
 	sql(t, holder, "BEGIN; SELECT FROM reporting.rules")
 	sql(t, login(t, url), "UPDATE installed_functions SET hash = 'x'")
 	got := alsobought(t, dbtest.As(t, url, "", "", "lock_timeout", "100ms"), nil, "migrate")
-	waits, said, _ := strings.Cut(got.stderr, "\n")
+	waits, message, _ := strings.Cut(got.stderr, "\n")
 	const holds = "application somebody's report, in its transaction since"
 	if got.status != exitFailed || !strings.Contains(waits, "waiting for a transaction") ||
-		!strings.Contains(said, "lock timeout") || !strings.Contains(said, holds) {
-		t.Errorf("exit status %d, it says %q", got.status, got.stderr)
+		!strings.Contains(message, "lock timeout") || !strings.Contains(message, holds) {
+		t.Errorf("exit status %d, message %q", got.status, got.stderr)
 	}
 	sql(t, holder, "ROLLBACK")
 	want(t, url, nil, "migrate")
@@ -193,8 +193,8 @@ func TestForeignReportingSchema(t *testing.T) {
 	url := dbtest.NewEmptyURL(t)
 	conn := login(t, url)
 	sql(t, conn, "CREATE SCHEMA reporting; CREATE TABLE reporting.sales (i int)")
-	if said := refusal(t, url, "migrate"); !strings.Contains(said, "already has a schema named reporting") {
-		t.Errorf("it says %q", said)
+	if message := refusal(t, url, "migrate"); !strings.Contains(message, "already has a schema named reporting") {
+		t.Errorf("message %q", message)
 	}
 	sql(t, conn, "ALTER SCHEMA reporting RENAME TO sales")
 	want(t, url, nil, "migrate")
@@ -205,13 +205,13 @@ func TestForeignReportingSchema(t *testing.T) {
 func TestMigrateReadOnly(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewEmptyURL(t)
-	said := refusal(t, dbtest.As(t, url, "", "", "default_transaction_read_only", "on"), "migrate")
-	if !strings.Contains(said, "the database is read-only") {
-		t.Errorf("it says %q", said)
+	message := refusal(t, dbtest.As(t, url, "", "", "default_transaction_read_only", "on"), "migrate")
+	if !strings.Contains(message, "the database is read-only") {
+		t.Errorf("message %q", message)
 	}
-	said = refusal(t, dbtest.As(t, url, "", "", "search_path", "nowhere"), "migrate")
-	if !strings.Contains(said, "no schema in the search_path") {
-		t.Errorf("it says %q", said)
+	message = refusal(t, dbtest.As(t, url, "", "", "search_path", "nowhere"), "migrate")
+	if !strings.Contains(message, "no schema in the search_path") {
+		t.Errorf("message %q", message)
 	}
 	hasNothing(t, login(t, url))
 }

@@ -93,12 +93,12 @@ func TestServeThroughPooler(t *testing.T) {
 	base := served(t, transaction, "--load-url", direct, "--rebuild-after", "1", "--rebuild-every", "0s")
 
 	askThroughBuilds(t, direct, []string{alone, base})
-	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if !strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Fatal("saucers do not go with cups")
 	}
 	wantRule(t, base, key, http.StatusCreated)
 	for _, server := range []string{alone, base} {
-		if strings.Contains(asked(t, server+saucers, ""), `"saucers"`) {
+		if strings.Contains(fetch(t, server+saucers, ""), `"saucers"`) {
 			t.Error("a rule that is committed is not in the next answer")
 		}
 	}
@@ -106,9 +106,9 @@ func TestServeThroughPooler(t *testing.T) {
 		t.Errorf("an order: %d %s", status, body)
 	}
 	dbtest.Eventually(t, "the order is counted", func(context.Context) bool {
-		return strings.Contains(asked(t, base+"/health", ""), `"pending_orders":0`)
+		return strings.Contains(fetch(t, base+"/health", ""), `"pending_orders":0`)
 	})
-	if !strings.Contains(asked(t, base+"/api/v1/recommendations/11", ""), `"order_id":"11"`) {
+	if !strings.Contains(fetch(t, base+"/api/v1/recommendations/11", ""), `"order_id":"11"`) {
 		t.Error("no recommendations for the order")
 	}
 	dbtest.Eventually(t, "no lock is left", func(context.Context) bool { return dbtest.Value[int](t, direct, heldLocks) == 0 })
@@ -127,7 +127,7 @@ func askThroughBuilds(t *testing.T, direct string, servers []string) {
 	}
 	right := map[string]string{}
 	for _, q := range questions {
-		right[q] = builtOf.ReplaceAllString(asked(t, servers[0]+q, ""), "")
+		right[q] = builtOf.ReplaceAllString(fetch(t, servers[0]+q, ""), "")
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var asking sync.WaitGroup
@@ -145,7 +145,7 @@ func askThroughBuilds(t *testing.T, direct string, servers []string) {
 				} else {
 					extra = ""
 				}
-				if got := builtOf.ReplaceAllString(asked(t, servers[n%len(servers)]+q+extra, ""), ""); got != right[q] {
+				if got := builtOf.ReplaceAllString(fetch(t, servers[n%len(servers)]+q+extra, ""), ""); got != right[q] {
 					t.Errorf("%s: %s\nwant %s", q, got, right[q])
 					return
 				}

@@ -206,8 +206,8 @@ func TestInterrupted(t *testing.T) {
 			s.sees(t, c.shown)
 			s.types(t, "\x03")
 			s.ended(t, exitFailed)
-			said := []string{"alsobought: interrupted; unfinished work was rolled back"}
-			if diff := cmp.Diff(said, s.screen(80)); diff != "" {
+			last := []string{"alsobought: interrupted; unfinished work was rolled back"}
+			if diff := cmp.Diff(last, s.screen(80)); diff != "" {
 				t.Errorf("what is left on the screen (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, contents(t, url)); diff != "" {

@@ -23,17 +23,17 @@ func TestReadURL(t *testing.T) {
 	if status, body := sendOrder(t, base, key, "11"); status != http.StatusCreated {
 		t.Fatalf("an order: %d %s", status, body)
 	}
-	if !strings.Contains(asked(t, base+"/api/v1/recommendations/11", ""), `"order_id":"11"`) {
+	if !strings.Contains(fetch(t, base+"/api/v1/recommendations/11", ""), `"order_id":"11"`) {
 		t.Error("an order just written has no recommendations")
 	}
 	wantRule(t, base, key, http.StatusCreated)
-	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if !strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Error("an answer is not of the replica, or saucers do not go with cups")
 	}
 	awaitHealth(t, base, "lag", func(h client.HealthBody) bool {
 		return h.Replica != nil && h.Replica.LagSeconds != nil && *h.Replica.LagSeconds > 0
 	})
-	text := asked(t, "http://"+metrics+"/metrics", "")
+	text := fetch(t, "http://"+metrics+"/metrics", "")
 	for _, line := range []string{
 		"alsobought_replica_up 1", "alsobought_replica_streaming 1", `alsobought_pool_connections{server="replica",state="idle"}`,
 		`alsobought_http_questions_to_primary_total{why="unknown_order"} 1`, "alsobought_rules_in_force 1", "alsobought_replica_active_build 1",
@@ -47,7 +47,7 @@ func TestReadURL(t *testing.T) {
 	}
 	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_resume()::text")
 	servers.CatchUp(t)
-	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Error("a rule that was replayed is not in the next answer")
 	}
 	awaitHealth(t, base, "no lag", func(h client.HealthBody) bool {

@@ -67,7 +67,7 @@ func (l *listening) takeOrders(ctx context.Context, cfg *httpapi.Config, loader 
 	if err != nil {
 		return nil, err
 	}
-	cfg.Orders = orders.NewTaker(taking.Pool, version)
+	cfg.Orders = orders.NewStore(taking.Pool, version)
 	cfg.ShopifySecret, cfg.WooCommerceSecret = l.ShopifySecretFile, l.WooCommerceSecretFile
 	wait := l.follow(ctx, loader, cfg.Logger)
 	return func() { wait(); taking.Close() }, nil
@@ -118,7 +118,7 @@ func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, pa
 		loader.Close()
 		return nil, err
 	}
-	may, err := db.New(acting).RoleMayCloseBooks(ctx)
+	may, err := db.New(acting).RoleMayRecover(ctx)
 	switch {
 	case err != nil:
 		acting.Close()

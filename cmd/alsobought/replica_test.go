@@ -143,7 +143,7 @@ func TestReplica(t *testing.T) {
 
 	// A standby whose replay is paused reports its lag; after resuming it shows what was written meanwhile.
 	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_pause()::text")
-	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if !strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Fatal("saucers do not go with cups")
 	}
 	want(t, servers.Primary, nil, "rules", "add", "hide", "saucers", "--reason", "why")
@@ -156,7 +156,7 @@ func TestReplica(t *testing.T) {
 	}
 	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_resume()::text")
 	servers.CatchUp(t)
-	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Error("a rule that was replayed is not in the next answer")
 	}
 	awaitHealth(t, base, "no lag", func(h client.HealthBody) bool {
@@ -170,11 +170,11 @@ func TestReplica(t *testing.T) {
 	if n := dbtest.Value[int](t, servers.Standby, used); n != 0 {
 		t.Errorf("%d keys were used according to a replica", n)
 	}
-	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if !strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Error("saucers are hidden before there is a rule")
 	}
 	wantRule(t, base, key, http.StatusCreated)
-	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Error("the promoted server's own rule is not in the next answer")
 	}
 	if n := dbtest.Value[int](t, servers.Standby, used); n != 1 {
@@ -206,12 +206,12 @@ func TestReadOnlyDatabase(t *testing.T) {
 	if h := healthOf(t, base); !h.ReadOnly || h.Replica != nil {
 		t.Errorf("health: %+v", h)
 	}
-	if !strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if !strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Fatal("saucers do not go with cups")
 	}
 	wantRefusedRule(t, base, key)
 	want(t, writable, nil, "rules", "add", "hide", "saucers", "--reason", "why")
-	if strings.Contains(asked(t, base+saucers, ""), `"saucers"`) {
+	if strings.Contains(fetch(t, base+saucers, ""), `"saucers"`) {
 		t.Error("a rule that is committed is not in the next answer")
 	}
 }

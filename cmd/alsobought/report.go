@@ -156,8 +156,8 @@ func percent(part, whole int64) string {
 type page struct {
 	Load     db.Load
 	Files    []db.LoadFile
-	Fates    []bar
-	Stack    template.HTML // chart of Fates
+	Outcomes []bar
+	Stack    template.HTML // chart of Outcomes
 	Reasons  []bar         // reasons for rejected rows
 	Returned []bar         // reasons for rows that are not bought
 	Quality  quality
@@ -202,7 +202,7 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 		{Kind: "rejected", Label: "rejected", Note: "could not be used; kept for inspection", Count: l.RowsRejected},
 	} {
 		f.Width = share(f.Count, l.RowsRead)
-		p.Fates = append(p.Fates, f)
+		p.Outcomes = append(p.Outcomes, f)
 		pieces = append(pieces, chart.Piece{Value: f.Width, Class: f.Kind})
 	}
 	p.Stack = chart.Stack(100, pieces...)

@@ -138,7 +138,7 @@ func TestWriteReport(t *testing.T) {
 	p.isSelfContained(t)
 
 	for id, figures := range map[string][]string{
-		"fates": {
+		"outcomes": {
 			"12,000 rows were read", "10,500 loaded, 900 duplicate, 0 not bought, 600 rejected", "loaded 10,500 87.5 %", "repeated 700 5.8 %", "already known 200 1.7 %",
 			"rejected 600 5.0 %", "3,900 orders and 811 items were new; 100 orders were known",
 		},
@@ -160,15 +160,15 @@ func TestWriteReport(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"87.5%", "5.83%", "1.67%", "5%"}, p.widths("fates")); diff != "" {
+	if diff := cmp.Diff([]string{"87.5%", "5.83%", "1.67%", "5%"}, p.widths("outcomes")); diff != "" {
 		t.Errorf("bars of rows (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"50%", "100%", "49.9%", "0.4%"}, p.widths("sizes")); diff != "" {
 		t.Errorf("bars of basket sizes (-want +got):\n%s", diff)
 	}
-	for _, said := range []string{"orders <b>2026</b>.csv loaded", "2026-03-09 08:30:01 UTC, by ann@till-3, in 1.9 s", "alsobought v1.2.3"} {
-		if !strings.Contains(p.text(""), said) {
-			t.Errorf("no %q on the page", said)
+	for _, want := range []string{"orders <b>2026</b>.csv loaded", "2026-03-09 08:30:01 UTC, by ann@till-3, in 1.9 s", "alsobought v1.2.3"} {
+		if !strings.Contains(p.text(""), want) {
+			t.Errorf("no %q on the page", want)
 		}
 	}
 }
@@ -194,8 +194,8 @@ func TestWriteReportPerStatus(t *testing.T) {
 			r.write(t, path)
 			p := parsed(t, path)
 			p.isSelfContained(t)
-			if !strings.Contains(p.text("fates"), c.says) {
-				t.Errorf("no %q in %q", c.says, p.text("fates"))
+			if !strings.Contains(p.text("outcomes"), c.says) {
+				t.Errorf("no %q in %q", c.says, p.text("outcomes"))
 			}
 			if p.find("quality") != nil || p.find("reasons") != nil {
 				t.Error("the page shows figures that there are none of")

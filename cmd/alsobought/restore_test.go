@@ -157,7 +157,7 @@ func answersOf(t *testing.T, requests []request, flags ...string) map[string]str
 	t.Run("served", func(t *testing.T) {
 		base := served(t, "", flags...)
 		for _, r := range requests {
-			answers[r.path+" "+r.body] = asked(t, base+"/api/v1/"+r.path, r.body)
+			answers[r.path+" "+r.body] = fetch(t, base+"/api/v1/"+r.path, r.body)
 		}
 	})
 	return answers

@@ -77,7 +77,7 @@ func TestOneAnswer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			printed := want(t, url, nil, append(c.args, "--json")...)
-			answered := asked(t, base+"/api/v1/"+c.path, c.body)
+			answered := fetch(t, base+"/api/v1/"+c.path, c.body)
 			if diff := cmp.Diff(printed, answered); diff != "" {
 				t.Errorf("(-command line +HTTP):\n%s", diff)
 			}
@@ -199,13 +199,13 @@ func pasted(t testing.TB, command string) string {
 	url := regexp.MustCompile(`http://[^' ]+`).FindString(command)
 	body := regexp.MustCompile(`-d '([^']*)'`).FindStringSubmatch(command)
 	if body == nil {
-		return asked(t, url, "")
+		return fetch(t, url, "")
 	}
-	return asked(t, url, body[1])
+	return fetch(t, url, body[1])
 }
 
-// asked makes a GET, or a POST if there is a body, and returns the body of the response, which must be a success.
-func asked(t testing.TB, url, body string) string {
+// fetch makes a GET, or a POST if there is a body, and returns the body of the response, which must be a success.
+func fetch(t testing.TB, url, body string) string {
 	t.Helper()
 	method := http.MethodGet
 	if body != "" {

@@ -124,8 +124,8 @@ func (s *soak) limitFiles(size string) {
 		if os.Geteuid() == 0 {
 			c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
 		}
-		if said, err := c.CombinedOutput(); err != nil && !strings.Contains(string(said), "No such process") {
-			s.t.Fatalf("prlimit: %v: %s", err, said)
+		if output, err := c.CombinedOutput(); err != nil && !strings.Contains(string(output), "No such process") {
+			s.t.Fatalf("prlimit: %v: %s", err, output)
 		}
 	}
 }

@@ -83,7 +83,7 @@ type soak struct {
 	clock   string // file with the offset of PostgreSQL's clock
 	server  *localpg.Server
 	api     *api
-	books   *books
+	ledger  *ledger
 	lasts   map[string]time.Duration // duration of a command, by name
 	deleted int64                    // rows of order_deletions
 	ended   map[string]int           // number of commands, by fault and exit status
@@ -93,7 +93,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	t.Helper()
 	s := &soak{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 0)), dir: filepath.Join(openTempDir(t), "server"),
-		books: &books{}, lasts: map[string]time.Duration{}, ended: map[string]int{},
+		ledger: &ledger{}, lasts: map[string]time.Duration{}, ended: map[string]int{},
 	}
 	var programs string
 	programs, s.clock = programsWithClock(t)
@@ -111,10 +111,10 @@ func newSoak(t *testing.T, seed uint64) *soak {
 		}
 	})
 	want(t, s.url(), nil, "migrate", "up")
-	first := s.books.random(s.rnd, 300)
+	first := s.ledger.random(s.rnd, 300)
 	want(t, s.url(), strings.NewReader(first.text), "load", "-")
 	first.id = 1
-	s.books.enter(first)
+	s.ledger.enter(first)
 	s.api = startAPI(t, s.url())
 	t.Cleanup(func() { s.api.kill() })
 	return s
@@ -257,14 +257,14 @@ func (s *soak) recover() {
 	}
 }
 
-// compareOrders compares every line, and the values of its order, with the books.
+// compareOrders compares every line, and the values of its order, with the ledger.
 func (s *soak) compareOrders() {
 	got := s.texts(`SELECT concat_ws(' | ', o.external_id, to_char(o.ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), i.name, l.quantity)
 		FROM orders AS o
 		LEFT JOIN order_lines AS l ON l.order_id = o.order_id
 		LEFT JOIN items AS i ON i.item_id = l.item_id`)
 	slices.Sort(got)
-	if diff := cmp.Diff(s.books.lines(), got); diff != "" {
+	if diff := cmp.Diff(s.ledger.lines(), got); diff != "" {
 		s.t.Errorf("lines (-acknowledged +there):\n%s", diff)
 	}
 }
@@ -274,7 +274,7 @@ func (s *soak) compareBuild() {
 	s.connected(func(ctx context.Context, conn *pgx.Conn) error {
 		active, err := db.New(conn).BuildActive(ctx)
 		if err == nil {
-			orders, times := s.books.orders()
+			orders, times := s.ledger.orders()
 			buildtest.WantCounts(s.t, conn, active, oracle.CountTimed(orders, times, oracle.Settings(builds.SettingsOf(active))))
 		}
 		return err

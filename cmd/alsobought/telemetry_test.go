@@ -61,24 +61,24 @@ func TestTelemetry(t *testing.T) {
 	}()
 	_, rest, _ := strings.Cut(<-lines, "http://")
 	address, _, _ := strings.Cut(rest, " ")
-	told := func(state string) {
+	notified := func(state string) {
 		t.Helper()
 		heard := make([]byte, 1000)
 		if n, err := systemd.Read(heard); err != nil || string(heard[:n]) != state {
 			t.Errorf("systemd heard %q, %v; want %s", heard[:n], err, state)
 		}
 	}
-	told("READY=1")
-	asked(t, "http://"+address+"/api/v1/popular-items", "")
+	notified("READY=1")
+	fetch(t, "http://"+address+"/api/v1/popular-items", "")
 	if status, body := sendOrder(t, "http://"+address, key, "11"); status != http.StatusCreated {
 		t.Errorf("an order: %d %s", status, body)
 	}
-	asked(t, "http://"+address+"/dashboard/", "")
-	if m := asked(t, "http://"+metrics.Addr+"/metrics", ""); !strings.Contains(m, `route="/api/v1/popular-items",status="200"} 1`) {
+	fetch(t, "http://"+address+"/dashboard/", "")
+	if m := fetch(t, "http://"+metrics.Addr+"/metrics", ""); !strings.Contains(m, `route="/api/v1/popular-items",status="200"} 1`) {
 		t.Errorf("%s", m)
 	}
 	interrupt(t, server, lines)
-	told("STOPPING=1")
+	notified("STOPPING=1")
 	mu.Lock()
 	defer mu.Unlock()
 	// The last three are statements about questions, of the dashboard, and about orders.

@@ -225,8 +225,8 @@ func TestVerifiedServer(t *testing.T) {
 		t.Parallel()
 		c := command(t, good, "psql", "-Atc", "SELECT 1")
 		c.Env = append(c.Env, right)
-		if said, err := c.CombinedOutput(); !strings.Contains(string(said), "no alsobought tables yet") {
-			t.Errorf("it says %q, %v", said, err)
+		if output, err := c.CombinedOutput(); !strings.Contains(string(output), "no alsobought tables yet") {
+			t.Errorf("it says %q, %v", output, err)
 		}
 	})
 }

@@ -128,8 +128,8 @@ func TestMetrics(t *testing.T) {
 	metrics := get("/metrics")
 	has(t, metrics,
 		`alsobought_active_build 1`, `alsobought_active_build_size{of="orders"} 2`, `alsobought_active_build_size{of="items"} 2`,
-		`alsobought_active_build_size{of="pairs"} 1`, `alsobought_pending_orders 1`, `alsobought_rows{fate="loaded"} 5`,
-		`alsobought_rows{fate="duplicate"} 1`, `alsobought_rows{fate="rejected"} 1`, `alsobought_rows{fate="not_bought"} 0`, `alsobought_rule_changes_total 2`, `alsobought_rules_in_force 0`,
+		`alsobought_active_build_size{of="pairs"} 1`, `alsobought_pending_orders 1`, `alsobought_rows{outcome="loaded"} 5`,
+		`alsobought_rows{outcome="duplicate"} 1`, `alsobought_rows{outcome="rejected"} 1`, `alsobought_rows{outcome="not_bought"} 0`, `alsobought_rule_changes_total 2`, `alsobought_rules_in_force 0`,
 		`alsobought_http_requests_total{method="GET",route="/api/v1/popular-items",status="200"} 2`,
 		`alsobought_http_requests_total{method="GET",route="/api/v1/similar-items/{item_name}",status="404"} 2`,
 		`alsobought_http_requests_total{method="GET",route="",status="404"} 2`, `alsobought_http_requests_total{method="other",route="",status="405"} 1`,

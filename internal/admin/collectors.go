@@ -54,7 +54,7 @@ var (
 	buildSize     = describe("active_build_size", "Size of the active build: orders, items, pairs, neighbours.", "of")
 	pendingOrders = describe("pending_orders",
 		"Orders added, changed or deleted since the active build; missing if unknown.")
-	rows         = describe("rows", "Rows of the files of all loads that were not reverted, by outcome.", "fate")
+	rows         = describe("rows", "Rows of the files of all loads that were not reverted, by outcome.", "outcome")
 	failedLoads  = describe("failed_loads", "Loads that failed.")
 	ruleChanges  = describe("rule_changes_total", "Rules added or ended.")
 	rulesInForce = describe("rules_in_force", "Rules in force.")
@@ -109,10 +109,10 @@ func (c databaseCollector) Collect(to chan<- prometheus.Metric) {
 	if fresh.Pending >= 0 {
 		gauge(pendingOrders, float64(fresh.Pending))
 	}
-	for fate, n := range map[string]int64{
+	for outcome, n := range map[string]int64{
 		"loaded": m.RowsLoaded, "duplicate": m.RowsDuplicate, "not_bought": m.RowsNotBought, "rejected": m.RowsRejected,
 	} {
-		gauge(rows, float64(n), fate)
+		gauge(rows, float64(n), outcome)
 	}
 	gauge(failedLoads, float64(m.Failed))
 	gauge(rulesInForce, float64(m.RulesInForce))

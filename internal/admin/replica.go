@@ -37,14 +37,14 @@ func (c replicaCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
-	asked := c.replica
-	if asked == nil {
-		asked = c.pool
+	source := c.replica
+	if source == nil {
+		source = c.pool
 	}
-	access, err := pg.FindAccess(ctx, asked)
+	access, err := pg.FindAccess(ctx, source)
 	var fresh db.BuildFreshnessRow
 	if err == nil {
-		fresh, err = db.New(asked).BuildFreshness(ctx)
+		fresh, err = db.New(source).BuildFreshness(ctx)
 	}
 	switch {
 	case err != nil && c.replica != nil:

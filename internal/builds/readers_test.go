@@ -44,13 +44,13 @@ func readersOf(pool *pgxpool.Pool, item string) map[string]reader {
 		}
 		return got, err
 	}
-	similar := oracle.Question{Asked: []string{item}, Boosted: true, Measure: "affinity", Limit: 5}
+	similar := oracle.Question{Seeds: []string{item}, Boosted: true, Measure: "affinity", Limit: 5}
 	return map[string]reader{
 		"similar": {similar, func(ctx context.Context) (answer, error) {
 			return answerOf(r.Ask(ctx, recommend.Similar(item, recommend.Options{})))
 		}},
 		"similar by count": {
-			oracle.Question{Asked: []string{item}, Measure: "count", Limit: 9},
+			oracle.Question{Seeds: []string{item}, Measure: "count", Limit: 9},
 			func(ctx context.Context) (answer, error) {
 				return answerOf(r.Ask(ctx, recommend.Similar(item, recommend.Options{Limit: 9, Measure: recommend.Count})))
 			},

@@ -124,7 +124,7 @@ func TestTrial(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				if err := want.Check(oracle.Question{Asked: basket, Measure: "affinity", Limit: 10}, got); err != nil {
+				if err := want.Check(oracle.Question{Seeds: basket, Measure: "affinity", Limit: 10}, got); err != nil {
 					t.Errorf("the trial answers: %v", err)
 				}
 				wantAnswers(t, impatient(t, d.url), 1, all)

@@ -300,8 +300,8 @@ func TestDresses(t *testing.T) {
 		}
 	}
 	want := map[string]entry{
-		"Café": {said{"label": `Kaffee "Größe 1"`, "price": "9/2", "active": "true"}, "plain"},
-		"Thé":  {said{"label": "Grüner Tee", "price": "3", "active": "true"}, "plain"},
+		"Café": {attributes{"label": `Kaffee "Größe 1"`, "price": "9/2", "active": "true"}, "plain"},
+		"Thé":  {attributes{"label": "Grüner Tee", "price": "3", "active": "true"}, "plain"},
 	}
 	if diff := cmp.Diff(want, entriesOf(t, pool)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -334,14 +334,14 @@ func TestSourceIsStorable(t *testing.T) {
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	var said []catalogue.Progress
+	var reports []catalogue.Progress
 	watched := options
-	watched.Progress = func(p catalogue.Progress) { said = append(said, p) }
+	watched.Progress = func(p catalogue.Progress) { reports = append(reports, p) }
 	text := "item,price\n" + strings.Repeat("a,1\n", 12_000)
 	mustLoad(t, pool, watched, content("a.csv", text), content("b.csv", "item,label\nb,x\n"))
 	last := catalogue.Progress{Bytes: int64(len(text) + len("item,label\nb,x\n")), Rows: 12_001, Merging: true}
-	if len(said) != 3 || said[2] != last || said[0].Rows != 5000 || said[0].Merging {
-		t.Errorf("%+v, want the last to be %+v", said, last)
+	if len(reports) != 3 || reports[2] != last || reports[0].Rows != 5000 || reports[0].Merging {
+		t.Errorf("%+v, want the last to be %+v", reports, last)
 	}
 }
 

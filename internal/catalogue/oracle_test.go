@@ -22,29 +22,29 @@ import (
 
 var columns = []string{"category", "label", "url", "image_url", "price", "active"}
 
-// said holds the values that a file gives for an item, by column; missing columns are not given.
-type said map[string]string
+// attributes holds the values that a file gives for an item, by column; missing columns are not given.
+type attributes map[string]string
 
 // entry is the expected item of the catalogue: its non-empty values by column, and the file that last changed it.
 type entry struct {
-	Values said
+	Values attributes
 	Source string
 }
 
-// books are the expected contents of the catalogue, in plain maps.
-type books struct {
+// ledger is the expected contents of the catalogue, in plain maps.
+type ledger struct {
 	entries map[string]entry
 	items   map[string]bool // items in orders or catalogues
 	ordered map[string]bool
 }
 
-// load records files in the books, one map per file, in order.
-func (b *books) load(files []map[string]said, replace bool) (want catalogue.Result) {
-	together, last := map[string]said{}, map[string]string{}
+// load records files in the ledger, one map per file, in order.
+func (b *ledger) load(files []map[string]attributes, replace bool) (want catalogue.Result) {
+	together, last := map[string]attributes{}, map[string]string{}
 	for i, f := range files {
 		for item, values := range f {
 			if together[item] == nil {
-				together[item] = said{}
+				together[item] = attributes{}
 			}
 			maps.Copy(together[item], values)
 			last[item] = fileName(i)
@@ -54,7 +54,7 @@ func (b *books) load(files []map[string]said, replace bool) (want catalogue.Resu
 		e, known := b.entries[item]
 		next := entry{Values: maps.Clone(e.Values), Source: last[item]}
 		if !known {
-			next.Values = said{"active": "true"}
+			next.Values = attributes{"active": "true"}
 		}
 		for column, value := range values {
 			switch {
@@ -125,7 +125,7 @@ func entriesOf(t *testing.T, pool *pgxpool.Pool) map[string]entry {
 	}
 	entries := map[string]entry{}
 	for _, r := range rows {
-		e := entry{Values: said{"active": fmt.Sprint(r.Active)}, Source: r.Source}
+		e := entry{Values: attributes{"active": fmt.Sprint(r.Active)}, Source: r.Source}
 		for column, value := range map[string]*string{"category": r.Category, "label": r.Label, "url": r.URL, "image_url": r.ImageURL} {
 			if value != nil {
 				e.Values[column] = *value
@@ -149,8 +149,8 @@ func entriesOf(t *testing.T, pool *pgxpool.Pool) map[string]entry {
 var names = []string{"a", "b", "c", "A", "a/b", "1/2 l", "\"quoted\"", "semi;colon", "comma, too", "NULL", "null", "é", "ñandú", "'; DROP TABLE items", "\\N", "007"}
 
 // randomFile generates values for some items; equal rows may occur twice.
-func randomFile(rnd *rand.Rand, others []map[string]said) (file map[string]said, data []byte) {
-	file = map[string]said{}
+func randomFile(rnd *rand.Rand, others []map[string]attributes) (file map[string]attributes, data []byte) {
+	file = map[string]attributes{}
 	asJSON := rnd.IntN(2) == 0
 	var has []string // columns of the table
 	for _, c := range columns {
@@ -166,7 +166,7 @@ func randomFile(rnd *rand.Rand, others []map[string]said) (file map[string]said,
 		if file[item] != nil {
 			continue
 		}
-		values := said{}
+		values := attributes{}
 		for i, c := range has {
 			if !asJSON || i == 0 || rnd.IntN(3) > 0 {
 				values[c] = randomValue(rnd, c)
@@ -197,7 +197,7 @@ func randomValue(rnd *rand.Rand, column string) string {
 	return values[rnd.IntN(len(values))]
 }
 
-func table(has []string, file map[string]said, list []string) []byte {
+func table(has []string, file map[string]attributes, list []string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	_ = w.Write(append([]string{"item_name"}, has...)) // a buffer cannot fail
@@ -212,7 +212,7 @@ func table(has []string, file map[string]said, list []string) []byte {
 	return b.Bytes()
 }
 
-func jsonLines(rnd *rand.Rand, file map[string]said, list []string) []byte {
+func jsonLines(rnd *rand.Rand, file map[string]attributes, list []string) []byte {
 	var b bytes.Buffer
 	for _, item := range list {
 		object := map[string]any{"item_name": item}
@@ -244,14 +244,14 @@ func TestRandomCatalogues(t *testing.T) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			pool, rnd := dbtest.New(t), rand.New(rand.NewPCG(seed, 4))
-			b := &books{map[string]entry{}, map[string]bool{}, map[string]bool{}}
+			b := &ledger{map[string]entry{}, map[string]bool{}, map[string]bool{}}
 			for round := range 20 {
 				if rnd.IntN(4) == 0 {
 					item := names[rnd.IntN(len(names)-6)] // the last ones are never ordered
 					mustOrder(t, pool, fmt.Sprintf("order\titem\n%d\t%s\n", round, csvField(item)))
 					b.ordered[item], b.items[item] = true, true
 				}
-				var files []map[string]said
+				var files []map[string]attributes
 				var sources []catalogue.Source
 				for i := range 1 + rnd.IntN(3) {
 					file, data := randomFile(rnd, files)

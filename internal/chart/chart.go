@@ -65,7 +65,7 @@ func (c Chart) SVG() template.HTML {
 	y := func(v float64) float64 { return float64(top) + plot*(1-v/highest) }
 
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="chart" width="100%%" height="%d" role="img" aria-label="%s">`, c.Height, escape(c.Title+". "+c.said()))
+	fmt.Fprintf(&b, `<svg class="chart" width="100%%" height="%d" role="img" aria-label="%s">`, c.Height, escape(c.Title+". "+c.description()))
 	for i := range steps + 1 {
 		v := step * float64(i)
 		fmt.Fprintf(&b, `<line class="grid" x1="0" x2="100%%" y1="%s" y2="%s"/>`, px(y(v)), px(y(v)))
@@ -139,8 +139,8 @@ func (c Chart) line(b *strings.Builder, s Series, y func(float64) float64) {
 	}
 }
 
-// said returns the chart's text alternative: the minimum and maximum of each series.
-func (c Chart) said() string {
+// description returns the chart's text alternative: the minimum and maximum of each series.
+func (c Chart) description() string {
 	var list []string
 	for _, s := range c.Series {
 		low, high, lowest, highest, some := math.Inf(1), math.Inf(-1), 0, 0, false

@@ -59,8 +59,8 @@ func TestColumns(t *testing.T) {
 			}
 		}
 	}
-	if said := elements(t, svg, "svg")[0]["aria-label"]; said != `Orders <of> "a" week. Orders from 0 (Mon) to 100 (Fri).` {
-		t.Errorf("said: %s", said)
+	if label := elements(t, svg, "svg")[0]["aria-label"]; label != `Orders <of> "a" week. Orders from 0 (Mon) to 100 (Fri).` {
+		t.Errorf("label: %s", label)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // basketView is what the playground shows.
 type basketView struct {
-	asked
+	settings
 	Items   []basketItem
 	Query   string // what is looked for, to be put in
 	Found   []db.ItemCardListRow
@@ -62,11 +62,11 @@ const colours = 6
 
 func (d *Dashboard) basket(v *visit) error {
 	query := v.r.URL.Query()
-	a, err := d.asked(v, recommend.BasketLimit)
+	a, err := d.settings(v, recommend.BasketLimit)
 	if err != nil {
 		return err
 	}
-	view := basketView{asked: a, Query: strings.TrimSpace(query.Get("q"))}
+	view := basketView{settings: a, Query: strings.TrimSpace(query.Get("q"))}
 	names := basketNames(query["item"])
 	if len(names) > recommend.MaxBasket {
 		return invalid{fmt.Sprintf("The basket has %d items; the maximum is %d.", len(names), recommend.MaxBasket)}

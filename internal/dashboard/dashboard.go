@@ -85,14 +85,14 @@ type Dashboard struct {
 	coverage kept[int64, coverage]
 	checks   kept[struct{}, checkup]
 
-	began     time.Time
-	uploads   uploads
-	builder   builder
-	qualities kept[int64, load.Quality] // of loads
-	going     kept[int64, load.Going]
-	reverted  kept[int64, db.Load]
-	diffs     kept[[2]int64, builds.Diff]
-	quality   kept[[2]int64, dataQuality] // by build and the size of the catalogue
+	began        time.Time
+	uploads      uploads
+	builder      builder
+	qualities    kept[int64, load.Quality] // of loads
+	revertCounts kept[int64, load.RevertCounts]
+	reverted     kept[int64, db.Load]
+	diffs        kept[[2]int64, builds.Diff]
+	quality      kept[[2]int64, dataQuality] // by build and the size of the catalogue
 }
 
 // New returns the dashboard of cfg.

@@ -22,7 +22,7 @@ type healthView struct {
 	Pool     poolView
 	Loader   *poolView // nil: nobody may load here
 	Cache    *recommend.Stats
-	Asked    int64 // of the cache
+	Lookups  int64 // of the cache
 	Keys     []keyRow
 	Form     keyForm
 	Began    time.Time
@@ -74,7 +74,7 @@ func (v *visit) showHealth(status int, form keyForm) (err error) {
 	}
 	if d.CacheStats != nil {
 		stats := d.CacheStats()
-		view.Cache, view.Asked = &stats, stats.Hits+stats.Misses
+		view.Cache, view.Lookups = &stats, stats.Hits+stats.Misses
 	}
 	if v.may(apikey.Admin) {
 		keys, err := apikey.List(v.ctx, d.Pool, keysShown)

@@ -25,8 +25,8 @@ type searchView struct {
 	found
 }
 
-// asked are the settings of a question, as the URL has them.
-type asked struct {
+// settings are those of a question, as the URL has them.
+type settings struct {
 	Measure    recommend.Measure
 	Measures   []recommend.Measure
 	MinSupport int64
@@ -37,7 +37,7 @@ type asked struct {
 
 // itemView is what the page of an item shows.
 type itemView struct {
-	asked
+	settings
 	Item    db.ItemCardListRow
 	Answer  *recommend.Answer
 	Problem string // why there is no answer
@@ -53,11 +53,11 @@ func (d *Dashboard) item(v *visit) error {
 	if name == "" {
 		return d.searchItems(v, http.StatusOK, searchView{Query: query.Get("q")})
 	}
-	a, err := d.asked(v, 10)
+	a, err := d.settings(v, 10)
 	if err != nil {
 		return err
 	}
-	view := itemView{asked: a, With: query.Get("with")}
+	view := itemView{settings: a, With: query.Get("with")}
 	if query.Get("part") == "why" {
 		if view.Why, err = d.why(v, name, view.With, a.BuildID); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (view *itemView) pictures() []string {
 }
 
 // newest is the time of the newest order of a build.
-func (a *asked) newest(build int64) time.Time {
+func (a *settings) newest(build int64) time.Time {
 	for _, b := range a.Builds {
 		if b.BuildID == build && b.NewestOrderedAt != nil {
 			return *b.NewestOrderedAt
@@ -147,14 +147,14 @@ func (a *asked) newest(build int64) time.Time {
 }
 
 // options are those of the question.
-func (a *asked) options() recommend.Options {
+func (a *settings) options() recommend.Options {
 	return recommend.Options{Limit: a.Limit, Measure: a.Measure, MinSupport: a.MinSupport, BuildID: a.BuildID}
 }
 
-// asked reads the settings out of the URL.
-func (d *Dashboard) asked(v *visit, limit int) (a asked, err error) {
+// settings reads the settings out of the URL.
+func (d *Dashboard) settings(v *visit, limit int) (a settings, err error) {
 	query := v.r.URL.Query()
-	a = asked{Measure: recommend.Affinity, Measures: recommend.Measures(), Limit: limit}
+	a = settings{Measure: recommend.Affinity, Measures: recommend.Measures(), Limit: limit}
 	if text := query.Get("measure"); text != "" {
 		a.Measure = recommend.Measure(text)
 	}

@@ -23,7 +23,7 @@ import (
 
 const (
 	loadsShown    = 50
-	rowsShown     = 50  // of a fate
+	rowsShown     = 50  // of a outcome
 	filesShown    = 100 // of a load
 	downloadsTime = 10 * time.Minute
 )
@@ -69,19 +69,19 @@ func (d *Dashboard) loadsScreen(v *visit) error {
 
 // loadView is one load in full.
 type loadView struct {
-	Load     db.Load
-	Files    []fileView
-	Fates    []fateRow
-	Rejects  []reasonRow
-	Skipped  []reasonRow // rows that are not bought
-	Reason   string      // of Rows; "" is all
-	Rows     []db.LoadReject
-	Returned []db.LoadReject // rows that are not bought
-	Books    bool            // this server may read the rows
-	MayLoad  bool
-	Quality  *load.Quality
-	Sizes    template.HTML
-	Seconds  float64
+	Load        db.Load
+	Files       []fileView
+	Outcomes    []outcomeRow
+	Rejects     []reasonRow
+	Skipped     []reasonRow // rows that are not bought
+	Reason      string      // of Rows; "" is all
+	Rows        []db.LoadReject
+	Returned    []db.LoadReject // rows that are not bought
+	MayReadRows bool            // this server may read the rows
+	MayLoad     bool
+	Quality     *load.Quality
+	Sizes       template.HTML
+	Seconds     float64
 }
 
 // fileView is one file of a load.
@@ -94,14 +94,14 @@ type fileView struct {
 	Unused  []string
 }
 
-// fateRow is what became of so many rows.
-type fateRow struct {
+// outcomeRow is what became of so many rows.
+type outcomeRow struct {
 	Class, Name, Says string
 	Rows              int64
 }
 
-func fatesOf(l db.Load) []fateRow {
-	return []fateRow{
+func outcomesOf(l db.Load) []outcomeRow {
+	return []outcomeRow{
 		{"f-loaded", "Loaded", "new lines of orders", l.RowsLoaded},
 		{"f-repeated", "Repeated", "the same item twice in an order of this load; quantities were added", l.RowsRepeated},
 		{"f-known", "Already known", "added by an earlier load; unchanged", l.RowsDuplicate - l.RowsRepeated},
@@ -112,8 +112,8 @@ func fatesOf(l db.Load) []fateRow {
 
 // Bar is what became of the rows, drawn.
 func (l *loadView) Bar() template.HTML {
-	pieces := make([]chart.Piece, 0, len(l.Fates))
-	for _, f := range l.Fates {
+	pieces := make([]chart.Piece, 0, len(l.Outcomes))
+	for _, f := range l.Outcomes {
 		pieces = append(pieces, chart.Piece{Value: float64(f.Rows), Class: f.Class})
 	}
 	return chart.Stack(float64(l.Load.RowsRead), pieces...)
@@ -139,7 +139,7 @@ func (d *Dashboard) loadPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := loadView{Load: l, Fates: fatesOf(l), Books: d.Loader != nil, MayLoad: d.Loader != nil, Reason: v.r.URL.Query().Get("reason")}
+	view := loadView{Load: l, Outcomes: outcomesOf(l), MayReadRows: d.Loader != nil, MayLoad: d.Loader != nil, Reason: v.r.URL.Query().Get("reason")}
 	if l.FinishedAt != nil {
 		view.Seconds = l.FinishedAt.Sub(l.StartedAt).Seconds()
 	}
@@ -153,7 +153,7 @@ func (d *Dashboard) loadPage(v *visit) error {
 	if err := view.files(v, d); err != nil {
 		return err
 	}
-	if view.Books {
+	if view.MayReadRows {
 		if err := view.rows(v, d); err != nil {
 			return err
 		}
@@ -199,14 +199,14 @@ func (l *loadView) rows(v *visit, d *Dashboard) error {
 		}
 	}
 	for _, list := range []struct {
-		fate string
-		some bool
-		to   *[]db.LoadReject
+		outcome string
+		some    bool
+		to      *[]db.LoadReject
 	}{{load.Rejected, len(l.Rejects) > 0, &l.Rows}, {load.NotBought, len(l.Skipped) > 0, &l.Returned}} {
 		if !list.some || !v.may(apikey.Write) { // rows may name customers
 			continue
 		}
-		params := db.LoadRejectListByReasonParams{LoadID: l.Load.LoadID, Fate: list.fate, Lim: rowsShown}
+		params := db.LoadRejectListByReasonParams{LoadID: l.Load.LoadID, Fate: list.outcome, Lim: rowsShown}
 		if valid(l.Reason) {
 			params.Reason = l.Reason
 		}
@@ -279,7 +279,7 @@ func (l *loadView) Span() string {
 	return first + " to " + last
 }
 
-// loadRows is the rows of a load that had one fate as a file. Who has begun to read it gets more time than other requests.
+// loadRows is the rows of a load that had one outcome as a file. Who has begun to read it gets more time than other requests.
 func (d *Dashboard) loadRows(v *visit) error {
 	l, err := d.findLoad(v)
 	if err != nil {
@@ -288,9 +288,9 @@ func (d *Dashboard) loadRows(v *visit) error {
 	if d.Loader == nil {
 		return invalid{mayNotLoad}
 	}
-	fate, name := load.Rejected, "rejected"
-	if v.r.URL.Query().Get("fate") == load.NotBought {
-		fate, name = load.NotBought, "not-bought"
+	outcome, name := load.Rejected, "rejected"
+	if v.r.URL.Query().Get("outcome") == load.NotBought {
+		outcome, name = load.NotBought, "not-bought"
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), downloadsTime)
 	defer cancel()
@@ -304,7 +304,7 @@ func (d *Dashboard) loadRows(v *visit) error {
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="load-%d-%s.csv"`, l.LoadID, name))
 	h.Set("Cache-Control", "no-store")
 	out := &patientWriter{v.w, http.NewResponseController(v.w)}
-	if err := load.WriteRows(ctx, d.Loader, out, l.LoadID, fate); err != nil {
+	if err := load.WriteRows(ctx, d.Loader, out, l.LoadID, outcome); err != nil {
 		d.logFailure(v.ctx, "rows of a load", err)
 		panic(http.ErrAbortHandler) // half a file must not look like a whole one
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// dirty is a file with rows of every fate.
+// dirty is a file with rows of every outcome.
 const dirty = `Order,Item,Quantity,Date,Status
 1,Bread,1,2026-01-05,paid
 1,Butter,2,2026-01-05,paid
@@ -81,7 +81,7 @@ func TestUpload(t *testing.T) {
 	b.Until(t, `document.querySelector("#plan")?.innerText.includes("is now active")`)
 	s.check(t, b, "a load that is done")
 	if got := scalar(t, pool, `SELECT rows_loaded*10000 + rows_duplicate*1000 + rows_not_bought*100 + rows_rejected FROM loads WHERE load_id = 2`); got != 6*10000+1000+101 {
-		t.Errorf("fates %d", got)
+		t.Errorf("outcomes %d", got)
 	}
 	if n := scalar(t, pool, `SELECT count(*) FROM builds WHERE active AND built_by LIKE 'Anna%'`); n != 1 {
 		t.Error("nothing was built")
@@ -210,15 +210,15 @@ func TestLoads(t *testing.T) {
 
 	// What a revert says that goes is what goes.
 	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/loads/load?id=2"), chromedp.Click("a[href*='/loads/revert']"))
-	b.Until(t, `!!document.querySelector("#going .tiles")`)
+	b.Until(t, `!!document.querySelector("#counts .tiles")`)
 	s.inspect(t, b, "/dashboard/loads/revert?id=2", "")
 	count := `SELECT count(*)*1000000 + (SELECT count(*) FROM order_lines)*1000 + (SELECT count(DISTINCT item_id) FROM order_lines) FROM orders`
 	before := scalar(t, pool, count)
-	said := browsertest.Eval[[]int64](t, b, `[...document.querySelectorAll("#going dd")].map((e) => parseInt(e.textContent))`)
+	shown := browsertest.Eval[[]int64](t, b, `[...document.querySelectorAll("#counts dd")].map((e) => parseInt(e.textContent))`)
 	b.Do(t, chromedp.Click("form[action$='/loads/revert'] button"))
 	b.Until(t, `document.querySelector("[role=status] p")?.textContent.includes("was reverted")`)
-	if got, want := before-scalar(t, pool, count), said[0]*1_000_000+said[1]*1000+said[2]; got != want || said[0] == 0 {
-		t.Errorf("%d went, the page said %v", got, said)
+	if got, want := before-scalar(t, pool, count), shown[0]*1_000_000+shown[1]*1000+shown[2]; got != want || shown[0] == 0 {
+		t.Errorf("%d went, the page shown %v", got, shown)
 	}
 	b.Until(t, `document.querySelector("#now")?.innerText.includes("is complete and active")`)
 	s.inspect(t, b, "/dashboard/loads/load?id=2", "")
@@ -251,16 +251,16 @@ func TestRejectedRows(t *testing.T) {
 	if response, _ := s.get(t, "/dashboard/loads/rows.csv?id=1", s.session(t, "read")); response.StatusCode != http.StatusForbidden {
 		t.Errorf("who only reads sees rows: %d", response.StatusCode)
 	}
-	for fate, want := range map[string][]string{
+	for outcome, want := range map[string][]string{
 		load.Rejected: {"bad_quantity", "missing_item", "bad_quantity"}, load.NotBought: {"cancelled"},
 	} {
-		response, body := s.get(t, "/dashboard/loads/rows.csv?id=1&fate="+fate, writer)
+		response, body := s.get(t, "/dashboard/loads/rows.csv?id=1&outcome="+outcome, writer)
 		if response.Header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(response.Header.Get("Content-Disposition"), "load-1-") {
-			t.Errorf("%s: %v", fate, response.Header)
+			t.Errorf("%s: %v", outcome, response.Header)
 		}
 		rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
 		if err != nil || len(rows) == 0 {
-			t.Fatalf("%s: %v", fate, err)
+			t.Fatalf("%s: %v", outcome, err)
 		}
 		column := slices.Index(rows[0], "reason")
 		var reasons []string
@@ -268,7 +268,7 @@ func TestRejectedRows(t *testing.T) {
 			reasons = append(reasons, row[column])
 		}
 		if !slices.Equal(reasons, want) {
-			t.Errorf("%s: %q, want %q", fate, reasons, want)
+			t.Errorf("%s: %q, want %q", outcome, reasons, want)
 		}
 		for _, row := range rows {
 			if slices.ContainsFunc(row, func(cell string) bool { return strings.HasPrefix(cell, "=") }) {
@@ -289,7 +289,7 @@ func TestRejectedRows(t *testing.T) {
 	// A server that may not load says so, and does not.
 	weak := serve(t, pool, func(cfg *Config, _ *httpapi.Config) { cfg.Loader = nil })
 	writer = weak.session(t, "admin")
-	if _, body := weak.get(t, "/dashboard/loads", writer); !strings.Contains(body, "may not load files") || strings.Contains(body, `type="file"`) {
+	if _, body := weak.get(t, "/dashboard/loads", writer); !strings.Contains(body, "cannot load files") || strings.Contains(body, `type="file"`) {
 		t.Error("it does not say that it may not load")
 	}
 	for _, path := range []string{"/dashboard/loads/revert?id=1", "/dashboard/builds/activate?id=1"} {

@@ -23,13 +23,13 @@ const (
 
 // preview is what a rule would change.
 type preview struct {
-	Asked   int   // items, from the most popular on
-	Items   int64 // of the build
-	Cut     bool  // there was no time for more
-	Changed int
-	First   []changedAnswer
-	Unknown []string // names of the rule that no item has
-	Seconds float64
+	Compared int   // items, from the most popular on
+	Items    int64 // of the build
+	Cut      bool  // there was no time for more
+	Changed  int
+	First    []changedAnswer
+	Unknown  []string // names of the rule that no item has
+	Seconds  float64
 }
 
 // changedAnswer is that about one item.
@@ -88,7 +88,7 @@ func (d *Dashboard) preview(ctx context.Context, draft rules.Draft) (*preview, e
 	if !errors.Is(err, errDone) {
 		return nil, err
 	}
-	p.Asked, p.Cut = len(after), len(after) < len(names)
+	p.Compared, p.Cut = len(after), len(after) < len(names)
 	for i := range after {
 		p.compare(names[i], before[i].Recommendations, after[i].Recommendations)
 	}

@@ -141,12 +141,12 @@ func policy(pictures []string) string {
 
 // done leads back to where a form says it was, or to the screen of the path, and has it say what was done. undo is the
 // rule that was added, if one was.
-func (v *visit) done(path, said string, undo int64) error {
+func (v *visit) done(path, text string, undo int64) error {
 	target := base + path
 	if back := local(v.r.PostFormValue("back")); back != "" {
 		target = back
 	}
-	v.leave(note{said, undo})
+	v.leave(note{text, undo})
 	v.seeOther(target)
 	return nil
 }

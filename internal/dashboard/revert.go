@@ -11,7 +11,7 @@ import (
 // revertView is what a revert takes out.
 type revertView struct {
 	Load    db.Load
-	Going   *load.Going // nil: being counted
+	Counts  *load.RevertCounts // nil: being counted
 	MayLoad bool
 }
 
@@ -28,21 +28,23 @@ func (d *Dashboard) revertPage(v *visit) error {
 	}
 	view := revertView{Load: l, MayLoad: true}
 	if !v.whole() && v.r.URL.Query().Get("part") == "" {
-		d.going.forget() // other loads may have come since
+		d.revertCounts.forget() // other loads may have come since
 	}
-	f := d.going.ask(d, l.LoadID, func(ctx context.Context) (load.Going, error) { return load.WouldRevert(ctx, d.Loader, l.LoadID) })
+	f := d.revertCounts.ask(d, l.LoadID, func(ctx context.Context) (load.RevertCounts, error) {
+		return load.PreviewRevert(ctx, d.Loader, l.LoadID)
+	})
 	part := v.r.URL.Query().Get("part") != ""
 	if !part {
 		soon(v, f.done)
 	}
 	if part || isClosed(f.done) {
-		if view.Going, err = f.wait(v.ctx); err != nil {
+		if view.Counts, err = f.wait(v.ctx); err != nil {
 			return err
 		}
 	}
 	v.at("/loads/revert")
 	if part {
-		return v.showPart("going", "revert", view)
+		return v.showPart("counts", "revert", view)
 	}
 	return v.show("revert", fmt.Sprintf("Revert load %d?", l.LoadID), view)
 }
@@ -77,9 +79,9 @@ func (d *Dashboard) revert(v *visit) error {
 	case err != nil:
 		return err
 	}
-	said := fmt.Sprintf("Load %d was reverted: everything that only this load had added was removed.", reverted.LoadID)
+	text := fmt.Sprintf("Load %d was reverted: everything that only this load had added was removed.", reverted.LoadID)
 	if build {
-		return v.done("/builds", said+" New recommendations are being counted.", 0)
+		return v.done("/builds", text+" New recommendations are being counted.", 0)
 	}
-	return v.done("/loads", said+" Recommendations change with the next build.", 0)
+	return v.done("/loads", text+" Recommendations change with the next build.", 0)
 }

@@ -17,20 +17,20 @@ func (d *Dashboard) addRule(v *visit) error {
 	}
 	item, other := v.r.PostFormValue("item"), v.r.PostFormValue("other")
 	draft := rules.Draft{Items: []string{other}, Reason: v.r.PostFormValue("reason"), Author: v.key.Name}
-	var said string
+	var text string
 	switch do := v.r.PostFormValue("do"); do {
 	case "hide":
 		draft.Kind, draft.Item = rules.Hide, &item
-		said = fmt.Sprintf("“%s” is hidden for “%s”.", other, item)
+		text = fmt.Sprintf("“%s” is hidden for “%s”.", other, item)
 	case "hide everywhere":
 		draft.Kind = rules.Hide
-		said = fmt.Sprintf("“%s” is hidden everywhere.", other)
+		text = fmt.Sprintf("“%s” is hidden everywhere.", other)
 	case "pin":
 		draft.Kind, draft.Item = rules.Pin, &item
-		said = fmt.Sprintf("“%s” comes first for “%s”.", other, item)
+		text = fmt.Sprintf("“%s” comes first for “%s”.", other, item)
 	case "apart":
 		draft.Kind, draft.Items = rules.Apart, []string{item, other}
-		said = fmt.Sprintf("“%s” and “%s” are kept apart.", item, other)
+		text = fmt.Sprintf("“%s” and “%s” are kept apart.", item, other)
 	default:
 		return invalid{fmt.Sprintf("do is %q: choose hide, hide everywhere, pin or apart.", do)}
 	}
@@ -43,7 +43,7 @@ func (d *Dashboard) addRule(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.done("/item", said, added.RuleID)
+	return v.done("/item", text, added.RuleID)
 }
 
 // untilOf is the midnight (UTC) of a day, nil for none.

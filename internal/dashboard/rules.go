@@ -229,16 +229,16 @@ func (d *Dashboard) addNewRule(v *visit) error {
 	if err != nil {
 		return v.wrongRule(f, err)
 	}
-	said := fmt.Sprintf("Rule %d is in force.", added.RuleID)
+	text := fmt.Sprintf("Rule %d is in force.", added.RuleID)
 	if added.State(time.Now()) == rules.ToCome {
-		said = fmt.Sprintf("Rule %d will be in force from %s on.", added.RuleID, added.ValidFrom.Format("2 January 2006"))
+		text = fmt.Sprintf("Rule %d will be in force from %s on.", added.RuleID, added.ValidFrom.Format("2 January 2006"))
 	}
 	if n := len(added.UnknownItems); n > 0 {
-		said += fmt.Sprintf(" There is no item named “%s”", shorten(added.UnknownItems[0], 80))
+		text += fmt.Sprintf(" There is no item named “%s”", shorten(added.UnknownItems[0], 80))
 		if n > 1 {
-			said += ", or any of " + plural(n-1, "other name")
+			text += ", or any of " + plural(n-1, "other name")
 		}
-		said += " yet: check the spelling."
+		text += " yet: check the spelling."
 	}
-	return v.done(fmt.Sprintf("/rules/rule?id=%d", added.RuleID), said, added.RuleID)
+	return v.done(fmt.Sprintf("/rules/rule?id=%d", added.RuleID), text, added.RuleID)
 }

@@ -61,10 +61,10 @@ func TestRules(t *testing.T) {
 	if n := scalar(t, pool, `SELECT count(*) FROM rules`); n != 0 {
 		t.Errorf("a preview left %d rules", n)
 	}
-	var changed, asked int
-	said := browsertest.Eval[string](t, b, `document.querySelector("#preview .big").parentElement.textContent.replaceAll(",", "")`)
-	if _, err := fmt.Sscanf(said, "%d of %d answers change", &changed, &asked); err != nil {
-		t.Fatalf("%q: %v", said, err)
+	var changed, compared int
+	shown := browsertest.Eval[string](t, b, `document.querySelector("#preview .big").parentElement.textContent.replaceAll(",", "")`)
+	if _, err := fmt.Sscanf(shown, "%d of %d answers change", &changed, &compared); err != nil {
+		t.Fatalf("%q: %v", shown, err)
 	}
 	if changed == 0 || !browsertest.Eval[bool](t, b, `document.querySelectorAll("#preview .beside").length == 10`) {
 		t.Errorf("%d answers change, by the preview", changed)
@@ -75,7 +75,7 @@ func TestRules(t *testing.T) {
 	if err := pool.QueryRow(t.Context(), `SELECT rule_id FROM rules`).Scan(&rule); err != nil {
 		t.Fatal(err)
 	}
-	if got := changedBy(t, s, asked); got != changed {
+	if got := changedBy(t, s, compared); got != changed {
 		t.Errorf("%d answers were to change, and %d did", changed, got)
 	}
 	s.inspect(t, b, fmt.Sprintf("/dashboard/rules/rule?id=%d", rule), "")
@@ -90,7 +90,7 @@ func TestRules(t *testing.T) {
 	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/rules"), chromedp.Click("form[action$='/rules/end'] button"))
 	b.Until(t, `document.querySelector("[role=status] p")?.textContent.includes("has ended")`)
 	s.inspect(t, b, "/dashboard/rules?state=all", "")
-	if got := changedBy(t, s, asked); got != 0 {
+	if got := changedBy(t, s, compared); got != 0 {
 		t.Errorf("%d answers are still others", got)
 	}
 }
@@ -119,13 +119,13 @@ func TestRulesOfAnyName(t *testing.T) {
 }
 
 // changedBy is how many of the answers about the most popular items are others by a rule.
-func changedBy(t *testing.T, s *site, asked int) (n int) {
+func changedBy(t *testing.T, s *site, compared int) (n int) {
 	t.Helper()
 	build, err := s.d.queries.BuildActive(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, err := s.d.queries.ItemSpreadList(t.Context(), build.BuildID, 1, int32(asked))
+	names, err := s.d.queries.ItemSpreadList(t.Context(), build.BuildID, 1, int32(compared))
 	if err != nil {
 		t.Fatal(err)
 	}

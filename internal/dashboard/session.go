@@ -143,7 +143,7 @@ func local(target string) string {
 
 // note is what the next page says of what was done.
 type note struct {
-	Said string `json:"said"`
+	Text string `json:"text"`
 	Undo int64  `json:"undo"` // the rule that was added
 }
 

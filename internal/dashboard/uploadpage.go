@@ -69,7 +69,7 @@ func (u *uploadView) Roles(m orderfile.Mapping) [][2]string { return rolesOf(m) 
 // Unused are the columns that play no role.
 func (u *uploadView) Unused(m orderfile.Mapping) []string { return unusedOf(m) }
 
-// reasonRow is how many rows had a fate for a reason.
+// reasonRow is how many rows had a outcome for a reason.
 type reasonRow struct {
 	Reason, Says string
 	Rows         int64

@@ -92,8 +92,8 @@ func (r *postgresRows) next() ([][]byte, error) {
 
 // cause returns the message of the server, or of the driver.
 func cause(err error) string {
-	if said := new(pgconn.PgError); errors.As(err, &said) {
-		return said.Message
+	if server := new(pgconn.PgError); errors.As(err, &server) {
+		return server.Message
 	}
 	return err.Error()
 }

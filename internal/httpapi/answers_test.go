@@ -88,7 +88,7 @@ func newDocumented(t *testing.T, cfg Config) *documented {
 	if err := os.WriteFile(secrets, []byte(hookSecret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg.KeyedReads, cfg.Orders = true, orders.NewTaker(cfg.Pool.(*pg.Pool), "test")
+	cfg.KeyedReads, cfg.Orders = true, orders.NewStore(cfg.Pool.(*pg.Pool), "test")
 	if cfg.ShopifySecret == "" {
 		cfg.ShopifySecret = secrets
 	}

@@ -39,7 +39,7 @@ type Config struct {
 	Timeout time.Duration // per request, well under a minute; 0: 10 s
 	MaxBody int64         // bytes of a request body; 0: 1 MiB
 
-	Orders *orders.Taker // nil: orders routes answer 503
+	Orders *orders.Store // nil: orders routes answer 503
 
 	// Files with webhook secrets, one per line. They are read for each request, so secrets can be rotated. "": webhooks
 	// answer 503.

@@ -126,7 +126,7 @@ func (a *API) take(ctx context.Context, sender orders.Sender, s signed, parse fu
 	if err != nil {
 		return nil, err
 	}
-	receipt, outcome, err := a.Orders.Take(ctx, sender, event)
+	receipt, outcome, err := a.Orders.Apply(ctx, sender, event)
 	if err != nil {
 		return nil, invalidOrders(err, false)
 	}

@@ -25,7 +25,7 @@ func hookedServer(t *testing.T) *server {
 	if err := os.WriteFile(secrets, []byte("old-secret\nnew-secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return serveAPI(t, Config{Pool: pool, Orders: orders.NewTaker(pool, "test"), ShopifySecret: secrets, WooCommerceSecret: secrets})
+	return serveAPI(t, Config{Pool: pool, Orders: orders.NewStore(pool, "test"), ShopifySecret: secrets, WooCommerceSecret: secrets})
 }
 
 func signature(body, secret string) string {
@@ -196,7 +196,7 @@ func TestWebhooksRefused(t *testing.T) {
 	if got := s.lines(t); got != "" {
 		t.Errorf("lines %q", got)
 	}
-	without := serveAPI(t, Config{Pool: s.pool, Orders: orders.NewTaker(s.pool, "test")})
+	without := serveAPI(t, Config{Pool: s.pool, Orders: orders.NewStore(s.pool, "test")})
 	problemDetail(t, without.shopify(t, "orders/create", created, "old-secret"), http.StatusServiceUnavailable)
 }
 

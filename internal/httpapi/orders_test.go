@@ -18,7 +18,7 @@ func ordersServer(t *testing.T) (s *server, send func(method, path, body string)
 	t.Helper()
 	pool := dbtest.New(t)
 	fill(t, pool, csvOf(t, []string{"1", "a"}, []string{"1", "b"}))
-	s = serveAPI(t, Config{Pool: pool, Orders: orders.NewTaker(pool, "test")})
+	s = serveAPI(t, Config{Pool: pool, Orders: orders.NewStore(pool, "test")})
 	header := withKey(mustCreateKey(t, pool, "shop"))
 	return s, func(method, path, body string) answer {
 		t.Helper()
@@ -215,7 +215,7 @@ func TestIdempotencyKey(t *testing.T) {
 func TestIdempotencyKeyAtOnce(t *testing.T) {
 	t.Parallel()
 	s, _ := ordersServer(t)
-	second := serveAPI(t, Config{Pool: s.pool, Orders: orders.NewTaker(s.pool, "test")}) // of two servers
+	second := serveAPI(t, Config{Pool: s.pool, Orders: orders.NewStore(s.pool, "test")}) // of two servers
 	shop := withKey(mustCreateKey(t, s.pool, "one"))
 	shop.Set("Idempotency-Key", "k")
 	const each = 8

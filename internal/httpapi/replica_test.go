@@ -37,7 +37,7 @@ func newReplicated(t *testing.T) *replicated {
 	}
 	t.Cleanup(loader.Close)
 	s := serveAPI(t, Config{
-		Pool: primary, Replica: servingPool(t, servers.Standby), Orders: orders.NewTaker(loader, "test"), CacheBytes: 1 << 20,
+		Pool: primary, Replica: servingPool(t, servers.Standby), Orders: orders.NewStore(loader, "test"), CacheBytes: 1 << 20,
 		Metrics: prometheus.NewRegistry(),
 	})
 	return &replicated{s, servers, write}

@@ -46,9 +46,9 @@ func childMain(url string) int {
 
 // child is a process that loads what is written to its standard input.
 type child struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	said  bytes.Buffer
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	output bytes.Buffer
 }
 
 func startChild(t *testing.T, url string) *child {
@@ -59,7 +59,7 @@ func startChild(t *testing.T, url string) *child {
 	}
 	c := &child{cmd: exec.Command(program)}
 	c.cmd.Env = append(os.Environ(), childURL+"="+url)
-	c.cmd.Stderr = &c.said
+	c.cmd.Stderr = &c.output
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +82,8 @@ func (c *child) kill(t *testing.T) {
 	}
 	c.stdin.Close()
 	_ = c.cmd.Wait() // the error is the kill itself
-	if c.said.Len() > 0 {
-		t.Errorf("the loader said before it was killed: %s", c.said.String())
+	if c.output.Len() > 0 {
+		t.Errorf("the loader output before it was killed: %s", c.output.String())
 	}
 }
 

@@ -50,9 +50,9 @@ func TestSameBytes(t *testing.T) {
 		}
 		assertSame(t, pool, before)
 	}
-	said := audit(t, pool)
-	if len(said) != 5 || said[0] != "loaded" || !strings.Contains(strings.Join(said, "\n"), "failed: copy.csv was already loaded, as load 1 of ") {
-		t.Errorf("audit: %q", said)
+	audited := audit(t, pool)
+	if len(audited) != 5 || audited[0] != "loaded" || !strings.Contains(strings.Join(audited, "\n"), "failed: copy.csv was already loaded, as load 1 of ") {
+		t.Errorf("audit: %q", audited)
 	}
 	assertHealthy(t, pool)
 }
@@ -151,20 +151,20 @@ func TestProgress(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	a, b := manyRows(20_000), []byte("order_id,item_name\nx,y\n")
-	var said []load.Progress
+	var reports []load.Progress
 	watched := options
-	watched.Progress = func(p load.Progress) { said = append(said, p) }
+	watched.Progress = func(p load.Progress) { reports = append(reports, p) }
 	if _, err := load.Run(t.Context(), pool, []load.Source{content("a", a), content("b", b)}, watched); err != nil {
 		t.Fatal(err)
 	}
 	last := load.Progress{}
-	for _, p := range said {
+	for _, p := range reports {
 		if p.Bytes < last.Bytes || p.Rows < last.Rows || p.Rejected < last.Rejected || last.Merging {
 			t.Errorf("%+v came after %+v", p, last)
 		}
 		last = p
 	}
-	if want := (load.Progress{Bytes: int64(len(a) + len(b)), Rows: 20_001, Rejected: 20, Merging: true}); last != want || len(said) < 4 {
-		t.Errorf("%d reports, the last is %+v, want %+v", len(said), last, want)
+	if want := (load.Progress{Bytes: int64(len(a) + len(b)), Rows: 20_001, Rejected: 20, Merging: true}); last != want || len(reports) < 4 {
+		t.Errorf("%d reports, the last is %+v, want %+v", len(reports), last, want)
 	}
 }

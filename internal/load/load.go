@@ -187,7 +187,7 @@ func run(ctx context.Context, tx pgx.Tx, loadID int64, stage *stage, vacant bool
 			return Result{}, err
 		}
 	}
-	if err := takeBack(ctx, tx, stage, &merged); err != nil {
+	if err := applyReturns(ctx, tx, stage, &merged); err != nil {
 		return Result{}, err
 	}
 

@@ -26,8 +26,8 @@ import (
 	"github.com/alsobought/alsobought/internal/load"
 )
 
-// books are the expected contents of the tables, in plain maps.
-type books struct {
+// ledger is the expected contents of the tables, in plain maps.
+type ledger struct {
 	Items   map[string]bool
 	Orders  map[string]order
 	Lines   map[[2]string]line // lines that count as bought
@@ -63,16 +63,16 @@ type counts struct {
 	Read, Loaded, Duplicate, Repeated, NotBought, Rejected, Orders, Items int64
 }
 
-func newBooks() *books {
-	return &books{
+func newLedger() *ledger {
+	return &ledger{
 		Items: map[string]bool{}, Orders: map[string]order{}, Lines: map[[2]string]line{}, Loads: map[int64]counts{},
 		claims: map[[2]string]map[int64]*big.Rat{}, returns: map[[2]string]map[int64]*big.Rat{},
 		owners: map[[2]string]int64{},
 	}
 }
 
-// load records the files in the books as one load, row by row.
-func (b *books) load(id int64, files ...file) {
+// load records the files in the ledger as one load, row by row.
+func (b *ledger) load(id int64, files ...file) {
 	before, staged, earlier := maps.Clone(b.Lines), map[[2]string]*big.Rat{}, maps.Clone(b.Orders)
 	var back []row
 	var c counts
@@ -84,9 +84,9 @@ func (b *books) load(id int64, files ...file) {
 				back = append(back, r)
 			}
 			if r.reason != "" {
-				fate := load.Rejected
+				outcome := load.Rejected
 				if r.back != "" {
-					fate = load.NotBought
+					outcome = load.NotBought
 					c.NotBought++
 					audit.RowsNotBought++
 				} else {
@@ -94,7 +94,7 @@ func (b *books) load(id int64, files ...file) {
 					audit.RowsRejected++
 				}
 				raw := r.raw[:min(len(r.raw), datafile.MaxRaw)]
-				b.Rejects = append(b.Rejects, reject{id, c.Read, int32(i + 1), r.number, string(r.reason), raw, fate})
+				b.Rejects = append(b.Rejects, reject{id, c.Read, int32(i + 1), r.number, string(r.reason), raw, outcome})
 				continue
 			}
 			b.enter(r, id, earlier, &c)
@@ -133,7 +133,7 @@ func (b *books) load(id int64, files ...file) {
 }
 
 // giveBack records what rows take back of existing lines.
-func (b *books) giveBack(id int64, rows []row) {
+func (b *ledger) giveBack(id int64, rows []row) {
 	for _, r := range rows {
 		for key := range b.claims {
 			if key[0] != r.order || r.item != "" && key[1] != r.item {
@@ -153,7 +153,7 @@ func (b *books) giveBack(id int64, rows []row) {
 }
 
 // settle computes what the loads make of every line, as docs/loading.md defines it.
-func (b *books) settle() {
+func (b *ledger) settle() {
 	clear(b.Lines)
 	for key, claims := range b.claims {
 		if len(b.returns[key]) == 0 {
@@ -191,7 +191,7 @@ func rat(quantity string) *big.Rat {
 }
 
 // enter records the item and the order of one good row.
-func (b *books) enter(r row, id int64, earlier map[string]order, c *counts) {
+func (b *ledger) enter(r row, id int64, earlier map[string]order, c *counts) {
 	if !b.Items[r.item] {
 		b.Items[r.item] = true
 		c.Items++
@@ -213,10 +213,10 @@ func (b *books) enter(r row, id int64, earlier map[string]order, c *counts) {
 	b.Orders[r.order] = o
 }
 
-// booksOf reads the books from the tables.
-func booksOf(t *testing.T, pool *pgxpool.Pool) *books {
+// ledgerOf reads the ledger from the tables.
+func ledgerOf(t *testing.T, pool *pgxpool.Pool) *ledger {
 	t.Helper()
-	b := newBooks()
+	b := newLedger()
 	each(t, pool, "SELECT i.name FROM items AS i", func(name string) { b.Items[name] = true })
 	type orderRow struct {
 		ExternalID string
@@ -296,13 +296,13 @@ func each(t *testing.T, pool *pgxpool.Pool, query string, do func(string)) {
 	}
 }
 
-func assertBooks(t *testing.T, pool *pgxpool.Pool, want *books) {
+func assertLedger(t *testing.T, pool *pgxpool.Pool, want *ledger) {
 	t.Helper()
 	slices.SortFunc(want.Rejects, func(a, b reject) int { return cmp.Or(cmp.Compare(a.Load, b.Load), cmp.Compare(a.Row, b.Row)) })
 	slices.SortFunc(want.Files, func(a, b db.LoadFile) int {
 		return cmp.Or(cmp.Compare(a.LoadID, b.LoadID), cmp.Compare(a.FileNumber, b.FileNumber))
 	})
-	if diff := gocmp.Diff(want, booksOf(t, pool), cmpopts.IgnoreUnexported(books{})); diff != "" {
+	if diff := gocmp.Diff(want, ledgerOf(t, pool), cmpopts.IgnoreUnexported(ledger{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	assertHealthy(t, pool)
@@ -316,7 +316,7 @@ func TestRandomFiles(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			pool, rnd, want := dbtest.New(t), rand.New(rand.NewPCG(seed, 1)), newBooks()
+			pool, rnd, want := dbtest.New(t), rand.New(rand.NewPCG(seed, 1)), newLedger()
 			var files []file
 			for i := range 5 {
 				f := randomFile(rnd, fmt.Sprintf("file %d", i), 50+rnd.IntN(300))
@@ -333,7 +333,7 @@ func TestRandomFiles(t *testing.T) {
 				if diff := gocmp.Diff(want.Loads[got.LoadID], countsOf(got.Load)); diff != "" {
 					t.Errorf("result of load %d (-want +got):\n%s", got.LoadID, diff)
 				}
-				assertBooks(t, pool, want)
+				assertLedger(t, pool, want)
 			}
 		})
 	}
@@ -386,14 +386,14 @@ func TestAtOnce(t *testing.T) {
 			if t.Failed() {
 				return
 			}
-			want := newBooks()
+			want := newLedger()
 			each(t, pool, "SELECT l.load_id::text FROM loads AS l ORDER BY l.finished_at", func(id string) {
 				var loadID int64
 				fmt.Sscan(id, &loadID)
 				f, _ := byLoad.Load(loadID)
 				want.load(loadID, f.(file))
 			})
-			assertBooks(t, pool, want)
+			assertLedger(t, pool, want)
 		})
 	}
 }

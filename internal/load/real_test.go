@@ -18,7 +18,7 @@ import (
 )
 
 // TestRealFiles loads the files of ALSOBOUGHT_TEST_DATA one after the other and checks their known figures, and every
-// row against the books.
+// row against the ledger.
 func TestRealFiles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -41,7 +41,7 @@ func TestRealFiles(t *testing.T) {
 			if err != nil {
 				t.Fatalf("this test reads real orders, ALSOBOUGHT_TEST_DATA is their directory: %v", err)
 			}
-			pool, want := dbtest.New(t), newBooks()
+			pool, want := dbtest.New(t), newLedger()
 			got := mustRun(t, pool, content(c.name, data))
 			if diff := cmp.Diff(c.want, countsOf(got.Load)); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
@@ -58,7 +58,7 @@ func TestRealFiles(t *testing.T) {
 				t.Errorf("rejects (-want +got):\n%s", diff)
 			}
 			want.load(got.LoadID, asRead(t, c.name, data))
-			assertBooks(t, pool, want)
+			assertLedger(t, pool, want)
 		})
 	}
 }

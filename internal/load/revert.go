@@ -32,33 +32,33 @@ func Revert(ctx context.Context, pool *pgxpool.Pool, loadID int64, revertedBy st
 		q := db.New(tx)
 		var err error
 		if reverted, err = q.LoadRevert(ctx, revertedBy, loadID); errors.Is(err, pgx.ErrNoRows) {
-			return whyNot(ctx, q, loadID)
+			return notRevertible(ctx, q, loadID)
 		} else if err != nil {
 			return fmt.Errorf("revert load %d: %w", loadID, err)
 		}
-		return takeOut(ctx, tx, loadID)
+		return removeLoad(ctx, tx, loadID)
 	})
 	return reverted, err
 }
 
-// Going is what a revert would take out.
-type Going = db.LoadRevertCountRow
+// RevertCounts is what a revert would remove.
+type RevertCounts = db.LoadRevertCountRow
 
-// WouldRevert counts what Revert would take out of a load in force, and changes nothing. It may read all lines. Items go
+// PreviewRevert counts what Revert would remove of a load in force, and changes nothing. It may read all lines. Items go
 // when a build finds them in no order; lines that the load took back are counted in Returns, and may come back.
-func WouldRevert(ctx context.Context, pool *pgxpool.Pool, loadID int64) (Going, error) {
+func PreviewRevert(ctx context.Context, pool *pgxpool.Pool, loadID int64) (RevertCounts, error) {
 	q := db.New(pool)
 	if l, err := q.LoadGet(ctx, loadID); err != nil || l.Status != "loaded" {
-		return Going{}, whyNot(ctx, q, loadID)
+		return RevertCounts{}, notRevertible(ctx, q, loadID)
 	}
-	going, err := q.LoadRevertCount(ctx, loadID)
+	counts, err := q.LoadRevertCount(ctx, loadID)
 	if err != nil {
-		return Going{}, fmt.Errorf("count what load %d added: %w", loadID, err)
+		return RevertCounts{}, fmt.Errorf("count what load %d added: %w", loadID, err)
 	}
-	return going, nil
+	return counts, nil
 }
 
-func whyNot(ctx context.Context, q *db.Queries, loadID int64) error {
+func notRevertible(ctx context.Context, q *db.Queries, loadID int64) error {
 	l, err := q.LoadGet(ctx, loadID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("load %d %w: see alsobought loads list", loadID, ErrNotFound)
@@ -69,7 +69,7 @@ func whyNot(ctx context.Context, q *db.Queries, loadID int64) error {
 	return fmt.Errorf("load %d is %s: there is nothing to revert", loadID, l.Status)
 }
 
-func takeOut(ctx context.Context, tx pgx.Tx, loadID int64) error {
+func removeLoad(ctx context.Context, tx pgx.Tx, loadID int64) error {
 	q := db.New(tx)
 	of := func(statement func(context.Context, int64) (int64, error)) func(context.Context) (int64, error) {
 		return func(ctx context.Context) (int64, error) { return statement(ctx, loadID) }

@@ -24,9 +24,9 @@ func runSteps(ctx context.Context, steps ...step) error {
 	return nil
 }
 
-// takeBack applies the returns of the merged load and settles the known lines with returns that it contains. A load
+// applyReturns applies the returns of the merged load and settles the known lines with returns that it contains. A load
 // that has no returns and touches none costs nothing here.
-func takeBack(ctx context.Context, tx pgx.Tx, s *stage, m *merged) error {
+func applyReturns(ctx context.Context, tx pgx.Tx, s *stage, m *merged) error {
 	if s.returns == 0 && m.disputedLines == 0 {
 		return nil
 	}

@@ -116,7 +116,7 @@ func (c *Counts) checkRow(q Question, r Row, ranked Candidate) error {
 	if r.PopularityRank != item.PopularityRank {
 		return fmt.Errorf("popularity rank %d, want %d", r.PopularityRank, item.PopularityRank)
 	}
-	if len(c.known(q.Asked)) == 0 {
+	if len(c.known(q.Seeds)) == 0 {
 		return c.checkPopular(q, r, item)
 	}
 	score, exact := c.score(q, ranked.Total), c.score(q, ranked.gross)

@@ -77,7 +77,7 @@ func (c *Counts) eligible(q Question) (ranked []Candidate, popular []string) {
 		return ranked, nil
 	}
 	popular = c.fillers(q)
-	prior := c.prior(q, c.known(q.Asked))
+	prior := c.prior(q, c.known(q.Seeds))
 	if prior == 0 {
 		return ranked, popular
 	}

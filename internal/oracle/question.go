@@ -9,7 +9,7 @@ import (
 
 // Question is a question to answer(), with the rules and the catalogue in force.
 type Question struct {
-	Asked         []string // the seed items; unknown items and repeats are ignored
+	Seeds         []string // the seed items; unknown items and repeats are ignored
 	Boosted       bool     // similar items: affinity times n_j^SimilarExponent
 	Measure       string
 	MinSupport    int64
@@ -79,7 +79,7 @@ func (a Candidate) ties(b Candidate) bool {
 
 // Candidates ranks every item that shares orders with the seeds.
 func (c *Counts) Candidates(q Question) []Candidate {
-	seeds := c.known(q.Asked)
+	seeds := c.known(q.Seeds)
 	share := c.discount(q, len(seeds))
 	may := c.filter(q)
 	candidates := map[string]Candidate{}
@@ -161,7 +161,7 @@ func (c *Counts) known(names []string) []string {
 // score maps a sum to [0, 1]: the mean over the seeds, at most 1; for count, the share of their baskets; for
 // lift, m / (1 + m) of the mean m.
 func (c *Counts) score(q Question, total float64) float64 {
-	seeds := c.known(q.Asked)
+	seeds := c.known(q.Seeds)
 	mean := total / float64(len(seeds))
 	switch q.Measure {
 	case "count":
@@ -180,7 +180,7 @@ func (c *Counts) score(q Question, total float64) float64 {
 
 // fillers lists the popular items that may fill empty places, most popular first.
 func (c *Counts) fillers(q Question) []string {
-	may, seeds, popular := c.filter(q), c.known(q.Asked), c.popular
+	may, seeds, popular := c.filter(q), c.known(q.Seeds), c.popular
 	if len(seeds) == 0 && q.Days > 0 {
 		_, recent := c.recent(q.Days)
 		popular = slices.SortedFunc(maps.Keys(recent), func(a, b string) int {
@@ -217,7 +217,7 @@ type Evidence struct {
 func (c *Counts) evidence(q Question, item string) []Evidence {
 	var all []Evidence
 	most := 0.0
-	for _, with := range c.known(q.Asked) {
+	for _, with := range c.known(q.Seeds) {
 		p, found := c.With(with)[item]
 		if !found {
 			continue

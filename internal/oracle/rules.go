@@ -22,7 +22,7 @@ type Attributes struct {
 
 // rulesOf returns the rules that apply to a question.
 func (c *Counts) rulesOf(q Question) []Rule {
-	seeds := c.known(q.Asked)
+	seeds := c.known(q.Seeds)
 	return slices.DeleteFunc(slices.Clone(q.Rules), func(r Rule) bool {
 		return r.Item != "" && !slices.Contains(seeds, r.Item)
 	})
@@ -52,7 +52,7 @@ func (q Question) wanted(item string) bool {
 
 // filter returns a function that reports whether an item may be recommended.
 func (c *Counts) filter(q Question) func(string) bool {
-	rules, seeds := c.rulesOf(q), c.known(q.Asked)
+	rules, seeds := c.rulesOf(q), c.known(q.Seeds)
 	return func(item string) bool {
 		return q.wanted(item) && !q.Catalogue[item].Inactive && len(against(rules, seeds, item)) == 0
 	}
@@ -73,7 +73,7 @@ func (c *Counts) pins(q Question) []string {
 		return cmp.Or(cmp.Compare(b.rule, a.rule), cmp.Compare(a.place, b.place))
 	}
 	best := map[string]pin{}
-	seeds := c.known(q.Asked)
+	seeds := c.known(q.Seeds)
 	for _, r := range c.rulesOf(q) {
 		for place, name := range r.Items {
 			if _, known := c.Items[name]; r.Kind != "pin" || !known || slices.Contains(seeds, name) || !q.wanted(name) {
@@ -165,7 +165,7 @@ func (c *Counts) LeftOut(q Question) (ruleIDs []int64, inactive int) {
 	}
 	shown = append(shown, filled...)
 	reported := maps.Clone(kept)
-	rules, seeds := c.rulesOf(q), c.known(q.Asked)
+	rules, seeds := c.rulesOf(q), c.known(q.Seeds)
 	for _, r := range rules {
 		if r.Kind == "pin" && slices.ContainsFunc(pinned, func(name string) bool { return slices.Contains(r.Items, name) }) {
 			reported[r.ID] = true

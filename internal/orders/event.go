@@ -47,11 +47,11 @@ const (
 	Ignored Outcome = "ignored" // there is nothing to store
 )
 
-// Take loads an event of a shop and returns when it is durable. Events may be repeated and come in any order: the
+// Apply loads an event of a shop and returns when it is durable. Events may be repeated and come in any order: the
 // newest state of an order, less the refunds after it, is what is stored.
 //
 // Errors: InvalidError, database errors. After a database error, the event may have been stored; send it again.
-func (t *Taker) Take(ctx context.Context, sender Sender, e Event) (Receipt, Outcome, error) {
+func (s *Store) Apply(ctx context.Context, sender Sender, e Event) (Receipt, Outcome, error) {
 	for i, item := range e.Items {
 		// A load would take it as the status of the whole order.
 		if spelling.CleanString(item.Name) == "" {
@@ -65,7 +65,7 @@ func (t *Taker) Take(ctx context.Context, sender Sender, e Event) (Receipt, Outc
 			return Receipt{}, "", err
 		}
 	}
-	r, err := t.calls.Ask(ctx, call{sender: sender, event: &e})
+	r, err := s.calls.Ask(ctx, call{sender: sender, event: &e})
 	if err != nil {
 		return Receipt{}, "", err
 	}

@@ -83,7 +83,7 @@ func randomHistory(r *rand.Rand, order string) history {
 func TestEventsInAnyOrder(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	servers := []*orders.Taker{orders.NewTaker(pool, "test"), orders.NewTaker(pool, "test")}
+	servers := []*orders.Store{orders.NewStore(pool, "test"), orders.NewStore(pool, "test")}
 	const seed, histories = 1, 60
 	want := make([]map[string]float64, histories)
 	var deliveries sync.WaitGroup
@@ -97,7 +97,7 @@ func TestEventsInAnyOrder(t *testing.T) {
 		for i, part := range [][]orders.Event{queue[:half], queue[half:]} {
 			deliveries.Go(func() {
 				for _, e := range part {
-					if _, _, err := servers[i].Take(t.Context(), orders.Sender{Source: "test", Name: "s"}, e); err != nil {
+					if _, _, err := servers[i].Apply(t.Context(), orders.Sender{Source: "test", Name: "s"}, e); err != nil {
 						t.Errorf("%+v: %v", e, err)
 					}
 				}

@@ -89,7 +89,7 @@ func (r Receipt) Added() bool {
 //
 // Errors: InvalidError, ErrKeyReused, database errors. After a database error, or when ctx ends, the orders may have
 // been loaded; repeat the call.
-func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
+func (s *Store) Add(ctx context.Context, sender Sender, idempotencyKey string, orders []Order) (Receipt, error) {
 	c := call{sender: sender, key: idempotencyKey}
 	// Hash before defaulting OrderedAt: a repeated request without a time must have the same hash.
 	lines, err := encode(orders)
@@ -109,7 +109,7 @@ func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, o
 		return Receipt{}, err
 	}
 	c.rows = func(stored claims) []orderLine { return stored.keep(lines) }
-	r, err := t.calls.Ask(ctx, c)
+	r, err := s.calls.Ask(ctx, c)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -121,8 +121,8 @@ func (t *Taker) Add(ctx context.Context, sender Sender, idempotencyKey string, o
 // load of the return is reverted.
 //
 // Errors: ErrNotFound, InvalidError, database errors. After a database error, repeat the call.
-func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []Item) (Stored, error) {
-	before, err := t.Get(ctx, id)
+func (s *Store) Cancel(ctx context.Context, sender Sender, id string, items []Item) (Stored, error) {
+	before, err := s.Get(ctx, id)
 	if err != nil {
 		return Stored{}, err
 	}
@@ -131,26 +131,26 @@ func (t *Taker) Cancel(ctx context.Context, sender Sender, id string, items []It
 		return Stored{}, err
 	}
 	if len(items) > 0 {
-		if err := t.checkReturn(ctx, lines); err != nil {
+		if err := s.checkReturn(ctx, lines); err != nil {
 			return Stored{}, err
 		}
 	}
-	r, err := t.calls.Ask(ctx, call{sender: sender, ids: []string{before.OrderID}, rows: func(stored claims) []orderLine {
+	r, err := s.calls.Ask(ctx, call{sender: sender, ids: []string{before.OrderID}, rows: func(stored claims) []orderLine {
 		return stored.giveBack(lines, items)
 	}})
 	if err = cmp.Or(err, r.err); err != nil {
 		return Stored{}, err
 	}
-	return t.Get(ctx, before.OrderID)
+	return s.Get(ctx, before.OrderID)
 }
 
 // checkReturn checks a return and that the order has or had its items.
-func (t *Taker) checkReturn(ctx context.Context, lines []orderLine) error {
+func (s *Store) checkReturn(ctx context.Context, lines []orderLine) error {
 	if _, err := check(lines); err != nil {
 		return err
 	}
 	id := lines[0].ID
-	stored, err := claimsOf(ctx, db.New(t.pool), []string{id})
+	stored, err := claimsOf(ctx, db.New(s.pool), []string{id})
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ type StoredItem struct {
 }
 
 // Get returns an order, or ErrNotFound.
-func (t *Taker) Get(ctx context.Context, id string) (Stored, error) { return Get(ctx, t.pool, id) }
+func (s *Store) Get(ctx context.Context, id string) (Stored, error) { return Get(ctx, s.pool, id) }
 
 // Get returns an order, or ErrNotFound.
 func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
@@ -209,12 +209,12 @@ func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
 // order that was not completed, use Cancel.
 //
 // Errors: ErrNotFound, database errors.
-func (t *Taker) Delete(ctx context.Context, id, reason, by string) (db.OrderDeletion, error) {
+func (s *Store) Delete(ctx context.Context, id, reason, by string) (db.OrderDeletion, error) {
 	id, err := clean(id)
 	if err != nil {
 		return db.OrderDeletion{}, err
 	}
-	return load.DeleteOrders(ctx, t.pool, []string{id}, load.Deletion{Reason: reason, DeletedBy: by, Version: t.version})
+	return load.DeleteOrders(ctx, s.pool, []string{id}, load.Deletion{Reason: reason, DeletedBy: by, Version: s.version})
 }
 
 // clean returns an order id as it is stored, or ErrNotFound if no order can have it.

@@ -130,9 +130,9 @@ func TestMigrateTellsWhomItWaitsFor(t *testing.T) {
 	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_lock($1)", lock.DefaultLockID); err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var notices []string
 	applied, err := pg.MigrateUp(t.Context(), open(t, databaseURL, 2), func(text string) {
-		told = append(told, text)
+		notices = append(notices, text)
 		if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_unlock_all()"); err != nil {
 			t.Error(err)
 		}
@@ -141,8 +141,8 @@ func TestMigrateTellsWhomItWaitsFor(t *testing.T) {
 		t.Errorf("it applied %v, error %v", applied, err)
 	}
 	want := fmt.Sprintf("process %d (role %s, application the other)", holder.PgConn().PID(), holder.Config().User)
-	if len(told) != 1 || !strings.Contains(told[0], want) {
-		t.Errorf("it told %q, want %q", told, want)
+	if len(notices) != 1 || !strings.Contains(notices[0], want) {
+		t.Errorf("it notices %q, want %q", notices, want)
 	}
 }
 

@@ -29,17 +29,17 @@ func TestBatch(t *testing.T) {
 					s.drawRule(t, rnd, names)
 				}
 				opts := s.drawn(rnd, recommend.Measures()[n%6], names)
-				asked := append([]string{names[0], names[0], "nobody ever bought it", ""}, notText...)
+				batched := append([]string{names[0], names[0], "nobody ever bought it", ""}, notText...)
 				for range 1 + rnd.IntN(8) {
-					asked = append(asked, names[rnd.IntN(len(names))])
+					batched = append(batched, names[rnd.IntN(len(names))])
 				}
-				rnd.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
-				batch, err := s.AskEach(t.Context(), asked, opts)
-				if err != nil || len(batch.Answers) != len(asked) || batch.Metadata.TotalAnswers != len(asked) {
-					t.Fatalf("%d answers to %d, %+v, %v", len(batch.Answers), len(asked), batch.Metadata, err)
+				rnd.Shuffle(len(batched), func(i, j int) { batched[i], batched[j] = batched[j], batched[i] })
+				batch, err := s.AskEach(t.Context(), batched, opts)
+				if err != nil || len(batch.Answers) != len(batched) || batch.Metadata.TotalAnswers != len(batched) {
+					t.Fatalf("%d answers to %d, %+v, %v", len(batch.Answers), len(batched), batch.Metadata, err)
 				}
 				var unknown []string
-				for i, item := range asked {
+				for i, item := range batched {
 					want, err := s.Ask(t.Context(), recommend.Similar(item, opts))
 					got := batch.Answers[i]
 					if errors.Is(err, recommend.ErrUnknownItem) {

@@ -32,7 +32,7 @@ func (c *counting) Query(ctx context.Context, sql string, args ...any) (pgx.Rows
 	return c.DBTX.Query(ctx, sql, args...)
 }
 
-func (c *counting) asked() int {
+func (c *counting) statements() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.answers
@@ -77,9 +77,9 @@ func TestCacheFollowsEveryChange(t *testing.T) {
 				if fmt.Sprint(got) != fmt.Sprint(want) {
 					t.Errorf("%s, after %s, server %d: %+v, want %+v", name, change, i, got, want)
 				}
-				before := counts[i].asked()
+				before := counts[i].statements()
 				again, _ := served(t, server, q)
-				if counts[i].asked() != before || again.ETag != first.ETag || string(again.JSON) != string(first.JSON) {
+				if counts[i].statements() != before || again.ETag != first.ETag || string(again.JSON) != string(first.JSON) {
 					t.Errorf("%s, after %s, server %d asked twice", name, change, i)
 				}
 				if i == 0 && tags[name] == first.ETag {
@@ -264,10 +264,10 @@ func TestCacheETag(t *testing.T) {
 			server := recommend.NewCache(c, size)
 			q := recommend.Similar("bread", recommend.Options{})
 			first, _ := served(t, server, q)
-			before := c.asked()
+			before := c.statements()
 			again, err := server.Ask(t.Context(), q, func(etag string) bool { return etag == first.ETag })
-			if err != nil || !again.NotModified() || again.ETag != first.ETag || c.asked() != before {
-				t.Errorf("%+v, %v after %d statements", again, err, c.asked()-before)
+			if err != nil || !again.NotModified() || again.ETag != first.ETag || c.statements() != before {
+				t.Errorf("%+v, %v after %d statements", again, err, c.statements()-before)
 			}
 			other, err := server.Ask(t.Context(), recommend.Similar("jam", recommend.Options{}), func(etag string) bool { return etag == first.ETag })
 			if err != nil || other.NotModified() {
@@ -288,14 +288,14 @@ func TestCacheKeepsNothingElse(t *testing.T) {
 		"build":   recommend.Similar("bread", recommend.Options{BuildID: 1}),
 		"unknown": recommend.Similar("nobody ever bought it", recommend.Options{}),
 	} {
-		before := c.asked()
+		before := c.statements()
 		for range 2 {
 			if got, err := server.Ask(t.Context(), q, nil); got.ETag != "" || (err != nil) != (name == "unknown") {
 				t.Errorf("%s: %q, %v", name, got.ETag, err)
 			}
 		}
-		if c.asked() < before+2 {
-			t.Errorf("%s: asked %d times, want 2 or more", name, c.asked()-before)
+		if c.statements() < before+2 {
+			t.Errorf("%s: asked %d times, want 2 or more", name, c.statements()-before)
 		}
 	}
 }

@@ -35,17 +35,17 @@ func TestCases(t *testing.T) {
 			for _, f := range archive.Files {
 				c.section(t, f.Name, strings.TrimSpace(string(f.Data)))
 			}
-			if c.asked == 0 || len(archive.Comment) == 0 {
-				t.Errorf("%d questions, %d bytes of prose", c.asked, len(archive.Comment))
+			if c.questions == 0 || len(archive.Comment) == 0 {
+				t.Errorf("%d questions, %d bytes of prose", c.questions, len(archive.Comment))
 			}
 		})
 	}
 }
 
 type testCase struct {
-	settings builds.Settings
-	r        *recommend.Recommender
-	asked    int
+	settings  builds.Settings
+	r         *recommend.Recommender
+	questions int
 }
 
 func (c *testCase) section(t *testing.T, name, text string) {
@@ -70,7 +70,7 @@ func (c *testCase) section(t *testing.T, name, text string) {
 		mustBuild(t, pool, c.settings)
 		c.r = recommend.New(pool)
 	default:
-		c.asked++
+		c.questions++
 		if diff := cmp.Diff(text, strings.Join(c.ask(t, name), "\n")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -166,22 +166,22 @@ func (s *scene) askAll(t *testing.T, rnd *rand.Rand, measure recommend.Measure, 
 }
 
 // question converts a question to the oracle's type.
-func (s *scene) question(opts recommend.Options, boosted bool, asked []string) oracle.Question {
+func (s *scene) question(opts recommend.Options, boosted bool, seeds []string) oracle.Question {
 	return oracle.Question{
-		Asked: asked, Boosted: boosted, Measure: string(opts.Measure), MinSupport: opts.MinSupport, MinConfidence: opts.MinConfidence,
+		Seeds: seeds, Boosted: boosted, Measure: string(opts.Measure), MinSupport: opts.MinSupport, MinConfidence: opts.MinConfidence,
 		Exclude: opts.Exclude, Categories: opts.Categories, Days: opts.Days, Strict: opts.Strict, Limit: opts.Limit,
 		Rules: s.rules, Catalogue: s.catalogue,
 	}
 }
 
-func (s *scene) wantAnswer(t *testing.T, got recommend.Answer, err error, opts recommend.Options, boosted bool, asked []string) {
+func (s *scene) wantAnswer(t *testing.T, got recommend.Answer, err error, opts recommend.Options, boosted bool, seeds []string) {
 	t.Helper()
 	if err != nil {
-		t.Fatalf("%q with %+v: %v", asked, opts, err)
+		t.Fatalf("%q with %+v: %v", seeds, opts, err)
 	}
-	v, question := s.of(opts.BuildID), s.question(opts, boosted, asked)
+	v, question := s.of(opts.BuildID), s.question(opts, boosted, seeds)
 	if err := v.counts.Check(question, rowsOf(got)); err != nil {
-		t.Fatalf("%q with %+v under %+v and %+v: %v", asked, opts, v.counts.Settings, s.rules, err)
+		t.Fatalf("%q with %+v under %+v and %+v: %v", seeds, opts, v.counts.Settings, s.rules, err)
 	}
 	filled := 0
 	for _, r := range got.Recommendations {
@@ -195,10 +195,10 @@ func (s *scene) wantAnswer(t *testing.T, got recommend.Answer, err error, opts r
 	m := got.Metadata
 	if m.Limit != opts.Limit || m.TotalRecommendations != len(got.Recommendations) || m.FilledByPopularity != filled ||
 		m.BuildID != v.built.BuildID || !m.BuiltAt.Equal(*v.built.BuiltAt) || m.Measure != opts.Measure || m.Days != opts.Days {
-		t.Fatalf("%q with %+v: metadata %+v of %d recommendations, %d filled", asked, opts, m, len(got.Recommendations), filled)
+		t.Fatalf("%q with %+v: metadata %+v of %d recommendations, %d filled", seeds, opts, m, len(got.Recommendations), filled)
 	}
 	if rules, inactive := v.counts.LeftOut(question); !slices.Equal(m.Rules, rules) || m.InactiveLeftOut != inactive {
 		t.Fatalf("%q with %+v under %+v: rules %d and %d inactive left out, want %d and %d; %q",
-			asked, opts, s.rules, m.Rules, m.InactiveLeftOut, rules, inactive, items(got))
+			seeds, opts, s.rules, m.Rules, m.InactiveLeftOut, rules, inactive, items(got))
 	}
 }

@@ -44,12 +44,12 @@ func TestPlans(t *testing.T) {
 		return slices.DeleteFunc(slices.Clone(spared), func(s string) bool { return s == table })
 	}
 	basket := []string{"PID", calKit, "Gloves"}
-	laws := []law{everywhere("hide", "nobody ever bought it", "PID"), about("Gloves", "pin", "Water Level Meter"), everywhere("apart", "PID", "Gloves")}
+	drafts := []draft{everywhere("hide", "nobody ever bought it", "PID"), about("Gloves", "pin", "Water Level Meter"), everywhere("apart", "PID", "Gloves")}
 	for name, c := range map[string]struct {
 		ask    func(context.Context, *recommend.Recommender) error
 		read   []string // by an index
 		spared []string // not sequentially
-		laws   []law
+		drafts []draft
 	}{
 		"similar":     {similar("PID", recommend.Options{}), neighbours, spared, nil},
 		"basket":      {together(basket, recommend.Options{}), neighbours, spared, nil},
@@ -77,12 +77,12 @@ func TestPlans(t *testing.T) {
 			return err
 		}, pairs, spared, nil},
 		// Rules find their items by name, and find what they remove within twice the limit plus a hundred places.
-		"rules":                         {similar("Gloves", recommend.Options{}), pairs, except("item_stats_1"), laws},
-		"rules that touch no neighbour": {similar("PID", recommend.Options{}), neighbours, except("item_pairs_1"), laws},
+		"rules":                         {similar("Gloves", recommend.Options{}), pairs, except("item_stats_1"), drafts},
+		"rules that touch no neighbour": {similar("PID", recommend.Options{}), neighbours, except("item_pairs_1"), drafts},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s.wantIndexed(t, c.ask, c.read, c.spared, c.laws)
+			s.wantIndexed(t, c.ask, c.read, c.spared, c.drafts)
 		})
 	}
 }
@@ -109,14 +109,14 @@ func orderOf(id string, opts recommend.Options) func(context.Context, *recommend
 }
 
 // wantIndexed asks until PostgreSQL switches to generic plans, and a few times more.
-func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.Recommender) error, read, spared []string, laws []law) {
+func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.Recommender) error, read, spared []string, drafts []draft) {
 	t.Helper()
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(t.Context())
-	for _, l := range laws {
+	for _, l := range drafts {
 		_, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, item, items, reason, author) VALUES ($1, nullif($2, ''), $3, 'why', 'tester')", l.kind, l.item, l.items)
 		if err != nil {
 			t.Fatal(err)

@@ -13,15 +13,15 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// law is a rule to create: its kind, the item it is for, and its items.
-type law struct {
+// draft is a rule to create: its kind, the item it is for, and its items.
+type draft struct {
 	kind, item string
 	items      []string
 }
 
-func everywhere(kind string, items ...string) law { return law{kind, "", items} }
+func everywhere(kind string, items ...string) draft { return draft{kind, "", items} }
 
-func about(item, kind string, items ...string) law { return law{kind, item, items} }
+func about(item, kind string, items ...string) draft { return draft{kind, item, items} }
 
 // TestRules shows what each kind of rule does to an answer. Without rules, bread recommends butter, jam/red and jam,
 // and milk fills up.
@@ -29,7 +29,7 @@ func TestRules(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
 	for name, c := range map[string]struct {
-		laws     []law
+		drafts   []draft
 		basket   []string // nil: similar to bread
 		opts     recommend.Options
 		inactive string
@@ -39,68 +39,68 @@ func TestRules(t *testing.T) {
 	}{
 		"no rule": {want: "butter, jam/red, jam, milk"},
 
-		"hide":                              {laws: []law{everywhere("hide", "butter", "milk")}, want: "jam/red, jam", rules: []int64{1}},
-		"hide what is unknown":              {laws: []law{everywhere("hide", "tea")}, want: "butter, jam/red, jam, milk"},
-		"hide what is asked about":          {laws: []law{everywhere("hide", "bread")}, want: "butter, jam/red, jam, milk"},
-		"hide for the item":                 {laws: []law{about("bread", "hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1}},
-		"hide for another item":             {laws: []law{about("jam", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
-		"hide for an unknown item":          {laws: []law{about("tea", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
-		"hide for an item of a basket":      {laws: []law{about("jam", "hide", "butter")}, basket: []string{"bread", "jam"}, want: "jam/red, milk", rules: []int64{1}},
-		"hide from what fills up":           {laws: []law{everywhere("hide", "milk")}, basket: []string{"milk"}, want: "bread, butter, jam, jam/red"},
-		"hide behind the limit":             {laws: []law{everywhere("hide", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
-		"hide on the limit":                 {laws: []law{everywhere("hide", "jam/red")}, opts: recommend.Options{Limit: 2}, want: "butter, jam", rules: []int64{1}},
-		"hide where a place is left":        {laws: []law{everywhere("hide", "jam")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red", rules: []int64{1}},
-		"hide what would not fill":          {laws: []law{everywhere("hide", "milk")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red, jam"},
-		"hide what is excluded":             {laws: []law{everywhere("hide", "butter")}, opts: recommend.Options{Exclude: []string{"butter"}}, want: "jam/red, jam, milk"},
-		"two hide the same: both are told":  {laws: []law{everywhere("hide", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1, 2}},
-		"hide behind what pins leave":       {laws: []law{everywhere("hide", "butter"), everywhere("pin", "milk")}, opts: recommend.Options{Limit: 1}, want: "milk!", rules: []int64{2}},
-		"hide what a rule for another pins": {laws: []law{everywhere("hide", "jam"), about("jam", "pin", "jam")}, opts: recommend.Options{Limit: 1}, want: "butter"},
+		"hide":                                 {drafts: []draft{everywhere("hide", "butter", "milk")}, want: "jam/red, jam", rules: []int64{1}},
+		"hide what is unknown":                 {drafts: []draft{everywhere("hide", "tea")}, want: "butter, jam/red, jam, milk"},
+		"hide what is asked about":             {drafts: []draft{everywhere("hide", "bread")}, want: "butter, jam/red, jam, milk"},
+		"hide for the item":                    {drafts: []draft{about("bread", "hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1}},
+		"hide for another item":                {drafts: []draft{about("jam", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
+		"hide for an unknown item":             {drafts: []draft{about("tea", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
+		"hide for an item of a basket":         {drafts: []draft{about("jam", "hide", "butter")}, basket: []string{"bread", "jam"}, want: "jam/red, milk", rules: []int64{1}},
+		"hide from what fills up":              {drafts: []draft{everywhere("hide", "milk")}, basket: []string{"milk"}, want: "bread, butter, jam, jam/red"},
+		"hide behind the limit":                {drafts: []draft{everywhere("hide", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
+		"hide on the limit":                    {drafts: []draft{everywhere("hide", "jam/red")}, opts: recommend.Options{Limit: 2}, want: "butter, jam", rules: []int64{1}},
+		"hide where a place is left":           {drafts: []draft{everywhere("hide", "jam")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red", rules: []int64{1}},
+		"hide what would not fill":             {drafts: []draft{everywhere("hide", "milk")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red, jam"},
+		"hide what is excluded":                {drafts: []draft{everywhere("hide", "butter")}, opts: recommend.Options{Exclude: []string{"butter"}}, want: "jam/red, jam, milk"},
+		"two hide the same: both are reported": {drafts: []draft{everywhere("hide", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1, 2}},
+		"hide behind what pins leave":          {drafts: []draft{everywhere("hide", "butter"), everywhere("pin", "milk")}, opts: recommend.Options{Limit: 1}, want: "milk!", rules: []int64{2}},
+		"hide what a rule for another pins":    {drafts: []draft{everywhere("hide", "jam"), about("jam", "pin", "jam")}, opts: recommend.Options{Limit: 1}, want: "butter"},
 
-		"allow":                     {laws: []law{everywhere("allow", "jam", "tea")}, want: "jam", rules: []int64{1}},
-		"allow what fills up":       {laws: []law{everywhere("allow", "milk", "jam")}, want: "jam, milk", rules: []int64{1}},
-		"allow all there is":        {laws: []law{everywhere("allow", "jam", "jam/red", "butter", "milk")}, want: "butter, jam/red, jam, milk"},
-		"allow what nobody knows":   {laws: []law{everywhere("allow", "tea")}, want: "", rules: []int64{1}},
-		"two allow what both allow": {laws: []law{everywhere("allow", "jam", "butter"), about("bread", "allow", "milk", "jam")}, want: "jam", rules: []int64{1, 2}},
-		"allow for another item":    {laws: []law{about("milk", "allow", "jam")}, want: "butter, jam/red, jam, milk"},
+		"allow":                     {drafts: []draft{everywhere("allow", "jam", "tea")}, want: "jam", rules: []int64{1}},
+		"allow what fills up":       {drafts: []draft{everywhere("allow", "milk", "jam")}, want: "jam, milk", rules: []int64{1}},
+		"allow all there is":        {drafts: []draft{everywhere("allow", "jam", "jam/red", "butter", "milk")}, want: "butter, jam/red, jam, milk"},
+		"allow what nobody knows":   {drafts: []draft{everywhere("allow", "tea")}, want: "", rules: []int64{1}},
+		"two allow what both allow": {drafts: []draft{everywhere("allow", "jam", "butter"), about("bread", "allow", "milk", "jam")}, want: "jam", rules: []int64{1, 2}},
+		"allow for another item":    {drafts: []draft{about("milk", "allow", "jam")}, want: "butter, jam/red, jam, milk"},
 
-		"pin":                                  {laws: []law{everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
-		"pin what is first anyway":             {laws: []law{everywhere("pin", "butter")}, want: "butter!, jam/red, jam, milk", rules: []int64{1}},
-		"pin into an answer that is strict":    {laws: []law{everywhere("pin", "milk")}, opts: recommend.Options{Strict: true}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
-		"pin more than there is room for":      {laws: []law{everywhere("pin", "milk", "jam"), everywhere("pin", "jam/red")}, opts: recommend.Options{Limit: 1}, want: "jam/red!", rules: []int64{2}},
-		"pin what is asked about":              {laws: []law{everywhere("pin", "bread")}, want: "butter, jam/red, jam, milk"},
-		"pin what is in the basket":            {laws: []law{everywhere("pin", "jam", "milk")}, basket: []string{"bread", "jam"}, want: "milk!, butter, jam/red", rules: []int64{1}},
-		"pin what is unknown":                  {laws: []law{everywhere("pin", "tea", "milk")}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
-		"pin twice in a rule":                  {laws: []law{everywhere("pin", "milk", "jam", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
-		"pinned for the item comes first":      {laws: []law{about("bread", "pin", "jam"), everywhere("pin", "milk")}, want: "jam!, milk!, butter, jam/red", rules: []int64{1, 2}},
-		"later rules come first":               {laws: []law{everywhere("pin", "jam"), everywhere("pin", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
-		"pinned by two: the later one's place": {laws: []law{everywhere("pin", "jam"), everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
+		"pin":                                  {drafts: []draft{everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
+		"pin what is first anyway":             {drafts: []draft{everywhere("pin", "butter")}, want: "butter!, jam/red, jam, milk", rules: []int64{1}},
+		"pin into an answer that is strict":    {drafts: []draft{everywhere("pin", "milk")}, opts: recommend.Options{Strict: true}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
+		"pin more than there is room for":      {drafts: []draft{everywhere("pin", "milk", "jam"), everywhere("pin", "jam/red")}, opts: recommend.Options{Limit: 1}, want: "jam/red!", rules: []int64{2}},
+		"pin what is asked about":              {drafts: []draft{everywhere("pin", "bread")}, want: "butter, jam/red, jam, milk"},
+		"pin what is in the basket":            {drafts: []draft{everywhere("pin", "jam", "milk")}, basket: []string{"bread", "jam"}, want: "milk!, butter, jam/red", rules: []int64{1}},
+		"pin what is unknown":                  {drafts: []draft{everywhere("pin", "tea", "milk")}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
+		"pin twice in a rule":                  {drafts: []draft{everywhere("pin", "milk", "jam", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
+		"pinned for the item comes first":      {drafts: []draft{about("bread", "pin", "jam"), everywhere("pin", "milk")}, want: "jam!, milk!, butter, jam/red", rules: []int64{1, 2}},
+		"later rules come first":               {drafts: []draft{everywhere("pin", "jam"), everywhere("pin", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
+		"pinned by two: the later one's place": {drafts: []draft{everywhere("pin", "jam"), everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
 		"pinned by two: the item's one's place": {
-			laws: []law{about("bread", "pin", "jam"), about("bread", "pin", "milk"), everywhere("pin", "jam")},
-			want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2, 3},
+			drafts: []draft{about("bread", "pin", "jam"), about("bread", "pin", "milk"), everywhere("pin", "jam")},
+			want:   "milk!, jam!, butter, jam/red", rules: []int64{1, 2, 3},
 		},
-		"pin for another item": {laws: []law{about("jam", "pin", "milk")}, want: "butter, jam/red, jam, milk"},
+		"pin for another item": {drafts: []draft{about("jam", "pin", "milk")}, want: "butter, jam/red, jam, milk"},
 
-		"hidden beats pinned":                {laws: []law{everywhere("pin", "jam", "milk"), everywhere("hide", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
-		"hidden beats pinned, and is told":   {laws: []law{everywhere("pin", "milk"), everywhere("hide", "milk")}, opts: recommend.Options{Limit: 1}, want: "butter", rules: []int64{2}},
-		"excluded beats pinned":              {laws: []law{everywhere("pin", "jam")}, opts: recommend.Options{Exclude: []string{"jam"}}, want: "butter, jam/red, milk"},
-		"allowed beats pinned":               {laws: []law{everywhere("pin", "milk", "jam"), everywhere("allow", "jam", "butter")}, want: "jam!, butter", rules: []int64{1, 2}},
-		"not active beats pinned":            {laws: []law{everywhere("pin", "milk")}, inactive: "milk", want: "butter, jam/red, jam", leftOut: 1},
-		"hidden and not active: the rule is": {laws: []law{everywhere("hide", "milk")}, inactive: "milk", want: "butter, jam/red, jam", rules: []int64{1}},
-		"allowed and hidden":                 {laws: []law{everywhere("allow", "jam", "butter"), everywhere("hide", "butter")}, want: "jam", rules: []int64{1, 2}},
+		"hidden beats pinned":                  {drafts: []draft{everywhere("pin", "jam", "milk"), everywhere("hide", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
+		"hidden beats pinned, and is reported": {drafts: []draft{everywhere("pin", "milk"), everywhere("hide", "milk")}, opts: recommend.Options{Limit: 1}, want: "butter", rules: []int64{2}},
+		"excluded beats pinned":                {drafts: []draft{everywhere("pin", "jam")}, opts: recommend.Options{Exclude: []string{"jam"}}, want: "butter, jam/red, milk"},
+		"allowed beats pinned":                 {drafts: []draft{everywhere("pin", "milk", "jam"), everywhere("allow", "jam", "butter")}, want: "jam!, butter", rules: []int64{1, 2}},
+		"not active beats pinned":              {drafts: []draft{everywhere("pin", "milk")}, inactive: "milk", want: "butter, jam/red, jam", leftOut: 1},
+		"hidden and not active: the rule is":   {drafts: []draft{everywhere("hide", "milk")}, inactive: "milk", want: "butter, jam/red, jam", rules: []int64{1}},
+		"allowed and hidden":                   {drafts: []draft{everywhere("allow", "jam", "butter"), everywhere("hide", "butter")}, want: "jam", rules: []int64{1, 2}},
 
-		"apart":                       {laws: []law{everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1}},
-		"apart from what is asked":    {laws: []law{everywhere("apart", "jam", "bread")}, want: "butter, jam/red, milk", rules: []int64{1}},
-		"apart from an item asked":    {laws: []law{everywhere("apart", "jam", "butter")}, basket: []string{"bread", "butter"}, want: "jam/red, milk", rules: []int64{1}},
-		"apart from what is unknown":  {laws: []law{everywhere("apart", "jam", "tea")}, want: "butter, jam/red, jam, milk"},
-		"apart from what is hidden":   {laws: []law{everywhere("apart", "jam", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{2}},
-		"apart in a chain":            {laws: []law{everywhere("apart", "butter", "jam/red"), everywhere("apart", "jam/red", "jam")}, want: "butter, jam, milk", rules: []int64{1}},
-		"apart all":                   {laws: []law{everywhere("apart", "butter", "jam/red", "jam", "milk")}, want: "butter", rules: []int64{1}},
-		"apart behind the limit":      {laws: []law{everywhere("apart", "butter", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
-		"apart from what is pinned":   {laws: []law{everywhere("apart", "butter", "milk"), everywhere("pin", "milk")}, want: "milk!, jam/red, jam", rules: []int64{1, 2}},
-		"pinned apart":                {laws: []law{everywhere("apart", "jam", "milk"), everywhere("pin", "milk", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
-		"apart twice":                 {laws: []law{everywhere("apart", "butter", "jam"), everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1, 2}},
-		"hidden, and apart as it is":  {laws: []law{everywhere("apart", "butter", "jam"), everywhere("hide", "jam")}, want: "butter, jam/red, milk"},
-		"not active, and apart as is": {laws: []law{everywhere("apart", "butter", "jam")}, inactive: "jam", want: "butter, jam/red, milk"},
+		"apart":                       {drafts: []draft{everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1}},
+		"apart from what is asked":    {drafts: []draft{everywhere("apart", "jam", "bread")}, want: "butter, jam/red, milk", rules: []int64{1}},
+		"apart from an item asked":    {drafts: []draft{everywhere("apart", "jam", "butter")}, basket: []string{"bread", "butter"}, want: "jam/red, milk", rules: []int64{1}},
+		"apart from what is unknown":  {drafts: []draft{everywhere("apart", "jam", "tea")}, want: "butter, jam/red, jam, milk"},
+		"apart from what is hidden":   {drafts: []draft{everywhere("apart", "jam", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{2}},
+		"apart in a chain":            {drafts: []draft{everywhere("apart", "butter", "jam/red"), everywhere("apart", "jam/red", "jam")}, want: "butter, jam, milk", rules: []int64{1}},
+		"apart all":                   {drafts: []draft{everywhere("apart", "butter", "jam/red", "jam", "milk")}, want: "butter", rules: []int64{1}},
+		"apart behind the limit":      {drafts: []draft{everywhere("apart", "butter", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
+		"apart from what is pinned":   {drafts: []draft{everywhere("apart", "butter", "milk"), everywhere("pin", "milk")}, want: "milk!, jam/red, jam", rules: []int64{1, 2}},
+		"pinned apart":                {drafts: []draft{everywhere("apart", "jam", "milk"), everywhere("pin", "milk", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
+		"apart twice":                 {drafts: []draft{everywhere("apart", "butter", "jam"), everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1, 2}},
+		"hidden, and apart as it is":  {drafts: []draft{everywhere("apart", "butter", "jam"), everywhere("hide", "jam")}, want: "butter, jam/red, milk"},
+		"not active, and apart as is": {drafts: []draft{everywhere("apart", "butter", "jam")}, inactive: "jam", want: "butter, jam/red, milk"},
 
 		"not active":                {inactive: "butter", want: "jam/red, jam, milk", leftOut: 1},
 		"not active and asked":      {inactive: "bread", want: "butter, jam/red, jam, milk"},
@@ -108,7 +108,7 @@ func TestRules(t *testing.T) {
 	} {
 		// Not in parallel: rules affect all questions.
 		s.exec(t, "TRUNCATE rules, item_attributes RESTART IDENTITY")
-		for _, l := range c.laws {
+		for _, l := range c.drafts {
 			s.rule(t, l.kind, l.item, l.items...)
 		}
 		if c.inactive != "" {

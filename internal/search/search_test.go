@@ -75,22 +75,22 @@ func TestDistance(t *testing.T) {
 		return strings.TrimSpace(string(text))
 	}
 	for range 20_000 {
-		text, asked := draw(r.IntN(30)), strings.ReplaceAll(draw(1+r.IntN(12)), " ", "")
-		q := newQuery(asked)
+		text, query := draw(r.IntN(30)), strings.ReplaceAll(draw(1+r.IntN(12)), " ", "")
+		q := newQuery(query)
 		if len(q.words) == 0 {
 			continue
 		}
 		folded := fold(text)
-		want := distance([]rune(string(fold(asked))), []rune(string(folded)))
+		want := distance([]rune(string(fold(query))), []rune(string(folded)))
 		if got := q.words[0].distance(folded); got != want {
-			t.Fatalf("%q in %q: %d, want %d", asked, text, got, want)
+			t.Fatalf("%q in %q: %d, want %d", query, text, got, want)
 		}
 		s := signatureOf(folded)
 		if want <= q.words[0].typos && q.signature.missing(&s, &q) {
-			t.Fatalf("%q in %q: near, and taken out", asked, text)
+			t.Fatalf("%q in %q: near, and taken out", query, text)
 		}
 		if bytes.Contains(folded, q.whole) && !q.signature.within(&s) {
-			t.Fatalf("%q in %q: there, and taken out", asked, text)
+			t.Fatalf("%q in %q: there, and taken out", query, text)
 		}
 	}
 }

@@ -21,7 +21,7 @@ AS $$
 DECLARE
     b      builds := (SELECT f FROM find_build(check_build(build)) AS f);
     fewest bigint := coalesce(min_support, greatest(ceil(b.baskets / 1000.0), 5));
-    asked  bigint := CASE WHEN item IS NOT NULL THEN (known_items(ARRAY[item]))[1] END;
+    seed  bigint := CASE WHEN item IS NOT NULL THEN (known_items(ARRAY[item]))[1] END;
     often  bigint[]; -- items of pairs with enough support
 BEGIN
     PERFORM check_bounds('lim', lim, 1, 100000), check_bounds('min_support', fewest, 2, 1e18);
@@ -48,14 +48,14 @@ BEGIN
                     FROM (
                         SELECT unnest(k.items) AS item_a, k.items
                         FROM reduced_baskets(b, often) AS k
-                        WHERE asked IS NULL OR asked = ANY (k.items)
+                        WHERE seed IS NULL OR seed = ANY (k.items)
                     ) AS s
                 ) AS d
                 JOIN pairs AS ab ON ab.item_a = d.item_a AND ab.item_b = d.item_b
             ) AS t
             JOIN pairs AS bc ON bc.item_a = t.item_b AND bc.item_b = t.item_c
             JOIN pairs AS ac ON ac.item_a = t.item_a AND ac.item_b = t.item_c
-            WHERE asked IS NULL OR asked IN (t.item_a, t.item_b, t.item_c)
+            WHERE seed IS NULL OR seed IN (t.item_a, t.item_b, t.item_c)
             GROUP BY t.item_a, t.item_b, t.item_c
             HAVING count(*) >= fewest
         )
@@ -99,7 +99,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     b     builds := (SELECT f FROM find_build(check_build(build)) AS f);
-    asked bigint := CASE WHEN item IS NOT NULL THEN (known_items(ARRAY[item]))[1] END;
+    seed bigint := CASE WHEN item IS NOT NULL THEN (known_items(ARRAY[item]))[1] END;
 BEGIN
     PERFORM check_bounds('lim', lim, 1, 100000), check_bounds('max_lift', max_lift, 0, 1),
             check_bounds('min_expected', min_expected, 0.001, 1e18),
@@ -111,7 +111,7 @@ BEGIN
             FROM item_stats AS s
             JOIN items AS i ON i.item_id = s.item_id
             LEFT JOIN item_attributes AS c ON c.item_id = s.item_id
-            WHERE s.build_id = b.build_id AND (s.popularity_rank <= popular OR s.item_id = asked)
+            WHERE s.build_id = b.build_id AND (s.popularity_rank <= popular OR s.item_id = seed)
         ), apart AS (
             SELECT x.item_id AS id_x, y.item_id AS id_y, x.name AS item_a, y.name AS item_b,
                    x.baskets AS baskets_a, y.baskets AS baskets_b, e.expected,
@@ -123,7 +123,7 @@ BEGIN
             LEFT JOIN item_pairs AS p ON p.build_id = b.build_id AND p.item_a = least(x.item_id, y.item_id)
                                      AND p.item_b = greatest(x.item_id, y.item_id)
             WHERE e.expected >= min_expected AND coalesce(p.orders_together, 0) <= max_lift * e.expected
-              AND (asked IS NULL OR asked IN (x.item_id, y.item_id))
+              AND (seed IS NULL OR seed IN (x.item_id, y.item_id))
         ), closest AS MATERIALIZED (
             SELECT n.item_id, n.other_id
             FROM candidates AS c
@@ -133,7 +133,7 @@ BEGIN
             SELECT x.item_id AS id_x, y.item_id AS id_y, count(*) AS neighbours
             FROM closest AS x
             JOIN closest AS y ON y.other_id = x.other_id
-            WHERE asked IS NULL OR asked IN (x.item_id, y.item_id)
+            WHERE seed IS NULL OR seed IN (x.item_id, y.item_id)
             GROUP BY x.item_id, y.item_id
         )
         SELECT a.item_a, a.item_b, a.orders_together, a.expected, a.orders_together / a.expected,

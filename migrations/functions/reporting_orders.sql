@@ -13,7 +13,7 @@ DECLARE
     other_ids bigint[] := known_items(attach_rate.others);
 BEGIN
     RETURN QUERY
-        WITH asked AS MATERIALIZED (
+        WITH requested AS MATERIALIZED (
             SELECT u.item_id, bool_or(u.main) AS main, bool_or(NOT u.main) AS other
             FROM (
                 SELECT m.item_id, true AS main FROM unnest(main_ids) AS m(item_id)
@@ -23,7 +23,7 @@ BEGIN
             GROUP BY u.item_id
         ), held AS (
             SELECT l.order_id, bool_or(a.main) AS main, bool_or(a.other) AS other, count(*) AS items
-            FROM asked AS a
+            FROM requested AS a
             JOIN order_lines AS l ON l.item_id = a.item_id
             GROUP BY l.order_id
         ), judged AS (

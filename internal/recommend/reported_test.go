@@ -25,7 +25,7 @@ func TestRulesTold(t *testing.T) {
 			s := newScene(t, shape, 41, settings)
 			rnd := random(41)
 			names := s.names()
-			told, untold := 0, 0
+			reported, unreported := 0, 0
 			for n := range 60 {
 				s.repeal(t)
 				alone := n%2 == 0
@@ -40,18 +40,18 @@ func TestRulesTold(t *testing.T) {
 					s.exec(t, "UPDATE rules SET valid_until = NULL WHERE rule_id = $1", r.ID)
 					switch tells := slices.Contains(whole.Metadata.Rules, r.ID); {
 					case !tells && !same:
-						t.Errorf("without %+v the answer is another, and only %d are told of %+v", r, whole.Metadata.Rules, s.rules)
+						t.Errorf("without %+v the answer is another, and only %d are reported of %+v", r, whole.Metadata.Rules, s.rules)
 					case tells && same && alone:
-						t.Errorf("without %+v the answer is the same, but it is told", r)
+						t.Errorf("without %+v the answer is the same, but it is reported", r)
 					case tells:
-						told++
+						reported++
 					default:
-						untold++
+						unreported++
 					}
 				}
 			}
-			if told < 10 || untold < 10 {
-				t.Errorf("%d rules told, %d not: they show nothing", told, untold)
+			if reported < 10 || unreported < 10 {
+				t.Errorf("%d rules reported, %d not: they show nothing", reported, unreported)
 			}
 		})
 	}

