@@ -394,7 +394,7 @@ WITH recorded AS (
         UNION ALL SELECT o.load_id, 0, count(*), 0, 0 FROM orders AS o GROUP BY o.load_id
         UNION ALL SELECT k.load_id, 0, count(*), 0, 0 FROM known_orders AS k GROUP BY k.load_id
         UNION ALL
-        SELECT r.load_id, 0, 0, count(*) FILTER (WHERE r.fate = 'rejected'), count(*) FILTER (WHERE r.fate = 'not_bought')
+        SELECT r.load_id, 0, 0, count(*) FILTER (WHERE r.outcome = 'rejected'), count(*) FILTER (WHERE r.outcome = 'not_bought')
         FROM load_rejects AS r
         GROUP BY r.load_id
         UNION ALL SELECT r.load_id, 0, 0, 0, 0 FROM returned_lines AS r GROUP BY r.load_id

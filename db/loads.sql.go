@@ -483,21 +483,21 @@ func (q *Queries) LoadRecover(ctx context.Context, lockClass int32) (int64, erro
 }
 
 const loadRejectCountByReason = `-- name: LoadRejectCountByReason :many
-SELECT r.fate, r.reason, count(*) AS rows
+SELECT r.outcome, r.reason, count(*) AS rows
 FROM load_rejects AS r
 WHERE r.load_id = $1
-GROUP BY r.fate, r.reason
-ORDER BY rows DESC, r.fate, r.reason
+GROUP BY r.outcome, r.reason
+ORDER BY rows DESC, r.outcome, r.reason
 LIMIT 100
 `
 
 type LoadRejectCountByReasonRow struct {
-	Fate   string `json:"fate"`
-	Reason string `json:"reason"`
-	Rows   int64  `json:"rows"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	Rows    int64  `json:"rows"`
 }
 
-// Of each fate: rejected and not_bought.
+// Of each outcome: rejected and not_bought.
 func (q *Queries) LoadRejectCountByReason(ctx context.Context, loadID int64) ([]LoadRejectCountByReasonRow, error) {
 	rows, err := q.db.Query(ctx, loadRejectCountByReason, loadID)
 	if err != nil {
@@ -507,7 +507,7 @@ func (q *Queries) LoadRejectCountByReason(ctx context.Context, loadID int64) ([]
 	items := []LoadRejectCountByReasonRow{}
 	for rows.Next() {
 		var i LoadRejectCountByReasonRow
-		if err := rows.Scan(&i.Fate, &i.Reason, &i.Rows); err != nil {
+		if err := rows.Scan(&i.Outcome, &i.Reason, &i.Rows); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -518,25 +518,47 @@ func (q *Queries) LoadRejectCountByReason(ctx context.Context, loadID int64) ([]
 	return items, nil
 }
 
+const loadRejectFields = `-- name: LoadRejectFields :one
+SELECT coalesce(bool_or(r.parsed ? 'quantity'), false)::boolean AS quantity,
+       coalesce(bool_or(r.parsed ? 'ordered_at'), false)::boolean AS ordered_at,
+       coalesce(bool_or(r.parsed ? 'customer_id'), false)::boolean AS customer_id
+FROM load_rejects AS r
+WHERE r.load_id = $1 AND r.outcome = $2
+`
+
+type LoadRejectFieldsRow struct {
+	Quantity   bool `json:"quantity"`
+	OrderedAt  bool `json:"ordered_at"`
+	CustomerID bool `json:"customer_id"`
+}
+
+// Which optional values any row of a load and an outcome has.
+func (q *Queries) LoadRejectFields(ctx context.Context, loadID int64, outcome string) (LoadRejectFieldsRow, error) {
+	row := q.db.QueryRow(ctx, loadRejectFields, loadID, outcome)
+	var i LoadRejectFieldsRow
+	err := row.Scan(&i.Quantity, &i.OrderedAt, &i.CustomerID)
+	return i, err
+}
+
 const loadRejectList = `-- name: LoadRejectList :many
-SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.said, r.fate FROM load_rejects AS r
-WHERE r.load_id = $1 AND r.fate = $2 AND r.row_number > $3
+SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.parsed, r.outcome FROM load_rejects AS r
+WHERE r.load_id = $1 AND r.outcome = $2 AND r.row_number > $3
 ORDER BY r.row_number
 LIMIT $4
 `
 
 type LoadRejectListParams struct {
-	LoadID int64  `json:"load_id"`
-	Fate   string `json:"fate"`
-	After  int64  `json:"after"`
-	Lim    int32  `json:"lim"`
+	LoadID  int64  `json:"load_id"`
+	Outcome string `json:"outcome"`
+	After   int64  `json:"after"`
+	Lim     int32  `json:"lim"`
 }
 
-// One page of the rows of a load and a fate, those after a row number.
+// One page of the rows of a load and an outcome, those after a row number.
 func (q *Queries) LoadRejectList(ctx context.Context, arg LoadRejectListParams) ([]LoadReject, error) {
 	rows, err := q.db.Query(ctx, loadRejectList,
 		arg.LoadID,
-		arg.Fate,
+		arg.Outcome,
 		arg.After,
 		arg.Lim,
 	)
@@ -555,8 +577,8 @@ func (q *Queries) LoadRejectList(ctx context.Context, arg LoadRejectListParams) 
 			&i.Reason,
 			&i.Detail,
 			&i.Raw,
-			&i.Said,
-			&i.Fate,
+			&i.Parsed,
+			&i.Outcome,
 		); err != nil {
 			return nil, err
 		}
@@ -569,24 +591,24 @@ func (q *Queries) LoadRejectList(ctx context.Context, arg LoadRejectListParams) 
 }
 
 const loadRejectListByReason = `-- name: LoadRejectListByReason :many
-SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.said, r.fate FROM load_rejects AS r
-WHERE r.load_id = $1 AND r.fate = $2 AND ($3::text = '' OR r.reason = $3::text)
+SELECT r.load_id, r.row_number, r.file_number, r.line_number, r.reason, r.detail, r.raw, r.parsed, r.outcome FROM load_rejects AS r
+WHERE r.load_id = $1 AND r.outcome = $2 AND ($3::text = '' OR r.reason = $3::text)
 ORDER BY r.row_number
 LIMIT $4
 `
 
 type LoadRejectListByReasonParams struct {
-	LoadID int64  `json:"load_id"`
-	Fate   string `json:"fate"`
-	Reason string `json:"reason"`
-	Lim    int32  `json:"lim"`
+	LoadID  int64  `json:"load_id"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	Lim     int32  `json:"lim"`
 }
 
-// The first rows of a load and a fate, of one reason (” is any).
+// The first rows of a load and an outcome, of one reason (” is any).
 func (q *Queries) LoadRejectListByReason(ctx context.Context, arg LoadRejectListByReasonParams) ([]LoadReject, error) {
 	rows, err := q.db.Query(ctx, loadRejectListByReason,
 		arg.LoadID,
-		arg.Fate,
+		arg.Outcome,
 		arg.Reason,
 		arg.Lim,
 	)
@@ -605,8 +627,8 @@ func (q *Queries) LoadRejectListByReason(ctx context.Context, arg LoadRejectList
 			&i.Reason,
 			&i.Detail,
 			&i.Raw,
-			&i.Said,
-			&i.Fate,
+			&i.Parsed,
+			&i.Outcome,
 		); err != nil {
 			return nil, err
 		}
@@ -616,28 +638,6 @@ func (q *Queries) LoadRejectListByReason(ctx context.Context, arg LoadRejectList
 		return nil, err
 	}
 	return items, nil
-}
-
-const loadRejectSaid = `-- name: LoadRejectSaid :one
-SELECT coalesce(bool_or(r.said ? 'quantity'), false)::boolean AS quantity,
-       coalesce(bool_or(r.said ? 'ordered_at'), false)::boolean AS ordered_at,
-       coalesce(bool_or(r.said ? 'customer_id'), false)::boolean AS customer_id
-FROM load_rejects AS r
-WHERE r.load_id = $1 AND r.fate = $2
-`
-
-type LoadRejectSaidRow struct {
-	Quantity   bool `json:"quantity"`
-	OrderedAt  bool `json:"ordered_at"`
-	CustomerID bool `json:"customer_id"`
-}
-
-// Which optional values any row of a load and a fate has.
-func (q *Queries) LoadRejectSaid(ctx context.Context, loadID int64, fate string) (LoadRejectSaidRow, error) {
-	row := q.db.QueryRow(ctx, loadRejectSaid, loadID, fate)
-	var i LoadRejectSaidRow
-	err := row.Scan(&i.Quantity, &i.OrderedAt, &i.CustomerID)
-	return i, err
 }
 
 const loadStart = `-- name: LoadStart :one

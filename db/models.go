@@ -115,9 +115,10 @@ type LoadReject struct {
 	Reason     string `json:"reason"`
 	Detail     string `json:"detail"`
 	Raw        []byte `json:"raw"`
-	// What the row says, value by value, where its columns could be told apart.
-	Said json.RawMessage `json:"said"`
-	Fate string          `json:"fate"`
+	// The values of the row by name; NULL if it could not be split into values.
+	Parsed json.RawMessage `json:"parsed"`
+	// rejected, or not_bought: cancelled, refunded or returned.
+	Outcome string `json:"outcome"`
 }
 
 // The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.

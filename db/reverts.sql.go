@@ -277,8 +277,8 @@ func (q *Queries) OrderListByExternalID(ctx context.Context, externalIds []strin
 
 const rejectForget = `-- name: RejectForget :execrows
 UPDATE load_rejects AS r
-SET raw = '', said = NULL, detail = 'deleted'
-WHERE r.said ->> 'order_id' = ANY ($1::text[]) OR ($2::text <> '' AND r.said ->> 'customer_id' = $2::text)
+SET raw = '', parsed = NULL, detail = 'deleted'
+WHERE r.parsed ->> 'order_id' = ANY ($1::text[]) OR ($2::text <> '' AND r.parsed ->> 'customer_id' = $2::text)
 `
 
 // Rejects, and rows not bought, keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.

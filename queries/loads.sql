@@ -98,26 +98,26 @@ ORDER BY f.load_id DESC, f.file_number DESC
 LIMIT 1000;
 
 -- name: LoadRejectCountByReason :many
--- Of each fate: rejected and not_bought.
-SELECT r.fate, r.reason, count(*) AS rows
+-- Of each outcome: rejected and not_bought.
+SELECT r.outcome, r.reason, count(*) AS rows
 FROM load_rejects AS r
 WHERE r.load_id = @load_id
-GROUP BY r.fate, r.reason
-ORDER BY rows DESC, r.fate, r.reason
+GROUP BY r.outcome, r.reason
+ORDER BY rows DESC, r.outcome, r.reason
 LIMIT 100;
 
--- name: LoadRejectSaid :one
--- Which optional values any row of a load and a fate has.
-SELECT coalesce(bool_or(r.said ? 'quantity'), false)::boolean AS quantity,
-       coalesce(bool_or(r.said ? 'ordered_at'), false)::boolean AS ordered_at,
-       coalesce(bool_or(r.said ? 'customer_id'), false)::boolean AS customer_id
+-- name: LoadRejectFields :one
+-- Which optional values any row of a load and an outcome has.
+SELECT coalesce(bool_or(r.parsed ? 'quantity'), false)::boolean AS quantity,
+       coalesce(bool_or(r.parsed ? 'ordered_at'), false)::boolean AS ordered_at,
+       coalesce(bool_or(r.parsed ? 'customer_id'), false)::boolean AS customer_id
 FROM load_rejects AS r
-WHERE r.load_id = @load_id AND r.fate = @fate;
+WHERE r.load_id = @load_id AND r.outcome = @outcome;
 
 -- name: LoadRejectList :many
--- One page of the rows of a load and a fate, those after a row number.
+-- One page of the rows of a load and an outcome, those after a row number.
 SELECT r.* FROM load_rejects AS r
-WHERE r.load_id = @load_id AND r.fate = @fate AND r.row_number > @after
+WHERE r.load_id = @load_id AND r.outcome = @outcome AND r.row_number > @after
 ORDER BY r.row_number
 LIMIT @lim;
 
@@ -133,8 +133,8 @@ FROM reporting.data_quality AS q
 WHERE q.load_id = @load_id;
 
 -- name: LoadRejectListByReason :many
--- The first rows of a load and a fate, of one reason ('' is any).
+-- The first rows of a load and an outcome, of one reason ('' is any).
 SELECT r.* FROM load_rejects AS r
-WHERE r.load_id = @load_id AND r.fate = @fate AND (@reason::text = '' OR r.reason = @reason::text)
+WHERE r.load_id = @load_id AND r.outcome = @outcome AND (@reason::text = '' OR r.reason = @reason::text)
 ORDER BY r.row_number
 LIMIT @lim;

@@ -127,8 +127,8 @@ ORDER BY o.order_id;
 -- name: RejectForget :execrows
 -- Rejects, and rows not bought, keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
 UPDATE load_rejects AS r
-SET raw = '', said = NULL, detail = 'deleted'
-WHERE r.said ->> 'order_id' = ANY (@external_ids::text[]) OR (@customer_id::text <> '' AND r.said ->> 'customer_id' = @customer_id::text);
+SET raw = '', parsed = NULL, detail = 'deleted'
+WHERE r.parsed ->> 'order_id' = ANY (@external_ids::text[]) OR (@customer_id::text <> '' AND r.parsed ->> 'customer_id' = @customer_id::text);
 
 -- name: OrderDelete :one
 -- Deletes orders with all that any load said of them, and keeps the books of those loads right.

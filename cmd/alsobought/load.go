@@ -264,7 +264,7 @@ func summary(l db.Load, reasons []db.LoadRejectCountByReasonRow, built db.Build)
 	}
 	for _, r := range reasons {
 		byReason := s.RejectedByReason
-		if r.Fate == load.NotBought {
+		if r.Outcome == load.NotBought {
 			byReason = s.NotBoughtByReason
 		}
 		byReason[r.Reason] = r.Rows
@@ -319,7 +319,7 @@ func duplicates(l db.Load) string {
 func why(loadID int64, reasons []db.LoadRejectCountByReasonRow, outcome string) string {
 	list := make([]string, 0, len(reasons))
 	for _, r := range reasons {
-		if r.Fate == outcome {
+		if r.Outcome == outcome {
 			list = append(list, fmt.Sprintf("%s %s", r.Reason, grouped(r.Rows)))
 		}
 	}

@@ -210,7 +210,7 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 	for _, r := range reasons {
 		most = max(most, r.Rows)
 		list := &p.Reasons
-		if r.Fate == load.NotBought {
+		if r.Outcome == load.NotBought {
 			list = &p.Returned
 		}
 		*list = append(*list, bar{

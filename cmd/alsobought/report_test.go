@@ -38,7 +38,7 @@ func exampleReport() report {
 			LoadID: 12, FileNumber: 1, Name: "orders <b>2026</b>.csv", Bytes: 734_003, SHA256: bytes.Repeat([]byte{0xab}, 32), RowsRead: 12_000, RowsRejected: 600,
 			Mapping: json.RawMessage(`{"notes":["item \"<i>nan</i>\" in 5 lines: a placeholder, or a sum"],"unknown_statuses":["odd"]}`),
 		}},
-		reasons: []db.LoadRejectCountByReasonRow{{Fate: "rejected", Reason: "bad_quantity", Rows: 480}, {Fate: "rejected", Reason: "missing_item", Rows: 119}, {Fate: "rejected", Reason: "nul_byte", Rows: 1}},
+		reasons: []db.LoadRejectCountByReasonRow{{Outcome: "rejected", Reason: "bad_quantity", Rows: 480}, {Outcome: "rejected", Reason: "missing_item", Rows: 119}, {Outcome: "rejected", Reason: "nul_byte", Rows: 1}},
 		quality: db.LoadQualityRow{
 			LoadID: 12, Orders: 4_000, Lines: 10_700, Items: 850, OneItemOrders: 1_000, OneItemShare: 0.25, ItemsSeenOnce: 85,
 			BasketSizes:    json.RawMessage(`[{"items":"1","orders":1000},{"items":"2","orders":2000},{"items":"3","orders":998},{"items":"over 100","orders":2}]`),

@@ -192,7 +192,7 @@ func (l *loadView) rows(v *visit, d *Dashboard) error {
 	}
 	for _, c := range counts {
 		row := reasonRow{c.Reason, orderfile.Explanation(datafile.Reason(c.Reason)), c.Rows}
-		if c.Fate == load.NotBought {
+		if c.Outcome == load.NotBought {
 			l.Skipped = append(l.Skipped, row)
 		} else {
 			l.Rejects = append(l.Rejects, row)
@@ -206,7 +206,7 @@ func (l *loadView) rows(v *visit, d *Dashboard) error {
 		if !list.some || !v.may(apikey.Write) { // rows may name customers
 			continue
 		}
-		params := db.LoadRejectListByReasonParams{LoadID: l.Load.LoadID, Fate: list.outcome, Lim: rowsShown}
+		params := db.LoadRejectListByReasonParams{LoadID: l.Load.LoadID, Outcome: list.outcome, Lim: rowsShown}
 		if valid(l.Reason) {
 			params.Reason = l.Reason
 		}

@@ -56,7 +56,7 @@ type reject struct {
 	Number    int64
 	Reason    string
 	Raw       string
-	Fate      string
+	Outcome   string
 }
 
 type counts struct {
@@ -251,7 +251,7 @@ func ledgerOf(t *testing.T, pool *pgxpool.Pool) *ledger {
 		if r.Detail == "" || strings.ContainsFunc(r.Detail, unicode.IsControl) {
 			t.Errorf("reject of row %d has the detail %q", r.RowNumber, r.Detail)
 		}
-		b.Rejects = append(b.Rejects, reject{r.LoadID, r.RowNumber, r.FileNumber, r.LineNumber, r.Reason, string(r.Raw), r.Fate})
+		b.Rejects = append(b.Rejects, reject{r.LoadID, r.RowNumber, r.FileNumber, r.LineNumber, r.Reason, string(r.Raw), r.Outcome})
 	})
 	all(t, pool, "TABLE loads", func(l db.Load) {
 		if l.Status != "loaded" || l.FinishedAt == nil || l.LoadedBy != "tester" || l.Version != "test" {

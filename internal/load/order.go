@@ -169,14 +169,14 @@ func (c *chunk) giveBack(line orderfile.Line) {
 	r.quantity(line.Returned.Quantity)
 }
 
-// Fates of rows that do not become lines.
+// Outcomes of rows that do not become lines.
 const (
 	Rejected  = "rejected"
 	NotBought = "not_bought"
 )
 
 // reject writes a row that does not become a line.
-func (c *chunk) reject(loadID, row int64, file int, fate string, reject *orderfile.Reject) error {
+func (c *chunk) reject(loadID, row int64, file int, outcome string, reject *orderfile.Reject) error {
 	r := &c.rejects
 	r.begin(9)
 	r.bigint(loadID)
@@ -189,12 +189,12 @@ func (c *chunk) reject(loadID, row int64, file int, fate string, reject *orderfi
 	if reject.Said == nil {
 		r.null()
 	} else {
-		said, err := json.Marshal(reject.Said)
+		parsed, err := json.Marshal(reject.Said)
 		if err != nil {
 			return fmt.Errorf("keep reject: %w", err)
 		}
-		r.jsonb(said)
+		r.jsonb(parsed)
 	}
-	r.text(fate)
+	r.text(outcome)
 	return nil
 }

@@ -75,7 +75,7 @@ func TestReturns(t *testing.T) {
 	if diff := gocmp.Diff([]string{"8 6 0 2 0", "4 1 1 2 0", "5 1 2 2 0", "3 2 1 0 0", "3 0 0 3 0"}, counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	reasons := texts(t, pool, "SELECT r.load_id || ' ' || r.fate || ' ' || r.reason FROM load_rejects AS r WHERE r.load_id < 3 ORDER BY r.load_id, r.row_number")
+	reasons := texts(t, pool, "SELECT r.load_id || ' ' || r.outcome || ' ' || r.reason FROM load_rejects AS r WHERE r.load_id < 3 ORDER BY r.load_id, r.row_number")
 	if diff := gocmp.Diff([]string{"1 not_bought refunded", "1 not_bought negative", "2 not_bought cancelled", "2 not_bought refunded"}, reasons); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}

@@ -171,7 +171,7 @@ func TestDeleteOrdersRefused(t *testing.T) {
 	if err != nil || deleted.Orders != 3 || deleted.Lines != 3 || deleted.Rejects != 2 {
 		t.Errorf("%+v, %v, want 3 orders with 3 lines and 2 rejects", deleted, err)
 	}
-	if left := texts(t, pool, "SELECT encode(r.raw, 'escape') || coalesce(r.said::text, '') FROM load_rejects AS r ORDER BY r.row_number"); len(left) != 3 ||
+	if left := texts(t, pool, "SELECT encode(r.raw, 'escape') || coalesce(r.parsed::text, '') FROM load_rejects AS r ORDER BY r.row_number"); len(left) != 3 ||
 		left[0] != "" || left[1] != "" || !strings.Contains(left[2], "K8") {
 		t.Errorf("rejects say %q", left)
 	}

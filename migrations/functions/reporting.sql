@@ -28,21 +28,21 @@ FROM load_files f;
 CREATE OR REPLACE VIEW reporting.load_rejects AS
 SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail, encode(r.raw,
        'escape') AS raw,
-       r.said ->> 'order_id' AS order_id, r.said ->> 'item_name' AS item_name,
-           r.said ->> 'quantity' AS quantity,
-       r.said ->> 'ordered_at' AS ordered_at, r.said ->> 'customer_id' AS customer_id
+       r.parsed ->> 'order_id' AS order_id, r.parsed ->> 'item_name' AS item_name,
+           r.parsed ->> 'quantity' AS quantity,
+       r.parsed ->> 'ordered_at' AS ordered_at, r.parsed ->> 'customer_id' AS customer_id
 FROM load_rejects r
 LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number
-WHERE r.fate = 'rejected';
+WHERE r.outcome = 'rejected';
 
 CREATE OR REPLACE VIEW reporting.load_not_bought AS
 SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail,
-       encode(r.raw, 'escape') AS raw, r.said ->> 'order_id' AS order_id, r.said ->> 'item_name' AS item_name,
-       r.said ->> 'quantity' AS quantity, r.said ->> 'ordered_at' AS ordered_at,
-       r.said ->> 'customer_id' AS customer_id
+       encode(r.raw, 'escape') AS raw, r.parsed ->> 'order_id' AS order_id, r.parsed ->> 'item_name' AS item_name,
+       r.parsed ->> 'quantity' AS quantity, r.parsed ->> 'ordered_at' AS ordered_at,
+       r.parsed ->> 'customer_id' AS customer_id
 FROM load_rejects r
 LEFT JOIN load_files f ON f.load_id = r.load_id AND f.file_number = r.file_number
-WHERE r.fate = 'not_bought';
+WHERE r.outcome = 'not_bought';
 
 -- Returns what a name looks like to a reader: ignoring case, width, variants of the same character, white
 -- space and invisible characters.
@@ -138,7 +138,7 @@ SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplica
         FROM (
             SELECT x.reason, count(*) AS rows
             FROM load_rejects x
-            WHERE x.load_id = l.load_id AND x.fate = 'rejected'
+            WHERE x.load_id = l.load_id AND x.outcome = 'rejected'
             GROUP BY x.reason
         ) r)::jsonb AS rejected_by_reason,
        q.orders, q.lines, q.items, q.one_item_orders,
@@ -151,7 +151,7 @@ SELECT l.load_id, l.source, l.status, l.rows_read, l.rows_loaded, l.rows_duplica
         FROM (
             SELECT x.reason, count(*) AS rows
             FROM load_rejects x
-            WHERE x.load_id = l.load_id AND x.fate = 'not_bought'
+            WHERE x.load_id = l.load_id AND x.outcome = 'not_bought'
             GROUP BY x.reason
         ) r)::jsonb AS not_bought_by_reason
 FROM loads l
