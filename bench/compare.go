@@ -20,15 +20,17 @@ import (
 //go:embed simple.sql
 var simpleSQL string
 
-// runFloor times what no way through PostgreSQL can do without: the lines enter a table. Everything else is taken off it: orders and
-// items are numbered and encoded beforehand, there are no names, no index, no log, no transaction's end on disk.
+// runFloor times what no way through PostgreSQL can do without: the lines enter a table. Everything else is taken off
+// it: orders and items are numbered and encoded beforehand, there are no names, no index, no log, no transaction's end
+// on disk.
 func runFloor(ctx context.Context, databaseURL, orders string, t *timings) error {
 	rows, encoded, err := encodeNumbered(orders)
 	if err != nil {
 		return err
 	}
 	return connected(ctx, databaseURL, func(conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, "CREATE UNLOGGED TABLE numbered_lines (order_number integer NOT NULL, item_number integer NOT NULL)"); err != nil {
+		if _, err := conn.Exec(ctx, "CREATE UNLOGGED TABLE numbered_lines (order_number integer NOT NULL, "+
+			"item_number integer NOT NULL)"); err != nil {
 			return err
 		}
 		return t.time(floor, func() error {
@@ -41,7 +43,8 @@ func runFloor(ctx context.Context, databaseURL, orders string, t *timings) error
 	})
 }
 
-// encodeNumbered returns the lines as two integers each, in COPY's binary format (PostgreSQL manual, COPY, File Formats).
+// encodeNumbered returns the lines as two integers each, in COPY's binary format (PostgreSQL manual, COPY, File
+// Formats).
 func encodeNumbered(orders string) (rows int64, encoded []byte, err error) {
 	orderNumbers, itemNumbers := map[string]uint32{}, map[string]uint32{}
 	encoded = append(encoded, "PGCOPY\n\xff\r\n\x00"...)
@@ -67,8 +70,9 @@ func numberOf(numbers map[string]uint32, name string) uint32 {
 	return number
 }
 
-// runSimple times what a good engineer would write in an hour, and returns what that counts: the file by COPY into a table of text, and
-// simple.sql. It is given what makes it fast: one transaction, so that new tables skip the log, statistics, and the build's memory.
+// runSimple times what a good engineer would write in an hour, and returns what that counts: the file by COPY into a
+// table of text, and simple.sql. It is given what makes it fast: one transaction, so that new tables skip the log,
+// statistics, and the build's memory.
 func runSimple(ctx context.Context, databaseURL, orders string, t *timings) (c counts, err error) {
 	file, err := os.Open(orders)
 	if err != nil {
@@ -93,7 +97,8 @@ func runSimple(ctx context.Context, databaseURL, orders string, t *timings) (c c
 		if err != nil {
 			return err
 		}
-		const count = `SELECT (SELECT count(*) FROM lines), (SELECT count(*) FROM items), (SELECT count(*) FROM pairs), (SELECT count(*) FROM top)`
+		const count = `SELECT (SELECT count(*) FROM lines), (SELECT count(*) FROM items),
+			(SELECT count(*) FROM pairs), (SELECT count(*) FROM top)`
 		return conn.QueryRow(ctx, count).Scan(&c.Lines, &c.Items, &c.Pairs, &c.Neighbours)
 	})
 	return c, err
@@ -102,15 +107,20 @@ func runSimple(ctx context.Context, databaseURL, orders string, t *timings) (c c
 // buildDuckDB compiles the program of bench/duckdb into dir. Like all of bench, it is run in bench.
 func buildDuckDB(ctx context.Context, dir string) (program string, err error) {
 	program = filepath.Join(dir, "duckdb")
-	if output, err := exec.CommandContext(ctx, "go", "build", "-C", "duckdb", "-o", program, ".").CombinedOutput(); err != nil {
+	if output, err := exec.CommandContext(ctx, "go", "build", "-C", "duckdb", "-o", program,
+		".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build bench/duckdb: %w: %s", err, output)
 	}
 	return program, nil
 }
 
-// runDuckDB times DuckDB at the same job and at the counting alone, on as many threads as there are processors. It must count the same.
+// runDuckDB times DuckDB at the same job and at the counting alone, on as many threads as there are processors. It must
+// count the same.
 func runDuckDB(ctx context.Context, p plan, threads int, want counts, t *timings) error {
-	for _, mode := range []struct{ argument, name string }{{"job", "DuckDB: the same job"}, {"core", "DuckDB: counting alone"}} {
+	for _, mode := range []struct{ argument, name string }{
+		{"job", "DuckDB: the same job"},
+		{"core", "DuckDB: counting alone"},
+	} {
 		output, err := exec.CommandContext(ctx, p.duckdb, mode.argument, strconv.Itoa(threads), p.orders).Output()
 		if err != nil {
 			return fmt.Errorf("%s: %w", mode.name, err)

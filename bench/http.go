@@ -24,7 +24,8 @@ func withHTTP(ctx context.Context, pool *pgxpool.Pool, do func([]asker) error) e
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil)) //nolint:sloglint // a DiscardHandler would spare the work that is measured
+	// A DiscardHandler would spare the work that is measured.
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil)) //nolint:sloglint // see above
 	handler := httpapi.New(httpapi.Config{Pool: pool, Version: by, Logger: logger})
 	defer handler.Close()
 	serveCtx, stop := context.WithCancel(ctx)
@@ -56,7 +57,8 @@ func overHTTP(base string, client *http.Client) []asker {
 			if err != nil {
 				return err
 			}
-			request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v1/basket-recommendations", bytes.NewReader(body))
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost,
+				base+"/api/v1/basket-recommendations", bytes.NewReader(body))
 			if err != nil {
 				return err
 			}

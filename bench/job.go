@@ -22,8 +22,9 @@ type jobDone struct {
 	peak int64 // resident bytes of this process while it loaded
 }
 
-// runJob does the main job, from the file to the active build, as alsobought load does it, and adds its phases to t. Those of the load and
-// the build as a whole add up to the total; the steps of the build, which are listed too, overlap.
+// runJob does the main job, from the file to the active build, as alsobought load does it, and adds its phases to t.
+// Those of the load and the build as a whole add up to the total; the steps of the build, which are listed too,
+// overlap.
 func runJob(ctx context.Context, databaseURL, orders string, t *timings) (jobDone, error) {
 	pool, err := pg.Open(ctx, databaseURL, 0)
 	if err != nil {

@@ -1,8 +1,9 @@
-// Command bench measures alsobought on the machine it runs on: the main job phase by phase, beside what PostgreSQL needs at least and what
-// its simplest use takes, and then how fast the questions are answered. docs/performance.md says how to read what it prints.
+// Command bench measures alsobought on the machine it runs on: the main job phase by phase, beside what PostgreSQL
+// needs at least and what its simplest use takes, and then how fast the questions are answered. docs/performance.md
+// says how to read what it prints.
 //
-// It uses databases of its own only, on a private PostgreSQL with the settings users get, or on the server of --server, and removes them.
-// It never judges a time.
+// It uses databases of its own only, on a private PostgreSQL with the settings users get, or on the server of --server,
+// and removes them. It never judges a time.
 package main
 
 import (
@@ -43,7 +44,8 @@ type options struct {
 	duckdb bool
 }
 
-// run is the whole program: it returns the exit status. Tables go to stdout; with --json they go to stderr, and stdout gets JSON.
+// run is the whole program: it returns the exit status. Tables go to stdout; with --json they go to stderr, and stdout
+// gets JSON.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {

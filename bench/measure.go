@@ -30,7 +30,8 @@ const (
 	simple = "simple: COPY, self-join, row_number"
 )
 
-// measure does everything once per run, one after the other, so that a machine that others use is as unfair to one as to the other.
+// measure does everything once per run, one after the other, so that a machine that others use is as unfair to one as
+// to the other.
 func measure(ctx context.Context, on *server, p plan) (report, error) {
 	r := report{GoVersion: runtime.Version(), Processors: runtime.GOMAXPROCS(0), Runs: p.runs, MoreOrders: p.more.orders}
 	var err error

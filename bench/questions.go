@@ -16,7 +16,8 @@ import (
 	"github.com/alsobought/alsobought/internal/recommend"
 )
 
-// manyBaskets is how many different orders are asked about: more than a handful, so that PostgreSQL's cache is not all that is measured.
+// manyBaskets is how many different orders are asked about: more than a handful, so that PostgreSQL's cache is not all
+// that is measured.
 const manyBaskets = 1000
 
 // answered is how fast one kind of question was answered.
@@ -36,7 +37,8 @@ type asker struct {
 	ask            func(ctx context.Context, basket []string) error
 }
 
-// askAll asks every question in process and over HTTP, by one goroutine and by many, with the connections that serve has by default.
+// askAll asks every question in process and over HTTP, by one goroutine and by many, with the connections that serve
+// has by default.
 func askAll(ctx context.Context, databaseURL string, each time.Duration) (all []answered, err error) {
 	pool, err := pg.Open(ctx, databaseURL, 0)
 	if err != nil {
@@ -90,8 +92,8 @@ func checked(a recommend.Answer, err error) error {
 	return err
 }
 
-// someBaskets are the items of some orders of two items or more, as customers put them together: famous items come often. Always the same
-// ones, in an order of their own.
+// someBaskets are the items of some orders of two items or more, as customers put them together: famous items come
+// often. Always the same ones, in an order of their own.
 func someBaskets(ctx context.Context, pool *pgxpool.Pool) ([][]string, error) {
 	// The numbers of a multiplicative hash spread the orders over all of the table.
 	rows, err := pool.Query(ctx, `
@@ -130,7 +132,8 @@ func someBaskets(ctx context.Context, pool *pgxpool.Pool) ([][]string, error) {
 	return baskets, nil
 }
 
-// drive lets goroutines ask one question after the other, each as soon as the last is answered, and returns how that went.
+// drive lets goroutines ask one question after the other, each as soon as the last is answered, and returns how that
+// went.
 func drive(ctx context.Context, a asker, baskets [][]string, goroutines int, each time.Duration) (answered, error) {
 	latencies := make([][]time.Duration, goroutines)
 	group, ctx := errgroup.WithContext(ctx)

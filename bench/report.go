@@ -94,7 +94,9 @@ func (r *report) compare() {
 		for n := range job {
 			ratios[n] = job[n] / other.Seconds[n]
 		}
-		r.Ratios = append(r.Ratios, ratio{To: other.Name, Median: median(ratios), Min: slices.Min(ratios), Max: slices.Max(ratios)})
+		r.Ratios = append(r.Ratios, ratio{
+			To: other.Name, Median: median(ratios), Min: slices.Min(ratios), Max: slices.Max(ratios),
+		})
 	}
 }
 
@@ -106,7 +108,8 @@ func printReport(w io.Writer, r report) {
 	t := newTable(w)
 	t.row("phase", "median s", "min..max", "lines/s", "")
 	for _, p := range append(slices.Clone(r.Phases), r.Compared...) {
-		t.row(p.Name, fmt.Sprintf("%.3f", p.Median), fmt.Sprintf("%.3f..%.3f", p.Min, p.Max), grouped(int64(p.LinesPerSecond)), "")
+		t.row(p.Name, fmt.Sprintf("%.3f", p.Median), fmt.Sprintf("%.3f..%.3f", p.Min, p.Max),
+			grouped(int64(p.LinesPerSecond)), "")
 	}
 	t.flush()
 

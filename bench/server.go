@@ -20,7 +20,8 @@ type server struct {
 	close func() error
 }
 
-// startServer takes the server of the URL given or, without one, starts a private one in dir: durable, with the settings users get.
+// startServer takes the server of the URL given or, without one, starts a private one in dir: durable, with the
+// settings users get.
 func startServer(ctx context.Context, dir, given string, note func(string)) (*server, error) {
 	if given != "" {
 		return &server{url: given, close: func() error { return nil }}, nil

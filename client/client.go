@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// New returns a client of the server at a URL, such as http://127.0.0.1:8000. With every request it sends key, unless that is "". Without
-// WithHTTPClient it uses an http.Client without a timeout: give contexts one.
+// New returns a client of the server at a URL, such as http://127.0.0.1:8000. With every request it sends key, unless
+// that is "". Without WithHTTPClient it uses an http.Client without a timeout: give contexts one.
 //
 // Errors: the URL cannot be read, or an option fails.
 func New(server, key string, options ...ClientOption) (*ClientWithResponses, error) {
@@ -78,7 +78,8 @@ func (d doer) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); mediaType != "application/problem+json" {
+	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if mediaType != "application/problem+json" {
 		return response, nil
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read

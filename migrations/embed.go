@@ -36,7 +36,8 @@ func Counting(step string) string {
 // because others may depend on them or have been granted them; changing their parameters or columns needs a
 // migration that drops them. The last file grants privileges, so it comes after everything that can be granted.
 var functionFiles = []string{
-	"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain", "contributions", "trial", "baskets",
+	"measures", "popular", "neighbours", "ranking", "evidence", "kept", "rules", "answers", "explain",
+	"contributions", "trial", "baskets",
 	"installed", "returns", "reporting", "reporting_orders", "reporting_baskets", "roles",
 }
 

@@ -1,5 +1,6 @@
-// Command duckdb does the main job of alsobought with DuckDB, for make bench to compare with: everything that a load and a build leave (job), or
-// the counting alone (core). It prints how long that took, a database file opened, written and closed, and what was counted.
+// Command duckdb does the main job of alsobought with DuckDB, for make bench to compare with: everything that a load
+// and a build leave (job), or the counting alone (core). It prints how long that took, a database file opened, written
+// and closed, and what was counted.
 //
 //	duckdb job|core THREADS ORDERS.csv
 //
@@ -97,6 +98,7 @@ func count(ctx context.Context, file string, done *Done) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM order_lines), (SELECT count(*) FROM items), (SELECT count(*) FROM item_pairs),
+	return db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM order_lines), (SELECT count(*) FROM items),
+		(SELECT count(*) FROM item_pairs),
 		(SELECT count(*) FROM item_neighbours)`).Scan(&done.Lines, &done.Items, &done.Pairs, &done.Neighbours)
 }

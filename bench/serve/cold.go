@@ -14,7 +14,8 @@ import (
 // firsts are how long first answers took, by kind of question.
 type firsts map[string][]time.Duration
 
-// measureCold asks one question of a new server, and one more after a new build became the active one, and prints how long these took.
+// measureCold asks one question of a new server, and one more after a new build became the active one, and prints how
+// long these took.
 func (o options) measureCold(ctx context.Context, versions []*version, q questions, stdout, stderr io.Writer) error {
 	kinds := q.kinds(false)[1:] // without /livez
 	started, switched := make([]firsts, len(versions)), make([]firsts, len(versions))

@@ -17,8 +17,8 @@ import (
 // askedOfEach is how many questions of each kind are compared.
 const askedOfEach = 200
 
-// compare asks two versions the same questions. Their speeds say something only if their answers are equal, but for what tells one build
-// from another.
+// compare asks two versions the same questions. Their speeds say something only if their answers are equal, but for
+// what tells one build from another.
 func compare(ctx context.Context, versions []*version, q questions) (compared int, err error) {
 	var addresses []string
 	for _, v := range versions {
@@ -43,7 +43,8 @@ func compare(ctx context.Context, versions []*version, q questions) (compared in
 			}
 			for i, answer := range answers {
 				if answer != answers[0] {
-					return compared, fmt.Errorf("%s and %s answer %q differently:\n%s\n%s", versions[0].name, versions[i].name, question, answers[0], answer)
+					return compared, fmt.Errorf("%s and %s answer %q differently:\n%s\n%s", versions[0].name, versions[i].name,
+						question, answers[0], answer)
 				}
 			}
 			compared++

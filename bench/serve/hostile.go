@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// attackers is the address that hostile clients come from: the server holds it to the rate that addresses have by default.
+// attackers is the address that hostile clients come from: the server holds it to the rate that addresses have by
+// default.
 const attackers = "127.0.0.2"
 
 // attack is what hostile clients do over and over, each on connections of its own, until ctx ends.
@@ -145,8 +146,9 @@ func (o options) measureHostile(ctx context.Context, v *version, q questions, st
 	return table.Flush()
 }
 
-// during measures while the attack goes on, and how long a new client waits for /livez. The attackers are another process, and a nice one:
-// they stand for other machines, and shall not take processors from the server that they attack.
+// during measures while the attack goes on, and how long a new client waits for /livez. The attackers are another
+// process, and a nice one: they stand for other machines, and shall not take processors from the server that they
+// attack.
 func (a attack) during(
 	ctx context.Context, address string, measure func() (measured, error),
 ) (attempts string, m measured, livez time.Duration, err error) {

@@ -37,7 +37,9 @@ func closedLoop(ctx context.Context, address string, k kind, connections int, ea
 }
 
 // openLoop asks at a rate: latencies count from when a question was due, though no connection was free to ask it then.
-func openLoop(ctx context.Context, address string, k kind, connections int, each time.Duration, perSecond float64) (measured, error) {
+func openLoop(
+	ctx context.Context, address string, k kind, connections int, each time.Duration, perSecond float64,
+) (measured, error) {
 	began := time.Now()
 	return loop(ctx, address, k, connections, each, func(n int) time.Time { return due(began, n, perSecond) })
 }
@@ -107,8 +109,8 @@ func connection(
 	return nil, ctx.Err()
 }
 
-// readAnswer reads one response to its end and takes no more of it than that it is a good one: net/http's client would take a good part of
-// the processors that are measured.
+// readAnswer reads one response to its end and takes no more of it than that it is a good one: net/http's client would
+// take a good part of the processors that are measured.
 func readAnswer(from *bufio.Reader) error {
 	status, err := from.ReadSlice('\n')
 	if err != nil {

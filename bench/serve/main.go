@@ -1,11 +1,11 @@
-// Command serve measures how fast alsobought answers over HTTP, beside /livez of the same server, and, with --old, beside another version:
-// both serve the same sample orders, and the rounds alternate.
+// Command serve measures how fast alsobought answers over HTTP, beside /livez of the same server, and, with --old,
+// beside another version: both serve the same sample orders, and the rounds alternate.
 //
-// Each kind of question is asked in a closed loop (every connection asks again as soon as it is answered) and then in an open one, at half
-// of that rate, whose latencies count from the moment at which a question was due. It prints what it measured and never judges a time.
-// Before that, both versions are asked the same questions: their answers must be equal, or their speeds say nothing. Then come first answers,
-// of a new server and after a switch of builds. Whoever asks, the server and PostgreSQL share the processors. Only addresses of this machine
-// are asked.
+// Each kind of question is asked in a closed loop (every connection asks again as soon as it is answered) and then in
+// an open one, at half of that rate, whose latencies count from the moment at which a question was due. It prints what
+// it measured and never judges a time. Before that, both versions are asked the same questions: their answers must be
+// equal, or their speeds say nothing. Then come first answers, of a new server and after a switch of builds. Whoever
+// asks, the server and PostgreSQL share the processors. Only addresses of this machine are asked.
 package main
 
 import (
@@ -131,7 +131,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("wrong usage: --compare needs --old")
 	}
 	if flags.NArg() > 0 || o.connections < 1 || o.rounds < 1 || o.each <= 0 {
-		return o, errors.New("wrong usage: --connections and --rounds are 1 or more, --each is a time above 0, and there are only flags")
+		return o, errors.New("wrong usage: --connections and --rounds are 1 or more, --each is a time above 0, " +
+			"and there are only flags")
 	}
 	return o, nil
 }
@@ -145,7 +146,9 @@ type version struct {
 }
 
 // measure runs all rounds and prints a table.
-func (o options) measure(ctx context.Context, versions []*version, q questions, cached bool, stdout, stderr io.Writer) error {
+func (o options) measure(
+	ctx context.Context, versions []*version, q questions, cached bool, stdout, stderr io.Writer,
+) error {
 	kinds := q.kinds(cached)
 	for _, v := range versions {
 		v.closed, v.open = map[string][]measured{}, map[string][]measured{}
@@ -200,7 +203,9 @@ func (o options) round(ctx context.Context, v *version, kinds []kind, cached boo
 }
 
 // serve starts the API on a free port and returns its address and what stops it.
-func (v *version) serve(ctx context.Context, cached bool, flags ...string) (address string, stop func() error, err error) {
+func (v *version) serve(
+	ctx context.Context, cached bool, flags ...string,
+) (address string, stop func() error, err error) {
 	if address, err = freeAddress(ctx); err != nil {
 		return "", nil, err
 	}

@@ -52,7 +52,8 @@ func readUntil(ctx context.Context, url string, end time.Time) (latencies []time
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	for began := time.Now(); began.Before(end); began = time.Now() {
 		var name string
-		if err := conn.QueryRow(ctx, "SELECT i.name FROM items AS i WHERE i.item_id = $1", 1+len(latencies)%10_000).Scan(&name); err != nil {
+		if err := conn.QueryRow(ctx, "SELECT i.name FROM items AS i WHERE i.item_id = $1",
+			1+len(latencies)%10_000).Scan(&name); err != nil {
 			return nil, err
 		}
 		latencies = append(latencies, time.Since(began))

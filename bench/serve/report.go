@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// printTable prints the median rounds of every kind of question: rates of the closed loop, their ratio to /livez and, with two versions, to
-// each other, and the latencies of the open loop at half the rate.
+// printTable prints the median rounds of every kind of question: rates of the closed loop, their ratio to /livez and,
+// with two versions, to each other, and the latencies of the open loop at half the rate.
 func printTable(w io.Writer, versions []*version, kinds []kind, state string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(table, "%s\tversion\tper second\tof /livez\tnew/old\tp50 ms\tp99 ms\tat half: p50 ms\tp99 ms\tp99.9 ms\t\n", state)
+	fmt.Fprintf(table,
+		"%s\tversion\tper second\tof /livez\tnew/old\tp50 ms\tp99 ms\tat half: p50 ms\tp99 ms\tp99.9 ms\t\n", state)
 	for _, k := range kinds {
 		for _, v := range versions {
 			closed := median(v.closed[k.name])
@@ -27,7 +28,8 @@ func printTable(w io.Writer, versions []*version, kinds []kind, state string) er
 			if v == versions[0] && len(versions) > 1 {
 				ratio = fmt.Sprintf("%.2f", closed.perSecond/median(versions[1].closed[k.name]).perSecond)
 			}
-			fmt.Fprintf(table, "%s\t%s\t%.0f\t%.3f\t%s\t%s\t%s\t%s\t%s\t%s\t\n", k.name, v.name, closed.perSecond, closed.perSecond/livez,
+			fmt.Fprintf(table, "%s\t%s\t%.0f\t%.3f\t%s\t%s\t%s\t%s\t%s\t%s\t\n", k.name, v.name,
+				closed.perSecond, closed.perSecond/livez,
 				ratio, ms(closed.percentile(50)), ms(closed.percentile(99)), half[0], half[1], half[2])
 		}
 	}
@@ -36,7 +38,8 @@ func printTable(w io.Writer, versions []*version, kinds []kind, state string) er
 
 // median is the round whose rate is the middle one.
 func median(rounds []measured) measured {
-	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b measured) int { return cmp.Compare(a.perSecond, b.perSecond) })
+	sorted := slices.SortedFunc(slices.Values(rounds),
+		func(a, b measured) int { return cmp.Compare(a.perSecond, b.perSecond) })
 	return sorted[len(sorted)/2]
 }
 

@@ -123,8 +123,8 @@ func (d *database) openAndLook(ctx context.Context, term *terminal) (
 	return pool, closeAll, access, err
 }
 
-// recoverInterrupted marks interrupted loads and builds as failed. It does nothing for a role without the right to, such as a
-// server's: the next load or build will do it.
+// recoverInterrupted marks interrupted loads and builds as failed. It does nothing for a role without the right to,
+// such as a server's: the next load or build will do it.
 func recoverInterrupted(ctx context.Context, pool *pgxpool.Pool, term *terminal) error {
 	if may, err := db.New(pool).RoleMayRecover(ctx); err != nil || !may {
 		return err
@@ -138,7 +138,8 @@ func recoverInterrupted(ctx context.Context, pool *pgxpool.Pool, term *terminal)
 		return err
 	}
 	if loads+builds > 0 {
-		fmt.Fprintf(term.stderr, "alsobought: found interrupted work: loads %d, builds %d; it was rolled back and is now marked failed\n", loads, builds)
+		fmt.Fprintf(term.stderr, "alsobought: found interrupted work: loads %d, builds %d; "+
+			"it was rolled back and is now marked failed\n", loads, builds)
 	}
 	return nil
 }

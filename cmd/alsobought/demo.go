@@ -52,7 +52,8 @@ func (c *demoCommand) Run(ctx context.Context, term *terminal, d *database) (err
 	if isLocal(listener.Addr()) {
 		c.guest = apikey.Key{Name: "demo", Scopes: []apikey.Scope{apikey.Admin}}
 	}
-	return c.serve(ctx, term, listener, pools{primary: pool, loader: pool}, func() { c.invite(term, listener.Addr(), pool.Config().ConnString()) })
+	return c.serve(ctx, term, listener, pools{primary: pool, loader: pool},
+		func() { c.invite(term, listener.Addr(), pool.Config().ConnString()) })
 }
 
 func (c *demoCommand) fill(ctx context.Context, term *terminal, pool *pgxpool.Pool) error {

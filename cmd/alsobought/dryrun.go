@@ -118,7 +118,8 @@ func printRehearsedFile(w io.Writer, f load.RehearsedFile) {
 		if l.CustomerID != nil {
 			customer = *l.CustomerID
 		}
-		t.row(strconv.FormatInt(l.LineNumber, 10), shortened(l.OrderID), shortened(l.ItemName), l.Quantity.String(), instant(l.OrderedAt), shortened(customer))
+		t.row(strconv.FormatInt(l.LineNumber, 10), shortened(l.OrderID), shortened(l.ItemName), l.Quantity.String(),
+			instant(l.OrderedAt), shortened(customer))
 	}
 	t.flush()
 	fmt.Fprintln(w)

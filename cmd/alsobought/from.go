@@ -34,7 +34,8 @@ func (c *loadCommand) query() (*dbsource.Query, error) {
 	case c.Query == "":
 		return nil, errors.New("--from requires --query, such as SELECT order_id, item_name FROM order_lines")
 	case c.Format != "" || len(c.Columns) > 0 || c.Encoding != "" || c.Sheet != "" || c.Quotes != "" || c.BasketIDs != "":
-		return nil, errors.New("--format, --columns, --encoding, --sheet, --quotes and --basket-ids are for files: name columns in --query")
+		return nil, errors.New("--format, --columns, --encoding, --sheet, --quotes and --basket-ids are for files: " +
+			"name columns in --query")
 	case c.Since != "" && c.DryRun:
 		return nil, errors.New("--since cannot be combined with --dry-run, which does not open the database")
 	}
@@ -44,7 +45,9 @@ func (c *loadCommand) query() (*dbsource.Query, error) {
 
 // sinceLast limits the load to rows that are new since the last load. Rows at the mark are read again, so the same
 // bytes are not an error.
-func (c *loadCommand) sinceLast(ctx context.Context, pool *pgxpool.Pool, query *dbsource.Query, options *load.Options) error {
+func (c *loadCommand) sinceLast(
+	ctx context.Context, pool *pgxpool.Pool, query *dbsource.Query, options *load.Options,
+) error {
 	mark, err := load.LastMark(ctx, pool, query.Name(), c.Since)
 	if err != nil {
 		return err

@@ -47,7 +47,8 @@ func (c *itemsListCommand) Run(ctx context.Context, term *terminal, d *database)
 	t := newTable(term.stdout)
 	t.row("ITEM", "CATEGORY", "LABEL", "PRICE", "ACTIVE", "URL", "IMAGE")
 	for _, i := range items {
-		t.row(i.ItemName, orDash(i.Category), orDash(i.Label), decimal(i.Price), yesNo(i.Active), orDash(i.URL), orDash(i.ImageURL))
+		t.row(i.ItemName, orDash(i.Category), orDash(i.Label), decimal(i.Price), yesNo(i.Active),
+			orDash(i.URL), orDash(i.ImageURL))
 	}
 	t.flush()
 	return nil
@@ -145,14 +146,19 @@ func (c *itemsLoadCommand) Run(ctx context.Context, term *terminal, d *database)
 		printCatalogue(term.stdout, result)
 		return nil
 	}
-	s := itemsSummary{Result: result, RowsWrong: wrong.RowsWrong, FirstWrong: []catalogue.Wrong{}, Seconds: time.Since(began).Seconds()}
+	s := itemsSummary{
+		Result: result, RowsWrong: wrong.RowsWrong, FirstWrong: []catalogue.Wrong{}, Seconds: time.Since(began).Seconds(),
+	}
 	s.FirstWrong = append(s.FirstWrong, wrong.First...)
 	return errors.Join(err, printJSON(term.stdout, s))
 }
 
 func (c *itemsLoadCommand) options() catalogue.Options {
 	return catalogue.Options{
-		File: datafile.Options{Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding},
+		File: datafile.Options{
+			Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet,
+			Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding,
+		},
 		Columns: catalogue.Columns{
 			Item: c.ItemColumn, Category: c.CategoryColumn, Label: c.LabelColumn, URL: c.URLColumn, ImageURL: c.ImageURLColumn,
 			Price: c.PriceColumn, Active: c.ActiveColumn,

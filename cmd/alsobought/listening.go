@@ -138,7 +138,8 @@ type origin string
 func (o *origin) UnmarshalText(text []byte) error {
 	*o = origin(text)
 	u, err := url.Parse(string(text))
-	if *o != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != string(text)) {
+	if *o != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" ||
+		u.Scheme+"://"+u.Host != string(text)) {
 		return fmt.Errorf("%q is not an origin: use a form like https://shop.example, without a path", text)
 	}
 	return nil
@@ -341,8 +342,8 @@ func (l *listening) config(ctx context.Context, pool pg.Database, addr net.Addr)
 	perAddress, perKey := l.rates(isLocal(addr))
 	cfg := httpapi.Config{
 		Pool: pool, Version: version, Timeout: l.Timeout, CacheBytes: l.Cache << 20, CacheControl: l.CacheControl,
-		KeyedReads: keyed, AddressRate: perAddress, KeyRate: perKey, MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
-		Drain: l.Drain, DrainDelay: l.DrainDelay,
+		KeyedReads: keyed, AddressRate: perAddress, KeyRate: perKey,
+		MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections, Drain: l.Drain, DrainDelay: l.DrainDelay,
 	}
 	for _, origin := range l.AllowOrigin {
 		cfg.AllowOrigins = append(cfg.AllowOrigins, string(origin))

@@ -118,7 +118,9 @@ func (c *loadCommand) Run(ctx context.Context, term *terminal, d *database) erro
 }
 
 // finish reports the result of the load and builds.
-func (c *loadCommand) finish(ctx context.Context, term *terminal, pool *pgxpool.Pool, loaded load.Result, began time.Time) error {
+func (c *loadCommand) finish(
+	ctx context.Context, term *terminal, pool *pgxpool.Pool, loaded load.Result, began time.Time,
+) error {
 	reasons, err := db.New(pool).LoadRejectCountByReason(ctx, loaded.LoadID)
 	if err != nil {
 		return fmt.Errorf("count rejects: %w", err)
@@ -172,7 +174,8 @@ func (c *loadCommand) loadOptions() load.Options {
 func (c *loadCommand) options() orderfile.Options {
 	return orderfile.Options{
 		Options: datafile.Options{
-			Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet, Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding,
+			Format: datafile.Format(c.Format), Columns: c.Columns, Sheet: c.Sheet,
+			Quotes: datafile.Quotes(c.Quotes), Encoding: c.Encoding,
 		},
 		OrderColumn:    c.OrderColumn,
 		ItemColumn:     c.ItemColumn,
@@ -283,7 +286,8 @@ func printLoad(w io.Writer, l db.Load, reasons []db.LoadRejectCountByReasonRow) 
 	}
 	t := newTable(w)
 	t.row("  rows read", grouped(l.RowsRead))
-	t.row("  loaded", grouped(l.RowsLoaded), fmt.Sprintf("%s new orders, %s new items", grouped(l.OrdersAdded), grouped(l.ItemsAdded)))
+	t.row("  loaded", grouped(l.RowsLoaded), fmt.Sprintf("%s new orders, %s new items",
+		grouped(l.OrdersAdded), grouped(l.ItemsAdded)))
 	t.row("  duplicate", grouped(l.RowsDuplicate), duplicates(l))
 	if l.RowsNotBought > 0 {
 		t.row("  not bought", grouped(l.RowsNotBought), why(l.LoadID, reasons, load.NotBought))

@@ -56,8 +56,9 @@ func (c *loadsListCommand) Run(ctx context.Context, term *terminal, d *database)
 	each := make([]db.LoadListByDayRow, len(loads))
 	for i, l := range loads {
 		each[i] = db.LoadListByDayRow{
-			LoadID: l.LoadID, Loads: 1, StartedAt: l.StartedAt, Source: l.Source, Status: l.Status, LoadedBy: l.LoadedBy, RowsRead: l.RowsRead,
-			RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate, RowsNotBought: l.RowsNotBought, RowsRejected: l.RowsRejected,
+			LoadID: l.LoadID, Loads: 1, StartedAt: l.StartedAt, Source: l.Source, Status: l.Status,
+			LoadedBy: l.LoadedBy, RowsRead: l.RowsRead, RowsLoaded: l.RowsLoaded, RowsDuplicate: l.RowsDuplicate,
+			RowsNotBought: l.RowsNotBought, RowsRejected: l.RowsRejected,
 		}
 	}
 	printLoads(term.stdout, each)
@@ -73,7 +74,8 @@ func printLoads(w io.Writer, loads []db.LoadListByDayRow) {
 			source += fmt.Sprintf(" by %s, %s loads", l.LoadedBy, grouped(l.Loads))
 		}
 		t.row(strconv.FormatInt(l.LoadID, 10), instant(&l.StartedAt), l.Status,
-			grouped(l.RowsRead), grouped(l.RowsLoaded), grouped(l.RowsDuplicate), grouped(l.RowsNotBought), grouped(l.RowsRejected), source)
+			grouped(l.RowsRead), grouped(l.RowsLoaded), grouped(l.RowsDuplicate), grouped(l.RowsNotBought),
+			grouped(l.RowsRejected), source)
 	}
 	t.flush()
 }
@@ -109,11 +111,13 @@ type fileReport struct {
 	Mapping       json.RawMessage `json:"mapping"`
 }
 
-func newLoadReport(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, quality db.LoadQualityRow) loadReport {
+func newLoadReport(
+	l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, quality db.LoadQualityRow,
+) loadReport {
 	r := loadReport{
 		loadSummary: summary(l, reasons, db.Build{}),
-		Error:       l.Error, StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, RevertedAt: l.RevertedAt, RevertedBy: l.RevertedBy,
-		LoadedBy: l.LoadedBy, Version: l.Version, Files: []fileReport{}, Quality: quality,
+		Error:       l.Error, StartedAt: l.StartedAt, FinishedAt: l.FinishedAt, RevertedAt: l.RevertedAt,
+		RevertedBy: l.RevertedBy, LoadedBy: l.LoadedBy, Version: l.Version, Files: []fileReport{}, Quality: quality,
 	}
 	if l.FinishedAt != nil {
 		r.Seconds = l.FinishedAt.Sub(l.StartedAt).Seconds()
@@ -160,14 +164,16 @@ func (c *loadsShowCommand) Run(ctx context.Context, term *terminal, d *database)
 		return printJSON(term.stdout, newLoadReport(l, files, reasons, quality))
 	}
 	printLoad(term.stdout, l, reasons)
-	fmt.Fprintf(term.stdout, "  started %s, ended %s, by %s with alsobought %s\n", instant(&l.StartedAt), instant(l.FinishedAt), l.LoadedBy, l.Version)
+	fmt.Fprintf(term.stdout, "  started %s, ended %s, by %s with alsobought %s\n",
+		instant(&l.StartedAt), instant(l.FinishedAt), l.LoadedBy, l.Version)
 	if l.RevertedBy != nil {
 		fmt.Fprintf(term.stdout, "  reverted %s by %s\n", instant(l.RevertedAt), *l.RevertedBy)
 	}
 	for _, f := range files {
-		fmt.Fprintf(term.stdout, "  file %d: %s\n    %s bytes, %s rows, %s not bought, %s rejected, sha256 %x\n    read as %s\n",
-			f.FileNumber, printable(f.Name), grouped(f.Bytes), grouped(f.RowsRead), grouped(f.RowsNotBought), grouped(f.RowsRejected),
-			f.SHA256, f.Mapping)
+		fmt.Fprintf(term.stdout, "  file %d: %s\n    %s bytes, %s rows, %s not bought, %s rejected, sha256 %x\n"+
+			"    read as %s\n",
+			f.FileNumber, printable(f.Name), grouped(f.Bytes), grouped(f.RowsRead), grouped(f.RowsNotBought),
+			grouped(f.RowsRejected), f.SHA256, f.Mapping)
 	}
 	if err := printNotes(term.stdout, files); err != nil {
 		return err
@@ -220,7 +226,8 @@ func (c *loadsRevertCommand) Run(ctx context.Context, term *terminal, d *databas
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(term.stdout, "reverted load %d of %s: everything that only this load had added was removed\n", reverted.LoadID, printable(reverted.Source))
+	fmt.Fprintf(term.stdout, "reverted load %d of %s: everything that only this load had added was removed\n",
+		reverted.LoadID, printable(reverted.Source))
 	return buildAfter(ctx, term, pool, c.NoBuild)
 }
 

@@ -143,7 +143,8 @@ func ask(ctx context.Context, term *terminal, d *database, asJSON bool, question
 	t := newTable(term.stdout)
 	t.row("ITEM", "SCORE", "TOGETHER", "CONFIDENCE", "LIFT", "SOURCE", "REASON")
 	for _, r := range answer.Recommendations {
-		t.row(r.ItemName, fmt.Sprintf("%.4f", r.SimilarityScore), grouped(r.OrdersTogether), fmt.Sprintf("%.3f", r.Confidence),
+		t.row(r.ItemName, fmt.Sprintf("%.4f", r.SimilarityScore), grouped(r.OrdersTogether),
+			fmt.Sprintf("%.3f", r.Confidence),
 			fmt.Sprintf("%.2f", r.Lift), r.Source, r.Reason)
 	}
 	t.flush()
@@ -154,7 +155,8 @@ func ask(ctx context.Context, term *terminal, d *database, asJSON bool, question
 // printMetadata prints below the table what the table does not show.
 func printMetadata(w io.Writer, m recommend.Metadata) {
 	if len(m.UnknownItems) > 0 {
-		fmt.Fprintf(w, "alsobought: not in any order of build %d: %s\n", m.BuildID, printable(strings.Join(m.UnknownItems, ", ")))
+		fmt.Fprintf(w, "alsobought: not in any order of build %d: %s\n", m.BuildID,
+			printable(strings.Join(m.UnknownItems, ", ")))
 	}
 	if m.Note != "" {
 		fmt.Fprintf(w, "alsobought: %s\n", printable(m.Note))
@@ -200,8 +202,10 @@ func (c *explainCommand) Run(ctx context.Context, term *terminal, d *database) e
 	t.row("  cosine", ratio(e.Cosine))
 	t.row("  jaccard", ratio(e.Jaccard))
 	t.row("  affinity", strconv.FormatFloat(e.Affinity, 'f', 6, 64), neighbourRank(e.NeighbourRank))
-	t.row("    shrink factor", ratio(e.ShrinkFactor), fmt.Sprintf("%d/(%d + %g)", e.OrdersTogether, e.OrdersTogether, e.Shrinkage))
-	t.row("    reach", strconv.FormatFloat(e.Reach, 'f', 6, 64), fmt.Sprintf("weight %.4g of %.6g baskets", e.Weight, e.ItemMass))
+	t.row("    shrink factor", ratio(e.ShrinkFactor),
+		fmt.Sprintf("%d/(%d + %g)", e.OrdersTogether, e.OrdersTogether, e.Shrinkage))
+	t.row("    reach", strconv.FormatFloat(e.Reach, 'f', 6, 64),
+		fmt.Sprintf("weight %.4g of %.6g baskets", e.Weight, e.ItemMass))
 	t.row("    popularity divisor", ratio(e.PopularityDivisor), fmt.Sprintf("%.6g^%g", e.OtherMass, e.PopularityExponent))
 	t.flush()
 	for _, o := range e.NewestOrders {

@@ -89,7 +89,9 @@ const loaderConns = 6
 
 // openLoader returns a pool with a role that may load and build, at url or else on the database of pool. If the role
 // may not, it returns nil and says why.
-func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, passwordFile string) (loader *pgxpool.Pool, err error) {
+func openLoader(
+	ctx context.Context, term *terminal, pool *pgxpool.Pool, url, passwordFile string,
+) (loader *pgxpool.Pool, err error) {
 	if url == "" {
 		loader, err = pg.Beside(ctx, pool, loaderConns)
 	} else {
@@ -125,7 +127,8 @@ func openLoader(ctx context.Context, term *terminal, pool *pgxpool.Pool, url, pa
 		return nil, fmt.Errorf("check whether the role may load: %w", err)
 	case !may:
 		acting.Close()
-		fmt.Fprintln(term.stderr, "alsobought: this database role may not load: orders over HTTP and rebuilds are off (see --load-url)")
+		fmt.Fprintln(term.stderr, "alsobought: this database role may not load: "+
+			"orders over HTTP and rebuilds are off (see --load-url)")
 		return nil, nil //nolint:nilnil // nobody may
 	}
 	return acting, nil

@@ -18,7 +18,8 @@ func openReplica(ctx context.Context, primary *pgxpool.Pool, url, passwordFile s
 	}
 	replica, err := pg.Open(ctx, url, 0, withPassword(passwordFile)...)
 	if pg.IsUnreachable(err) {
-		return nil, fmt.Errorf("--read-url: %v: check that the replica is running, or start without it", err) //nolint:errorlint // it is not DATABASE_URL's
+		const text = "--read-url: %v: check that the replica is running, or start without it"
+		return nil, fmt.Errorf(text, err) // not wrapped: message would take it for an error of DATABASE_URL
 	}
 	if err != nil {
 		return nil, flagError{"--read-url", err}

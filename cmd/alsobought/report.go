@@ -70,7 +70,8 @@ func printQuality(w io.Writer, row db.LoadQualityRow) error {
 	t.row("  orders", grouped(q.Orders), q.span())
 	t.row("  lines", grouped(q.Lines), fmt.Sprintf("%.2f per order", q.linesPerOrder()))
 	t.row("  items", grouped(q.Items))
-	t.row("  one-item orders", grouped(q.OneItemOrders), percent(q.OneItemOrders, q.Orders)+" of the orders; they say nothing about what goes together")
+	t.row("  one-item orders", grouped(q.OneItemOrders), percent(q.OneItemOrders, q.Orders)+
+		" of the orders; they say nothing about what goes together")
 	t.row("  items seen once", grouped(q.ItemsSeenOnce), percent(q.ItemsSeenOnce, q.Items)+" of the items")
 	t.row("  rows per second", grouped(int64(q.RowsPerSecond)))
 	t.flush()
@@ -80,7 +81,8 @@ func printQuality(w io.Writer, row db.LoadQualityRow) error {
 	t.row("  ITEMS", "ORDERS", "SHARE")
 	most := q.mostOrders()
 	for _, s := range q.Sizes {
-		t.row("  "+s.Items, grouped(s.Orders), percent(s.Orders, q.Orders), strings.Repeat("█", int((s.Orders*30+most-1)/most)))
+		t.row("  "+s.Items, grouped(s.Orders), percent(s.Orders, q.Orders),
+			strings.Repeat("█", int((s.Orders*30+most-1)/most)))
 	}
 	t.flush()
 
@@ -177,7 +179,9 @@ type bar struct {
 	Width             float64 // percent of the longest bar, or of the whole
 }
 
-func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, row db.LoadQualityRow) (page, error) {
+func pageOf(
+	l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, row db.LoadQualityRow,
+) (page, error) {
 	taken, err := load.QualityOf(row)
 	if err != nil {
 		return page{}, err
@@ -196,8 +200,14 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 	var pieces []chart.Piece
 	for _, f := range []bar{
 		{Kind: "loaded", Label: "loaded", Note: "new lines of orders", Count: l.RowsLoaded},
-		{Kind: "repeated", Label: "repeated", Note: "the same item twice in one order; quantities were added", Count: l.RowsRepeated},
-		{Kind: "known", Label: "already known", Note: "added by an earlier load; unchanged", Count: l.RowsDuplicate - l.RowsRepeated},
+		{
+			Kind: "repeated", Label: "repeated", Note: "the same item twice in one order; quantities were added",
+			Count: l.RowsRepeated,
+		},
+		{
+			Kind: "known", Label: "already known", Note: "added by an earlier load; unchanged",
+			Count: l.RowsDuplicate - l.RowsRepeated,
+		},
 		{Kind: "returned", Label: "not bought", Note: "cancelled, refunded or returned; not counted", Count: l.RowsNotBought},
 		{Kind: "rejected", Label: "rejected", Note: "could not be used; kept for inspection", Count: l.RowsRejected},
 	} {
@@ -218,7 +228,9 @@ func pageOf(l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReason
 		})
 	}
 	for _, s := range q.Sizes {
-		p.Sizes = append(p.Sizes, bar{Label: s.Items, Note: percent(s.Orders, q.Orders), Count: s.Orders, Width: share(s.Orders, q.mostOrders())})
+		p.Sizes = append(p.Sizes, bar{
+			Label: s.Items, Note: percent(s.Orders, q.Orders), Count: s.Orders, Width: share(s.Orders, q.mostOrders()),
+		})
 	}
 	for _, o := range q.Largest {
 		p.Largest = append(p.Largest, bar{Label: o.OrderID, Count: o.Items, Width: share(o.Items, q.Largest[0].Items)})
@@ -236,7 +248,9 @@ func share(part, whole int64) float64 {
 
 // writeReport writes the report of a load as a self-contained page, without scripts or external resources. It replaces
 // an existing file atomically.
-func writeReport(path string, l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, q db.LoadQualityRow) error {
+func writeReport(
+	path string, l db.Load, files []db.LoadFile, reasons []db.LoadRejectCountByReasonRow, q db.LoadQualityRow,
+) error {
 	p, err := pageOf(l, files, reasons, q)
 	if err != nil {
 		return err

@@ -50,7 +50,8 @@ func (c *rulesListCommand) Run(ctx context.Context, term *terminal, d *database)
 		item, endedBy := "all", "-"
 		set(&item, r.Item)
 		set(&endedBy, r.EndedBy)
-		t.row(strconv.FormatInt(r.RuleID, 10), string(r.Kind), item, strings.Join(r.Items, ", "), instant(&r.ValidFrom), instant(r.ValidUntil),
+		t.row(strconv.FormatInt(r.RuleID, 10), string(r.Kind), item, strings.Join(r.Items, ", "),
+			instant(&r.ValidFrom), instant(r.ValidUntil),
 			r.Author, endedBy, r.Reason)
 	}
 	t.flush()

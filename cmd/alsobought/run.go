@@ -183,7 +183,8 @@ func message(ctx context.Context, err error) string {
 	cause := strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")), " ")
 	switch {
 	case pg.IsDiskFull(err):
-		return "the database is out of disk space (" + cause + "); unfinished work was rolled back: free some space and try again"
+		return "the database is out of disk space (" + cause +
+			"); unfinished work was rolled back: free some space and try again"
 	case pg.IsConflict(err):
 		return "the replica cancelled this to keep up with its primary (" + cause + "): try again, or use the primary"
 	case pg.IsDenied(err):

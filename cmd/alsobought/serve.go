@@ -43,6 +43,7 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal, d *database) err
 		defer replica.Close()
 	}
 	return c.serve(ctx, term, listener, pools{pool, replica, loader}, func() {
-		fmt.Fprintf(term.stdout, "alsobought %s is listening on http://%s (docs at /docs, Ctrl-C to stop)\n", version, listener.Addr())
+		fmt.Fprintf(term.stdout, "alsobought %s is listening on http://%s (docs at /docs, Ctrl-C to stop)\n",
+			version, listener.Addr())
 	})
 }

@@ -29,7 +29,8 @@ const flushTime = 3 * time.Second
 // HTTP, the only exporter compiled in.
 func newTracing(ctx context.Context) (tracing, error) {
 	none := tracing{stop: func() {}}
-	exporter, endpoint := os.Getenv("OTEL_TRACES_EXPORTER"), firstOf("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+	exporter := os.Getenv("OTEL_TRACES_EXPORTER")
+	endpoint := firstOf("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 	if os.Getenv("OTEL_SDK_DISABLED") == "true" || exporter == "none" || exporter == "" && endpoint == "" {
 		return none, nil
 	}
@@ -44,7 +45,8 @@ func newTracing(ctx context.Context) (tracing, error) {
 	if err != nil {
 		return none, fmt.Errorf("set up OTLP: %w", err)
 	}
-	about, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("alsobought"), semconv.ServiceVersion(version)),
+	about, err := resource.New(ctx,
+		resource.WithAttributes(semconv.ServiceName("alsobought"), semconv.ServiceVersion(version)),
 		resource.WithTelemetrySDK(), resource.WithFromEnv()) // OTEL_SERVICE_NAME takes precedence
 	if err != nil {
 		return none, usageError{fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)}

@@ -37,7 +37,9 @@ func (c poolCollector) Collect(to chan<- prometheus.Metric) {
 			continue
 		}
 		s := pool.Stat()
-		for state, n := range map[string]int32{"in_use": s.AcquiredConns(), "idle": s.IdleConns(), "connecting": s.ConstructingConns()} {
+		for state, n := range map[string]int32{
+			"in_use": s.AcquiredConns(), "idle": s.IdleConns(), "connecting": s.ConstructingConns(),
+		} {
 			to <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(n), server, state)
 		}
 		to <- prometheus.MustNewConstMetric(poolMax, prometheus.GaugeValue, float64(s.MaxConns()), server)

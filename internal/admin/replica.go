@@ -13,11 +13,13 @@ import (
 var (
 	replicaUp        = describe("replica_up", "1 if the replica answered this scrape; missing without a replica.")
 	replicaStreaming = describe("replica_streaming", "1 if the replica is connected to its primary.")
-	replicaLag       = describe("replica_lag_seconds", "Upper bound of the lag of the replica; missing if it has replayed no commit since it started.")
-	replicaBuild     = describe("replica_active_build", "ID of the active build on the replica, 0 if there is none.")
+	replicaLag       = describe("replica_lag_seconds", "Upper bound of the lag of the replica; "+
+		"missing if it has replayed no commit since it started.")
+	replicaBuild = describe("replica_active_build", "ID of the active build on the replica, 0 if there is none.")
 )
 
-// replicaCollector asks the replica that questions go to how far it is behind: one of its own, or the database if that is one.
+// replicaCollector asks the replica that questions go to how far it is behind: one of its own, or the database if that
+// is one.
 type replicaCollector struct {
 	pool, replica pg.Database
 	logger        *slog.Logger

@@ -172,12 +172,13 @@ func (b *Browser) Resize(t testing.TB, width int, dark bool) {
 	if dark {
 		scheme = "dark"
 	}
-	b.Do(t, chromedp.EmulateViewport(int64(width), 900), chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		})
-		return err
-	}))
+	b.Do(t, chromedp.EmulateViewport(int64(width), 900),
+		chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			})
+			return err
+		}))
 }
 
 // Picture returns a PNG of the whole page.

@@ -175,8 +175,11 @@ func contradictions(ctx context.Context, tx pgx.Tx, stage *stage) error {
 		if r.FirstFileNumber != r.FileNumber {
 			earlier += " of " + stage.files[r.FirstFileNumber-1].Name
 		}
-		stage.firsts = append(stage.firsts, refused{int(r.FileNumber), r.LineNumber, fmt.Sprintf("%s %s of %s, which is %s on %s",
-			r.Attribute, quoted(r.Value), quoted(r.ItemName), quoted(r.FirstValue), earlier)})
+		stage.firsts = append(stage.firsts, refused{
+			int(r.FileNumber), r.LineNumber,
+			fmt.Sprintf("%s %s of %s, which is %s on %s",
+				r.Attribute, quoted(r.Value), quoted(r.ItemName), quoted(r.FirstValue), earlier),
+		})
 	}
 	if len(rows) == 0 {
 		return nil
@@ -194,7 +197,8 @@ func quoted(text string) string { return datafile.Excerpt([]byte(text)) }
 
 const (
 	// prepareMerge gives sorts more memory, and the planner statistics of the staged rows.
-	prepareMerge = "SET LOCAL work_mem = '128MB'; SET LOCAL default_statistics_target = 10; ANALYZE staged_items (item_name)"
+	prepareMerge = "SET LOCAL work_mem = '128MB'; SET LOCAL default_statistics_target = 10; " +
+		"ANALYZE staged_items (item_name)"
 
 	analyzeNamed = "ANALYZE named_items (item_id)"
 )
@@ -215,7 +219,10 @@ func merge(ctx context.Context, tx pgx.Tx, names []string, opts Options) (r Resu
 			r.ItemsChanged, err = q.ItemAttributesChange(ctx, opts.ChangedBy, names)
 			return err
 		}},
-		{"add attributes", func() (err error) { r.ItemsAdded, err = q.ItemAttributesAdd(ctx, names, opts.ChangedBy); return err }},
+		{"add attributes", func() (err error) {
+			r.ItemsAdded, err = q.ItemAttributesAdd(ctx, names, opts.ChangedBy)
+			return err
+		}},
 		{"remove attributes", func() (err error) {
 			if opts.Replace {
 				r.ItemsRemoved, err = q.ItemAttributesRemoveUnnamed(ctx)

@@ -32,7 +32,8 @@ var exports = []export{
 	},
 	{ // WooCommerce, Products > Export
 		[]string{"name", "sku", "regular_price", "categories"}, [roles]string{
-			itemRole: "name", categoryRole: "categories", imageURLRole: "images", priceRole: "regular_price", activeRole: "published",
+			itemRole: "name", categoryRole: "categories", imageURLRole: "images", priceRole: "regular_price",
+			activeRole: "published",
 		},
 	},
 }
@@ -72,7 +73,8 @@ func (v *variants) complete(values [][]byte) bool {
 	if len(values[groupRole]) == 0 {
 		return true
 	}
-	options := slices.DeleteFunc(slices.Clone(values[option1Role:option3Role+1]), func(o []byte) bool { return len(o) == 0 })
+	options := slices.DeleteFunc(slices.Clone(values[option1Role:option3Role+1]),
+		func(o []byte) bool { return len(o) == 0 })
 	switch {
 	case v.first == nil || !bytes.Equal(v.first[groupRole], values[groupRole]):
 		v.first = make([][]byte, len(values))

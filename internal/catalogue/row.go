@@ -38,16 +38,19 @@ func kind(c Columns) datafile.Kind {
 	k := datafile.Kind{Thing: "item", OneMore: true, Roles: []datafile.Role{
 		itemRole: {Name: "item", Aliases: orderfile.Aliases()["item"], Column: c.Item, Needed: true},
 		categoryRole: {Name: "category", Column: c.Category, Aliases: []string{
-			"category", "product_category", "item_category", "category_name", "department", "product_type", "product_group", "item_group", "group", "section",
+			"category", "product_category", "item_category", "category_name", "department", "product_type", "product_group",
+			"item_group", "group", "section",
 		}},
 		labelRole: {Name: "label", Column: c.Label, Aliases: []string{
-			"label", "display_name", "item_label", "product_label", "title", "product_title", "item_title", "product_name", "article_name", "name",
+			"label", "display_name", "item_label", "product_label", "title", "product_title", "item_title",
+			"product_name", "article_name", "name",
 		}},
 		urlRole: {Name: "url", Column: c.URL, Aliases: []string{
 			"url", "product_url", "item_url", "link", "product_link", "item_link", "page_url", "href",
 		}},
 		imageURLRole: {Name: "image_url", Column: c.ImageURL, Aliases: []string{
-			"image_url", "image", "image_link", "image_src", "picture", "picture_url", "product_image", "photo", "photo_url", "img", "thumbnail",
+			"image_url", "image", "image_link", "image_src", "picture", "picture_url", "product_image", "photo",
+			"photo_url", "img", "thumbnail",
 			"thumbnail_url",
 		}},
 		priceRole: {Name: "price", Column: c.Price, Aliases: []string{
@@ -136,7 +139,8 @@ func pointed(number string) string {
 	}
 	whole, fraction := number[:last], number[last+1:]
 	other := map[byte]string{',': ".", '.': ","}[number[last]]
-	if strings.IndexByte(whole, number[last]) >= 0 || number[last] == ',' && !strings.Contains(whole, other) && len(fraction) == 3 {
+	if strings.IndexByte(whole, number[last]) >= 0 ||
+		number[last] == ',' && !strings.Contains(whole, other) && len(fraction) == 3 {
 		return number
 	}
 	for i, group := range strings.Split(whole, other) {

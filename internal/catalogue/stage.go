@@ -106,7 +106,8 @@ func (s *stage) verdict() error {
 // refusal returns the wrong rows as an error.
 func (s *stage) refusal() *WrongError {
 	// Contradictions are found last, wherever they are.
-	slices.SortStableFunc(s.firsts, func(a, b refused) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line)) })
+	slices.SortStableFunc(s.firsts,
+		func(a, b refused) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line)) })
 	e := &WrongError{RowsRead: s.walk.Rows(), RowsWrong: s.wrong}
 	for _, r := range s.firsts[:min(len(s.firsts), MaxWrong)] {
 		e.First = append(e.First, Wrong{s.files[r.file-1].Name, r.line, r.why})
@@ -158,7 +159,8 @@ func (s *stage) done(f datafile.File, reader *datafile.Records) error {
 	found := reader.Found()
 	s.files = append(s.files, File{
 		Name: strings.ToValidUTF8(f.Name, "\uFFFD"), Bytes: f.Bytes, RowsRead: f.RowsRead, Mapping: Mapping{
-			Shape: reader.Shape(), Item: found[itemRole], Category: found[categoryRole], Label: found[labelRole], URL: found[urlRole],
+			Shape: reader.Shape(), Item: found[itemRole], Category: found[categoryRole],
+			Label: found[labelRole], URL: found[urlRole],
 			ImageURL: found[imageURLRole], Price: found[priceRole], Active: found[activeRole],
 		},
 	})

@@ -65,7 +65,8 @@ func (c Chart) SVG() template.HTML {
 	y := func(v float64) float64 { return float64(top) + plot*(1-v/highest) }
 
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="chart" width="100%%" height="%d" role="img" aria-label="%s">`, c.Height, escape(c.Title+". "+c.description()))
+	fmt.Fprintf(&b, `<svg class="chart" width="100%%" height="%d" role="img" aria-label="%s">`, c.Height,
+		escape(c.Title+". "+c.description()))
 	for i := range steps + 1 {
 		v := step * float64(i)
 		fmt.Fprintf(&b, `<line class="grid" x1="0" x2="100%%" y1="%s" y2="%s"/>`, px(y(v)), px(y(v)))
@@ -87,7 +88,8 @@ func (c Chart) SVG() template.HTML {
 func (c Chart) labels(b *strings.Builder) {
 	n := len(c.Labels)
 	at := func(i int, x float64, anchor string) {
-		fmt.Fprintf(b, `<text class="label" x="%s" y="%d" text-anchor="%s">%s</text>`, percent(x), c.Height-6, anchor, escape(c.Labels[i]))
+		fmt.Fprintf(b, `<text class="label" x="%s" y="%d" text-anchor="%s">%s</text>`, percent(x), c.Height-6,
+			anchor, escape(c.Labels[i]))
 	}
 	if n == 1 {
 		at(0, 50, "middle")
@@ -113,7 +115,8 @@ func (c Chart) columns(b *strings.Builder, s Series, y func(float64) float64, ze
 			height = max(height, 1) // keep small values visible
 		}
 		fmt.Fprintf(b, `<g><title>%s: %s</title><rect class="column %s" x="%s" y="%s" width="%s" height="%s" rx="1"/></g>`,
-			escape(c.Labels[i]), escape(c.Write(v)), escape(s.Class), percent(slot*(float64(i)+0.1)), px(zero-height), percent(slot*0.8), px(height))
+			escape(c.Labels[i]), escape(c.Write(v)), escape(s.Class), percent(slot*(float64(i)+0.1)), px(zero-height),
+			percent(slot*0.8), px(height))
 	}
 }
 
@@ -157,7 +160,8 @@ func (c Chart) description() string {
 			}
 		}
 		if some {
-			list = append(list, fmt.Sprintf("%s from %s (%s) to %s (%s).", s.Name, c.Write(low), c.Labels[lowest], c.Write(high), c.Labels[highest]))
+			list = append(list, fmt.Sprintf("%s from %s (%s) to %s (%s).", s.Name, c.Write(low), c.Labels[lowest],
+				c.Write(high), c.Labels[highest]))
 		}
 	}
 	return strings.Join(list, " ")
@@ -204,14 +208,16 @@ func Meter(value, whole float64, class string) template.HTML {
 // Stack draws the pieces of a whole, one after the other, as a single bar.
 func Stack(whole float64, pieces ...Piece) template.HTML {
 	var b strings.Builder
-	b.WriteString(`<svg class="meter" width="100%" height="12" aria-hidden="true"><rect class="track" width="100%" height="100%" rx="3"/>`)
+	b.WriteString(`<svg class="meter" width="100%" height="12" aria-hidden="true">` +
+		`<rect class="track" width="100%" height="100%" rx="3"/>`)
 	at := 0.0
 	for _, p := range pieces {
 		if p.Value <= 0 || whole <= 0 {
 			continue
 		}
 		width := min(100*p.Value/whole, 100-at)
-		fmt.Fprintf(&b, `<rect class="fill %s" x="%s" width="%s" height="100%%" rx="3"/>`, escape(p.Class), percent(at), percent(max(width, 0.4)))
+		fmt.Fprintf(&b, `<rect class="fill %s" x="%s" width="%s" height="100%%" rx="3"/>`, escape(p.Class), percent(at),
+			percent(max(width, 0.4)))
 		at += width
 	}
 	b.WriteString(`</svg>`)

@@ -110,7 +110,8 @@ func (view *basketView) answer(v *visit, d *Dashboard, names []string) error {
 	options := view.options()
 	with, err := d.askBasket(v, view, names, options)
 	if err != nil {
-		if status, _, problem := explain(v.ctx, err); status == http.StatusNotFound || err == recommend.ErrNoBuild { //nolint:errorlint // see explain
+		status, _, problem := explain(v.ctx, err)
+		if status == http.StatusNotFound || err == recommend.ErrNoBuild { //nolint:errorlint // see explain
 			view.Problem = problem
 			return nil
 		}
@@ -127,7 +128,8 @@ func (view *basketView) answer(v *visit, d *Dashboard, names []string) error {
 	if err != nil {
 		return err
 	}
-	same := slices.EqualFunc(with.Rows, without.Rows, func(a, b basketRow) bool { return a.ItemName == b.ItemName && a.Source == b.Source })
+	same := slices.EqualFunc(with.Rows, without.Rows,
+		func(a, b basketRow) bool { return a.ItemName == b.ItemName && a.Source == b.Source })
 	if !same {
 		view.Without = without
 		with.compare(without)
@@ -136,7 +138,9 @@ func (view *basketView) answer(v *visit, d *Dashboard, names []string) error {
 	return nil
 }
 
-func (d *Dashboard) askBasket(v *visit, view *basketView, names []string, options recommend.Options) (*basketAnswer, error) {
+func (d *Dashboard) askBasket(
+	v *visit, view *basketView, names []string, options recommend.Options,
+) (*basketAnswer, error) {
 	question := recommend.Basket(names, options)
 	answer, err := d.recommender.Ask(v.ctx, question)
 	if err != nil {

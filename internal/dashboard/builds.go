@@ -189,7 +189,8 @@ func (b buildRow) refusal(active *buildRow) string {
 	case b.Status != "ready" || b.Active || b.ActivatedAt != nil:
 		return ""
 	case b.Grade != nil && active != nil && active.Grade != nil && b.Grade.HR10 < active.Grade.HR10:
-		return fmt.Sprintf("Refused: it grades worse than build %d, HR@10 %.4f after %.4f.", active.BuildID, b.Grade.HR10, active.Grade.HR10)
+		return fmt.Sprintf("Refused: it grades worse than build %d, HR@10 %.4f after %.4f.",
+			active.BuildID, b.Grade.HR10, active.Grade.HR10)
 	}
 	return "Never activated."
 }
@@ -218,7 +219,8 @@ func timeChart(rows []buildRow) template.HTML {
 		if b.BuiltAt == nil {
 			value = math.NaN()
 		}
-		c.Labels, c.Series[0].Values = append(c.Labels, "build "+strconv.FormatInt(b.BuildID, 10)), append(c.Series[0].Values, value)
+		c.Labels = append(c.Labels, "build "+strconv.FormatInt(b.BuildID, 10))
+		c.Series[0].Values = append(c.Series[0].Values, value)
 	}
 	if len(rows) < 2 {
 		return ""

@@ -26,7 +26,9 @@ func (d *Dashboard) diffPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := diffView{Before: before, After: after, Shown: diffShown, Part: fmt.Sprintf("?before=%d&after=%d&part=1", before, after)}
+	view := diffView{
+		Before: before, After: after, Shown: diffShown, Part: fmt.Sprintf("?before=%d&after=%d&part=1", before, after),
+	}
 	list, err := d.queries.BuildList(v.ctx, buildsShown)
 	if err != nil {
 		return fmt.Errorf("list builds: %w", err)

@@ -5,10 +5,10 @@
 //
 //   - A line in screens: its path, name and place in the navigation, and the scope of a key that sees it. Scope open
 //     is shown to everybody where questions need no key.
-//   - A function of a *visit, in a file of the screen's name, that gathers what the page shows and calls v.show with the
-//     name of the template. What it returns as an error becomes a page that says so: see trouble.
-//   - templates/NAME.html, which defines "main", and whatever else it wants. The frame is layout.html, what several pages
-//     share parts.html, and the functions of templates are in render.go: numbers, times, links, charts.
+//   - A function of a *visit, in a file of the screen's name, that gathers what the page shows and calls v.show with
+//     the name of the template. What it returns as an error becomes a page that says so: see trouble.
+//   - templates/NAME.html, which defines "main", and whatever else it wants. The frame is layout.html, what several
+//     pages share parts.html, and the functions of templates are in render.go: numbers, times, links, charts.
 //   - An action is a function added by d.act with a path and a scope. It gets a form, changes something in the name of
 //     v.key.Name, and ends with v.done, which leads back (303) and says what was done.
 //   - A list in the URL's terms: filters and order are query parameters, so that what is seen can be shared.
@@ -24,6 +24,6 @@
 //   - form data-upload data-most="BYTES": takes files that are dropped on the page, and shows how much is sent.
 //   - button data-copy="#id": copies the text of the element. It is hidden without script.
 //
-// The policy of pages forbids inline script and style: a width is an attribute of SVG (package chart), a colour a class.
-// A request has Config.Timeout of the API; what takes longer runs in d.life and is asked after.
+// The policy of pages forbids inline script and style: a width is an attribute of SVG (package chart), a colour a
+// class. A request has Config.Timeout of the API; what takes longer runs in d.life and is asked after.
 package dashboard

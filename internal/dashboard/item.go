@@ -92,7 +92,8 @@ func (view *itemView) gather(v *visit, d *Dashboard, build, id int64) error {
 	switch {
 	case err == nil:
 		view.Answer = &answer
-	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrNoBuild), errors.Is(err, recommend.ErrUnknownBuild):
+	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrNoBuild),
+		errors.Is(err, recommend.ErrUnknownBuild):
 		view.Problem = sentence(err.Error())
 	default:
 		return err

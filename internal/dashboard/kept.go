@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// kept is what takes long to find out: it is found out once for a key, such as a build, and goes on being found out when
-// whoever asked has gone. It keeps the last key's.
+// kept is what takes long to find out: it is found out once for a key, such as a build, and goes on being found out
+// when whoever asked has gone. It keeps the last key's.
 type kept[K comparable, V any] struct {
 	mu    sync.Mutex
 	last  *finding[K, V]

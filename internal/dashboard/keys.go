@@ -14,7 +14,8 @@ import (
 // keysShown is how many keys a page lists.
 const keysShown = 200
 
-const mayNotMakeKeys = "This server's database role cannot change keys. Use a shell: alsobought keys create NAME, or keys revoke ID."
+const mayNotMakeKeys = "This server's database role cannot change keys. Use a shell: " +
+	"alsobought keys create NAME, or keys revoke ID."
 
 // keyForm is a key as it is asked for, and what is wrong with it.
 type keyForm struct {
@@ -27,8 +28,8 @@ type keyForm struct {
 // Has reports whether the key is to have a scope.
 func (f keyForm) Has(scope string) bool { return slices.Contains(f.Scopes, scope) }
 
-// makeKey makes a key and shows it. That is the answer itself, not one that it leads to: a key is in no URL, no cookie and
-// nowhere else on the server.
+// makeKey makes a key and shows it. That is the answer itself, not one that it leads to: a key is in no URL, no cookie
+// and nowhere else on the server.
 func (d *Dashboard) makeKey(v *visit) error {
 	if err := v.form(); err != nil {
 		return err

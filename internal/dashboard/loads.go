@@ -139,7 +139,10 @@ func (d *Dashboard) loadPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := loadView{Load: l, Outcomes: outcomesOf(l), MayReadRows: d.Loader != nil, MayLoad: d.Loader != nil, Reason: v.r.URL.Query().Get("reason")}
+	view := loadView{
+		Load: l, Outcomes: outcomesOf(l), MayReadRows: d.Loader != nil, MayLoad: d.Loader != nil,
+		Reason: v.r.URL.Query().Get("reason"),
+	}
 	if l.FinishedAt != nil {
 		view.Seconds = l.FinishedAt.Sub(l.StartedAt).Seconds()
 	}
@@ -256,7 +259,8 @@ func sizeChart(sizes []load.BasketSize) template.HTML {
 		return ""
 	}
 	c := chart.Chart{
-		Kind: chart.Columns, Title: "Orders by the number of different items", Write: func(v float64) string { return num(v) }, Axis: compact,
+		Kind: chart.Columns, Title: "Orders by the number of different items",
+		Write: func(v float64) string { return num(v) }, Axis: compact,
 		Series: []chart.Series{{Name: "Orders", Class: "k-accent"}}, Height: 150,
 	}
 	for _, s := range sizes {
@@ -279,7 +283,8 @@ func (l *loadView) Span() string {
 	return first + " to " + last
 }
 
-// loadRows is the rows of a load that had one outcome as a file. Who has begun to read it gets more time than other requests.
+// loadRows is the rows of a load that had one outcome as a file. Who has begun to read it gets more time than other
+// requests.
 func (d *Dashboard) loadRows(v *visit) error {
 	l, err := d.findLoad(v)
 	if err != nil {

@@ -34,10 +34,19 @@ func mappingFields() []mappingField {
 	return []mappingField{
 		{Name: "order-column", Label: "Order", Column: true, set: func(o *orderfile.Options, s string) { o.OrderColumn = s }},
 		{Name: "item-column", Label: "Item", Column: true, set: func(o *orderfile.Options, s string) { o.ItemColumn = s }},
-		{Name: "quantity-column", Label: "Quantity", Column: true, set: func(o *orderfile.Options, s string) { o.QuantityColumn = s }},
+		{
+			Name: "quantity-column", Label: "Quantity", Column: true,
+			set: func(o *orderfile.Options, s string) { o.QuantityColumn = s },
+		},
 		{Name: "time-column", Label: "Time", Column: true, set: func(o *orderfile.Options, s string) { o.TimeColumn = s }},
-		{Name: "customer-column", Label: "Customer", Column: true, set: func(o *orderfile.Options, s string) { o.CustomerColumn = s }},
-		{Name: "status-column", Label: "Status", Column: true, set: func(o *orderfile.Options, s string) { o.StatusColumn = s }},
+		{
+			Name: "customer-column", Label: "Customer", Column: true,
+			set: func(o *orderfile.Options, s string) { o.CustomerColumn = s },
+		},
+		{
+			Name: "status-column", Label: "Status", Column: true,
+			set: func(o *orderfile.Options, s string) { o.StatusColumn = s },
+		},
 		{
 			Name: "columns", Label: "Column names of a file without a header", Hint: "order,item,quantity",
 			set: func(o *orderfile.Options, s string) { texts(&o.Columns, s) },
@@ -62,7 +71,10 @@ func mappingFields() []mappingField {
 			Name: "decimal", Label: "Decimal sign", Choices: [][2]string{{"", "Detect"}, {",", "comma"}, {".", "point"}},
 			set: func(o *orderfile.Options, s string) { o.Decimal = s },
 		},
-		{Name: "format", Label: "Format", Choices: formats, set: func(o *orderfile.Options, s string) { o.Format = datafile.Format(s) }},
+		{
+			Name: "format", Label: "Format", Choices: formats,
+			set: func(o *orderfile.Options, s string) { o.Format = datafile.Format(s) },
+		},
 		{
 			Name: "encoding", Label: "Encoding", Hint: "windows-1252",
 			set: func(o *orderfile.Options, s string) { o.Encoding = s },
@@ -94,7 +106,8 @@ func asForm(text string) string {
 		text = strings.ReplaceAll(text, "--"+f.Name, "“"+f.Label+"”")
 	}
 	return strings.NewReplacer("; --dry-run shows them", "", "--dry-run shows the rows", "see the rows below",
-		"--again loads it anyway", "“Load even if already loaded” does", "use --again", "choose “Load even if already loaded”").Replace(text)
+		"--again loads it anyway", "“Load even if already loaded” does", "use --again",
+		"choose “Load even if already loaded”").Replace(text)
 }
 
 func rolesOf(m orderfile.Mapping) (roles [][2]string) {

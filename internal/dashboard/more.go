@@ -38,7 +38,8 @@ func (d *Dashboard) operating() {
 	d.act("/keys/revoke", apikey.Admin, (*Dashboard).revokeKey)
 }
 
-const mayNotLoad = "This server cannot load or build: its database role is read-only. Start it with --load-url, or use a shell."
+const mayNotLoad = "This server cannot load or build: its database role is read-only. " +
+	"Start it with --load-url, or use a shell."
 
 // id is the number that a parameter of the URL, or of a form, names.
 func (v *visit) id(name string) (int64, error) {

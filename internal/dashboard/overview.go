@@ -141,8 +141,10 @@ func (view *overviewView) count(v *visit, d *Dashboard, build db.Build) error {
 	if err != nil {
 		return fmt.Errorf("read version: %w", err)
 	}
-	answers := d.answers.ask(d, version.Version, func(ctx context.Context) (sources, error) { return d.countSources(ctx, build) })
-	covered := d.coverage.ask(d, build.BuildID, func(ctx context.Context) (coverage, error) { return d.countCoverage(ctx, build) })
+	answers := d.answers.ask(d, version.Version,
+		func(ctx context.Context) (sources, error) { return d.countSources(ctx, build) })
+	covered := d.coverage.ask(d, build.BuildID,
+		func(ctx context.Context) (coverage, error) { return d.countCoverage(ctx, build) })
 	if view.Sources, err = answers.wait(v.ctx); err != nil {
 		return err
 	}

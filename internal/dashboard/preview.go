@@ -46,8 +46,8 @@ type placed struct {
 }
 
 // preview asks about the most popular items, adds the rule, asks again, and takes the rule back: all by what answers
-// questions, in a transaction that nobody else sees. Others who change rules wait for it meanwhile, so its time is bounded;
-// the first half of it is for the answers before.
+// questions, in a transaction that nobody else sees. Others who change rules wait for it meanwhile, so its time is
+// bounded; the first half of it is for the answers before.
 func (d *Dashboard) preview(ctx context.Context, draft rules.Draft) (*preview, error) {
 	began := time.Now()
 	build, err := d.queries.BuildActive(ctx)

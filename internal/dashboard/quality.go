@@ -83,7 +83,8 @@ func (d *Dashboard) qualityScreen(v *visit) error {
 // findOddities reads all orders and all names once.
 func (d *Dashboard) findOddities(ctx context.Context, build db.Build, catalogue int64) (dataQuality, error) {
 	found := dataQuality{Build: build, Catalogue: catalogue}
-	err := pg.Look(ctx, d.audit(), "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '10min'", func(tx pgx.Tx) error {
+	err := pg.Look(ctx, d.audit(), "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; "+
+		"SET LOCAL statement_timeout = '10min'", func(tx pgx.Tx) error {
 		return found.read(ctx, db.New(tx))
 	})
 	if err != nil {

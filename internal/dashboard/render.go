@@ -135,8 +135,8 @@ func policy(pictures []string) string {
 			sources = append(sources, origin)
 		}
 	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src " + strings.Join(sources, " ") +
-		"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+		"img-src " + strings.Join(sources, " ") + "; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
 // done leads back to where a form says it was, or to the screen of the path, and has it say what was done. undo is the

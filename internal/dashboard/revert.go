@@ -73,7 +73,8 @@ func (d *Dashboard) revert(v *visit) error {
 	reverted, err := f.wait(v.ctx)
 	switch {
 	case err != nil && v.ctx.Err() != nil:
-		return v.done("/loads", fmt.Sprintf("Load %d is being reverted. This takes a while: reload the page later.", l.LoadID), 0)
+		return v.done("/loads", fmt.Sprintf("Load %d is being reverted. This takes a while: reload the page later.",
+			l.LoadID), 0)
 	case err != nil && l.Status != "loaded":
 		return invalid{sentence(err.Error())}
 	case err != nil:

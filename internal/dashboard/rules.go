@@ -185,8 +185,8 @@ func (v *visit) wrongRule(f ruleForm, err error) error {
 		list := make([]string, 0, len(fields))
 		for _, field := range fields {
 			name := map[string]string{
-				"items": "The list of items", "item": "The item it applies to", "reason": "The reason", "valid_from": "The start date",
-				"valid_until": "The end date", "kind": "The kind",
+				"items": "The list of items", "item": "The item it applies to", "reason": "The reason",
+				"valid_from": "The start date", "valid_until": "The end date", "kind": "The kind",
 			}[field.Field]
 			if name == "" {
 				name = field.Field
@@ -200,7 +200,8 @@ func (v *visit) wrongRule(f ruleForm, err error) error {
 	return v.showRuleForm(http.StatusUnprocessableEntity, f)
 }
 
-// previewRule shows the form again, with what the rule would change. It is a POST for its length alone: nothing is changed.
+// previewRule shows the form again, with what the rule would change. It is a POST for its length alone: nothing is
+// changed.
 func (d *Dashboard) previewRule(v *visit) error {
 	if err := v.form(); err != nil {
 		return err

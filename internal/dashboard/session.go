@@ -13,7 +13,8 @@ import (
 	"github.com/alsobought/alsobought/internal/apikey"
 )
 
-// cookieName is that of the session. It says nothing of __Host-, which plain HTTP on a machine's own address cannot have.
+// cookieName is that of the session. It says nothing of __Host-, which plain HTTP on a machine's own address cannot
+// have.
 const cookieName = "alsobought_session"
 
 func (d *Dashboard) signing() {

@@ -62,8 +62,8 @@ func explain(ctx context.Context, err error) (status int, title, problem string)
 		return http.StatusUnprocessableEntity, "That did not work", sentence(askedOf.Error())
 	case errors.As(err, &ofRule):
 		return http.StatusUnprocessableEntity, "That did not work", sentence(ofRule.Error())
-	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownBuild), errors.Is(err, recommend.ErrUnknownOrder),
-		errors.Is(err, rules.ErrNotFound):
+	case errors.Is(err, recommend.ErrUnknownItem), errors.Is(err, recommend.ErrUnknownBuild),
+		errors.Is(err, recommend.ErrUnknownOrder), errors.Is(err, rules.ErrNotFound):
 		return http.StatusNotFound, "Not found", sentence(err.Error())
 	case errors.Is(err, recommend.ErrNoBuild):
 		return http.StatusServiceUnavailable, "Nothing to show yet", sentence(recommend.ErrNoBuild.Error())

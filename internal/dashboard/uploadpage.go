@@ -79,7 +79,8 @@ func reasonRows(counts map[datafile.Reason]int64) (rows []reasonRow) {
 	for reason, n := range counts {
 		rows = append(rows, reasonRow{string(reason), orderfile.Explanation(reason), n})
 	}
-	slices.SortFunc(rows, func(a, b reasonRow) int { return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Reason, b.Reason)) })
+	slices.SortFunc(rows,
+		func(a, b reasonRow) int { return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Reason, b.Reason)) })
 	return rows
 }
 

@@ -124,7 +124,8 @@ func (q *Query) open(ctx context.Context) (_ io.ReadCloser, err error) {
 	s, err := q.connect(ctx, password)
 	if err != nil {
 		defer cancel()
-		return nil, q.explain(ctx, "cannot connect to", err, "check --from, its password (--from-password-file) and that the server is running")
+		return nil, q.explain(ctx, "cannot connect to", err, "check --from, its password (--from-password-file) and "+
+			"that the server is running")
 	}
 	defer func() {
 		if err != nil {
@@ -141,7 +142,8 @@ func (q *Query) open(ctx context.Context) (_ io.ReadCloser, err error) {
 		return nil, q.refused(ctx, err)
 	}
 	if len(found.columns()) == 0 {
-		return nil, fmt.Errorf("the query on %s returns no columns: --query should be a SELECT of orders and items", q.address)
+		return nil, fmt.Errorf("the query on %s returns no columns: --query should be a SELECT of orders and items",
+			q.address)
 	}
 	reader, writer := io.Pipe()
 	done := make(chan struct{})

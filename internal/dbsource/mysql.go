@@ -72,7 +72,9 @@ func (m *mariadb) query(ctx context.Context, statement string, args ...string) (
 	if err != nil {
 		return nil, errors.Join(err, found.Close()) //nolint:sqlclosecheck // it lives on as mariadbRows
 	}
-	r := &mariadbRows{found: found, names: names, values: make([][]byte, len(names)), raw: make([]sql.RawBytes, len(names))}
+	r := &mariadbRows{
+		found: found, names: names, values: make([][]byte, len(names)), raw: make([]sql.RawBytes, len(names)),
+	}
 	for i := range r.raw {
 		r.into = append(r.into, &r.raw[i])
 	}

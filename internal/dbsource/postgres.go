@@ -34,7 +34,8 @@ func postgresAt(address *url.URL) (connect, error) {
 		}
 		p := &postgres{conn}
 		// Times with a zone are written in UTC, so that every run writes the same row in the same way.
-		err = conn.Exec(ctx, "BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'").Close()
+		err = conn.Exec(ctx, "BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ; SET LOCAL TimeZone = 'UTC'; "+
+			"SET LOCAL DateStyle = 'ISO'").Close()
 		if err != nil {
 			p.close()
 			return nil, err

@@ -58,7 +58,8 @@ func NewPgBouncer(t testing.TB, databaseURL, poolMode string, settings ...string
 		_ = c.Process.Kill() // it may already have exited
 		_ = c.Wait()
 	})
-	pooled := fmt.Sprintf("postgres://%s:%s@127.0.0.1:%s/%s?sslmode=disable", server.User, server.Password, port, server.Database)
+	pooled := fmt.Sprintf("postgres://%s:%s@127.0.0.1:%s/%s?sslmode=disable", server.User,
+		server.Password, port, server.Database)
 	awaitPgBouncer(t, pooled, filepath.Join(dir, "log"))
 	return pooled
 }

@@ -62,7 +62,8 @@ func (r *Replicated) start(t testing.TB, dir string, throwaway bool) *localpg.Se
 		// Commits are sent to the standby at once, although the primary never syncs. The primary keeps rows that queries on
 		// the standby still need.
 		Settings: []string{
-			"wal_level=replica", "max_wal_senders=4", "synchronous_commit=on", "hot_standby_feedback=on", "wal_receiver_status_interval=1s",
+			"wal_level=replica", "max_wal_senders=4", "synchronous_commit=on", "hot_standby_feedback=on",
+			"wal_receiver_status_interval=1s",
 		},
 	})
 	if err != nil {

@@ -45,8 +45,9 @@ type WorseError struct {
 }
 
 func (e *WorseError) Error() string {
-	return fmt.Sprintf("build %d was not activated: its HR@10 is %.4f, more than %g below the %.4f of the active build %d; "+
-		"to activate it anyway, run alsobought builds activate %[1]d", e.BuildID, e.HR10, e.Margin, e.ActiveHR10, e.ActiveID)
+	return fmt.Sprintf("build %d was not activated: its HR@10 is %.4f, more than %g below the %.4f of the active "+
+		"build %d; to activate it anyway, run alsobought builds activate %[1]d",
+		e.BuildID, e.HR10, e.Margin, e.ActiveHR10, e.ActiveID)
 }
 
 // Build makes an inactive build, grades it, and compares its grade with the one stored with the active build: new
@@ -66,12 +67,14 @@ func (g Guard) Build(ctx context.Context, pool *pgxpool.Pool, opts builds.Option
 	}
 	now, err := g.grade(ctx, pool, built)
 	if err != nil && (active.BuildID != 0 || !errors.Is(err, ErrNoCases)) { // the first build has nothing to be worse than
-		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w", built.BuildID, err)
+		return db.Build{}, fmt.Errorf("build %d is complete but could not be graded, so it is not active: %w",
+			built.BuildID, err)
 	}
 	if active.BuildID != 0 {
 		before, err := g.grade(ctx, pool, active)
 		if err != nil {
-			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w", built.BuildID, err)
+			return db.Build{}, fmt.Errorf("build %d is complete, but the active build could not be graded: %w",
+				built.BuildID, err)
 		}
 		if now < before-g.Margin {
 			// The refused one stays, for whoever wants it all the same; those refused before it go.

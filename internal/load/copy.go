@@ -19,6 +19,8 @@ var (
 	stagingTables = target{"staged_names", "staged_orders", "staged_lines", ""}
 )
 
+const rejectColumns = "load_rejects (load_id, row_number, file_number, line_number, reason, detail, raw, parsed, outcome)"
+
 // copy reads all rows and copies them into the tables of t, and rejects into their own table. It reads one chunk while
 // it copies another.
 func (s *stage) copy(ctx context.Context, tx pgx.Tx, t target) error {
@@ -84,7 +86,7 @@ func (c *chunk) copy(ctx context.Context, tx pgx.Tx, t target) error {
 		{&c.items, t.items + " (item_id, name)", t.options},
 		{&c.orders, t.orders + " (order_id, external_id, ordered_at, customer_id, load_id, items)", t.options},
 		{&c.lines, t.lines + " (order_id, item_id, quantity, load_id)", t.options},
-		{&c.rejects, "load_rejects (load_id, row_number, file_number, line_number, reason, detail, raw, parsed, outcome)", ""},
+		{&c.rejects, rejectColumns, ""},
 		{&c.returns, "staged_returns (external_id, item_name, quantity)", ""},
 	} {
 		if len(part.rows.bytes) == 0 {

@@ -66,9 +66,11 @@ type LoadedError struct {
 
 func (e *LoadedError) Error() string {
 	if e.LoadID == 0 {
-		return fmt.Sprintf("%s and %s are identical: name one of them, or use --again to add up their quantities", e.Earlier, e.Name)
+		return fmt.Sprintf("%s and %s are identical: name one of them, or use --again to add up their quantities",
+			e.Earlier, e.Name)
 	}
-	return fmt.Sprintf("%s was already loaded, as load %d of %s, and nothing was changed; --again loads it anyway and adds only what is missing",
+	return fmt.Sprintf("%s was already loaded, as load %d of %s, and nothing was changed; "+
+		"--again loads it anyway and adds only what is missing",
 		e.Name, e.LoadID, e.StartedAt.UTC().Format("2006-01-02 15:04:05"))
 }
 

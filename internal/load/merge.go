@@ -27,13 +27,16 @@ const (
 	makeRoom = `SET LOCAL maintenance_work_mem = '256MB'; TRUNCATE items, orders, order_lines;
 		ALTER TABLE orders DROP CONSTRAINT orders_pkey, DROP CONSTRAINT orders_external_id_key;
 		ALTER TABLE order_lines DROP CONSTRAINT order_lines_pkey; DROP INDEX IF EXISTS order_lines_item_id_idx`
-	makeKeys = `ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY (order_id), ADD CONSTRAINT orders_external_id_key UNIQUE (external_id);
+	makeKeys = `ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY (order_id),
+			ADD CONSTRAINT orders_external_id_key UNIQUE (external_id);
 		ALTER TABLE order_lines ADD CONSTRAINT order_lines_pkey PRIMARY KEY (order_id, item_id)`
-	setSequences = `SELECT setval(pg_get_serial_sequence('items', 'item_id'), $1), setval(pg_get_serial_sequence('orders', 'order_id'), $2)`
+	setSequences = `SELECT setval(pg_get_serial_sequence('items', 'item_id'), $1),
+		setval(pg_get_serial_sequence('orders', 'order_id'), $2)`
 
 	// unmakeRoom moves rows from the final tables to staging tables.
 	unmakeRoom = `INSERT INTO staged_names SELECT i.item_id, i.name FROM items AS i;
-		INSERT INTO staged_orders SELECT o.order_id, o.external_id, o.ordered_at, o.customer_id, o.load_id, o.items FROM orders AS o;
+		INSERT INTO staged_orders
+			SELECT o.order_id, o.external_id, o.ordered_at, o.customer_id, o.load_id, o.items FROM orders AS o;
 		INSERT INTO staged_lines SELECT l.order_id, l.item_id, l.quantity, l.load_id FROM order_lines AS l;
 		TRUNCATE items, orders, order_lines`
 

@@ -71,14 +71,17 @@ type RehearsedReject struct {
 // ErrTooManyRejects or ErrNotUnderstood, and the rehearsal is returned as well.
 func Rehearse(ctx context.Context, sources []Source, opts Options) (*Rehearsal, error) {
 	r := &Rehearsal{
-		NotBoughtByReason: map[datafile.Reason]int64{}, RejectedByReason: map[datafile.Reason]int64{}, FirstRejects: []RehearsedReject{},
+		NotBoughtByReason: map[datafile.Reason]int64{}, RejectedByReason: map[datafile.Reason]int64{},
+		FirstRejects: []RehearsedReject{},
 	}
 	names := map[string]string{} // of the files so far, by hash
 	lines := []RehearsedLine{}   // the first lines of the current file
 	notBought := int64(0)        // of the current file
 	refused, why := refusals{}, error(nil)
 	w := walk(sources, opts, func(f datafile.File, reader *orderfile.Reader) error {
-		r.Files = append(r.Files, RehearsedFile{f.Name, f.Bytes, reader.Mapping(), f.RowsRead, notBought, f.RowsRejected, lines})
+		r.Files = append(r.Files, RehearsedFile{
+			f.Name, f.Bytes, reader.Mapping(), f.RowsRead, notBought, f.RowsRejected, lines,
+		})
 		lines, notBought = []RehearsedLine{}, 0
 		why = cmp.Or(why, refused.judge(f, reader.Mapping().Columns))
 		clear(refused)
@@ -158,7 +161,8 @@ func understood(line orderfile.Line) RehearsedLine {
 
 // Readable returns the raw bytes of a reject as they are if they are text, and as a quoted ASCII string otherwise.
 func Readable(raw []byte) string {
-	if utf8.Valid(raw) && !bytes.ContainsFunc(raw, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
+	if utf8.Valid(raw) && !bytes.ContainsFunc(raw,
+		func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }) {
 		return string(raw)
 	}
 	return strconv.QuoteToASCII(string(raw))

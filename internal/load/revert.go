@@ -44,8 +44,8 @@ func Revert(ctx context.Context, pool *pgxpool.Pool, loadID int64, revertedBy st
 // RevertCounts is what a revert would remove.
 type RevertCounts = db.LoadRevertCountRow
 
-// PreviewRevert counts what Revert would remove of a load in force, and changes nothing. It may read all lines. Items go
-// when a build finds them in no order; lines that the load took back are counted in Returns, and may come back.
+// PreviewRevert counts what Revert would remove of a load in force, and changes nothing. It may read all lines. Items
+// go when a build finds them in no order; lines that the load took back are counted in Returns, and may come back.
 func PreviewRevert(ctx context.Context, pool *pgxpool.Pool, loadID int64) (RevertCounts, error) {
 	q := db.New(pool)
 	if l, err := q.LoadGet(ctx, loadID); err != nil || l.Status != "loaded" {
@@ -145,7 +145,8 @@ func DeleteCustomer(ctx context.Context, pool *pgxpool.Pool, customerID string, 
 }
 
 func deleteOrders(
-	ctx context.Context, pool *pgxpool.Pool, d Deletion, customerID string, find func(*db.Queries) ([]int64, []string, error),
+	ctx context.Context, pool *pgxpool.Pool, d Deletion, customerID string,
+	find func(*db.Queries) ([]int64, []string, error),
 ) (db.OrderDeletion, error) {
 	var deletion db.OrderDeletion
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {

@@ -13,9 +13,9 @@ import (
 	"github.com/alsobought/alsobought/internal/orderfile"
 )
 
-// WriteRows writes the rows of a load that had one outcome, Rejected or NotBought, as CSV that can be mended and loaded. It
-// pages through them: there may be millions. The columns that can be loaded come first, under names that a load knows, and
-// a column that none of them has a value for is left out: an empty quantity would be refused again.
+// WriteRows writes the rows of a load that had one outcome, Rejected or NotBought, as CSV that can be mended and
+// loaded. It pages through them: there may be millions. The columns that can be loaded come first, under names that a
+// load knows, and a column that none of them has a value for is left out: an empty quantity would be refused again.
 func WriteRows(ctx context.Context, database db.DBTX, to io.Writer, loadID int64, outcome string) error {
 	const page = 1000
 	q := db.New(database)
@@ -29,7 +29,9 @@ func WriteRows(ctx context.Context, database db.DBTX, to io.Writer, loadID int64
 		return err
 	}
 	for after := int64(0); ; {
-		rejects, err := q.LoadRejectList(ctx, db.LoadRejectListParams{LoadID: loadID, Outcome: outcome, After: after, Lim: page})
+		rejects, err := q.LoadRejectList(ctx, db.LoadRejectListParams{
+			LoadID: loadID, Outcome: outcome, After: after, Lim: page,
+		})
 		if err != nil {
 			return fmt.Errorf("list rejects: %w", err)
 		}
@@ -78,7 +80,8 @@ func rejectRow(r db.LoadReject, columns []string) ([]string, error) {
 	for _, name := range columns {
 		row = append(row, parsed[name])
 	}
-	row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason, r.Detail, Readable(r.Raw))
+	row = append(row, strconv.Itoa(int(r.FileNumber)), strconv.FormatInt(r.LineNumber, 10), r.Reason,
+		r.Detail, Readable(r.Raw))
 	for i, cell := range row {
 		row[i] = orderfile.Inert(cell)
 	}

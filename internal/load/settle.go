@@ -34,7 +34,9 @@ func applyReturns(ctx context.Context, tx pgx.Tx, s *stage, m *merged) error {
 	of := func(statement func(context.Context, int64) (int64, error)) func(context.Context) (int64, error) {
 		return func(ctx context.Context) (int64, error) { return statement(ctx, s.loadID) }
 	}
-	err := runSteps(ctx, step{"merge returns", of(q.StagedReturnMerge)}, step{"find lines with returns", of(q.StagedReturnUnsettle)})
+	err := runSteps(ctx,
+		step{"merge returns", of(q.StagedReturnMerge)},
+		step{"find lines with returns", of(q.StagedReturnUnsettle)})
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,9 @@ func newStage(sources []Source, options Options) (*stage, error) {
 }
 
 // walk reads the rows of the sources, for a load or a rehearsal.
-func walk(sources []Source, options Options, done func(datafile.File, *orderfile.Reader) error) *datafile.Walk[*orderfile.Reader] {
+func walk(
+	sources []Source, options Options, done func(datafile.File, *orderfile.Reader) error,
+) *datafile.Walk[*orderfile.Reader] {
 	return &datafile.Walk[*orderfile.Reader]{
 		Sources: sources, Report: options.Progress, Done: done,
 		Open: func(src io.Reader, name string) (*orderfile.Reader, error) {
@@ -108,7 +110,8 @@ func (s *stage) done(f datafile.File, reader *orderfile.Reader) error {
 		return fmt.Errorf("mapping of %s: %w", f.Name, err)
 	}
 	s.files = append(s.files, db.LoadFile{
-		Name: storable(f.Name), Bytes: f.Bytes, SHA256: f.SHA256, Mapping: mapping, RowsRead: f.RowsRead, RowsRejected: f.RowsRejected,
+		Name: storable(f.Name), Bytes: f.Bytes, SHA256: f.SHA256, Mapping: mapping, RowsRead: f.RowsRead,
+		RowsRejected:  f.RowsRejected,
 		RowsNotBought: s.notBoughtNow,
 	})
 	s.notBoughtNow = 0

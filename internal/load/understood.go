@@ -39,13 +39,15 @@ func (r refusals) note(reject *orderfile.Reject) {
 // valid. A table of an earlier load's rejects may have only a few corrected rows.
 func (r refusals) judge(f datafile.File, columns []string) error {
 	good := f.RowsRead - f.RowsRejected
-	if f.RowsRejected == 0 || float64(good) >= understoodShare*float64(f.RowsRead) || good > 0 && orderfile.IsRejects(columns) {
+	if f.RowsRejected == 0 || float64(good) >= understoodShare*float64(f.RowsRead) ||
+		good > 0 && orderfile.IsRejects(columns) {
 		return nil
 	}
 	most := slices.MaxFunc(slices.Collect(maps.Keys(r)), func(a, b datafile.Reason) int {
 		return cmp.Or(cmp.Compare(r[a].rows, r[b].rows), cmp.Compare(b, a))
 	})
-	return fmt.Errorf("%s: %w: %d of %d rows are valid; %d are %s, such as line %d (%s): %s", storable(f.Name), ErrNotUnderstood,
+	return fmt.Errorf("%s: %w: %d of %d rows are valid; %d are %s, such as line %d (%s): %s",
+		storable(f.Name), ErrNotUnderstood,
 		good, f.RowsRead, r[most].rows, most, r[most].line, r[most].detail, remedy(most))
 }
 

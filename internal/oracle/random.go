@@ -36,9 +36,11 @@ func Shapes() []Shape {
 
 // oddNames have no surrounding white space, because loading trims it.
 var oddNames = []string{
-	"a", "B", "b", "Z", "Ä", "ä", "é", "ß", "SS", "i", "İ", "ı", "😀", "\uffff", "日本", "ﬁ", "fi", //nolint:gosmopolitan // deliberately other scripts
-	"NA", "null", "NULL", "007", "7", "7.0", "true", "-1", "1e3", "%", "100%", "_", "\\N", "\\", "a\\b", "'", "''", `"`, `say "hi"`,
-	"a,b", "a;b", "a/b", "a\tb", "two\nlines", "a  b", "a b", "{a,b}", "{}", "$1", "@name", "; DROP TABLE items; --", "<b>",
+	"a", "B", "b", "Z", "Ä", "ä", "é", "ß", "SS", "i", "İ", "ı", "😀", "\uffff", "日本", "ﬁ", "fi", //nolint:gosmopolitan // on purpose
+	"NA", "null", "NULL", "007", "7", "7.0", "true", "-1", "1e3", "%", "100%", "_", "\\N", "\\", "a\\b",
+	"'", "''", `"`, `say "hi"`,
+	"a,b", "a;b", "a/b", "a\tb", "two\nlines", "a  b", "a b", "{a,b}", "{}", "$1", "@name",
+	"; DROP TABLE items; --", "<b>",
 	"Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", strings.Repeat("long ", 380) + "name",
 }
 

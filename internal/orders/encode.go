@@ -99,7 +99,9 @@ func encodeReturn(id string, items []Item) ([]orderLine, error) {
 			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is empty"})
 		}
 		if slices.ContainsFunc(line.Items, func(l itemLine) bool { return l.Name == name }) {
-			wrong = append(wrong, InvalidField{0, fmt.Sprintf("items[%d].name", i), "is listed twice: send it once, with the total quantity"})
+			wrong = append(wrong, InvalidField{
+				0, fmt.Sprintf("items[%d].name", i), "is listed twice: send it once, with the total quantity",
+			})
 		}
 		returned := itemLine{Name: name, Quantity: number(item.Quantity, "", "-")}
 		if item.Quantity == nil {

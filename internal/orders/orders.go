@@ -198,7 +198,10 @@ func Get(ctx context.Context, database db.DBTX, id string) (Stored, error) {
 	if err != nil {
 		return Stored{}, fmt.Errorf("find order: %w", err)
 	}
-	s := Stored{OrderID: row.ExternalID, OrderedAt: row.OrderedAt, CustomerID: row.CustomerID, LoadID: row.LoadID, Pending: row.Pending}
+	s := Stored{
+		OrderID: row.ExternalID, OrderedAt: row.OrderedAt, CustomerID: row.CustomerID,
+		LoadID: row.LoadID, Pending: row.Pending,
+	}
 	if err := json.Unmarshal(row.Items, &s.Items); err != nil {
 		return Stored{}, fmt.Errorf("read the items of an order: %w", err)
 	}

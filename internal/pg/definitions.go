@@ -9,7 +9,8 @@ import (
 
 // migratedFunctions are created by migrations, for triggers and constraints. All other functions are replaced together.
 var migratedFunctions = []string{
-	"all_trimmed", "answers_lock", "count_change", "give_notice", "keep_order_changes", "lock_orders", "notice_switch", "trimmed",
+	"all_trimmed", "answers_lock", "count_change", "give_notice", "keep_order_changes", "lock_orders",
+	"notice_switch", "trimmed",
 }
 
 // recordDefinitions records the definitions that the transaction created, and those that migrations created. Existing

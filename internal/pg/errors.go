@@ -37,11 +37,13 @@ func IsUnavailable(err error) bool {
 	if server := new(pgconn.PgError); errors.As(err, &server) {
 		// Class 08: connection exception, 57: operator intervention (shutdown, starting up), 53: insufficient
 		// resources.
-		unavailable := strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57") || strings.HasPrefix(server.Code, "53")
+		unavailable := strings.HasPrefix(server.Code, "08") || strings.HasPrefix(server.Code, "57") ||
+			strings.HasPrefix(server.Code, "53")
 		return unavailable && server.Code != queryCanceled
 	}
 	network := new(net.OpError) // not net.Error, which every errno implements, even that of a missing file
-	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) ||
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, io.ErrUnexpectedEOF) // server killed while we waited
 }
 
@@ -55,7 +57,8 @@ func IsLost(err error) bool {
 		return strings.HasPrefix(server.Code, "57P") // shutdown, crash of another backend, idle timeout
 	}
 	network := new(net.OpError)
-	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
 
 // IsTimeout reports whether err means that the server canceled a statement that ran, or waited for a lock, too long.

@@ -69,7 +69,8 @@ type querier interface {
 func installedFunctions(ctx context.Context, database querier) (current bool, at time.Time, err error) {
 	var hash string
 	err = database.QueryRow(ctx, "SELECT f.hash, f.installed_at FROM installed_functions AS f").Scan(&hash, &at)
-	if server := new(pgconn.PgError); errors.Is(err, pgx.ErrNoRows) || errors.As(err, &server) && server.Code == undefinedTable {
+	if server := new(pgconn.PgError); errors.Is(err, pgx.ErrNoRows) ||
+		errors.As(err, &server) && server.Code == undefinedTable {
 		return false, at, nil
 	}
 	if err != nil {

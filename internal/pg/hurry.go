@@ -18,7 +18,9 @@ type hurry struct{ on atomic.Bool }
 type hurryKey struct{}
 
 // TraceAcquireStart returns a context with a deadline for the acquisition.
-func (h *hurry) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+func (h *hurry) TraceAcquireStart(
+	ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
 	if !h.on.Load() {
 		return ctx
 	}

@@ -35,7 +35,8 @@ func TryLock(ctx context.Context, conn *pgx.Conn, class int32, id int64) (taken 
 
 // LockShared takes the advisory lock for the session of conn in shared mode. It waits until ctx is done.
 func LockShared(ctx context.Context, conn *pgx.Conn, class int32, id int64) error {
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock_shared($1::integer, $2::bigint::integer)", class, id); err != nil {
+	_, err := conn.Exec(ctx, "SELECT pg_advisory_lock_shared($1::integer, $2::bigint::integer)", class, id)
+	if err != nil {
 		return fmt.Errorf("share lock: %w", err)
 	}
 	return nil

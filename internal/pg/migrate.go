@@ -130,7 +130,8 @@ func applyAll(ctx context.Context, pool *pgxpool.Pool, w patience) ([]Migration,
 // used in the transaction that created it, as goose's is, and after a crash it would return the same numbers again.
 func advanceVersions(ctx context.Context, pool *pgxpool.Pool) error {
 	var exists bool
-	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil || !exists {
+	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil ||
+		!exists {
 		return err
 	}
 	_, err := pool.Exec(ctx, `
@@ -165,7 +166,8 @@ func MigrateDown(ctx context.Context, pool *pgxpool.Pool, all bool, notices ...f
 	var reverted []Migration
 	err = withProvider(acting, func(p *goose.Provider) error {
 		if all {
-			results, err := stepwise(ctx, w, func(ctx context.Context) ([]*goose.MigrationResult, error) { return p.DownTo(ctx, 0) })
+			results, err := stepwise(ctx, w,
+				func(ctx context.Context) ([]*goose.MigrationResult, error) { return p.DownTo(ctx, 0) })
 			reverted = done(results)
 			return err
 		}
@@ -243,13 +245,15 @@ func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	target := versionOf(all[len(all)-1])
 	switch {
 	case current < target:
-		return fmt.Errorf("%w: the database is at version %d, this program needs %d: run alsobought migrate up", ErrSchema, current, target)
+		return fmt.Errorf("%w: the database is at version %d, this program needs %d: run alsobought migrate up",
+			ErrSchema, current, target)
 	case current > target:
 		return newerSchema(current, target)
 	}
 	same, _, err := installedFunctions(ctx, pool)
 	if err == nil && !same {
-		err = fmt.Errorf("%w: the functions in the database are from another version of alsobought: run alsobought migrate up", ErrSchema)
+		err = fmt.Errorf("%w: the functions in the database are from another version of alsobought: "+
+			"run alsobought migrate up", ErrSchema)
 	}
 	return err
 }
@@ -272,7 +276,8 @@ func versionOf(source string) int64 {
 }
 
 func newerSchema(current, target int64) error {
-	return fmt.Errorf("%w: the database is at version %d, this program supports %d: use a newer alsobought", ErrSchema, current, target)
+	return fmt.Errorf("%w: the database is at version %d, this program supports %d: use a newer alsobought",
+		ErrSchema, current, target)
 }
 
 func withProvider(pool *pgxpool.Pool, do func(*goose.Provider) error) error {
@@ -283,7 +288,8 @@ func withProvider(pool *pgxpool.Pool, do func(*goose.Provider) error) error {
 		return fmt.Errorf("migration lock: %w", err)
 	}
 	database := stdlib.OpenDBFromPool(pool)
-	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS, goose.WithSessionLocker(impatientLocker{locker}))
+	provider, err := goose.NewProvider(goose.DialectPostgres, database, migrations.FS,
+		goose.WithSessionLocker(impatientLocker{locker}))
 	if err != nil {
 		return errors.Join(fmt.Errorf("migrations: %w", err), database.Close())
 	}
@@ -304,9 +310,11 @@ func done(results []*goose.MigrationResult) []Migration {
 // which identifies the database.
 func SchemaVersion(ctx context.Context, pool *pgxpool.Pool) (version int64, since time.Time, err error) {
 	var exists bool
-	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil || !exists {
+	if err := pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil ||
+		!exists {
 		return 0, since, err
 	}
-	err = pool.QueryRow(ctx, "SELECT max(version_id), min(tstamp) FROM goose_db_version WHERE is_applied").Scan(&version, &since)
+	err = pool.QueryRow(ctx, "SELECT max(version_id), min(tstamp) FROM goose_db_version WHERE is_applied").Scan(&version,
+		&since)
 	return version, since, err
 }

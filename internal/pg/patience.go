@@ -34,7 +34,8 @@ type patience struct {
 func newPatience(ctx context.Context, pool *pgxpool.Pool, notices []func(string)) (patience, error) {
 	w := patience{limit: usualPatience}
 	var milliseconds int64
-	err := pool.QueryRow(ctx, "SELECT s.setting::bigint FROM pg_settings AS s WHERE s.name = 'lock_timeout'").Scan(&milliseconds)
+	err := pool.QueryRow(ctx,
+		"SELECT s.setting::bigint FROM pg_settings AS s WHERE s.name = 'lock_timeout'").Scan(&milliseconds)
 	if err != nil {
 		return w, fmt.Errorf("find lock_timeout: %w", err)
 	}

@@ -112,7 +112,9 @@ func settingPool(ctx context.Context, pool *pgxpool.Pool, statements string) (*p
 }
 
 // beginningPool returns a pool of cfg that calls begin for each new session.
-func beginningPool(ctx context.Context, cfg *pgxpool.Config, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+func beginningPool(
+	ctx context.Context, cfg *pgxpool.Config, begin func(context.Context, *pgx.Conn) error,
+) (*pgxpool.Pool, error) {
 	connected := cfg.AfterConnect
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if connected != nil {
@@ -132,7 +134,8 @@ func beginningPool(ctx context.Context, cfg *pgxpool.Config, begin func(context.
 func checkServer(ctx context.Context, conn *pgx.Conn) error {
 	var number int
 	var version, encoding string
-	err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding')",
+	err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version'), "+
+		"current_setting('server_encoding')",
 		pgx.QueryExecModeExec). // prepare nothing: there may be a pooler
 		Scan(&number, &version, &encoding)
 	if err != nil {
@@ -142,7 +145,8 @@ func checkServer(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("PostgreSQL %s is too old: alsobought needs %d or newer", version, MinimumServer/10000)
 	}
 	if encoding != "UTF8" {
-		return fmt.Errorf("the database's encoding is %s, which cannot store every name: create one with ENCODING 'UTF8' TEMPLATE template0", encoding)
+		return fmt.Errorf("the database's encoding is %s, which cannot store every name: "+
+			"create one with ENCODING 'UTF8' TEMPLATE template0", encoding)
 	}
 	return nil
 }

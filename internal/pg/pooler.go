@@ -15,12 +15,12 @@ import (
 
 // ErrPooled means that the operation needs a session of its own, for locks, snapshots, roles or settings. Behind a
 // pooler in transaction mode, each transaction may run in another session, and session state leaks to other clients.
-var ErrPooled = errors.New("the connection goes through a pooler in transaction mode, which does not support session locks: " +
-	"use a direct URL of PostgreSQL, or a pooler in session mode (DATABASE_URL; for serve, --load-url)")
+var ErrPooled = errors.New("the connection goes through a pooler in transaction mode, which does not support " +
+	"session locks: use a direct URL of PostgreSQL, or a pooler in session mode (DATABASE_URL; for serve, --load-url)")
 
 // errPooledByStatement is the error for a pooler in statement mode, which has no transactions.
-var errPooledByStatement = errors.New("the connection goes through a pooler in statement mode, which does not support transactions: " +
-	"set pool_mode = transaction or session")
+var errPooledByStatement = errors.New("the connection goes through a pooler in statement mode, which does not " +
+	"support transactions: set pool_mode = transaction or session")
 
 // protocolViolation is the SQLSTATE of PgBouncer's own errors.
 const protocolViolation = "08P01"
@@ -113,7 +113,8 @@ func begin(ctx context.Context, first, second *pgconn.PgConn) (pid string, err e
 			return "", firstErr
 		}
 	}
-	if refused := new(pgconn.PgError); errors.As(err, &refused) && strings.Contains(refused.Message, "statement pooling mode") {
+	if refused := new(pgconn.PgError); errors.As(err, &refused) &&
+		strings.Contains(refused.Message, "statement pooling mode") {
 		err = errPooledByStatement
 	}
 	return pid, err
@@ -166,7 +167,8 @@ func refusedParameter(cfg *pgx.ConnConfig, err error) error {
 		return err
 	}
 	return fmt.Errorf("connect to PostgreSQL: the pooler rejects %[1]s in the URL: remove it, and use "+
-		"ALTER ROLE %[2]s IN DATABASE %[3]s SET", name, pgx.Identifier{cfg.User}.Sanitize(), pgx.Identifier{cfg.Database}.Sanitize())
+		"ALTER ROLE %[2]s IN DATABASE %[3]s SET", name, pgx.Identifier{cfg.User}.Sanitize(),
+		pgx.Identifier{cfg.Database}.Sanitize())
 }
 
 // isPoolerFull reports whether err means that a pooler accepts no more clients. Existing ones may continue to work.

@@ -61,8 +61,9 @@ func Serving(ctx context.Context, pool *pgxpool.Pool, s Service) (*ServicePool, 
 	serving := new(ServicePool)
 	begin := s.begin
 	if pooled {
-		serving.limits = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true), "+
-			"set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)",
+		serving.limits = fmt.Sprintf("SELECT set_config('statement_timeout', '%d', true), "+
+			"set_config('lock_timeout', '%d', true), set_config('jit', 'off', true), "+
+			"set_config('plan_cache_mode', 'force_generic_plan', true)",
 			s.Timeout.Milliseconds(), lockPatience.Milliseconds())
 		begin = func(context.Context, *pgx.Conn) error { return nil }
 	}
@@ -89,7 +90,8 @@ func (s Service) begin(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 	}
-	_, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %[1]d; SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
+	_, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %[1]d; "+
+		"SET idle_in_transaction_session_timeout = %[1]d; SET lock_timeout = %[2]d",
 		s.Timeout.Milliseconds(), lockPatience.Milliseconds()))
 	return err
 }

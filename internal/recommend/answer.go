@@ -107,7 +107,8 @@ func (q Question) note(f found) string {
 	case len(f.recommendations) == 0 && len(q.Categories) > 0:
 		return "no item of the requested categories can be recommended"
 	case f.version.windowDays > 0 && q.Days > f.version.windowDays:
-		return fmt.Sprintf("build %d counts only the last %d of these %d days", f.version.buildID, f.version.windowDays, q.Days)
+		return fmt.Sprintf("build %d counts only the last %d of these %d days", f.version.buildID,
+			f.version.windowDays, q.Days)
 	}
 	return ""
 }

@@ -264,7 +264,8 @@ func (c *Cache) readVersion(ctx context.Context, waiting []struct{}) ([]string, 
 	ctx, done := c.share(ctx)
 	defer done()
 	began := time.Now()
-	v, err := pg.Retried(ctx, c.recommender.database, func() (db.VersionGetRow, error) { return c.recommender.queries.VersionGet(ctx) })
+	v, err := pg.Retried(ctx, c.recommender.database,
+		func() (db.VersionGetRow, error) { return c.recommender.queries.VersionGet(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("read version: %w", err)
 	}

@@ -100,7 +100,9 @@ func (r *Recommender) listKept(ctx context.Context, v *version, questions []Ques
 	return nil
 }
 
-func (r *Recommender) listKeptSimilar(ctx context.Context, v *version, questions []Question, places []int, list []found) error {
+func (r *Recommender) listKeptSimilar(
+	ctx context.Context, v *version, questions []Question, places []int, list []found,
+) error {
 	params := db.KeptSimilarListParams{Version: v.text, BuildID: v.buildID}
 	for _, place := range places {
 		q := questions[place]
@@ -113,7 +115,9 @@ func (r *Recommender) listKeptSimilar(ctx context.Context, v *version, questions
 	return err
 }
 
-func (r *Recommender) listKeptBaskets(ctx context.Context, v *version, questions []Question, places []int, list []found) error {
+func (r *Recommender) listKeptBaskets(
+	ctx context.Context, v *version, questions []Question, places []int, list []found,
+) error {
 	params := db.KeptBasketListParams{Version: v.text, BuildID: v.buildID}
 	for _, place := range places {
 		q := questions[place]
@@ -146,7 +150,9 @@ func (f *found) add(v *version, row db.KeptSimilarListRow) {
 }
 
 // listAny answers any questions, all of them with rules or all without.
-func (r *Recommender) listAny(ctx context.Context, buildID int64, withoutRules bool, questions []Question) ([]found, error) {
+func (r *Recommender) listAny(
+	ctx context.Context, buildID int64, withoutRules bool, questions []Question,
+) ([]found, error) {
 	values := make([]sqlQuestion, len(questions))
 	for i, q := range questions {
 		values[i] = q.sql()
@@ -178,7 +184,8 @@ func (r *Recommender) listAny(ctx context.Context, buildID int64, withoutRules b
 func newFound(row db.AnswerListRow) found {
 	return found{
 		version: &version{
-			text: row.Version, plain: row.Plain, buildID: row.BuildID, builtAt: row.BuiltAt.UTC(), windowDays: int(row.WindowDays), dated: row.Dated,
+			text: row.Version, plain: row.Plain, buildID: row.BuildID, builtAt: row.BuiltAt.UTC(),
+			windowDays: int(row.WindowDays), dated: row.Dated,
 		},
 		known:           row.Known,
 		unknown:         row.Unknown,

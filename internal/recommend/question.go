@@ -172,7 +172,8 @@ func (q Question) sql() sqlQuestion {
 
 // byDefault reports whether the stored neighbors of the active build may answer the question.
 func (q Question) byDefault() bool {
-	return q.Measure == Affinity && q.MinSupport <= 1 && q.MinConfidence == 0 && len(q.Exclude) == 0 && len(q.Categories) == 0 && q.BuildID == 0 &&
+	return q.Measure == Affinity && q.MinSupport <= 1 && q.MinConfidence == 0 && len(q.Exclude) == 0 &&
+		len(q.Categories) == 0 && q.BuildID == 0 &&
 		!q.WithoutRules
 }
 
@@ -215,7 +216,9 @@ func (o Options) validate() error {
 		return &InvalidError{"exclude", fmt.Sprintf("names %d items: the maximum is %d", len(o.Exclude), MaxExclude)}
 	}
 	if len(o.Categories) > MaxCategory {
-		return &InvalidError{"category", fmt.Sprintf("names %d categories: the maximum is %d", len(o.Categories), MaxCategory)}
+		return &InvalidError{
+			"category", fmt.Sprintf("names %d categories: the maximum is %d", len(o.Categories), MaxCategory),
+		}
 	}
 	if o.BuildID < 0 {
 		return &InvalidError{"build_id", fmt.Sprintf("is %d: see alsobought builds list", o.BuildID)}

@@ -39,21 +39,26 @@ type Counts = db.RuleCountByStateRow
 
 // Count counts the rules that name an item like about; "" is all.
 func Count(ctx context.Context, database db.DBTX, about string) (Counts, error) {
-	counts, err := pg.Retried(ctx, database, func() (Counts, error) { return db.New(database).RuleCountByState(ctx, about) })
+	counts, err := pg.Retried(ctx, database,
+		func() (Counts, error) { return db.New(database).RuleCountByState(ctx, about) })
 	if err != nil {
 		return Counts{}, fmt.Errorf("count rules: %w", err)
 	}
 	return counts, nil
 }
 
-// ListByState returns at most limit rules of a state ("" is any) that name an item like about ("" is any), newest first,
-// those before a rule; 0 is all.
-func ListByState(ctx context.Context, database db.DBTX, state State, about string, before int64, limit int32) ([]Rule, error) {
+// ListByState returns at most limit rules of a state ("" is any) that name an item like about ("" is any), newest
+// first, those before a rule; 0 is all.
+func ListByState(
+	ctx context.Context, database db.DBTX, state State, about string, before int64, limit int32,
+) ([]Rule, error) {
 	if before <= 0 {
 		before = math.MaxInt64
 	}
 	rows, err := pg.Retried(ctx, database, func() ([]db.Rule, error) {
-		return db.New(database).RuleListByState(ctx, db.RuleListByStateParams{State: string(state), About: about, Before: before, Lim: limit})
+		return db.New(database).RuleListByState(ctx, db.RuleListByStateParams{
+			State: string(state), About: about, Before: before, Lim: limit,
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list rules: %w", err)

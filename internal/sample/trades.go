@@ -189,7 +189,8 @@ var trades = []trade{
 		core: []string{
 			"Four-Gas Monitor - Pumped", "Tripod & Winch - 60'", "Harness - Full Body - Large", `Blower - 8" - Electric`,
 			"Blower Duct - 25'", "Four-Gas Charger", "Retractable Lifeline - 50'", "Probe - Confined Space - 10'",
-			"Two-Way Radio - Intrinsically Safe", "Permit Sign & Barrier", "Lanyard - Shock Absorbing", "Flashlight - Class I, Div 1",
+			"Two-Way Radio - Intrinsically Safe", "Permit Sign & Barrier", "Lanyard - Shock Absorbing",
+			"Flashlight - Class I, Div 1",
 		},
 		patterns: []string{
 			"Harness - {size} - {colour} - {brand} {model}",
@@ -281,7 +282,8 @@ var trades = []trade{
 		core: []string{
 			"Indoor Air Monitor - CO2/RH", "Thermal Camera - 320 x 240", "Moisture Meter - Pin & Pinless",
 			"Manometer - Room Pressure", "Hygrometer - Data Logging", "Particle Counter - Six Channel", "Smoke Tube Kit",
-			"Borescope - 1 m", "Anemometer - Hot Wire", "Air Scrubber - 500 cfm", "Formaldehyde Meter", "Balometer Hood - 2' x 2'",
+			"Borescope - 1 m", "Anemometer - Hot Wire", "Air Scrubber - 500 cfm", "Formaldehyde Meter",
+			"Balometer Hood - 2' x 2'",
 		},
 		patterns: []string{
 			"Particle Counter - {micron} µm - {brand} {model}",
@@ -294,7 +296,8 @@ var trades = []trade{
 	{ // utility locating
 		heads: []head{{nil, 2_083}},
 		core: []string{
-			"Cable Locator & Transmitter", "Ground Penetrating Radar - 400 MHz", "Marking Paint - Blue", "Marking Flags - Pink (Bundle of 100)",
+			"Cable Locator & Transmitter", "Ground Penetrating Radar - 400 MHz", "Marking Paint - Blue",
+			"Marking Flags - Pink (Bundle of 100)",
 			"Magnetic Locator", `Signal Clamp - 4"`, "Metal Detector", "GPS Receiver - Sub-Meter", "Range Pole - 8'",
 			"Sonde Transmitter - 512 Hz", "Pipe Camera - 200'", `Traffic Cone - 28"`,
 		},

@@ -45,7 +45,8 @@ type (
 // Errors: ErrIgnored, InvalidError.
 func Shopify(shop, topic string, at time.Time, body []byte) (orders.Event, error) {
 	switch topic {
-	case "orders/create", "orders/updated", "orders/edited", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/partially_fulfilled":
+	case "orders/create", "orders/updated", "orders/edited", "orders/paid", "orders/cancelled", "orders/fulfilled",
+		"orders/partially_fulfilled":
 		o, err := decode[shopifyOrder](body)
 		if err != nil {
 			return orders.Event{}, err
@@ -74,7 +75,8 @@ func Shopify(shop, topic string, at time.Time, body []byte) (orders.Event, error
 
 func (o shopifyOrder) event(shop string) orders.Event {
 	e := orders.Event{
-		Shop: shop, ShopOrderID: o.ID.String(), At: o.UpdatedAt, ID: o.Name, Cancelled: o.CancelledAt != nil, OrderedAt: o.CreatedAt,
+		Shop: shop, ShopOrderID: o.ID.String(), At: o.UpdatedAt, ID: o.Name,
+		Cancelled: o.CancelledAt != nil, OrderedAt: o.CreatedAt,
 	}
 	if o.Customer != nil {
 		e.CustomerID = o.Customer.ID.String()

@@ -2,12 +2,14 @@
 //
 //	testpg [--image postgres:17] -- go test ./...
 //
-// The command finds the superuser's URL in TEST_DATABASE_URL. testpg ends with the command's exit status, and the container is gone by then,
-// whatever the command did and whoever interrupted it. Only a kill -9 of testpg itself leaves the container behind;
-// `docker ps --filter label=alsobought.testpg` finds it, the label's value is the process id of the testpg that it belonged to.
+// The command finds the superuser's URL in TEST_DATABASE_URL. testpg ends with the command's exit status, and the
+// container is gone by then, whatever the command did and whoever interrupted it. Only a kill -9 of testpg itself
+// leaves the container behind; `docker ps --filter label=alsobought.testpg` finds it, the label's value is the process
+// id of the testpg that it belonged to.
 //
-// The image must follow the conventions of the official one: POSTGRES_PASSWORD and PGDATA in the environment, a server on port 5432,
-// "postgres -c ..." as arguments. testpg never keeps data and never touches a container that it did not start.
+// The image must follow the conventions of the official one: POSTGRES_PASSWORD and PGDATA in the environment, a server
+// on port 5432, "postgres -c ..." as arguments. testpg never keeps data and never touches a container that it did not
+// start.
 package main
 
 import (
@@ -114,7 +116,8 @@ type server struct {
 
 var setUpLibrary = sync.OnceValue(func() error {
 	tclog.SetDefault(tclog.NewNoopLogger())
-	// Ryuk, the library's cleaner, is a second image to pull and a container with the Docker socket in it; remove does its work.
+	// Ryuk, the library's cleaner, is a second image to pull and a container with the Docker socket in it; remove does its
+	// work.
 	return os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
 })
 
@@ -147,7 +150,8 @@ func start(image string, signals <-chan os.Signal, extra ...testcontainers.Conta
 }
 
 func startServer(ctx context.Context, image string, extra []testcontainers.ContainerCustomizer) (server, error) {
-	// Pulling an image may be given up at any moment, creating a container may not: the daemon would go on, and its name never reach us.
+	// Pulling an image may be given up at any moment, creating a container may not: the daemon would go on, and its name
+	// never reach us.
 	creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 	defer cancel()
 	goOn := context.AfterFunc(ctx, cancel)
@@ -193,7 +197,8 @@ func startServer(ctx context.Context, image string, extra []testcontainers.Conta
 		return s, fmt.Errorf("find the container's port: %w", err)
 	}
 	var urls []string
-	// Inside a container the library takes the gateway for the host, which is wrong where the Docker daemon runs in the same container.
+	// Inside a container the library takes the gateway for the host, which is wrong where the Docker daemon runs in the
+	// same container.
 	for _, host := range []string{host, "127.0.0.1"} {
 		u := url.URL{
 			Scheme:   "postgres",
@@ -208,8 +213,8 @@ func startServer(ctx context.Context, image string, extra []testcontainers.Conta
 	return s, err
 }
 
-// waitReady returns the first of the URLs at which the server answers. It asks by TCP and from outside: the server that runs the official
-// image's initialisation listens on a unix socket only, and is not the one to wait for.
+// waitReady returns the first of the URLs at which the server answers. It asks by TCP and from outside: the server that
+// runs the official image's initialisation listens on a unix socket only, and is not the one to wait for.
 func waitReady(ctx context.Context, started testcontainers.Container, urls []string) (string, error) {
 	for {
 		var unready error
