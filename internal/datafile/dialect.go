@@ -37,9 +37,9 @@ func (d *dialect) split(r *Row, data []byte, atEOF bool) (int, outcome) {
 	case r.bad != "":
 		letters = !d.ofText()
 	case found == wholeRow:
-		letters = d.wholeRows(r.raw, r.first, true)
+		letters = d.wholeRows(r.raw, r.spanning(), true)
 	case found == openQuote && (atEOF || len(data) > MaxRow):
-		letters = d.wholeRows(data, r.first, atEOF)
+		letters = d.wholeRows(data, r.spanning(), atEOF)
 	}
 	if !letters {
 		return n, found
@@ -58,56 +58,42 @@ func (d *dialect) ofText() bool { return d.separator != '\t' && d.separator != '
 // splitQuoted treats every quote at the start of a field as an opening quote.
 func (d *dialect) splitQuoted(r *Row, data []byte, atEOF bool) (int, outcome) {
 	r.fields, r.bad, r.lines, r.kept, r.spans = r.fields[:0], "", 1, 0, false
+	quoted := false
 	for i := 0; ; i++ {
+		var f field
 		switch start := i; {
 		case i < len(data) && data[i] == '"':
+			quoted = true
 			end, doubled := closingQuote(data, i+1)
 			if end >= 0 {
 				i = d.afterQuote(data, end)
 			}
 			if end < 0 || i == len(data) && !atEOF { // the last quote may turn out to be doubled
-				return r.unclosed(start)
+				r.open = start
+				return 0, openQuote
 			}
 			if i < len(data) && data[i] != d.separator && data[i] != '\n' && data[i] != '\r' {
 				n, found := splitLine(r, data, atEOF)
 				r.bad = BadQuote
 				return n, found
 			}
-			r.quoted(data, start, end, doubled)
+			f = field{data[start+1 : end], int32(start), doubled}
 		case i < len(data) && data[i] == ' ':
-			var f field
 			f, i = d.inLine(data, i)
-			r.fields = append(r.fields, f)
 		default:
 			i = fieldEnd(data, i, d.separator)
-			r.fields = append(r.fields, field{data[start:i], false})
+			f.text = data[start:i]
 		}
+		r.fields = append(r.fields, f)
 		if i < len(data) && data[i] == d.separator {
 			continue
 		}
 		n, found := r.finish(data, i, atEOF)
-		if r.spans && found == wholeRow {
+		if r.spans = quoted && found == wholeRow && hasLineEnd(r.raw); r.spans {
 			r.lines += countLines(r.raw)
 		}
 		return n, found
 	}
-}
-
-// quoted adds the field between two quotes.
-func (r *Row) quoted(data []byte, start, end int, doubled bool) {
-	text := data[start+1 : end]
-	if !r.spans && (bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0) {
-		r.spans, r.first = true, start
-	}
-	r.fields = append(r.fields, field{text, doubled})
-}
-
-// unclosed records the position of a quote that is never closed.
-func (r *Row) unclosed(start int) (int, outcome) {
-	if r.open = start; !r.spans {
-		r.first = start
-	}
-	return 0, openQuote
 }
 
 // splitLine takes one line of the text as a row: quotes never span lines.
@@ -125,7 +111,7 @@ func (d *dialect) fields(line []byte, fields []field) []field {
 		var f field
 		if d.quotes == NoQuotes {
 			end := fieldEnd(line, i, d.separator)
-			f, i = field{line[i:end], false}, end
+			f, i = field{text: line[i:end]}, end
 		} else {
 			f, i = d.inLine(line, i)
 		}
@@ -143,15 +129,15 @@ func (d *dialect) inLine(data []byte, i int) (field, int) {
 		i++
 	}
 	if i < len(data) && data[i] == '"' {
-		if end, doubled := closingQuote(data, i+1); end >= 0 && bytes.IndexByte(data[i:end], '\n') < 0 && bytes.IndexByte(data[i:end], '\r') < 0 {
+		if end, doubled := closingQuote(data, i+1); end >= 0 && !hasLineEnd(data[i:end]) {
 			after := d.afterQuote(data, end)
 			if after == len(data) || data[after] == d.separator || data[after] == '\n' || data[after] == '\r' {
-				return field{data[i+1 : end], doubled}, after
+				return field{data[i+1 : end], int32(i), doubled}, after
 			}
 		}
 	}
 	end := fieldEnd(data, i, d.separator)
-	return field{data[start:end], false}, end
+	return field{text: data[start:end]}, end
 }
 
 // afterQuote returns the end of the blanks that follow a closing quote.

@@ -6,8 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // header reads the column names, or takes them from the options, and calls found with the column of each role.
@@ -49,30 +47,28 @@ func (r *Reader) header(found func(role int, column string)) error {
 	r.kind = r.kind.recognised(header)
 	words = NewGlossary(r.kind)
 
-	var err error
-	if r.column, err = words.find(header); err != nil {
+	column, err := words.find(header)
+	if err != nil {
 		return r.opts.fail(nil, "%v", err)
 	}
-	if r.more, err = r.kind.more(header); err != nil {
+	more, err := r.kind.more(header)
+	if err != nil {
 		return r.opts.fail(nil, "%v", err)
 	}
-	for role, columns := range r.more {
-		if r.column[role] >= 0 {
-			r.played = append(r.played, role)
-		}
-		if len(columns) > 0 && r.column[role] >= 0 {
-			r.joined = append(r.joined, role)
-		}
-	}
-	if missing := words.missing(r.column, header); missing != "" {
+	if missing := words.missing(column, header); missing != "" {
 		if bytes.IndexByte(r.text.bytes(), 0) >= 0 {
 			return r.opts.fail(nil, binaryFile, r.kind.Thing)
 		}
 		return r.opts.failFor(header, missing+advice)
 	}
-	for role, i := range r.column {
-		if i >= 0 {
-			found(role, strings.Join(append([]string{header[i]}, r.kind.Roles[role].More...), ", "))
+	for role, i := range column {
+		if i < 0 {
+			continue
+		}
+		played := r.kind.Roles[role]
+		found(role, strings.Join(append([]string{header[i]}, played.More...), ", "))
+		if !played.Unread {
+			r.parts = append(r.parts, part{role, i, more[role], played.Join})
 		}
 	}
 	return nil
@@ -118,6 +114,9 @@ func headerAmong(rows [][]string, words Glossary) (at int, found bool) {
 	const most = 20 // rows above a header
 	first := slices.IndexFunc(rows, func(row []string) bool { return !isRemark(row) })
 	for i, row := range rows[:min(len(rows), most+1)] {
+		if filled(row) < words.kind.needed() {
+			continue
+		}
 		if columns, _ := words.find(row); words.complete(columns) {
 			titles := !slices.ContainsFunc(rows[:i], func(above []string) bool { return !isRemark(above) && !isTitle(above, row) })
 			if titles {
@@ -152,7 +151,7 @@ func (r *Reader) isHeader(row *Row) bool {
 		return false
 	}
 	for i, name := range r.names {
-		if string(spelling.Clean(row.Text(i))) != name {
+		if string(row.Value(i)) != name {
 			return false
 		}
 	}

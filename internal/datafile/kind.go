@@ -29,6 +29,7 @@ type Role struct {
 	Aliases []string // names by which its column is found, best first
 	Column  string   // column name as in the header; "" finds it by alias, NoColumn means none
 	Needed  bool     // a source without it cannot be read
+	Unread  bool     // only the name of its column matters: Values leaves it alone
 
 	More []string // further columns of a table whose values are appended, each after Join
 	Join string
@@ -68,4 +69,14 @@ func (k Kind) formats() []Format {
 		return Formats()
 	}
 	return slices.DeleteFunc(Formats(), func(f Format) bool { return f == Baskets })
+}
+
+// needed returns the number of roles that a source cannot do without.
+func (k Kind) needed() (n int) {
+	for _, role := range k.Roles {
+		if role.Needed {
+			n++
+		}
+	}
+	return n
 }

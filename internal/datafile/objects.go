@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // cast maps keys of JSON lines to roles. Keys are matched like the header of a table, and the mapping is fixed once
@@ -152,13 +154,13 @@ func (r *Row) Unfit(values [][]byte, played []Role) *Reject {
 	return nil
 }
 
-// Scalar returns a JSON string or number as written, and nil for null.
+// Scalar returns a JSON string, cleaned by package spelling, or a JSON number as written, and nil for null.
 func Scalar(value any) ([]byte, error) {
 	switch v := value.(type) {
 	case nil:
 		return nil, nil
 	case string:
-		return append([]byte{}, v...), nil
+		return spelling.Clean(append([]byte{}, v...)), nil
 	case json.Number:
 		return []byte(v), nil
 	}

@@ -23,10 +23,7 @@ type Reader struct {
 	names    []string // of the columns
 	width    int      // number of fields per row: that of names,
 	wider    bool     // or one more, which is empty
-	column   columns  // of each role, the first if it has several
-	played   []int    // roles that have a column
-	more     [][]int  // further columns of each role
-	joined   []int    // roles that have further columns
+	parts    []part   // roles that have a column
 	cast     *cast    // of JSON lines
 	found    []string
 	start    []byte        // beginning of the text of a basket list
@@ -34,6 +31,13 @@ type Reader struct {
 	spool    *spooled      // the file that unpacked reads
 	damage   *damage       // of a text whose sample is ASCII and that is read as UTF-8
 	end      error         // the error of the last Read at the end
+}
+
+// part is a role of a table and the columns that play it: the first, and those whose values are joined to it.
+type part struct {
+	role, column int
+	more         []int
+	join         string
 }
 
 // Shape describes how the text of a source was read.
@@ -145,7 +149,7 @@ func (r *Reader) Read() (*Row, *Reject, error) {
 	if r.isHeader(row) {
 		return nil, row.Reject(RepeatedHeader, "the header once more"), nil
 	}
-	if n := len(row.fields); n != r.width && !(r.wider && n == r.width+1 && len(spelling.Clean(row.fields[r.width].text)) == 0) {
+	if n := len(row.fields); n != r.width && !(r.wider && n == r.width+1 && len(row.Value(r.width)) == 0) {
 		return nil, row.Reject(WrongColumns, "%s, the header has %d", plural(n, "field"), r.width), nil
 	}
 	return row, nil, nil
@@ -189,17 +193,23 @@ func (r *Reader) Close() (err error) {
 	return err
 }
 
-// Values stores the values of a table row in values, indexed by role, untrimmed.
+// Values stores the values of a table row in values, indexed by role, cleaned by package spelling. It leaves roles
+// without a column alone.
 func (r *Reader) Values(row *Row, values [][]byte) {
-	for _, role := range r.played {
-		values[role] = row.Text(r.column[role])
-	}
-	for _, role := range r.joined {
-		values[role] = bytes.Clone(spelling.Clean(values[role]))
-		for _, i := range r.more[role] {
-			values[role] = append(append(values[role], r.kind.Roles[role].Join...), spelling.Clean(row.Text(i))...)
+	for i := range r.parts {
+		p := &r.parts[i]
+		if values[p.role] = row.Value(p.column); p.more != nil {
+			values[p.role] = p.joined(row)
 		}
 	}
+}
+
+func (p *part) joined(row *Row) []byte {
+	value := bytes.Clone(row.Value(p.column))
+	for _, column := range p.more {
+		value = append(append(value, p.join...), row.Value(column)...)
+	}
+	return spelling.Clean(value) // the last of them may be empty
 }
 
 // Role returns the role of a key of JSON lines. The first key that matches a role without a key gets it permanently.

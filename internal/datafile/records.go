@@ -4,8 +4,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-
-	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Records reads rows as values by role. It is not safe for concurrent use.
@@ -44,9 +42,6 @@ func (r *Records) Read(record *Record) (*Reject, error) {
 	} else if reject := r.object(row, record.Values); reject != nil {
 		clear(record.Values)
 		return reject, nil
-	}
-	for i, value := range record.Values {
-		record.Values[i] = spelling.Clean(value)
 	}
 	return nil, nil //nolint:nilnil // nothing to refuse
 }

@@ -16,8 +16,7 @@ type Row struct {
 	fields []field
 	bad    Reason // BadQuote or ""
 	open   int    // offset of a quote that is never closed
-	spans  bool   // a quoted field contains line ends:
-	first  int    // offset of the first such field's quote
+	spans  bool   // a quoted field contains line ends
 
 	ascii bool // the text is known to be ASCII without NUL
 	kept  int  // bytes kept by its rejects
@@ -25,19 +24,25 @@ type Row struct {
 
 type field struct {
 	text    []byte // without the surrounding quotes
+	start   int32  // offset in the row, if it is quoted
 	doubled bool   // contains doubled quotes
 }
-
-// Fits is a cheap check that a field needs no cleaning by package spelling. false means that it may need some.
-func (r *Row) Fits(text []byte) bool { return r.ascii && len(r.fields) > 0 && spelling.Tight(text) }
 
 // Len returns the number of fields; 0 for JSON lines.
 func (r *Row) Len() int { return len(r.fields) }
 
-// Text returns a field as intended: ="007", which makes spreadsheets keep leading zeros, becomes 007. It allocates only
-// for doubled quotes.
-func (r *Row) Text(i int) []byte {
-	f := r.fields[i]
+// Value returns a field as intended and cleaned by package spelling: ="007", which makes spreadsheets keep leading
+// zeros, becomes 007. It allocates only for doubled quotes and for names that are not in NFC.
+func (r *Row) Value(i int) []byte {
+	f := &r.fields[i]
+	if len(f.text) == 0 || r.ascii && !f.doubled && f.text[0] != '=' && spelling.Tight(f.text) {
+		return f.text
+	}
+	return spelling.Clean(f.unwrapped())
+}
+
+// unwrapped returns the text of a field without the conventions of CSV files and spreadsheets.
+func (f *field) unwrapped() []byte {
 	text := f.text
 	if f.doubled {
 		text = bytes.ReplaceAll(text, []byte(`""`), []byte(`"`))
@@ -96,20 +101,23 @@ func splitBlanks(r *Row, data []byte, atEOF bool) (int, outcome) {
 	return n, found
 }
 
-// fieldEnd returns the end of the unquoted field that starts at i.
+// fieldEnd returns the end of the unquoted field that starts at i: the next separator or line end.
 func fieldEnd(data []byte, i int, separator byte) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(data); i += 8 { // find the first match among eight bytes at once: XOR makes it zero
-		w := binary.LittleEndian.Uint64(data[i:])
+	rest := data[i:]
+	for ; len(rest) >= 8; rest = rest[8:] { // find the first match among eight bytes at once: XOR makes it zero
+		w := binary.LittleEndian.Uint64(rest)
 		s, n, r := w^low*uint64(separator), w^low*'\n', w^low*'\r'
 		if found := ((s-low)&^s | (n-low)&^n | (r-low)&^r) & high; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
+			return len(data) - len(rest) + bits.TrailingZeros64(found)/8
 		}
 	}
-	for i < len(data) && data[i] != separator && data[i] != '\n' && data[i] != '\r' {
-		i++
+	for i, c := range rest {
+		if c == separator || c == '\n' || c == '\r' {
+			return len(data) - len(rest) + i
+		}
 	}
-	return i
+	return len(data)
 }
 
 // closingQuote returns the end of the quoted text that starts at i, or -1 if it is not closed, and whether it contains
@@ -143,6 +151,18 @@ func (r *Row) finish(data []byte, end int, atEOF bool) (int, outcome) {
 	return end + lineEnd, wholeRow
 }
 
+// spanning returns the offset of the first quote that opens a field with line ends, or one that is never closed.
+func (r *Row) spanning() int {
+	for i := range r.fields {
+		if hasLineEnd(r.fields[i].text) {
+			return int(r.fields[i].start)
+		}
+	}
+	return r.open
+}
+
+func hasLineEnd(b []byte) bool { return bytes.IndexByte(b, '\n') >= 0 || bytes.IndexByte(b, '\r') >= 0 }
+
 // countLines counts LF, CRLF and lone CR.
 func countLines(b []byte) int64 {
 	return int64(bytes.Count(b, []byte{'\n'}) + bytes.Count(b, []byte{'\r'}) - bytes.Count(b, []byte("\r\n")))
@@ -152,7 +172,7 @@ func countLines(b []byte) int64 {
 func (r *Row) texts() []string {
 	texts := make([]string, len(r.fields))
 	for i := range r.fields {
-		texts[i] = string(spelling.Clean(bytes.ToValidUTF8(r.Text(i), replacement)))
+		texts[i] = string(spelling.Clean(bytes.ToValidUTF8(r.fields[i].unwrapped(), replacement)))
 	}
 	return texts
 }

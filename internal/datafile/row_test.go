@@ -80,7 +80,7 @@ func compareWithCSV(t *testing.T, text string) {
 		}
 		var fields []string
 		for i := range row.fields {
-			fields = append(fields, string(row.Text(i)))
+			fields = append(fields, string(row.fields[i].unwrapped()))
 		}
 		got = append(got, fields)
 	}

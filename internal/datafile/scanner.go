@@ -35,10 +35,11 @@ func (s *scanner) next() (*Row, error) {
 // beginning returns the text that is in memory, without byte order marks, which concatenated files may repeat, and
 // without the DOS end-of-file byte.
 func (s *scanner) beginning() (data []byte, atEOF bool) {
-	if bytes.HasPrefix(s.text.bytes(), utf8Mark) {
-		s.text.advance(len(utf8Mark))
-	}
 	data, atEOF = s.text.bytes(), s.text.atEOF()
+	if len(data) > 0 && data[0] == utf8Mark[0] && bytes.HasPrefix(data, utf8Mark) {
+		s.text.advance(len(utf8Mark))
+		data = s.text.bytes()
+	}
 	if atEOF {
 		data = bytes.TrimSuffix(data, []byte{0x1a})
 	}

@@ -14,32 +14,27 @@ type baskets struct {
 	firstIDs bool   // the first field is the order id
 	prefix   string // otherwise prefix plus the line number is
 
-	row   *datafile.Row
-	order []byte
-	item  int // index of the next field to look at
+	row  *datafile.Row
+	v    values
+	item int // index of the next field to look at
 }
 
 func newBaskets(rows *datafile.Reader, lineage *Lineage, c *checks) *baskets {
 	b := &baskets{rows: rows, checks: c, firstIDs: lineage == nil}
 	if lineage != nil {
-		b.prefix = lineage.Prefix
+		b.prefix = spelling.CleanString(lineage.Prefix)
 	}
 	return b
 }
 
-func (b *baskets) next() (Line, *Reject, error) {
+func (b *baskets) next(l *Line) (*Reject, error) {
 	if !b.more() {
 		if reject, err := b.open(); reject != nil || err != nil {
-			return Line{}, reject, err
+			return reject, err
 		}
+		b.more() // or the row is rejected for its missing item
 	}
-	v := values{orderRole: b.order}
-	if b.more() {
-		v[itemRole] = b.row.Text(b.item)
-		b.item++
-	}
-	line, reject := b.checks.line(b.row, &v)
-	return line, reject, nil
+	return b.checks.line(b.row, &b.v, l), nil
 }
 
 // open moves to the next basket. A reject, if any, applies to the basket as a whole.
@@ -51,24 +46,27 @@ func (b *baskets) open() (*Reject, error) {
 	}
 	b.row, b.item = row, row.Len()
 	if !b.firstIDs {
-		b.order, b.item = strconv.AppendInt(append(b.order[:0], b.prefix...), row.Line, 10), 0
+		b.v[orderRole], b.item = strconv.AppendInt(append(b.v[orderRole][:0], b.prefix...), row.Line, 10), 0
 		return nil, nil //nolint:nilnil // nothing to refuse
 	}
-	b.order = row.Text(0)
-	if reject := b.checks.common(row, values{orderRole: b.order}); reject != nil {
+	b.v[orderRole] = row.Value(0)
+	if reject := b.checks.common(row, b.v); reject != nil {
 		return reject, nil
 	}
 	b.item = 1
 	return nil, nil //nolint:nilnil // nothing to refuse
 }
 
-// more skips empty fields and reports whether the basket has an item left.
+// more moves to the next field that is not empty and reports whether the basket has one.
 func (b *baskets) more() bool {
-	if b.row == nil {
-		return false
-	}
-	for b.item < b.row.Len() && len(spelling.Clean(b.row.Text(b.item))) == 0 {
+	b.v[itemRole] = nil
+	for b.row != nil && b.item < b.row.Len() {
+		item := b.row.Value(b.item)
 		b.item++
+		if len(item) > 0 {
+			b.v[itemRole] = item
+			return true
+		}
 	}
-	return b.item < b.row.Len()
+	return false
 }

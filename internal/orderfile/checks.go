@@ -3,6 +3,7 @@ package orderfile
 import (
 	"bytes"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,7 +12,7 @@ import (
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
-// values holds the fields of one row as written. nil means that the source does not give the value.
+// values holds the fields of one row, cleaned by package spelling. nil means that the source does not give the value.
 type values [roles][]byte
 
 // checks turns values into lines and rejects, in the same way for every format.
@@ -39,14 +40,9 @@ func newChecks(opts Options) (*checks, error) {
 	return &checks{times: times, fates: newFates(opts), items: interner{seed: maphash.MakeSeed()}}, err
 }
 
-// line checks the values of a row. A row that does not count as bought needs an order but nothing else.
-func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
-	l := Line{Number: r.Line}
-	for i, text := range v {
-		if len(text) > 0 && !r.Fits(text) {
-			v[i] = spelling.Clean(text)
-		}
-	}
+// line checks the values of a row and makes a zero line theirs. A row that does not count as bought needs an order but
+// nothing else.
+func (c *checks) line(r *datafile.Row, v *values, l *Line) *Reject {
 	for _, role := range c.without {
 		v[role] = nil
 	}
@@ -59,40 +55,54 @@ func (c *checks) line(r *datafile.Row, v *values) (Line, *Reject) {
 	reason, why := c.fates.judge(v)
 	switch {
 	case len(v[orderRole]) == 0 && reason != NoSale:
-		return Line{}, v.reject(r, MissingOrder, "no order id")
+		return v.reject(r, MissingOrder, "no order id")
 	case string(v[orderRole]) != c.order && isDamaged(v[orderRole]):
-		return Line{}, v.reject(r, DamagedOrder, "order %s: a spreadsheet cut the id, export it as text", datafile.Excerpt(v[orderRole]))
+		return v.reject(r, DamagedOrder, "order %s: a spreadsheet cut the id, export it as text", datafile.Excerpt(v[orderRole]))
 	case len(v[itemRole]) == 0 && reason == "":
-		return Line{}, v.reject(r, MissingItem, "no item")
+		return v.reject(r, MissingItem, "no item")
+	case max(len(v[orderRole]), len(v[itemRole]), len(v[customerRole])) > MaxText:
+		return v.tooLong(r)
 	}
-	for _, role := range []role{orderRole, itemRole, customerRole} {
-		if len(v[role]) > MaxText {
-			return Line{}, v.reject(r, TooLong, "%s of %d bytes, the maximum is %d", role, len(v[role]), MaxText)
-		}
-	}
-	c.name(&l, v)
+	l.Number = r.Line
+	c.name(l, v)
 	if reason != "" {
-		c.takeBack(&l, v, reason)
-		return l, v.reject(r, reason, "%s", why)
+		c.takeBack(l, v, reason)
+		return v.reject(r, reason, "%s", why)
 	}
-	if reject := c.quantities(r, v, &l); reject != nil {
-		return l, reject
+	if reject := c.quantity(r, v, l); reject != nil {
+		return reject
 	}
-	if at := v[timeRole]; len(at) > 0 && !isNull(at) {
-		var zone *time.Location
-		if name := v[zoneRole]; len(name) > 0 {
-			zone = zoneNamed(string(name))
+	if len(v[returnedRole]) > 0 || len(v[keptRole]) > 0 {
+		if reject := c.givenBack(r, v, l); reject != nil {
+			return reject
 		}
-		if !bytes.Equal(at, c.time) || zone != c.zone {
-			parsed, _, ok := c.times.look(at, zone)
-			if !ok {
-				return Line{}, v.reject(r, BadTime, "time %s: %s", datafile.Excerpt(at), c.times.advice())
-			}
-			c.time, c.at, c.zone = append(c.time[:0], at...), parsed, zone
-		}
-		l.OrderedAt = c.at
 	}
-	return l, nil
+	return c.orderedAt(r, v, l)
+}
+
+// orderedAt reads the time. It zeroes the line if it rejects the row.
+func (c *checks) orderedAt(r *datafile.Row, v *values, l *Line) *Reject {
+	at := v[timeRole]
+	if len(at) == 0 {
+		return nil
+	}
+	var zone *time.Location
+	if name := v[zoneRole]; len(name) > 0 {
+		zone = zoneNamed(string(name))
+	}
+	if !bytes.Equal(at, c.time) || zone != c.zone {
+		if isNull(at) {
+			return nil
+		}
+		parsed, _, ok := c.times.look(at, zone)
+		if !ok {
+			*l = Line{}
+			return v.reject(r, BadTime, "time %s: %s", datafile.Excerpt(at), c.times.advice())
+		}
+		c.time, c.at, c.zone = append(c.time[:0], at...), parsed, zone
+	}
+	l.OrderedAt = c.at
+	return nil
 }
 
 // takeBack sets what a line that is not bought takes back. A line without a sale, such as a product view, takes back
@@ -155,26 +165,36 @@ func (c *checks) name(l *Line, v *values) {
 	l.Order, l.Item, l.Customer = c.order, c.items.string(v[itemRole]), c.customer
 }
 
-// quantities reads the quantity bought and how much of it was given back. It rejects a row that cannot be read, and
-// then zeroes the line, and a row that leaves nothing bought.
-func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
-	refuse := func(role role, problem string) *Reject {
-		*l = Line{}
-		return v.reject(r, BadQuantity, "%s %s: %s", role, datafile.Excerpt(v[role]), problem)
+// quantity reads the quantity bought. It rejects a row whose quantity cannot be read, and then zeroes the line, and a
+// row whose quantity was given back.
+func (c *checks) quantity(r *datafile.Row, v *values, l *Line) *Reject {
+	quantity := v[quantityRole]
+	if quantity == nil {
+		return nil
 	}
-	if quantity := v[quantityRole]; quantity != nil {
-		q, negative, problem := parseNumber(quantity, c.decimal)
-		switch {
-		case problem != "":
-			return refuse(quantityRole, problem)
-		case q.IsZero():
-			return refuse(quantityRole, "not above 0")
-		case negative:
-			l.Returned.Quantity = q
-			return v.reject(r, Negative, "quantity %s", datafile.Excerpt(quantity))
-		}
-		l.Quantity = q
+	q, negative, problem := parseNumber(quantity, c.decimal)
+	switch {
+	case problem != "":
+		return v.badQuantity(r, l, quantityRole, problem)
+	case q.IsZero():
+		return v.badQuantity(r, l, quantityRole, "not above 0")
+	case negative:
+		l.Returned.Quantity = q
+		return v.reject(r, Negative, "quantity %s", datafile.Excerpt(quantity))
 	}
+	l.Quantity = q
+	return nil
+}
+
+// badQuantity zeroes the line and rejects the row for the quantity in one of its columns.
+func (v *values) badQuantity(r *datafile.Row, l *Line, role role, problem string) *Reject {
+	*l = Line{}
+	return v.reject(r, BadQuantity, "%s %s: %s", role, datafile.Excerpt(v[role]), problem)
+}
+
+// givenBack reads how much of the quantity was given back. It rejects a row that cannot be read, and then zeroes the
+// line, and a row that leaves nothing bought.
+func (c *checks) givenBack(r *datafile.Row, v *values, l *Line) *Reject {
 	bought := l.Quantity
 	if bought.IsZero() {
 		bought.Whole = 1
@@ -186,9 +206,9 @@ func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
 		q, negative, problem := parseNumber(v[role], c.decimal)
 		switch {
 		case problem != "":
-			return refuse(role, problem)
+			return v.badQuantity(r, l, role, problem)
 		case role == keptRole && negative:
-			return refuse(role, "below 0")
+			return v.badQuantity(r, l, role, "below 0")
 		case role == keptRole:
 			q = bought.minus(q)
 		}
@@ -204,11 +224,18 @@ func (c *checks) quantities(r *datafile.Row, v *values, l *Line) *Reject {
 	return nil
 }
 
+func (v *values) tooLong(r *datafile.Row) *Reject {
+	checked := []role{orderRole, itemRole, customerRole}
+	first := checked[slices.IndexFunc(checked, func(role role) bool { return len(v[role]) > MaxText })]
+	return v.reject(r, TooLong, "%s of %d bytes, the maximum is %d", first, len(v[first]), MaxText)
+}
+
 // common checks the values that all items of a row share. If one is wrong, the whole row gets one reject instead of one
 // per item.
 func (c *checks) common(r *datafile.Row, v values) *Reject {
 	v[itemRole] = []byte("any item")
-	line, reject := c.line(r, &v)
+	var line Line
+	reject := c.line(r, &v, &line)
 	if reject == nil || line.Returned.Any() {
 		return nil
 	}

@@ -12,11 +12,11 @@ import (
 type doubts struct {
 	lines        int64
 	orders       map[string]*heldOrder
+	last         *heldOrder       // order of the last line
 	items        map[string]int64 // lines per item
 	settled      *tally           // summary of orders and items, which it replaces after mostDoubted lines
 	days, buyers examples         // orders whose lines have several days, or several customers
-	placeholders map[string]int64 // lines per placeholder, keyed like: item "n/a"
-	named        int64            // lines whose item contains a letter
+	named        bool             // an item contains a letter
 }
 
 // tally summarises all orders and items.
@@ -24,10 +24,14 @@ type tally struct {
 	orders, items int64
 	commonest     string // the most frequent item
 	lines         int64  // that have it
+
+	placeholders map[string]int64 // lines per placeholder, keyed like: item "n/a"
 }
 
 // heldOrder holds the first time and the first customer that the lines of an order give.
 type heldOrder struct {
+	id       string
+	lines    int64
 	at       time.Time
 	customer string
 	doubted  [2]bool // already counted in days, in buyers
@@ -56,22 +60,15 @@ var placeholders = []string{
 const longestPlaceholder = 11
 
 func newDoubts() *doubts {
-	return &doubts{orders: map[string]*heldOrder{}, items: map[string]int64{}, placeholders: map[string]int64{}}
+	return &doubts{orders: map[string]*heldOrder{}, items: map[string]int64{}, last: &heldOrder{}}
 }
 
 func (d *doubts) take(l *Line) {
 	d.lines++
 	d.items[l.Item]++
-	if strings.ContainsFunc(l.Item, func(r rune) bool { return r >= 'A' }) {
-		d.named++
-	}
-	d.hold("order", l.Order)
-	d.hold("item", l.Item)
-	held := d.orders[l.Order]
-	if held == nil {
-		held = &heldOrder{}
-		d.orders[l.Order] = held
-	}
+	d.named = d.named || strings.ContainsFunc(l.Item, func(r rune) bool { return r >= 'A' })
+	held := d.order(l.Order)
+	held.lines++
 	const apart = 12 * time.Hour // one night at a till raises no doubt
 	switch {
 	case held.at.IsZero():
@@ -92,27 +89,47 @@ func (d *doubts) take(l *Line) {
 	}
 }
 
+// order returns what is held of an order.
+func (d *doubts) order(id string) *heldOrder {
+	if d.last.id == id {
+		return d.last
+	}
+	held := d.orders[id]
+	if held == nil {
+		held = &heldOrder{id: id}
+		d.orders[id] = held
+	}
+	d.last = held
+	return held
+}
+
 // settle replaces orders and items by their summary, so that they take no memory during the rest of a long read.
 func (d *doubts) settle() {
 	t := d.tally()
-	d.settled, d.orders, d.items = &t, nil, nil
+	d.settled, d.orders, d.last, d.items = &t, nil, nil, nil
 }
 
 func (d *doubts) tally() tally {
 	if d.settled != nil {
 		return *d.settled
 	}
-	t := tally{orders: int64(len(d.orders)), items: int64(len(d.items))}
-	if names := sorted(d.items); len(names) > 0 {
-		t.commonest, t.lines = strings.Clone(names[0]), d.items[names[0]]
+	t := tally{orders: int64(len(d.orders)), items: int64(len(d.items)), placeholders: map[string]int64{}}
+	for id, held := range d.orders {
+		t.hold("order", id, held.lines)
+	}
+	for item, lines := range d.items {
+		t.hold("item", item, lines)
+		if lines > t.lines || lines == t.lines && item < t.commonest {
+			t.commonest, t.lines = item, lines
+		}
 	}
 	return t
 }
 
-// hold counts the value if it is a placeholder.
-func (d *doubts) hold(what, value string) {
+// hold notes the value if it is a placeholder.
+func (t *tally) hold(what, value string, lines int64) {
 	if len(value) <= longestPlaceholder && slices.Contains(placeholders, strings.ToLower(value)) {
-		d.placeholders[fmt.Sprintf("%s %q", what, value)]++
+		t.placeholders[fmt.Sprintf("%s %q", what, value)] = lines
 	}
 }
 
@@ -130,8 +147,8 @@ func (d *doubts) say(found, columns []string) (notes []string) {
 		notes = append(notes, fmt.Sprintf("%s with lines of several customers, such as %q: %s",
 			plural(d.buyers.count, "order"), short(d.buyers.first), advice))
 	}
-	const few, many = 4, 50                                 // lines
-	numbers := d.named == 0 && d.lines >= few && item != "" // baskets have no column to name
+	const few, many = 4, 50                             // lines
+	numbers := !d.named && d.lines >= few && item != "" // baskets have no column to name
 	t := d.tally()
 	if different := t.items == d.lines; different && item != "" && (numbers || d.lines >= many) {
 		notes = append(notes, fmt.Sprintf("every line has another item (%s): nothing is bought together twice; "+
@@ -140,8 +157,8 @@ func (d *doubts) say(found, columns []string) (notes []string) {
 	if i := slices.IndexFunc(columns, isNameColumn); numbers && i >= 0 && columns[i] != item {
 		notes = append(notes, fmt.Sprintf("items are numbers only (%s): --item-column %q takes names", item, columns[i]))
 	}
-	for _, what := range sorted(d.placeholders) {
-		notes = append(notes, fmt.Sprintf("%s in %s: a placeholder, or a sum", what, plural(d.placeholders[what], "line")))
+	for _, what := range sorted(t.placeholders) {
+		notes = append(notes, fmt.Sprintf("%s in %s: a placeholder, or a sum", what, plural(t.placeholders[what], "line")))
 	}
 	const most = 20 // the minimum number of orders; the item has to be in nine of ten
 	if t.orders >= most && 10*t.lines >= 9*t.orders && t.items > 1 {

@@ -30,15 +30,15 @@ func newObjectLines(rows *datafile.Reader, opts Options, c *checks) *objectLines
 	return &objectLines{rows: rows, checks: c, kind: kind, ofItem: datafile.NewGlossary(entry)}
 }
 
-func (o *objectLines) next() (Line, *Reject, error) {
+func (o *objectLines) next(l *Line) (*Reject, error) {
 	if len(o.items) == 0 {
 		row, reject, err := o.rows.Read()
 		if reject != nil || err != nil {
-			return Line{}, whole(reject), err
+			return whole(reject), err
 		}
 		o.row = row
 		if reject := o.open(); reject != nil {
-			return Line{}, reject, nil
+			return reject, nil
 		}
 	}
 	v := o.head
@@ -46,17 +46,17 @@ func (o *objectLines) next() (Line, *Reject, error) {
 		item := o.items[0]
 		o.items = o.items[1:]
 		if err := o.item(item, &v); err != nil {
-			return Line{}, o.reject("%v", err), nil
+			return o.reject("%v", err), nil
 		}
 	}
 	if reject := o.row.Unfit(v[:], o.kind.Roles); reject != nil {
-		return Line{}, whole(reject), nil
+		return whole(reject), nil
 	}
-	line, reject := o.checks.line(o.row, &v)
+	reject := o.checks.line(o.row, &v, l)
 	if o.undone {
-		line.Item = "" // even if other values of the order are known
+		l.Item = "" // even if other values of the order are known
 	}
-	return line, reject, nil
+	return reject, nil
 }
 
 // open reads the object on a line. A reject, if any, applies to the line as a whole.

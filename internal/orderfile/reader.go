@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/alsobought/alsobought/internal/datafile"
+	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // Reader reads the rows of a source of orders. It is not safe for concurrent use.
@@ -14,6 +15,7 @@ type Reader struct {
 	in   *datafile.Reader
 	opts Options
 	rows rows
+	line Line // of the row read last
 
 	checks *checks
 	notes  []string
@@ -22,9 +24,10 @@ type Reader struct {
 	lineage *Lineage // of a basket list without order ids
 }
 
-// rows is implemented once per kind of format. next returns a line, a reject or an error.
+// rows is implemented once per kind of format. next reads the next row into a zero line, or returns a reject or an
+// error.
 type rows interface {
-	next() (Line, *Reject, error)
+	next(l *Line) (*Reject, error)
 }
 
 // Mapping describes how a source was understood.
@@ -116,7 +119,7 @@ func open(src io.Reader, opts Options) (*Reader, error) {
 		}
 		r.rows = newBaskets(in, r.lineage, checks)
 	default:
-		r.rows = &tableLines{in, checks, IsRejects(in.Shape().Columns)}
+		r.rows = &tableLines{rows: in, checks: checks, inert: IsRejects(in.Shape().Columns)}
 	}
 	return r, nil
 }
@@ -125,11 +128,12 @@ func open(src io.Reader, opts Options) (*Reader, error) {
 // that takes something back and a reject that says why. The error is io.EOF at the end of the source, a FileError if
 // the rest of the source cannot be read, or the source's own error; all later calls return the same error.
 func (r *Reader) Read() (Line, *Reject, error) {
-	line, reject, err := r.rows.next()
+	r.line = Line{}
+	reject, err := r.rows.next(&r.line)
 	if reject == nil && err == nil && r.doubts.lines < mostDoubted {
-		r.doubts.take(&line)
+		r.doubts.take(&r.line)
 	}
-	return line, reject, err
+	return r.line, reject, err
 }
 
 // Mapping returns how the source was understood.
@@ -173,22 +177,21 @@ type tableLines struct {
 	rows   *datafile.Reader
 	checks *checks
 	inert  bool // texts were written by Inert
+	v      values
 }
 
-func (t *tableLines) next() (Line, *Reject, error) {
+func (t *tableLines) next(l *Line) (*Reject, error) {
 	row, reject, err := t.rows.Read()
 	if reject != nil || err != nil {
-		return Line{}, whole(reject), err
+		return whole(reject), err
 	}
-	var v values
-	t.rows.Values(row, v[:])
+	t.rows.Values(row, t.v[:])
 	if t.inert {
-		for i := range v {
-			v[i] = mended(v[i])
+		for i := range t.v {
+			t.v[i] = spelling.Clean(mended(t.v[i]))
 		}
 	}
-	line, refused := t.checks.line(row, &v)
-	return line, refused, nil
+	return t.checks.line(row, &t.v, l), nil
 }
 
 // joined joins the columns that exist.

@@ -112,6 +112,7 @@ func (o Options) kind() datafile.Kind {
 		}
 	}
 	k.Roles[orderRole].Join = "/"
+	k.Roles[codeRole].Unread = true
 	known := k
 	k.Recognise = func(has func(string) bool) []datafile.Role { return o.recognise(known, profileOf(has), has) }
 	return k

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/alsobought/alsobought/internal/datafile"
-	"github.com/alsobought/alsobought/internal/spelling"
 )
 
 // survey learns from the values of a source, before its rows are read, which number of a date is the month, whether
@@ -24,9 +23,6 @@ const sampledRows = 2000
 
 // take surveys the values of one row.
 func (s *survey) take(c *checks, v *values) {
-	for i := range v {
-		v[i] = spelling.Clean(v[i])
-	}
 	if at := v[timeRole]; len(at) > 0 && !isNull(at) {
 		s.times++
 		_, seen, ok := c.times.look(at, nil)

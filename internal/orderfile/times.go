@@ -159,6 +159,8 @@ func (p *timeParser) directive(d byte) {
 	}
 }
 
+var year10000 = time.Date(10_000, time.January, 1, 0, 0, 0, 0, time.UTC)
+
 // time assembles the parts. It rejects parts out of range, which time.Date would carry over into the next month.
 func (p *timeParser) time() (time.Time, bool) {
 	if !p.ok || len(p.rest) > 0 || p.hour > 23 || p.minute > 59 || p.second > 59 || p.half != 0 && p.hour > 12 {
@@ -170,8 +172,11 @@ func (p *timeParser) time() (time.Time, bool) {
 	case p.half == 'p' && p.hour < 12:
 		p.hour += 12
 	}
+	if p.month < 1 || p.month > 12 || p.day < 1 {
+		return time.Time{}, false
+	}
 	at := time.Date(p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, p.nanos, time.UTC)
-	if at.Month() != time.Month(p.month) || at.Day() != p.day {
+	if p.day > 28 && at.Day() != p.day {
 		return time.Time{}, false
 	}
 	switch {
@@ -181,7 +186,7 @@ func (p *timeParser) time() (time.Time, bool) {
 		at = time.Date(p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, p.nanos, p.location).UTC()
 	}
 	// The first instant of year 1 is Go's zero time, which means "not given".
-	return at, at.Year() >= 1 && at.Year() <= 9999 && !at.IsZero()
+	return at, at.After(time.Time{}) && at.Before(year10000)
 }
 
 // number parses a number of least to most digits, as many as there are.
