@@ -24,6 +24,13 @@ var exports = []export{
 			option1Role: "option1_value", option2Role: "option2_value", option3Role: "option3_value",
 		},
 	},
+	{ // Shopify, with the column names of since 2025
+		[]string{"url_handle", "title", "published_on_online_store"}, [roles]string{
+			itemRole: "title", categoryRole: "product_category", imageURLRole: "product_image_url", priceRole: "price",
+			activeRole: "published_on_online_store", statusRole: "status", groupRole: "url_handle",
+			option1Role: "option1_value", option2Role: "option2_value", option3Role: "option3_value",
+		},
+	},
 	{ // Google Merchant Center, a product feed
 		[]string{"id", "title", "link", "availability"}, [roles]string{
 			itemRole: "title", categoryRole: "product_type", urlRole: "link", imageURLRole: "image_link", priceRole: "price",

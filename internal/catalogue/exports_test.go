@@ -25,6 +25,13 @@ func TestExports(t *testing.T) {
 				"skipped\nPot||-|-||12|false\nCup||-|-||1|true\n",
 		},
 		{
+			"Shopify since 2025", "", "Title,URL handle,Description,Product category,Published on online store,Status,SKU,Option1 name,Option1 value,Price,Product image URL\n" +
+				"Green tea,tea,<p>,Drinks,TRUE,Active,T-S,Size,S,4.50,https://x.example/a.jpg\n" + ",tea,,,,,T-L,,L,8,\n" +
+				"Pot,pot,,,TRUE,archived,P,Size,1 l,12,\n" + ",pot,,,,,Q,,2 l,15,\n" + "Cup,cup,,,FALSE,active,C,Title,Default Title,1,\n",
+			"Green tea - S|Drinks|-|-|https://x.example/a.jpg|4.50|true\nGreen tea - L|Drinks|-|-|https://x.example/a.jpg|8|true\n" +
+				"Pot - 1 l||-|-||12|false\nPot - 2 l||-|-||15|false\nCup||-|-||1|false\n",
+		},
+		{
 			"Shopify by number", "variant sku", "Handle,Title,Option1 Value,Variant SKU,Variant Price\ntea,Green tea,S,T-S,4.50\ntea,,L,T-L,8\npot,Pot,,,3\n",
 			"T-S|-|-|-|-|4.50|-\nT-L|-|-|-|-|8|-\nno item\n",
 		},
