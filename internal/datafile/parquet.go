@@ -19,7 +19,10 @@ import (
 // parquetText reads a Parquet file as JSON lines, one per row: lists and groups become lists and objects, times are in
 // ISO 8601.
 type parquetText struct {
-	rows   *parquet.GenericReader[any]
+	file   *parquet.File
+	guard  *parquetGuard
+	group  int                         // the next row group
+	rows   *parquet.GenericReader[any] // of the current one; nil between row groups
 	batch  []any
 	schema parquet.Node
 	text   []byte // not read yet
@@ -31,12 +34,15 @@ func newParquetText(file *spooled) (p *parquetText, err error) {
 			err = foreseen(panicked)
 		}
 	}()
+	if err := soundFooter(file, file.size); err != nil {
+		return nil, err
+	}
 	opened, err := parquet.OpenFile(file, file.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, err
 	}
 	return &parquetText{
-		rows: parquet.NewGenericReader[any](opened, opened.Schema()), schema: opened.Schema(), batch: make([]any, 64),
+		file: opened, guard: newParquetGuard(file, file.size, opened.Root()), schema: opened.Schema(), batch: make([]any, 64),
 	}, nil
 }
 
@@ -56,7 +62,26 @@ func (p *parquetText) Read(b []byte) (n int, err error) {
 }
 
 // Close releases the reader's resources.
-func (p *parquetText) Close() error { return p.rows.Close() }
+func (p *parquetText) Close() error {
+	if p.rows == nil {
+		return nil
+	}
+	return p.rows.Close()
+}
+
+// next opens the next row group, or returns io.EOF.
+func (p *parquetText) next() error {
+	groups := p.file.RowGroups()
+	if p.group == len(groups) {
+		return io.EOF
+	}
+	if err := p.guard.check(&p.file.Metadata().RowGroups[p.group]); err != nil {
+		return err
+	}
+	p.rows = parquet.NewGenericRowGroupReader[any](groups[p.group], p.file.Schema())
+	p.group++
+	return nil
+}
 
 func (p *parquetText) fill() (err error) {
 	defer func() {
@@ -64,6 +89,11 @@ func (p *parquetText) fill() (err error) {
 			err = foreseen(panicked)
 		}
 	}()
+	if p.rows == nil {
+		if err := p.next(); err != nil {
+			return err
+		}
+	}
 	clear(p.batch)
 	n, err := p.rows.Read(p.batch)
 	p.text = p.text[:0]
@@ -74,7 +104,8 @@ func (p *parquetText) fill() (err error) {
 	case n > 0 || err == nil:
 		return nil
 	case errors.Is(err, io.EOF):
-		return io.EOF
+		err = p.rows.Close()
+		p.rows = nil
 	}
 	return err
 }

@@ -78,6 +78,11 @@ func (r *Reader) unpackParquet() error {
 	return nil
 }
 
+// sizeError is the error for a file that may be sound but would need too much memory.
+type sizeError string
+
+func (e sizeError) Error() string { return string(e) }
+
 // damaged adds the name of the file to errors of unpacking it.
 type damaged struct {
 	io.Reader
@@ -87,8 +92,12 @@ type damaged struct {
 // Read implements [io.Reader].
 func (d damaged) Read(b []byte) (int, error) {
 	n, err := d.Reader.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = d.r.opts.fail(err, "is damaged (%v): fetch it again", err)
+	var size sizeError
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return n, err
+	case errors.As(err, &size):
+		return n, d.r.opts.fail(err, "cannot be read: %v", size)
 	}
-	return n, err
+	return n, d.r.opts.fail(err, "is damaged (%v): fetch it again", err)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 	"github.com/xuri/excelize/v2"
 
 	"github.com/alsobought/alsobought/internal/datafile"
@@ -263,5 +265,18 @@ func FuzzParquet(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
-	f.Fuzz(func(_ *testing.T, file []byte) { records(bytes.NewReader(file), datafile.Options{}, parts()) })
+	for _, encoding := range []format.Encoding{format.Plain, format.RLEDictionary, format.DeltaLengthByteArray, format.DeltaByteArray} {
+		header, data := dataPage(encoding, 1, 0, 1, []byte("\x80\x01\x04\x01\x02a"))
+		f.Add(withPage(f, format.Uncompressed, header, data))
+		f.Add(withPage(f, format.Gzip, header, datatest.Gzip(f, data)))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		records(bytes.NewReader(file), datafile.Options{}, parts())
+		runtime.ReadMemStats(&after)
+		if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 1024 {
+			t.Errorf("%d MiB allocated for %d bytes", allocated, len(file))
+		}
+	})
 }
