@@ -74,6 +74,7 @@ func (s server) url(t *testing.T, name, user string) string {
 	u.Path = "/" + name
 	query := u.Query()
 	query.Set("user", user)
+	query.Set("lock_timeout", "1min") // a setting of the session, which libpq does not take by name
 	u.RawQuery = query.Encode()
 	return u.String()
 }
