@@ -65,6 +65,7 @@ SELECT coalesce(min(o.name) FILTER (WHERE o.class = 'pg_class'::regclass), min(o
 FROM (
     SELECT 'pg_class'::regclass AS class, c.oid, c.relnamespace AS schema, c.relname::text AS name
     FROM pg_catalog.pg_class AS c
+    WHERE c.relkind <> 'c' -- composite types are among the types
     UNION ALL
     SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, p.proname::text
     FROM pg_catalog.pg_proc AS p
