@@ -3,27 +3,29 @@ package datafile
 import (
 	"archive/zip"
 	"encoding/csv"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
-
-	"github.com/xuri/excelize/v2"
+	"time"
 )
 
 const (
-	maxXLSX     = 128 << 20 // bytes of an Excel file, which is held in memory as stored
-	maxXLSXPart = 1 << 20   // bytes of a part that is unpacked in memory; larger ones go to temporary files
-	maxXLSXAll  = 2 << 30   // bytes of all parts
-	maxXLSXZip  = 2000      // number of parts
+	maxXLSX    = 128 << 20 // bytes of an Excel file
+	maxXLSXAll = 2 << 30   // bytes of all parts
+	maxXLSXZip = 2000      // number of parts
+
+	maxXLSXRows    = 1 << 20
+	maxXLSXColumns = 1 << 14
 )
 
 // xlsxText reads a sheet of an Excel file as CSV, one line per row: texts as they are, numbers unrounded, dates and
 // times in ISO 8601.
 type xlsxText struct {
-	file  *excelize.File
-	rows  *excelize.Rows
+	rows  *sheetRows
 	width int // minimum number of fields per row: the sheet omits empty ones at the end
 	text  strings.Builder
 	out   *csv.Writer
@@ -33,171 +35,273 @@ type xlsxText struct {
 // openXLSX opens the sheet with the wanted name or number, or else the first visible one that suits, or else the first
 // visible one.
 func openXLSX(file *spooled, wanted string, suits func(rows [][]string) bool) (x *xlsxText, sheet string, err error) {
-	defer func() {
-		if panicked := recover(); panicked != nil {
-			err = foreseen(panicked)
-		}
-	}()
-	if err := soundXLSX(file); err != nil {
-		return nil, "", err
-	}
-	book, err := excelize.OpenReader(io.NewSectionReader(file, 0, file.size),
-		excelize.Options{UnzipXMLSizeLimit: maxXLSXPart, UnzipSizeLimit: maxXLSXAll})
+	archive, err := soundXLSX(file)
 	if err != nil {
 		return nil, "", err
 	}
-	x = &xlsxText{file: book}
+	book, err := openWorkbook(archive)
+	if err != nil {
+		return nil, "", err
+	}
+	chosen, err := chooseSheet(book, wanted, suits)
+	if err != nil {
+		return nil, "", err
+	}
+	sample, err := firstRows(book, chosen)
+	if err != nil {
+		return nil, "", err
+	}
+	x = &xlsxText{}
 	x.out = csv.NewWriter(&x.text)
-	if err := exactCells(book); err != nil {
-		return nil, "", errors.Join(err, x.Close())
+	for _, row := range sample {
+		x.width = max(x.width, len(row))
 	}
-	sheets := visible(book)
-	sheet, err = chooseSheet(book, sheets, wanted, suits)
-	if err == nil {
-		var sample [][]string
-		if sample, err = firstRows(book, sheet); err == nil {
-			for _, row := range sample {
-				x.width = max(x.width, len(row))
-			}
-			x.rows, err = book.Rows(sheet)
-		}
-	}
-	if err != nil {
-		return nil, "", errors.Join(err, x.Close())
-	}
-	return x, sheet, nil
+	x.rows, err = book.rows(chosen)
+	return x, chosen.name, err
 }
 
-// soundXLSX rejects files that would not fit into memory, whatever sizes they declare.
-func soundXLSX(file *spooled) error {
+// soundXLSX rejects files that would not fit into memory, whatever sizes they declare, and damaged ones.
+func soundXLSX(file *spooled) (*zip.Reader, error) {
 	if file.size > maxXLSX {
-		return fmt.Errorf("more than %d MiB: save it as CSV", maxXLSX>>20)
+		return nil, fmt.Errorf("more than %d MiB: save it as CSV", maxXLSX>>20)
 	}
 	archive, err := zip.NewReader(file, file.size)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var all uint64
 	for _, part := range archive.File {
 		if all += part.UncompressedSize64; all > maxXLSXAll || len(archive.File) > maxXLSXZip {
-			return errors.New("larger than a spreadsheet can be")
+			return nil, errors.New("larger than a spreadsheet can be")
 		}
 		r, err := part.Open()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		n, err := io.Copy(io.Discard, io.LimitReader(r, int64(part.UncompressedSize64)+1))
 		if err := errors.Join(err, r.Close()); err != nil {
-			return err
+			return nil, err
 		}
 		if uint64(n) > part.UncompressedSize64 {
-			return errors.New("a part is larger than it says")
+			return nil, errors.New("a part is larger than it says")
 		}
 	}
-	return nil
+	return archive, nil
 }
 
-func visible(book *excelize.File) (sheets []string) {
-	for _, name := range book.GetSheetList() {
-		if shown, err := book.GetSheetVisible(name); err != nil || shown {
-			sheets = append(sheets, name)
+func chooseSheet(book *workbook, wanted string, suits func([][]string) bool) (worksheet, error) {
+	var names []string
+	var visible []worksheet
+	for _, s := range book.sheets {
+		names = append(names, s.name)
+		if !s.hidden {
+			visible = append(visible, s)
 		}
 	}
-	return sheets
-}
-
-func chooseSheet(book *excelize.File, sheets []string, wanted string, suits func([][]string) bool) (string, error) {
 	if wanted != "" {
-		all := book.GetSheetList()
-		for _, name := range all {
-			if strings.EqualFold(name, wanted) {
-				return name, nil
+		for _, s := range book.sheets {
+			if strings.EqualFold(s.name, wanted) {
+				return s, nil
 			}
 		}
-		if n, err := strconv.Atoi(wanted); err == nil && 1 <= n && n <= len(all) {
-			return all[n-1], nil
+		if n, err := strconv.Atoi(wanted); err == nil && 1 <= n && n <= len(names) {
+			return book.sheets[n-1], nil
 		}
-		return "", fmt.Errorf("no sheet %q: it has %s", wanted, list(all))
+		return worksheet{}, fmt.Errorf("no sheet %q: it has %s", wanted, list(names))
 	}
-	if len(sheets) == 0 {
-		return "", errors.New("no visible sheet: name one with --sheet")
+	if len(visible) == 0 {
+		return worksheet{}, errors.New("no visible sheet: name one with --sheet")
 	}
-	for _, name := range sheets {
-		if rows, err := firstRows(book, name); err == nil && len(sheets) > 1 && suits(rows) {
-			return name, nil
+	for _, s := range visible {
+		if rows, err := firstRows(book, s); err == nil && len(visible) > 1 && suits(rows) {
+			return s, nil
 		}
 	}
-	return sheets[0], nil
+	return visible[0], nil
 }
 
 // firstRows returns the first non-empty rows of a sheet.
-func firstRows(book *excelize.File, sheet string) (sample [][]string, err error) {
-	rows, err := book.Rows(sheet)
+func firstRows(book *workbook, sheet worksheet) (sample [][]string, err error) {
+	rows, err := book.rows(sheet)
 	if err != nil {
 		return nil, err
 	}
-	for len(sample) < sampleRows && rows.Next() {
-		row, err := rows.Columns()
-		if err != nil {
-			return nil, errors.Join(err, rows.Close())
-		}
-		if filled(row) > 0 {
+	for len(sample) < sampleRows && err == nil {
+		var row []string
+		if row, err = rows.read(); filled(row) > 0 {
 			sample = append(sample, row)
 		}
 	}
-	return sample, errors.Join(rows.Error(), rows.Close())
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return sample, errors.Join(err, rows.Close())
 }
 
-// exactCells makes cells render dates and times in ISO 8601 regardless of their format, and all other numbers
-// unrounded.
-func exactCells(book *excelize.File) error {
-	iso := "yyyy-mm-dd hh:mm:ss"
-	style, err := book.NewStyle(&excelize.Style{CustomNumFmt: &iso})
+// sheetRows reads the rows of a sheet.
+type sheetRows struct {
+	*partXML
+
+	book    *workbook
+	number  int      // of the last row returned
+	ahead   int      // number of the row that was read last
+	cells   []string // of that row
+	text    cellText
+	column  int    // of the current cell
+	kind    string // of the current cell
+	style   string // of the current cell
+	inSheet bool
+}
+
+func (w *workbook) rows(sheet worksheet) (*sheetRows, error) {
+	x, err := w.open(sheet.part)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	formats := map[int]string{}
-	if book.Styles.NumFmts != nil {
-		for _, f := range book.Styles.NumFmts.NumFmt {
-			formats[f.NumFmtID] = f.FormatCode
+	return &sheetRows{partXML: x, book: w}, nil
+}
+
+// read returns the next row, which is empty if the sheet leaves it out.
+func (r *sheetRows) read() ([]string, error) {
+	if r.number == r.ahead {
+		if err := r.readRow(); err != nil {
+			return nil, err
 		}
 	}
-	cells := book.Styles.CellXfs.Xf
-	for i := range cells {
-		id := cells[i].NumFmtID
-		if id == nil || i == style {
-			continue
+	if r.number++; r.number < r.ahead {
+		return nil, nil
+	}
+	return r.cells, nil
+}
+
+// readRow reads the next row that is there.
+func (r *sheetRows) readRow() error {
+	for {
+		token, err := r.token()
+		switch {
+		case errors.Is(err, io.EOF) && r.inSheet:
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
 		}
-		if isDate(*id, formats[*id]) {
-			cells[i].NumFmtID = cells[style].NumFmtID
-		} else {
-			cells[i].NumFmtID = nil
+		r.text.add(token)
+		switch token := token.(type) {
+		case xml.StartElement:
+			err = r.start(token)
+		case xml.EndElement:
+			switch token.Name.Local {
+			case "sheetData":
+				r.inSheet = false
+				return io.EOF
+			case "row":
+				return nil
+			case "c":
+				err = r.endCell()
+			}
 		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *sheetRows) start(tag xml.StartElement) error {
+	switch tag.Name.Local {
+	case "sheetData":
+		r.inSheet = true
+	case "row":
+		r.cells, r.column = make([]string, 0, len(r.cells)), 0
+		number := r.ahead + 1
+		if given := attribute(tag, "r"); given != "" {
+			var err error
+			if number, err = strconv.Atoi(given); err != nil || number <= r.ahead || number > maxXLSXRows {
+				return fmt.Errorf("row %.20q follows row %d", given, r.ahead)
+			}
+		}
+		r.ahead = number
+	case "c":
+		r.column++
+		if given := attribute(tag, "r"); given != "" {
+			r.column = columnOf(given)
+		}
+		r.kind, r.style = attribute(tag, "t"), attribute(tag, "s")
+		r.text.take()
 	}
 	return nil
 }
 
-// isDate reports whether a number format shows a date, with or without a time.
-func isDate(id int, code string) bool {
-	if code == "" {
-		return 14 <= id && id <= 17 || id == 22 || 27 <= id && id <= 31 || id == 36 || 50 <= id && id <= 58
+func (r *sheetRows) endCell() error {
+	if r.column <= len(r.cells) || r.column > maxXLSXColumns {
+		return fmt.Errorf("a cell of row %d is in the wrong place", r.ahead)
 	}
-	plain, quoted := strings.Builder{}, false
-	for i := 0; i < len(code); i++ {
-		switch c := code[i]; {
-		case c == '"':
-			quoted = !quoted
-		case c == '\\':
-			i++
-		case c == '[' && !quoted:
-			for i < len(code) && code[i] != ']' {
-				i++
-			}
-		case !quoted:
-			plain.WriteByte(c | 0x20)
+	value, err := r.value()
+	if err != nil {
+		return err
+	}
+	for len(r.cells) < r.column-1 {
+		r.cells = append(r.cells, "")
+	}
+	r.cells = append(r.cells, value)
+	return nil
+}
+
+// value returns the value of the current cell.
+func (r *sheetRows) value() (string, error) {
+	text := r.text.take()
+	switch r.kind {
+	case "s":
+		i, err := strconv.Atoi(strings.TrimSpace(text))
+		shared, found := r.book.texts.at(i)
+		if err != nil || !found {
+			return "", fmt.Errorf("row %d has text %.20q, which is not there", r.ahead, text)
+		}
+		return shared, nil
+	case "b":
+		return strings.ToUpper(strconv.FormatBool(text == "1" || text == "true")), nil
+	case "", "n":
+		style, _ := strconv.Atoi(r.style) // 0 if it has none
+		return r.book.number(strings.TrimSpace(text), style), nil
+	}
+	return text, nil
+}
+
+// number returns a number as it is, without what is added to 15 digits in binary, or as a date.
+func (w *workbook) number(text string, style int) string {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return text
+	}
+	if 0 <= style && style < len(w.dates) && w.dates[style] && 0 <= n && n < 2958466 { // the year 10000
+		if w.from.Year() < 1900 && n < 60 {
+			n++ // the 29th of February 1900 is day 60
+		}
+		whole, part := math.Modf(n)
+		at := w.from.AddDate(0, 0, int(whole)).Add(time.Duration(math.Round(part*86400)) * time.Second)
+		return at.Format(time.DateTime)
+	}
+	n, _ = strconv.ParseFloat(strconv.FormatFloat(n, 'g', 15, 64), 64) // is a number
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
+
+func attribute(tag xml.StartElement, name string) string {
+	for _, a := range tag.Attr {
+		if a.Name.Local == name && a.Name.Space == "" {
+			return a.Value
 		}
 	}
-	return strings.ContainsAny(plain.String(), "yd")
+	return ""
+}
+
+// columnOf returns the number of the column of a cell like "AB12", 0 if it has none.
+func columnOf(cell string) (n int) {
+	for i := 0; i < len(cell) && n <= maxXLSXColumns; i++ {
+		c := cell[i] &^ 0x20
+		if c < 'A' || c > 'Z' {
+			break
+		}
+		n = n*26 + int(c-'A') + 1
+	}
+	return n
 }
 
 // Read implements [io.Reader].
@@ -213,19 +317,8 @@ func (x *xlsxText) Read(b []byte) (n int, err error) {
 }
 
 // fill formats the next row.
-func (x *xlsxText) fill() (err error) {
-	defer func() {
-		if panicked := recover(); panicked != nil {
-			err = foreseen(panicked)
-		}
-	}()
-	if !x.rows.Next() {
-		if err := x.rows.Error(); err != nil {
-			return err
-		}
-		return io.EOF
-	}
-	row, err := x.rows.Columns()
+func (x *xlsxText) fill() error {
+	row, err := x.rows.read()
 	if err != nil {
 		return err
 	}
@@ -245,11 +338,5 @@ func (x *xlsxText) fill() (err error) {
 	return nil
 }
 
-// Close removes the temporary files.
-func (x *xlsxText) Close() error {
-	var err error
-	if x.rows != nil {
-		err = x.rows.Close()
-	}
-	return errors.Join(err, x.file.Close())
-}
+// Close closes the sheet.
+func (x *xlsxText) Close() error { return x.rows.Close() }
