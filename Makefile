@@ -136,13 +136,13 @@ bench-once: go $(test_needs)
 	[[ -z "$$packages" ]] || $(with_pg) go test -run '^$$' -bench . -benchtime 1x $$packages
 	@$(if $(BENCH),cd bench && go build -o /dev/null ./...)
 
-# With PostgreSQL in containers: the database tests, and docker-compose.yml. The image is TEST_PG_IMAGE where it is there or can be pulled, else
-# one of Debian packages.
+# With PostgreSQL in containers: the database tests, and docker-compose.yml. The images are TEST_PG_IMAGE and that of Prometheus where they are
+# there or can be pulled, else some of Debian packages.
 .PHONY: test-docker
 test-docker: docker ## every test on a container's PostgreSQL, and docker-compose.yml from end to end
-	@image=$$(scripts/test-image '$(TEST_PG_IMAGE)'); \
+	@image=$$(scripts/test-image postgres '$(TEST_PG_IMAGE)'); \
 	$(MAKE) --no-print-directory test TEST_PG=docker TEST_PG_IMAGE="$$image"; \
-	scripts/test-compose "$$image"
+	scripts/test-compose "$$image" "$$(scripts/test-image prometheus prom/prometheus:v3.1.0)"
 
 ##@ release
 
