@@ -147,13 +147,14 @@ func noPlaceLeft(t *testing.T) error {
 	t.Helper()
 	databaseURL := dbtest.NewEmptyURL(t)
 	admin := open(t, databaseURL, 1)
-	role := newRole(t, admin, "CONNECTION LIMIT 1")
+	role := newRole(t, admin, "")
 	pool := open(t, dbtest.As(t, databaseURL, role, role), 1)
 	held, err := pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer held.Release()
+	mustExec(t, admin, "ALTER ROLE "+role+" CONNECTION LIMIT 1") // not before: a session that was closed may still be there
 	conn, err := pg.Connect(t.Context(), pool)
 	if err == nil {
 		conn.Close(t.Context())
