@@ -196,17 +196,16 @@ func field(reason datafile.Reason, detail string, item int) string {
 		return fmt.Sprintf("items[%d].name", item)
 	case orderfile.BadQuantity:
 		return fmt.Sprintf("items[%d].quantity", item)
-	}
-	// Too long, or with characters that cannot be stored: only the detail says which value.
-	isOf := func(value string) bool {
-		return strings.HasPrefix(detail, value+" of ") || strings.HasSuffix(detail, " in the "+value)
-	}
-	switch {
-	case isOf("order"):
-		return "order_id"
-	case isOf("customer"):
-		return "customer_id"
-	default:
+	default: // too long, or with characters that cannot be stored: only the detail says which value
+		isOf := func(value string) bool {
+			return strings.HasPrefix(detail, value+" of ") || strings.HasSuffix(detail, " in the "+value)
+		}
+		switch {
+		case isOf("order"):
+			return "order_id"
+		case isOf("customer"):
+			return "customer_id"
+		}
 		return fmt.Sprintf("items[%d]", item)
 	}
 }
