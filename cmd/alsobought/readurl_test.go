@@ -94,9 +94,9 @@ func TestWrongURLIsNamed(t *testing.T) {
 		ends     string
 	}{
 		{unreadable, nil, "DATABASE_URL: invalid database URL: ", ""},
-		{closed, nil, "connect to PostgreSQL: ", ": see that it runs and that DATABASE_URL is right"},
+		{closed, nil, "connect to PostgreSQL: ", ": check that it is running and that DATABASE_URL is right"},
 		{url, []string{"--load-url", unreadable}, "--load-url: invalid database URL: ", ""},
-		{url, []string{"--load-url", closed}, "--load-url: connect to PostgreSQL: ", ": see that it runs and that --load-url is right"},
+		{url, []string{"--load-url", closed}, "--load-url: connect to PostgreSQL: ", ": check that it is running and that --load-url is right"},
 		{url, []string{"--read-url", unreadable}, "--read-url: invalid database URL: ", ""},
 	} {
 		got := alsobought(t, c.database, nil, append([]string{"serve", "--addr", "127.0.0.1:0"}, c.flags...)...)
