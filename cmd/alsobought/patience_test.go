@@ -62,6 +62,9 @@ func TestOrdersAreImpatient(t *testing.T) {
 			t.Errorf("%s%s after %s: %d, want %d", c.method, c.path, c.lock, status, c.after)
 		}
 	}
+	if loads := want(t, url, nil, "loads", "--each"); strings.Contains(loads, "failed") {
+		t.Errorf("loads failed: %s", loads)
+	}
 	if err := server.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

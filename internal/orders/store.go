@@ -18,6 +18,7 @@ import (
 	"github.com/alsobought/alsobought/internal/batch"
 	"github.com/alsobought/alsobought/internal/datafile"
 	"github.com/alsobought/alsobought/internal/load"
+	"github.com/alsobought/alsobought/internal/pg"
 	"github.com/alsobought/alsobought/internal/spelling"
 )
 
@@ -205,6 +206,11 @@ func (s *Store) run(ctx context.Context, jobs []job) error {
 	lines, err := written(orders)
 	if err != nil {
 		return err
+	}
+	// While a file is merged, orders are refused. Noticed only by the load, it would fail, and the audit would say so.
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return pg.LockTx(ctx, tx, pg.MergeLock, 0) })
+	if err != nil {
+		return fmt.Errorf("wait for loads: %w", err)
 	}
 	sender := jobs[0].call.sender
 	_, err = load.Run(ctx, s.pool, []datafile.Source{{
