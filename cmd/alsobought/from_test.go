@@ -105,6 +105,46 @@ func TestLoadFromSince(t *testing.T) {
 	}
 }
 
+// TestLoadFromMariaDB loads twice, as cron does: the second time, only what is new.
+func TestLoadFromMariaDB(t *testing.T) {
+	t.Parallel()
+	url := dbtest.NewURL(t)
+	_, port, root := dbtest.NewMariaDB(t)
+	run := func(statement string) {
+		t.Helper()
+		if _, err := root.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(`CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop;
+		CREATE TABLE sales (sale bigint, thing varchar(100), state varchar(10), changed datetime(6)) ENGINE = InnoDB;
+		INSERT INTO sales VALUES (1, 'tea', 'paid', '2026-03-01 10:00:00.5'), (1, 'crème', 'paid', '2026-03-01 10:00:00.5'),
+			(2, 'tea', 'cancelled', '2026-03-01 11:00:00.25');
+		CREATE USER reader@'%' IDENTIFIED BY 'secret'; GRANT SELECT ON shop.* TO reader@'%'`)
+	shop := "mysql://reader:secret@127.0.0.1:" + port + "/shop"
+	for _, c := range []struct {
+		what, statement string
+		want            tally
+	}{
+		{"all", "DO 1", tally{1, "loaded", []int64{3, 2, 0, 1, 0}}},
+		{"nothing new", "DO 1", tally{0, "nothing new", []int64{0, 0, 0, 0, 0}}},
+		{
+			"a new order and a refund", `INSERT INTO shop.sales VALUES (3, 'tea', 'paid', '2026-03-02 10:00:00');
+				UPDATE shop.sales SET state = 'refunded', changed = '2026-03-02 09:00:00' WHERE thing = 'crème'`,
+			tally{2, "loaded", []int64{3, 1, 0, 2, 0}}, // and the last row once more
+		},
+		{"nothing new again", "DO 1", tally{0, "nothing new", []int64{0, 0, 0, 0, 0}}},
+	} {
+		run(c.statement)
+		if diff := cmp.Diff(c.want, loadFrom(t, url, shop, "--since", "changed")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
+		}
+	}
+	if lines := want(t, url, nil, "psql", "-At", "-c", allLines); lines != "1|tea|1\n3|tea|1\n" {
+		t.Errorf("the lines are %s", lines)
+	}
+}
+
 func TestLoadFromWrong(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)

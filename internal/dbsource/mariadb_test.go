@@ -1,18 +1,12 @@
 package dbsource_test
 
 import (
-	"context"
-	"database/sql"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/alsobought/alsobought/internal/dbsource"
@@ -21,72 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
-
-// startMariaDB starts a server for the test. It returns its socket and port, and a connection of the root user.
-func startMariaDB(t *testing.T) (socket, port string, root *sql.DB) {
-	t.Helper()
-	const hint = "%v: install it (Debian, Ubuntu: apt-get install mariadb-server-core mariadb-client-core, or make test)"
-	server, err := exec.LookPath("mariadbd")
-	if err != nil {
-		if server, err = exec.LookPath("/usr/sbin/mariadbd"); err != nil {
-			t.Fatalf(hint, err)
-		}
-	}
-	dir, err := os.MkdirTemp("", "alsobought-") //nolint:usetesting // a socket's path has to be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	account := []string{}
-	if os.Geteuid() == 0 { // the server refuses to run as root
-		account = append(account, "--user=nobody")
-		if out, err := exec.CommandContext(t.Context(), "chown", "nobody", dir).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	data := "--datadir=" + filepath.Join(dir, "data")
-	install := append([]string{"--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db"}, account...)
-	if out, err := exec.CommandContext(t.Context(), "mariadb-install-db", install...).CombinedOutput(); err != nil {
-		t.Fatalf(hint+"\n%s", err, out)
-	}
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
-	free.Close()
-	socket = filepath.Join(dir, "socket")
-	c := exec.CommandContext(context.WithoutCancel(t.Context()), server, append([]string{
-		"--no-defaults", data, "--socket=" + socket,
-		"--bind-address=127.0.0.1", "--port=" + port, "--pid-file=" + filepath.Join(dir, "pid"), "--skip-log-bin", "--innodb-buffer-pool-size=16M",
-		"--log-error=" + filepath.Join(dir, "log"),
-	}, account...)...)
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); c.Wait() }()
-	t.Cleanup(func() { c.Process.Kill(); <-ended })
-
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Net, cfg.Addr, cfg.Logger, cfg.MultiStatements = "root", "unix", socket, &mysql.NopLogger{}, true
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root = sql.OpenDB(connector)
-	t.Cleanup(func() { root.Close() })
-	dbtest.Eventually(t, "MariaDB answers", func(ctx context.Context) bool {
-		select {
-		case <-ended:
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Fatalf("MariaDB ended: %s", log)
-		default:
-		}
-		return root.PingContext(ctx) == nil
-	})
-	return socket, port, root
-}
 
 // read returns everything that a query returns, and the mark it reached.
 func read(t *testing.T, after *load.Mark, opts dbsource.Options) (text string, reached *load.Mark, err error) {
@@ -107,7 +35,7 @@ func read(t *testing.T, after *load.Mark, opts dbsource.Options) (text string, r
 
 func TestMariaDB(t *testing.T) {
 	t.Parallel()
-	socket, port, root := startMariaDB(t)
+	socket, port, root := dbtest.NewMariaDB(t)
 	_, err := root.ExecContext(t.Context(), `CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop; SET time_zone = '+02:00';
 		CREATE TABLE sales (sale bigint, thing varchar(100), price decimal(9,2), made datetime(3), changed timestamp) ENGINE = InnoDB;
 		INSERT INTO sales VALUES (1, 'tea, "green"', 1.50, '2026-03-01 10:00:00.25', '2026-03-01 10:00:00'),
