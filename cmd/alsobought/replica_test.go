@@ -129,6 +129,9 @@ func TestReplica(t *testing.T) {
 	if e := alsobought(t, servers.Standby, nil, "builds"); e.stderr != "alsobought: the database is a replica, up to date\n" {
 		t.Errorf("builds on a replica: %q", e.stderr)
 	}
+	backups := t.TempDir()
+	want(t, servers.Standby, nil, "backup", "--backup-dir", backups)
+	want(t, servers.Standby, nil, "drill", "--backup-dir", backups)
 	base := served(t, servers.Standby)
 	// This URL has several hosts, of which the driver picks the primary.
 	_, hosts, _ := strings.Cut(servers.Standby, "?host=")
