@@ -86,7 +86,7 @@ func TestProgress(t *testing.T) {
 	}{
 		{"file", 100, []string{"load", file}, []string{"0%", "0.0 MB of ", " rejected", "merging 120,000 rows", "building"}, "  statistics in"},
 		{"narrow", 34, []string{"load", "--no-build", file}, []string{"0%", "merging 120,000 rows"}, "  copied in"},
-		{"dry run", 100, []string{"load", "--dry-run", file}, []string{"0%", "0.0 MB of ", " rejected"}, "  rejected    0"},
+		{"dry run", 100, []string{"load", "--dry-run", file}, []string{"0%", "0.0 MB of ", " rejected"}, "  rows   120,000"},
 		{"pipe", 100, []string{"load", "--no-build", "-"}, []string{"0.0 MB  0 rows", "merging 120,000 rows"}, "  copied in"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
