@@ -156,7 +156,7 @@ func dump(ctx context.Context, pool *pg.Pool, opts Options, work string, lock *o
 		if err != nil {
 			return fmt.Errorf("look for orders: %w", err)
 		}
-		return pg.InTx(ctx, conn, snapshotOnly, func(tx pgx.Tx) error {
+		return pgx.BeginTxFunc(ctx, conn, snapshotOnly, func(tx pgx.Tx) error {
 			var snapshot string
 			if err := tx.QueryRow(ctx, "SELECT pg_export_snapshot(), now()").Scan(&snapshot, &m.MadeAt); err != nil {
 				return fmt.Errorf("take a snapshot: %w", err)

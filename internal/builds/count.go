@@ -83,7 +83,7 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 		}
 	}
 	// The workers share this transaction's snapshot: orders loaded meanwhile are left to the next build.
-	err = pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 		var snapshot string
 		err := tx.QueryRow(ctx, "SELECT pg_export_snapshot() "+
 			"FROM set_config('idle_in_transaction_session_timeout', '0', true)").Scan(&snapshot)
@@ -107,7 +107,7 @@ func count(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, id int64, fu
 	if err != nil {
 		return db.Build{}, fmt.Errorf("build %d: %w", id, err)
 	}
-	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		built, err = attach(ctx, tx, id, seconds)
 		return err
 	})
@@ -130,7 +130,7 @@ func work(
 		if readOrders {
 			options.IsoLevel, before = pgx.RepeatableRead, "SET TRANSACTION SNAPSHOT '"+snapshot+"';"
 		}
-		return pg.InTx(ctx, conn, options, func(tx pgx.Tx) error {
+		return pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, before+migrations.Counting(name)); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}

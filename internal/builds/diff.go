@@ -54,7 +54,7 @@ type Move = db.BuildDiffMoveListRow
 // pairs of both builds. If either is not kept, the error is ErrNotFound.
 func Compare(ctx context.Context, pool *pgxpool.Pool, before, after int64, limit int32) (diff Diff, err error) {
 	err = pg.Reserve(ctx, pool, func(conn *pgx.Conn) error {
-		return pg.InTx(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 			diff, err = compare(ctx, tx, before, after, limit)
 			return err
 		})

@@ -123,7 +123,7 @@ func waitForReaders(ctx context.Context, conn *pgx.Conn, patience time.Duration)
 // their orders deleted. Finding them takes a while, so it only looks if there are more items than the newest
 // build counted. It holds the merge lock, because a load that is about to use an item must find it.
 func forgetItems(ctx context.Context, conn *pgx.Conn) error {
-	return pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		q := db.New(tx)
 		if more, err := q.ItemMayBeUnused(ctx); err != nil || !more {
 			return err

@@ -72,7 +72,7 @@ func run(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, opts Options) 
 	}
 	// In a transaction of its own: PostgreSQL makes a commit visible a moment before other sessions learn of
 	// new partitions. A build activated together with its partitions would appear empty for that moment.
-	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		built, err = activate(ctx, db.New(tx), id)
 		return err
 	})
@@ -97,7 +97,7 @@ func Trial(
 	}
 	errDone := errors.New("judged")
 	err := locked(ctx, pool, func(conn *pgx.Conn) error {
-		return pg.InTx(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 			if err := prepare(tx); err != nil {
 				return err
 			}
@@ -245,7 +245,7 @@ func change(
 	ctx context.Context, pool *pgxpool.Pool, do func(*db.Queries) (db.Build, error),
 ) (build db.Build, err error) {
 	err = locked(ctx, pool, func(conn *pgx.Conn) error {
-		return pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 			build, err = do(db.New(tx))
 			return err
 		})

@@ -120,7 +120,7 @@ func Run(ctx context.Context, pool *pgxpool.Pool, sources []Source, opts Options
 		}
 		vacant, err := mayFill(ctx, conn)
 		if err == nil {
-			err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+			err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 				result, err = run(ctx, tx, loadID, stage, vacant)
 				return err
 			})
@@ -146,7 +146,7 @@ func Recover(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 // start inserts the audit row and takes the load's lock in one transaction, so that no other session sees a running
 // load without its lock.
 func start(ctx context.Context, conn *pgx.Conn, sources []Source, opts Options) (loadID int64, err error) {
-	err = pg.InTx(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		loadID, err = db.New(tx).LoadStart(ctx, storable(names(sources)), opts.LoadedBy, opts.Version)
 		if err != nil {
 			return err

@@ -151,11 +151,6 @@ func checkServer(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// InTx runs do in a transaction of conn. It commits unless do returns an error.
-func InTx(ctx context.Context, conn *pgx.Conn, options pgx.TxOptions, do func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, conn, options, do)
-}
-
 // Look runs do in a read-only transaction, after the settings, which are SQL statements.
 func Look(ctx context.Context, pool *pgxpool.Pool, settings string, do func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {

@@ -94,38 +94,6 @@ func TestConnectBesideFullPool(t *testing.T) {
 	}
 }
 
-func TestInTx(t *testing.T) {
-	t.Parallel()
-	pool := dbtest.New(t)
-	conn := connect(t, pool.Config().ConnString())
-	wrong := errors.New("wrong")
-	insert := func(name string, result error) func(pgx.Tx) error {
-		return func(tx pgx.Tx) error {
-			_, err := tx.Exec(t.Context(), "INSERT INTO items (name) VALUES ($1)", name)
-			return errors.Join(err, result)
-		}
-	}
-	if err := pg.InTx(t.Context(), conn, pgx.TxOptions{}, insert("committed", nil)); err != nil {
-		t.Error(err)
-	}
-	if err := pg.InTx(t.Context(), conn, pgx.TxOptions{}, insert("rolled back", wrong)); !errors.Is(err, wrong) {
-		t.Errorf("error is %v, want that of the work", err)
-	}
-	if err := pg.InTx(t.Context(), conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, insert("read only", nil)); err == nil {
-		t.Error("a read-only transaction wrote")
-	}
-	func() {
-		defer func() { _ = recover() }() // of the panic below
-		_ = pg.InTx(t.Context(), conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
-			_ = insert("panicked", nil)(tx)
-			panic("bug")
-		})
-	}()
-	if diff := cmp.Diff([]string{"committed"}, texts(t, pool, "SELECT i.name FROM items AS i")); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 func TestLocks(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
@@ -187,7 +155,7 @@ func TestLockTx(t *testing.T) {
 		}
 		return !got
 	}
-	err := pg.InTx(t.Context(), a, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(t.Context(), a, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		err := pg.LockTx(t.Context(), tx, pg.MergeLock, 0)
 		if !taken() {
 			t.Error("the lock is free during the transaction")
