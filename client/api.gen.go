@@ -323,7 +323,7 @@ type Explanation struct {
 	// PopularityExponent a setting of the build
 	PopularityExponent float64 `json:"popularity_exponent"`
 
-	// Reach w / m_i: probability of reaching the other from the item through a random basket and a random other item in it
+	// Reach w / m_i: probability of reaching the other through a random basket of the item and a random other item in it
 	Reach  float64 `json:"reach"`
 	Reason string  `json:"reason"`
 

@@ -304,11 +304,12 @@ func answeredLate(t *testing.T) *documented {
 	return d
 }
 
-// brokenInside cannot read its keys and secrets.
+// brokenInside cannot read its keys and the orders of shops.
 func brokenInside(t *testing.T) *documented {
-	d := newDocumented(t, Config{Pool: dbtest.New(t), ShopifySecret: filepath.Join(t.TempDir(), "nothing")})
+	d := newDocumented(t, Config{Pool: dbtest.New(t)})
 	d.makeKeys(t)
-	if _, err := d.pool.Exec(t.Context(), "ALTER TABLE api_keys RENAME COLUMN scopes TO broken"); err != nil {
+	const breakIt = `ALTER TABLE api_keys RENAME COLUMN scopes TO broken; ALTER TABLE shop_orders RENAME COLUMN version TO broken`
+	if _, err := d.pool.Exec(t.Context(), breakIt); err != nil {
 		t.Fatal(err)
 	}
 	each(func(r request) {

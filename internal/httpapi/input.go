@@ -79,8 +79,6 @@ func (strictQuery) Resolve(ctx huma.Context) []error {
 			message = "has no value"
 		case len(given) > 1 && schema.Type != huma.TypeArray:
 			message = "given more than once"
-		case slices.ContainsFunc(given, isNoText):
-			message = "is not valid text: send UTF-8 without NUL"
 		default:
 			continue
 		}
@@ -91,6 +89,13 @@ func (strictQuery) Resolve(ctx huma.Context) []error {
 
 // isNoText reports whether PostgreSQL cannot store s.
 func isNoText(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }
+
+// noText is the problem of a parameter that isNoText.
+func noText(location string) error {
+	p := newProblem(http.StatusUnprocessableEntity, "")
+	p.Errors = []*huma.ErrorDetail{{Location: location, Message: "is not valid text: send UTF-8 without NUL"}}
+	return p
+}
 
 func orOneOf(known map[string]*huma.Schema) string {
 	if len(known) == 0 {

@@ -186,6 +186,9 @@ func (a *API) orders() {
 		if a.Orders == nil {
 			return nil, errNoOrders
 		}
+		if isNoText(in.Reason) {
+			return nil, noText("query.reason")
+		}
 		deleted, err := a.Orders.Delete(ctx, in.OrderID, in.Reason, signer(ctx))
 		return &deletionOutput{deletion(deleted)}, err
 	})
@@ -200,9 +203,7 @@ func (a *API) addOrders(ctx context.Context, in *ordersInput) (*receiptOutput, e
 		return nil, errNoOrders
 	}
 	if isNoText(in.IdempotencyKey) {
-		p := newProblem(http.StatusUnprocessableEntity, "")
-		p.Errors = []*huma.ErrorDetail{{Location: "header.Idempotency-Key", Message: "is not valid UTF-8"}}
-		return nil, p
+		return nil, noText("header.Idempotency-Key")
 	}
 	var receipt orders.Receipt
 	list, err := in.Body.list()

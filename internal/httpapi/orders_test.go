@@ -112,7 +112,7 @@ func TestCancellations(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"order_id":"x","items":[]}`:                              "items: ",
 		`{"order_id":"x","items":[{"name":"a","quantity":-1}]}`:    "items[0]",
-		`{"order_id":"x","items":["a","a"]}`:                       "items[1].name: is there twice",
+		`{"order_id":"x","items":["a","a"]}`:                       "items[1].name: is listed twice",
 		`{"order_id":"x","items":["a",""]}`:                        "items[1].name: is empty",
 		`{"order_id":"x","items":["\u200b"]}`:                      "items[0].name: is empty",
 		`{"order_id":"x","items":["a","z"]}`:                       "items[1].name: is not an item of the order",

@@ -26,7 +26,7 @@ type Explanation struct {
 	Jaccard            float64    `json:"jaccard" doc:"c / (n_i + n_j - c)"`
 	Affinity           float64    `json:"affinity" doc:"shrink_factor * reach / popularity_divisor"`
 	ShrinkFactor       float64    `json:"shrink_factor" doc:"c / (c + shrinkage): rare pairs count less"`
-	Reach              float64    `json:"reach" doc:"w / m_i: probability of reaching the other from the item through a random basket and a random other item in it"`
+	Reach              float64    `json:"reach" doc:"w / m_i: probability of reaching the other through a random basket of the item and a random other item in it"`
 	PopularityDivisor  float64    `json:"popularity_divisor" doc:"m_j ^ popularity_exponent, and at least 1: bestsellers count less"`
 	Weight             float64    `json:"weight" doc:"w: the sum of 1/(size - 1) over the baskets that contain both"`
 	ItemMass           float64    `json:"item_mass" doc:"m_i: n_i, or less if the build weighs old baskets less"`
