@@ -8,19 +8,24 @@ import (
 	"slices"
 )
 
-// envelopes are the keys under which responses of web services hold the list of results.
-var envelopes = []string{
-	"orders", "data", "results", "records", "rows", "transactions", "receipts", "sales", "value", "products", "items",
-}
+// envelopes are the keys under which responses of web services hold the list of results, or an object with it; wrappers
+// hold objects only, and lists are what GraphQL calls the list in such an object.
+var (
+	envelopes = []string{
+		"orders", "data", "results", "records", "rows", "transactions", "receipts", "sales", "value", "products", "items",
+	}
+	wrappers = []string{"response", "result", "payload", "body"}
+	lists    = []string{"edges", "nodes"}
+)
 
 // document is JSON text other than one object per line: a list of objects, a web service response that contains one, or
 // objects that span several lines. It reads as one object per line and holds at most one of them in memory.
 type document struct {
-	in      *rationed
-	json    *json.Decoder
-	answers bool         // the list is in an object, under a key
-	open    []byte       // brackets open at the current position
-	line    bytes.Buffer // the current object, as far as not read yet
+	in   *rationed
+	json *json.Decoder
+	path []string     // keys that lead to the list; nil if it is not in an object
+	open []byte       // brackets open at the current position
+	line bytes.Buffer // the current object, as far as not read yet
 }
 
 // rationed limits the bytes that may be read until the limit is set again.
@@ -56,34 +61,42 @@ func (k Kind) isDocument(sample []byte) bool {
 	if several && !json.Valid(first) && json.NewDecoder(bytes.NewReader(sample)).Decode(new(json.RawMessage)) == nil {
 		return true
 	}
-	return k.isEnvelope(sample) || several && bytes.Equal(bytes.TrimSpace(first), []byte{'{'})
+	return k.envelope(sample, "", 0) != nil || several && bytes.Equal(bytes.TrimSpace(first), []byte{'{'})
 }
 
-// isEnvelope reports whether the object contains a list of results rather than being a result itself.
-func (k Kind) isEnvelope(sample []byte) bool {
+// envelope returns the keys that lead from the object under a key to a list of results, or nil if the object is a result
+// itself.
+func (k Kind) envelope(sample []byte, under string, depth int) (path []string) {
 	d := json.NewDecoder(bytes.NewReader(sample))
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
-		return false
+		return nil
 	}
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return false
+			return nil
 		}
-		if name, _ := key.(string); slices.Contains(envelopes, name) && k.holdsObjects(name, sample[d.InputOffset():]) {
-			return true
+		name, _ := key.(string)
+		value := bytes.TrimLeft(sample[d.InputOffset():], ": \t\r\n")
+		isEnvelope, isList := slices.Contains(envelopes, name), slices.Contains(lists, name) && slices.Contains(envelopes, under)
+		switch {
+		case isEnvelope && k.holdsObjects(name, value), isList && k.holdsObjects(under+"."+name, value):
+			return []string{name}
+		case depth < maxDepth && (isEnvelope || slices.Contains(wrappers, name)):
+			if inner := k.envelope(value, name, depth+1); inner != nil {
+				return append([]string{name}, inner...)
+			}
 		}
 		if d.Decode(new(json.RawMessage)) != nil {
-			return false
+			return nil
 		}
 	}
-	return false
+	return nil
 }
 
 // holdsObjects reports whether the value of a key is a list of result objects. A list of lines belongs to an order,
 // unless its entries have such lists themselves.
 func (k Kind) holdsObjects(key string, value []byte) bool {
-	value = bytes.TrimLeft(value, ": \t\r\n")
 	if len(value) == 0 || value[0] != '[' || !bytes.HasPrefix(bytes.TrimSpace(value[1:]), []byte{'{'}) {
 		return false
 	}
@@ -102,9 +115,9 @@ func (k Kind) holdsObjects(key string, value []byte) bool {
 	return false
 }
 
-func newDocument(text io.Reader, answers bool) *document {
+func newDocument(text io.Reader, path []string) *document {
 	in := &rationed{src: text}
-	return &document{in: in, json: json.NewDecoder(in), answers: answers}
+	return &document{in: in, json: json.NewDecoder(in), path: path}
 }
 
 // Read implements [io.Reader].
@@ -132,7 +145,7 @@ func (d *document) next() error {
 		return err
 	case inside == '{':
 		return d.member()
-	case inside == 0 && more && (d.answers || d.atList()):
+	case inside == 0 && more && (d.path != nil || d.atList()):
 		token, err := d.json.Token()
 		if bracket, opens := token.(json.Delim); opens {
 			d.open = append(d.open, byte(bracket))
@@ -149,15 +162,17 @@ func (d *document) atList() bool {
 	return n > 0 && first[0] == '['
 }
 
-// member reads a key of a response: it enters its list and skips any other value.
+// member reads a key of a response: it enters what leads to the list, and skips any other value.
 func (d *document) member() error {
 	key, err := d.json.Token()
 	if err != nil {
 		return err
 	}
 	value, err := d.json.Token()
-	if name, _ := key.(string); value == json.Delim('[') && slices.Contains(envelopes, name) {
-		d.open = append(d.open, '[')
+	bracket, _ := value.(json.Delim)
+	last := len(d.open) == len(d.path)
+	if key == d.path[len(d.open)-1] && (last && bracket == '[' || !last && bracket == '{') {
+		d.open = append(d.open, byte(bracket))
 		return err
 	}
 	depth := 0
@@ -183,6 +198,12 @@ func (d *document) object() error {
 	if err := d.json.Decode(&object); err != nil {
 		return err
 	}
+	var edge struct {
+		Node json.RawMessage `json:"node"`
+	}
+	if n := len(d.path); n > 0 && d.path[n-1] == "edges" && json.Unmarshal(object, &edge) == nil && len(edge.Node) > 0 {
+		object = edge.Node
+	}
 	if err := json.Compact(&d.line, object); err != nil {
 		return err
 	}
@@ -195,7 +216,7 @@ func (r *Reader) lineUp() error {
 	if len(r.opts.Columns) > 0 || r.opts.Format != "" && r.opts.Format != JSONLines || !r.kind.isDocument(sample) {
 		return nil
 	}
-	objects := newDocument(r.text, r.kind.isEnvelope(bytes.TrimSpace(sample)))
+	objects := newDocument(r.text, r.kind.envelope(bytes.TrimSpace(sample), "", 0))
 	r.text = &window{src: inJSON{objects, r}}
 	r.shape.Document = true
 	r.text.fill(sampleSize)
