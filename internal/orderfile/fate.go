@@ -3,6 +3,9 @@ package orderfile
 import (
 	"slices"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/alsobought/alsobought/internal/datafile"
 )
@@ -21,17 +24,19 @@ func NotBought() []datafile.Reason {
 	return []datafile.Reason{Cancelled, Refunded, Skipped, Negative, NoSale}
 }
 
-// statuses maps the words that exports use, in lower case and without spaces, '_' and '-', to their meaning; "" is
-// bought.
+// statuses maps the words that exports use, in lower case and without accents, spaces, '_' and '-', to their meaning;
+// "" is bought.
 var statuses = readStatuses()
 
 func readStatuses() map[string]datafile.Reason {
 	meanings := map[string]datafile.Reason{}
 	for reason, words := range map[datafile.Reason]string{
 		Cancelled: `cancelled canceled cancel cancellation voided void failed declined abandoned trash deleted expired
-			checkoutdraft draft annulled storno storniert annulliert annule annulee cancelado cancelada geannuleerd`,
+			checkoutdraft draft annulled paymenterror storno storniert annulliert abgebrochen annule annulee erreurdepaiement
+			cancelado cancelada anulado anulada errordepago annullato annullata geannuleerd anulowane anulowany anulowana`,
 		Refunded: `refunded refund fullyrefunded returned return chargeback chargedback reversed reversal creditnote creditmemo
-			erstattet retourniert rembourse remboursee reembolsado terugbetaald`,
+			erstattet retourniert rembourse remboursee reembolsado reembolsada devuelto devuelta rimborsato rimborsata
+			terugbetaald zwrocone zwrocony`,
 		NoSale: `view viewitem viewitemlist viewcart viewed detail click clicked impression pageview screenview sessionstart firstvisit
 			userengagement scroll search selectitem addtocart addedtocart cart removefromcart addtowishlist wishlist begincheckout
 			checkout addshippinginfo addpaymentinfo viewpromotion selectpromotion noshow payout cashdrawer opening closing quotation
@@ -40,7 +45,9 @@ func readStatuses() map[string]datafile.Reason {
 			processing processed pending pendingpayment onhold open closed new placed confirmed approved accepted invoiced
 			payment sale saleline sold transaction order invoice purchase purchased charge shipped partiallyshipped unshipped awaitingfulfillment
 			awaitingshipment awaitingpayment awaitingpickup fulfilled unfulfilled partiallyfulfilled delivered received done
-			success successful succeeded ok active archived posted salesorder bezahlt abgeschlossen versendet`,
+			success successful succeeded ok active archived posted salesorder paymentaccepted remotepaymentaccepted
+			bezahlt abgeschlossen versendet geliefert livre livree expedie expediee paiementaccepte terminee entregado
+			enviado pagado pagoaceptado consegnato spedito betaald verzonden afgerond`,
 	} {
 		for word := range strings.FieldsSeq(words) {
 			meanings[word] = reason
@@ -49,10 +56,15 @@ func readStatuses() map[string]datafile.Reason {
 	return meanings
 }
 
-// plainStatus normalises a status for comparison.
+// plainStatus normalises a status for comparison, without accents.
 func plainStatus(status string) string {
 	status = strings.TrimPrefix(strings.ToLower(status), "wc-") // WooCommerce stores statuses with this prefix
-	return strings.NewReplacer(" ", "", "_", "", "-", "").Replace(status)
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" _-", r) || unicode.Is(unicode.Mn, r) { // annulé is annule
+			return -1
+		}
+		return r
+	}, norm.NFD.String(status))
 }
 
 // fates decides which rows count as bought.
