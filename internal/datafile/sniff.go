@@ -3,6 +3,7 @@ package datafile
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -81,7 +82,7 @@ func fitness(text *window, separator byte, opts Options, kind Kind) int {
 
 // looksLikeBaskets is conservative, because order lines read as baskets would be loaded as nonsense. It accepts numbers
 // separated by white space; or names, none of them a number, separated by commas, in rows of which fewer than three
-// quarters have the same length, without a known header.
+// quarters have the same length, without a known header, unless another separator splits all rows alike.
 func looksLikeBaskets(text *window, opts Options, kind Kind) (separator byte, sure bool) {
 	several := false
 	for i, row := range sampleFields(text, splitBlanks) {
@@ -95,6 +96,11 @@ func looksLikeBaskets(text *window, opts Options, kind Kind) (separator byte, su
 	}
 	if sure && several {
 		return ' ', true
+	}
+	for _, format := range tables[1:] {
+		if isTable(sampleFields(text, opts.dialect(separators[format]).split)) {
+			return 0, false
+		}
 	}
 	rows := sampleFields(text, opts.dialect(',').split)
 	widths, words := map[int]int{}, NewGlossary(kind)
@@ -112,6 +118,12 @@ func looksLikeBaskets(text *window, opts Options, kind Kind) (separator byte, su
 		}
 	}
 	return ',', len(rows) > 0
+}
+
+// isTable reports whether several rows have the same number of fields, at least three.
+func isTable(rows [][]string) bool {
+	return len(rows) > 1 && len(rows[0]) > 2 &&
+		!slices.ContainsFunc(rows, func(row []string) bool { return len(row) != len(rows[0]) })
 }
 
 // basketSeparator returns the separator of a text that is known to be a basket list.
