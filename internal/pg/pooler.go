@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,15 +85,19 @@ func moves(ctx context.Context, first *pgconn.PgConn, mine string, second *pgcon
 	if err != nil || other == "" || other == mine {
 		return other == mine, err
 	}
-	now, err := backendOf(ctx, first, "")
-	if err == nil {
-		_, err = second.Exec(ctx, "ROLLBACK").ReadAll()
+	asked := ask(ctx, first)
+	select {
+	case <-asked.done:
+	case <-time.After(placeWait): // it may be waiting for the session of second
 	}
-	return now != mine, err
+	err = rollback(ctx, second)
+	<-asked.done
+	return asked.pid != mine, cmp.Or(asked.err, err)
 }
 
 // begin begins a transaction on second and returns its process id. It returns "" if second still waits for a session
-// while first gets answers; in transaction mode, first would have to queue behind it.
+// while first gets answers; in transaction mode, first would have to queue behind it. If first does, the transaction is
+// ended, as there may be no other session for it.
 func begin(ctx context.Context, first, second *pgconn.PgConn) (pid string, err error) {
 	beginCtx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
@@ -104,13 +109,19 @@ func begin(ctx context.Context, first, second *pgconn.PgConn) (pid string, err e
 	select {
 	case <-begun:
 	case <-time.After(placeWait):
-		_, firstErr := backendOf(ctx, first, "")
+		asked := ask(ctx, first)
 		select {
 		case <-begun:
-		case <-time.After(placeWait):
-			giveUp()
-			<-begun
-			return "", firstErr
+			err = cmp.Or(err, rollback(ctx, second))
+			<-asked.done
+		case <-asked.done:
+			select {
+			case <-begun:
+			case <-time.After(placeWait):
+				giveUp()
+				<-begun
+				return "", asked.err
+			}
 		}
 	}
 	if refused := new(pgconn.PgError); errors.As(err, &refused) &&
@@ -118,6 +129,27 @@ func begin(ctx context.Context, first, second *pgconn.PgConn) (pid string, err e
 		err = errPooledByStatement
 	}
 	return pid, err
+}
+
+// asked is the session of a connection, once done is closed.
+type asked struct {
+	pid  string
+	err  error
+	done chan struct{}
+}
+
+func ask(ctx context.Context, conn *pgconn.PgConn) *asked {
+	a := &asked{done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		a.pid, a.err = backendOf(ctx, conn, "")
+	}()
+	return a
+}
+
+func rollback(ctx context.Context, conn *pgconn.PgConn) error {
+	_, err := conn.Exec(ctx, "ROLLBACK").ReadAll()
+	return err
 }
 
 // backendOf returns the process id of the session. It uses the simple protocol, because prepared statement names may

@@ -60,6 +60,31 @@ func TestFindPooler(t *testing.T) {
 	}
 }
 
+// With one session, which somebody else keeps busy, the search for a pooler waits its turn and holds nobody up.
+func TestFindPoolerWithOneSession(t *testing.T) {
+	t.Parallel()
+	pooled := dbtest.NewPgBouncer(t, dbtest.NewURL(t), "transaction", "default_pool_size = 1")
+	pool, other := open(t, pooled, 1), open(t, pooled, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		var err error
+		for ctx.Err() == nil && err == nil {
+			_, err = other.Exec(t.Context(), "SELECT pg_sleep(0.3)") // longer than the search waits for its place
+		}
+		ended <- err
+	}()
+	for range 3 {
+		if got, err := pg.IsPooled(t.Context(), pool); err != nil || !got {
+			t.Errorf("pooled: %t, error %v", got, err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+}
+
 // crowd queries through the pooler, with several clients, until the test ends.
 func crowd(t *testing.T, url string) {
 	t.Helper()
