@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/alsobought/alsobought/internal/dbtest"
 	"github.com/alsobought/alsobought/internal/pg"
@@ -109,9 +110,11 @@ func TestReserveThroughPooler(t *testing.T) {
 	t.Parallel()
 	databaseURL := dbtest.NewURL(t)
 	lock := func(pool *pg.Pool) error {
-		return pg.Reserve(t.Context(), pool, func(conn *pgx.Conn) error { return pg.Lock(t.Context(), conn, pg.BuildLock, 0) })
+		return pg.Reserve(t.Context(), pool,
+			func(conn *pgx.Conn) error { return pg.Lock(t.Context(), conn, pg.BuildLock, 0) })
 	}
-	const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+	const held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database " +
+		"WHERE datname = current_database())"
 	for mode, want := range map[string]error{"transaction": pg.ErrPooled, "session": nil} {
 		pool := open(t, dbtest.NewPgBouncer(t, databaseURL, mode), 4)
 		for range 3 {
@@ -146,7 +149,8 @@ func TestServingThroughPooler(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(serving.Close)
-	const settings = `SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('jit'),
+	const settings = `SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),
+		current_setting('jit'),
 		current_setting('plan_cache_mode'), $1::text)`
 	usual := texts(t, pool, settings, "one")[0]
 	var asking sync.WaitGroup
@@ -155,7 +159,8 @@ func TestServingThroughPooler(t *testing.T) {
 			for j := range 30 {
 				var got string
 				word := fmt.Sprint(i, j)
-				if err := serving.QueryRow(t.Context(), settings, word).Scan(&got); err != nil || got != "300ms 1s off force_generic_plan "+word {
+				if err := serving.QueryRow(t.Context(), settings, word).Scan(&got); err != nil ||
+					got != "300ms 1s off force_generic_plan "+word {
 					t.Errorf("settings %q, error %v", got, err)
 				}
 			}
@@ -195,7 +200,8 @@ func commits(t *testing.T, serving *pg.ServicePool) {
 		t.Fatal(err)
 	}
 	var id int64
-	if err := serving.QueryRow(t.Context(), "INSERT INTO items (name) VALUES ('b') RETURNING item_id").Scan(&id); err != nil || id == 0 {
+	if err := serving.QueryRow(t.Context(),
+		"INSERT INTO items (name) VALUES ('b') RETURNING item_id").Scan(&id); err != nil || id == 0 {
 		t.Errorf("id %d, error %v", id, err)
 	}
 	if got := texts(t, serving.Pool, "SELECT string_agg(name, ' ' ORDER BY name) FROM items")[0]; got != "a b" {
@@ -206,7 +212,8 @@ func commits(t *testing.T, serving *pg.ServicePool) {
 	if _, err := serving.Exec(t.Context(), "INSERT INTO late VALUES (1)"); !pg.Violates(err, "late_n_key") {
 		t.Errorf("an error of the commit: %v", err)
 	}
-	if err := serving.QueryRow(t.Context(), "INSERT INTO late VALUES (1) RETURNING n").Scan(new(int)); !pg.Violates(err, "late_n_key") {
+	if err := serving.QueryRow(t.Context(), "INSERT INTO late VALUES (1) RETURNING n").Scan(new(int)); !pg.Violates(err,
+		"late_n_key") {
 		t.Errorf("an error of the commit: %v", err)
 	}
 }
@@ -220,7 +227,8 @@ func TestSettingsThroughPooler(t *testing.T) {
 		!strings.Contains(err.Error(), `ALTER ROLE "`) {
 		t.Errorf("%v", err)
 	}
-	if got := texts(t, open(t, pooled+"&application_name=till&timezone=UTC", 1), "SELECT current_setting('application_name')")[0]; got != "till" {
+	if got := texts(t, open(t, pooled+"&application_name=till&timezone=UTC", 1),
+		"SELECT current_setting('application_name')")[0]; got != "till" {
 		t.Errorf("application_name is %q", got)
 	}
 }
@@ -231,14 +239,23 @@ func TestPoolerIsFull(t *testing.T) {
 	pooled := dbtest.NewPgBouncer(t, dbtest.NewURL(t), "transaction", "max_client_conn = 3")
 	pool := open(t, pooled, 3)
 	for range 3 {
-		conn, err := pool.Acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Release()
+		defer acquire(t, pool).Release()
 	}
 	_, err := pg.Connect(t.Context(), pool)
 	if !pg.IsFull(err) {
 		t.Errorf("%v", err)
 	}
+}
+
+// acquire waits until the server has noticed that the connections of open were closed.
+func acquire(t *testing.T, pool *pgxpool.Pool) (conn *pgxpool.Conn) {
+	t.Helper()
+	dbtest.Eventually(t, "a free connection", func(ctx context.Context) bool {
+		var err error
+		if conn, err = pool.Acquire(ctx); err != nil && !pg.IsFull(err) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	return conn
 }
