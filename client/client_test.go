@@ -62,10 +62,14 @@ func TestClient(t *testing.T) {
 	const odd = `a/b?c=d#e %2F ü, "f"`
 	var many []client.OrderBody
 	for n := range 3 {
-		many = append(many, client.OrderBody{OrderID: fmt.Sprint("R/", n), Items: []client.OrderItem{{Name: "PID"}, {Name: odd, Quantity: 1.5}}})
+		many = append(many, client.OrderBody{
+			OrderID: fmt.Sprint("R/", n), Items: []client.OrderItem{{Name: "PID"}, {Name: odd, Quantity: 1.5}},
+		})
 	}
-	added, err := api.OrdersAddWithResponse(t.Context(), &client.OrdersAddParams{IdempotencyKey: new("once")}, client.OrdersBody{Orders: many})
-	if err != nil || added.JSON201 == nil || len(added.JSON201.Orders) != 3 || added.JSON201.Orders[0].Status != client.OrderReceiptStatusAdded {
+	added, err := api.OrdersAddWithResponse(t.Context(), &client.OrdersAddParams{IdempotencyKey: new("once")},
+		client.OrdersBody{Orders: many})
+	if err != nil || added.JSON201 == nil || len(added.JSON201.Orders) != 3 ||
+		added.JSON201.Orders[0].Status != client.OrderReceiptStatusAdded {
 		t.Fatalf("%+v, %v", added, err)
 	}
 	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), Keep: 1}); err != nil {
@@ -76,7 +80,9 @@ func TestClient(t *testing.T) {
 		t.Errorf("%+v, %v", order, err)
 	}
 
-	similar, err := api.SimilarItemsWithResponse(t.Context(), odd, &client.SimilarItemsParams{Limit: new(int64(1)), Measure: new(client.Count)})
+	similar, err := api.SimilarItemsWithResponse(t.Context(), odd, &client.SimilarItemsParams{
+		Limit: new(int64(1)), Measure: new(client.Count),
+	})
 	if err != nil || len(similar.JSON200.Recommendations) != 1 || similar.JSON200.Recommendations[0].ItemName != "PID" ||
 		similar.JSON200.Recommendations[0].OrdersTogether != 3 || similar.JSON200.Metadata.ItemName != odd {
 		t.Fatalf("%+v, %v", similar, err)
@@ -87,8 +93,11 @@ func TestClient(t *testing.T) {
 	if err != nil || again.StatusCode() != http.StatusNotModified || again.JSON200 != nil {
 		t.Errorf("%+v, %v", again, err)
 	}
-	basket, err := api.BasketRecommendationsWithResponse(t.Context(), client.BasketBody{Items: []string{"PID", "new"}, Exclude: []string{odd}, Strict: true})
-	if err != nil || len(basket.JSON200.Recommendations) != 0 || strings.Join(basket.JSON200.Metadata.UnknownItems, "") != "new" {
+	basket, err := api.BasketRecommendationsWithResponse(t.Context(), client.BasketBody{
+		Items: []string{"PID", "new"}, Exclude: []string{odd}, Strict: true,
+	})
+	if err != nil || len(basket.JSON200.Recommendations) != 0 ||
+		strings.Join(basket.JSON200.Metadata.UnknownItems, "") != "new" {
 		t.Errorf("%+v, %v", basket, err)
 	}
 	popular, err := api.PopularItemsWithResponse(t.Context(), &client.PopularItemsParams{Exclude: &[]string{odd, "x,y"}})
@@ -109,14 +118,19 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = api.RulesAddWithResponse(t.Context(), client.RuleBody{Kind: client.RuleKindHide, Items: []string{"PID"}, Reason: "recalled"})
+	_, err = api.RulesAddWithResponse(t.Context(), client.RuleBody{
+		Kind: client.RuleKindHide, Items: []string{"PID"}, Reason: "recalled",
+	})
 	refused, ok := errors.AsType[*client.Error](err)
-	if !ok || refused.Status != http.StatusUnauthorized || refused.Title != "Unauthorized" || !strings.Contains(refused.Detail, "needs a key") ||
-		refused.RequestID == "" || refused.RetryAfter != 0 || !strings.HasPrefix(refused.Error(), "401 Unauthorized: this needs") {
+	if !ok || refused.Status != http.StatusUnauthorized || refused.Title != "Unauthorized" ||
+		!strings.Contains(refused.Detail, "needs a key") ||
+		refused.RequestID == "" || refused.RetryAfter != 0 ||
+		!strings.HasPrefix(refused.Error(), "401 Unauthorized: this needs") {
 		t.Errorf("%+v, %v", refused, err)
 	}
 	_, err = api.PopularItemsWithResponse(t.Context(), &client.PopularItemsParams{Limit: new(int64(101))})
-	if refused, ok = errors.AsType[*client.Error](err); !ok || refused.Status != http.StatusTooManyRequests || refused.RetryAfter != time.Hour {
+	if refused, ok = errors.AsType[*client.Error](err); !ok || refused.Status != http.StatusTooManyRequests ||
+		refused.RetryAfter != time.Hour {
 		t.Errorf("%+v, %v", refused, err)
 	}
 	live, err := api.LivezWithResponse(t.Context())

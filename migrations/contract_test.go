@@ -17,11 +17,14 @@ var update = flag.Bool("update", false, "write the contract of schema reporting 
 // contractQuery lists every column of every view, and every parameter and column of every function, in order.
 const contractQuery = `
 SELECT concat_ws(' ', x.object, x.name, x.type) FROM (
-	SELECT 'view ' || c.relname || ':' AS object, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnum::bigint AS place
+	SELECT 'view ' || c.relname || ':' AS object, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
+	a.attnum::bigint AS place
 	FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-	WHERE c.relnamespace = 'reporting'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE c.relnamespace = 'reporting'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0
+	AND NOT a.attisdropped
 	UNION ALL
-	SELECT CASE WHEN u.mode = 't' THEN 'rows of ' ELSE 'function ' END || p.proname || ':', u.name, format_type(u.type, NULL) ||
+	SELECT CASE WHEN u.mode = 't' THEN 'rows of ' ELSE 'function ' END || p.proname || ':', u.name,
+	format_type(u.type, NULL) ||
 		CASE WHEN u.mode = 'i' AND u.place > p.pronargs - p.pronargdefaults
 			THEN ' DEFAULT ' || pg_get_function_arg_default(p.oid, u.place::integer) ELSE '' END, u.place
 	FROM pg_proc AS p
@@ -94,16 +97,30 @@ func TestBreaches(t *testing.T) {
 	for name, c := range map[string]struct{ got, broken []string }{
 		"the same": {contract, nil},
 		"more at the end": {
-			append([]string{"view v: a bigint", "view v: b text", "view v: c text", "function f: x text", "function f: z text DEFAULT ''::text"},
+			append([]string{
+				"view v: a bigint", "view v: b text", "view v: c text", "function f: x text", "function f: z text DEFAULT ''::text",
+			},
 				"rows of f: y bigint", "rows of f: z bigint"),
 			nil,
 		},
-		"a column gone":           {slices.Delete(slices.Clone(contract), 1, 2), []string{"view v has lost: b text"}},
-		"a view gone":             {contract[2:], []string{"view v has lost: a bigint", "view v has lost: b text"}},
-		"another type":            {append([]string{"view v: a integer"}, contract[1:]...), []string{"view v has a integer, promised is: a bigint"}},
-		"another order":           {append([]string{"view v: b text", "view v: a bigint"}, contract[2:]...), []string{"view v has a bigint, promised is: b text", "view v has b text, promised is: a bigint"}},
-		"one more parameter":      {append(slices.Clone(contract), "function f: z text"), []string{"function f needs a default for: z text"}},
-		"a view without contract": {append(slices.Clone(contract), "view w: a bigint"), []string{"view w is new: go test ./migrations -run TestReportingContract -update"}},
+		"a column gone": {slices.Delete(slices.Clone(contract), 1, 2), []string{"view v has lost: b text"}},
+		"a view gone":   {contract[2:], []string{"view v has lost: a bigint", "view v has lost: b text"}},
+		"another type": {
+			append([]string{"view v: a integer"}, contract[1:]...), []string{"view v has a integer, promised is: a bigint"},
+		},
+		"another order": {
+			append([]string{"view v: b text", "view v: a bigint"}, contract[2:]...), []string{
+				"view v has a bigint, promised is: b text", "view v has b text, promised is: a bigint",
+			},
+		},
+		"one more parameter": {
+			append(slices.Clone(contract), "function f: z text"), []string{"function f needs a default for: z text"},
+		},
+		"a view without contract": {
+			append(slices.Clone(contract), "view w: a bigint"), []string{
+				"view w is new: go test ./migrations -run TestReportingContract -update",
+			},
+		},
 	} {
 		if diff := cmp.Diff(c.broken, breaches(contract, c.got)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -49,7 +49,8 @@ func TestFunctionsAreReplaced(t *testing.T) {
 	for _, statement := range older {
 		exec(t, pool, statement)
 	}
-	if err := pg.CheckSchema(t.Context(), pool); !errors.Is(err, pg.ErrSchema) || !strings.Contains(err.Error(), "alsobought migrate up") {
+	if err := pg.CheckSchema(t.Context(), pool); !errors.Is(err, pg.ErrSchema) ||
+		!strings.Contains(err.Error(), "alsobought migrate up") {
 		t.Errorf("other functions are served: %v", err)
 	}
 	status, err := pg.MigrateStatus(t.Context(), pool)
@@ -91,9 +92,11 @@ func TestFunctionsAreReplacedAsAWhole(t *testing.T) {
 	}
 	// The last file replaces this view, which cannot lose a column.
 	exec(t, pool, `DROP VIEW reporting.rules`)
-	exec(t, pool, `CREATE VIEW reporting.rules AS SELECT r.*, 1 AS one_more FROM rules r`) //nolint:unqueryvet // and one more
+	exec(t, pool, `CREATE VIEW reporting.rules AS SELECT r.*, 1 AS one_more
+		FROM rules r`) //nolint:unqueryvet // and one more
 	before := schema(t, pool)
-	if applied, err := pg.MigrateUp(t.Context(), pool); err == nil || !strings.Contains(err.Error(), "functions/reporting.sql: ") || len(applied) > 0 {
+	if applied, err := pg.MigrateUp(t.Context(), pool); err == nil ||
+		!strings.Contains(err.Error(), "functions/reporting.sql: ") || len(applied) > 0 {
 		t.Errorf("applied %+v, error %v", applied, err)
 	}
 	if diff := cmp.Diff(before, schema(t, pool)); diff != "" {
@@ -138,7 +141,8 @@ func TestFunctionsAreMended(t *testing.T) {
 	}
 	mend(false)
 	before := schema(t, pool)
-	exec(t, pool, `CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 21`)
+	exec(t, pool,
+		`CREATE OR REPLACE FUNCTION closest_neighbours() RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 21`)
 	exec(t, pool, `DROP VIEW reporting.order_deletions`)
 	mend(true)
 	mend(false)

@@ -127,21 +127,26 @@ var fixtures = []string{
 	`INSERT INTO idempotency_keys (sender, key, body_hash, receipt) VALUES ('shop', 'k', sha256('x'), '{}')`,
 	`INSERT INTO shop_orders VALUES ('shopify', '4711', 'o1', now())`,
 	`INSERT INTO shop_refunds VALUES ('shopify', '4711', 'r1', now(), '{"a": 1}')`,
-	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, baskets, built_by, version)
+	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent,
+		similar_exponent, orders, baskets, built_by, version)
 		VALUES ('ready', true, now(), 100, 50, 20, 0.3, 0.1, 1, 1, 'tester', 'test')`,
 	`CREATE TABLE item_stats_1 PARTITION OF item_stats FOR VALUES IN (1)`,
-	`ALTER INDEX item_stats_1_popularity_rank_build_id_key RENAME TO item_stats_1_popularity_rank_key`, // the name that a build gives it
+	// the name that a build gives it
+	`ALTER INDEX item_stats_1_popularity_rank_build_id_key RENAME TO item_stats_1_popularity_rank_key`,
 	`CREATE TABLE item_pairs_1 PARTITION OF item_pairs FOR VALUES IN (1)`,
 	`CREATE TABLE item_neighbours_1 PARTITION OF item_neighbours FOR VALUES IN (1)`,
 	`CREATE TABLE item_days_1 PARTITION OF item_days FOR VALUES IN (1)`,
 	`INSERT INTO item_stats VALUES (1, 1, 1, 1, 1, 1, 1), (1, 2, 1, 1, 2, 2, 0.5)`,
 	`INSERT INTO item_pairs VALUES (1, 1, 2, 1, 1)`,
-	`INSERT INTO item_neighbours VALUES (1, 1, 1, 2, 0.5, 1, 2, 0.25, 0, 1, 0.5, 2, 1, 1, 1), (1, 2, 1, 1, 0.5, 1, 1, 0, 0.25, 1, 0.5, 1, 1, 1, 1)`,
+	`INSERT INTO item_neighbours VALUES (1, 1, 1, 2, 0.5, 1, 2, 0.25, 0, 1, 0.5, 2, 1, 1, 1), (1, 2, 1, 1, 0.5, 1, 1, 0,
+		0.25, 1, 0.5, 1, 1, 1, 1)`,
 	`INSERT INTO item_days VALUES (1, '2024-02-29', 1, 1), (1, '2024-02-29', 2, 1)`,
 	`INSERT INTO order_days VALUES (1, '2024-02-29', 1)`,
-	`INSERT INTO rules (kind, item, items, reason, author, valid_until) VALUES ('pin', 'a', ARRAY['b', 'c'], 'offer', 'tester', now() + interval '1 day')`,
+	`INSERT INTO rules (kind, item, items, reason, author, valid_until) VALUES ('pin', 'a', ARRAY['b', 'c'], 'offer',
+		'tester', now() + interval '1 day')`,
 	`INSERT INTO installed_roles VALUES ('server', 'nobody_by_this_name')`,
-	`INSERT INTO api_keys (name, scopes, hint, sha256, expires_at, created_by) VALUES ('shop', '{read,write}', 'ab_1234', sha256('x'), now() + interval '1 day', 'tester')`,
+	`INSERT INTO api_keys (name, scopes, hint, sha256, expires_at, created_by) VALUES ('shop', '{read,write}', 'ab_1234',
+		sha256('x'), now() + interval '1 day', 'tester')`,
 	`INSERT INTO dashboard_sessions (token_sha256, key_id, expires_at) VALUES (sha256('t'), 1, now() + interval '1 hour')`,
 }
 
@@ -160,7 +165,8 @@ func TestDownOverRows(t *testing.T) {
 			for _, f := range fixtures {
 				exec(t, pool, f)
 			}
-			for _, table := range texts(t, pool, `SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+			for _, table := range texts(t, pool, `SELECT c.oid::regclass::text FROM pg_class AS c
+				JOIN pg_namespace AS n ON n.oid = c.relnamespace
 				WHERE `+ours+` AND c.relkind IN ('r', 'p')`) {
 				if got := texts(t, pool, "SELECT count(*)::text FROM "+table); got[0] == "0" {
 					t.Errorf("no fixture puts a row into %s", table)
@@ -232,12 +238,14 @@ func TestUpAtOnce(t *testing.T) {
 			if diff := cmp.Diff(append(names(t), "functions"), applied); diff != "" {
 				t.Errorf("applied by all together (-want +got):\n%s", diff)
 			}
-			versions := texts(t, pools[0], "SELECT g.version_id::text FROM goose_db_version AS g WHERE g.version_id > 0 ORDER BY g.id")
+			versions := texts(t, pools[0], "SELECT g.version_id::text FROM goose_db_version AS g WHERE "+
+				"g.version_id > 0 ORDER BY g.id")
 			if len(versions) != len(names(t)) {
 				t.Errorf("goose counts %v", versions)
 			}
 			if locks := texts(t, pools[0], `SELECT l::text FROM pg_locks AS l
-				WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())`); len(locks) > 0 {
+				WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database AS d
+				WHERE d.datname = current_database())`); len(locks) > 0 {
 				t.Errorf("locks are left: %q", locks)
 			}
 		})
@@ -272,7 +280,10 @@ func TestStatus(t *testing.T) {
 	}{
 		{"at first", func() error { return nil }, nil},
 		{"up", func() error { _, err := pg.MigrateUp(t.Context(), pool); return err }, withFunctions},
-		{"down", func() error { _, err := pg.MigrateDown(t.Context(), pool, false); return err }, append(names(t)[:len(names(t))-1], "functions")},
+		{
+			"down", func() error { _, err := pg.MigrateDown(t.Context(), pool, false); return err },
+			append(names(t)[:len(names(t))-1], "functions"),
+		},
 		{"down to nothing", func() error { _, err := pg.MigrateDown(t.Context(), pool, true); return err }, nil},
 	} {
 		if err := step.do(); err != nil {

@@ -36,27 +36,36 @@ func upTo(t *testing.T, pool *pgxpool.Pool, version int64) {
 // retiredSchema is what the retired versions 2 to 4 created, as far as names and parameters go.
 var retiredSchema = []string{
 	`CREATE FUNCTION affinity(
-		orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, shrinkage float8, popularity_exponent float8
+		orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, shrinkage float8,
+		popularity_exponent float8
 	) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	RETURN orders_together / (orders_together + shrinkage) * weight / (baskets_i * power(baskets_j, popularity_exponent))`,
 	`CREATE FUNCTION pair_value(
-		measure text, orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, baskets bigint, shrinkage float8, popularity_exponent float8
+		measure text, orders_together bigint, weight float8, baskets_i bigint, baskets_j bigint, baskets bigint,
+		shrinkage float8, popularity_exponent float8
 	) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	RETURN CASE measure WHEN 'affinity' THEN affinity(orders_together, weight, baskets_i, baskets_j, shrinkage, popularity_exponent) END`,
+	RETURN CASE measure WHEN 'affinity' THEN affinity(orders_together, weight, baskets_i, baskets_j, shrinkage,
+	popularity_exponent) END`,
 	`CREATE FUNCTION recommend(
-		build bigint, asked bigint[], boosted boolean, measure text, min_support bigint, min_confidence float8, excluded bigint[], fill boolean, lim bigint
+		build bigint, asked bigint[], boosted boolean, measure text, min_support bigint, min_confidence float8,
+		excluded bigint[], fill boolean, lim bigint
 	) RETURNS TABLE (place bigint, item_id bigint, score float8) LANGUAGE sql STABLE PARALLEL SAFE
-	AS $$ SELECT n.neighbour_rank, n.other_id, n.affinity FROM item_neighbours n WHERE n.build_id = build AND n.item_id = ANY (asked) $$`,
+	AS $$ SELECT n.neighbour_rank, n.other_id, n.affinity FROM item_neighbours n WHERE n.build_id = build
+	AND n.item_id = ANY (asked) $$`,
 	`CREATE SCHEMA reporting`,
 	`CREATE VIEW reporting.builds AS SELECT b.* FROM builds b`,
 	`CREATE VIEW reporting.popular_items AS SELECT s.* FROM item_stats s`,
 	`CREATE VIEW reporting.item_pairs AS
-		SELECT p.*, pair_value('affinity', p.orders_together, p.weight, a.baskets, b.baskets, t.baskets, t.shrinkage, t.popularity_exponent) AS affinity_ab
+		SELECT p.*, pair_value('affinity', p.orders_together, p.weight, a.baskets, b.baskets, t.baskets, t.shrinkage,
+		t.popularity_exponent) AS affinity_ab
 		FROM builds t JOIN item_pairs p USING (build_id)
-		JOIN item_stats a ON a.build_id = t.build_id AND a.item_id = p.item_a JOIN item_stats b ON b.build_id = t.build_id AND b.item_id = p.item_b`,
-	`CREATE FUNCTION reporting.similar_items(item text, lim integer DEFAULT 5) RETURNS TABLE (place bigint, item_id bigint, score float8)
+		JOIN item_stats a ON a.build_id = t.build_id AND a.item_id = p.item_a
+		JOIN item_stats b ON b.build_id = t.build_id AND b.item_id = p.item_b`,
+	`CREATE FUNCTION reporting.similar_items(item text, lim integer DEFAULT 5)
+		RETURNS TABLE (place bigint, item_id bigint, score float8)
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-	AS $$ SELECT r.* FROM builds b JOIN items i ON i.name = item CROSS JOIN LATERAL recommend(b.build_id, ARRAY[i.item_id], true, 'affinity', 1, 0, '{}', true, lim) r $$`,
+	AS $$ SELECT r.* FROM builds b JOIN items i ON i.name = item CROSS JOIN LATERAL recommend(b.build_id,
+	ARRAY[i.item_id], true, 'affinity', 1, 0, '{}', true, lim) r $$`,
 	`INSERT INTO goose_db_version (version_id, is_applied) VALUES (3, true), (4, true)`,
 	// Two orders, and a build of them as that version made it.
 	`INSERT INTO loads (source, status, finished_at, rows_read, rows_loaded, orders_added, items_added, loaded_by, version)
@@ -64,7 +73,8 @@ var retiredSchema = []string{
 	`INSERT INTO items (name) VALUES ('bread'), ('butter'), ('jam')`,
 	`INSERT INTO orders (external_id, ordered_at, load_id) VALUES ('1', '2024-02-29', 1), ('2', NULL, 1)`,
 	`INSERT INTO order_lines VALUES (1, 1, 1, 1), (1, 2, 1, 1), (2, 1, 1, 1), (2, 3, 1, 1)`,
-	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent,
+	`INSERT INTO builds (status, active, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent,
+		similar_exponent,
 		orders, order_lines, baskets, items, pairs, neighbours, built_by, version)
 		VALUES ('ready', true, '2024-03-01', 100, 50, 1, 0, 0, 2, 4, 2, 3, 2, 4, 'tester', 'old')`,
 	`CREATE TABLE item_stats_1 PARTITION OF item_stats FOR VALUES IN (1)`,
@@ -72,7 +82,8 @@ var retiredSchema = []string{
 	`CREATE TABLE item_neighbours_1 PARTITION OF item_neighbours FOR VALUES IN (1)`,
 	`INSERT INTO item_stats VALUES (1, 1, 2, 2, 1, 1), (1, 2, 1, 1, 2, 2), (1, 3, 1, 1, 3, 3)`,
 	`INSERT INTO item_pairs VALUES (1, 1, 2, 1, 1), (1, 1, 3, 1, 1)`,
-	`INSERT INTO item_neighbours VALUES (1, 1, 1, 2, 0.25, 1, 2), (1, 1, 2, 3, 0.25, 1, 3), (1, 2, 1, 1, 0.5, 2, 1), (1, 3, 1, 1, 0.5, 2, 1)`,
+	`INSERT INTO item_neighbours VALUES (1, 1, 1, 2, 0.25, 1, 2), (1, 1, 2, 3, 0.25, 1, 3), (1, 2, 1, 1, 0.5, 2, 1), (1,
+		3, 1, 1, 0.5, 2, 1)`,
 }
 
 // A database with the retired versions 3 and 4 is upgraded with its orders and builds, and looks like one that
@@ -109,7 +120,8 @@ func TestRetiredVersions(t *testing.T) {
 	if _, err := builds.Prune(t.Context(), pool, 0); err != nil {
 		t.Fatal(err)
 	}
-	if status := texts(t, pool, "SELECT b.status FROM builds AS b ORDER BY b.build_id"); !cmp.Equal(status, []string{"pruned", "ready"}) {
+	if status := texts(t, pool, "SELECT b.status FROM builds AS b ORDER BY b.build_id"); !cmp.Equal(status,
+		[]string{"pruned", "ready"}) {
 		t.Errorf("builds are %q", status)
 	}
 	exec(t, pool, "DROP TABLE item_stats_2, item_pairs_2, item_neighbours_2, item_days_2")
@@ -146,7 +158,8 @@ func TestUpgradeFrom369ba3d(t *testing.T) {
 	for _, statement := range retiredSchema[first:] {
 		// its tables have columns that version 2 did not have
 		statement = strings.NewReplacer(
-			"(1, 1, 2, 2, 1, 1), (1, 2, 1, 1, 2, 2), (1, 3, 1, 1, 3, 3)", "(1, 1, 2, 2, 1, 1, 2), (1, 2, 1, 1, 2, 2, 1), (1, 3, 1, 1, 3, 3, 1)",
+			"(1, 1, 2, 2, 1, 1), (1, 2, 1, 1, 2, 2), (1, 3, 1, 1, 3, 3)",
+			"(1, 1, 2, 2, 1, 1, 2), (1, 2, 1, 1, 2, 2, 1), (1, 3, 1, 1, 3, 3, 1)",
 			"0.25, 1, 2)", "0.25, 1, 2, 0, 0)", "0.25, 1, 3)", "0.25, 1, 3, 0, 0)", "0.5, 2, 1)", "0.5, 2, 1, 0, 0)",
 		).Replace(statement)
 		exec(t, pool, statement)
@@ -173,10 +186,12 @@ func TestUpgradeFrom369ba3d(t *testing.T) {
 // wantUpgraded queries the existing build and makes another.
 func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	if diff := cmp.Diff([]string{"(1,1,2,2,1,1,2,)", "(1,2,1,1,2,2,1,)", "(1,3,1,1,3,3,1,)"}, texts(t, pool, "SELECT s::text FROM item_stats AS s ORDER BY s.item_id")); diff != "" {
+	if diff := cmp.Diff([]string{"(1,1,2,2,1,1,2,)", "(1,2,1,1,2,2,1,)", "(1,3,1,1,3,3,1,)"},
+		texts(t, pool, "SELECT s::text FROM item_stats AS s ORDER BY s.item_id")); diff != "" {
 		t.Errorf("statistics (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"2 orders, 4 lines"}, texts(t, pool, "SELECT (SELECT count(*) FROM orders) || ' orders, ' || count(*) || ' lines' FROM order_lines")); diff != "" {
+	if diff := cmp.Diff([]string{"2 orders, 4 lines"}, texts(t, pool, "SELECT (SELECT count(*) FROM orders) || ' "+
+		"orders, ' || count(*) || ' lines' FROM order_lines")); diff != "" {
 		t.Errorf("orders (-want +got):\n%s", diff)
 	}
 	answers := func() (list []recommend.Recommendation) {
@@ -193,7 +208,8 @@ func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 		return append(similar.Recommendations, basket.Recommendations...)
 	}
 	before := answers()
-	if len(before) != 3 || before[0].ItemName != "butter" || before[0].SimilarityScore != 0.25 || before[2].SimilarityScore != 0.5 {
+	if len(before) != 3 || before[0].ItemName != "butter" || before[0].SimilarityScore != 0.25 ||
+		before[2].SimilarityScore != 0.5 {
 		t.Errorf("the build from before answers %+v", before)
 	}
 	kept, err := pool.Query(t.Context(), "SELECT b.shrinkage, b.overlap_discount FROM builds AS b")
@@ -207,10 +223,12 @@ func wantUpgraded(t *testing.T, pool *pgxpool.Pool) {
 		}
 	}
 	if shrinkage != 1 || discount != 0 {
-		t.Errorf("the build from before has shrinkage %v and discount %v, want 1 and none: nobody knew of it", shrinkage, discount)
+		t.Errorf("the build from before has shrinkage %v and discount %v, want 1 and none: nobody knew of it", shrinkage,
+			discount)
 	}
 	settings := builds.Settings{MaxBasket: 100, NeighboursKept: 50, Shrinkage: 1}
-	if built, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings, Keep: 1}); err != nil || built.BuildID != 2 {
+	if built, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings, Keep: 1}); err != nil ||
+		built.BuildID != 2 {
 		t.Fatalf("build %d, %v", built.BuildID, err)
 	}
 	if back, err := builds.Rollback(t.Context(), pool); err != nil || back.BuildID != 1 {

@@ -44,7 +44,8 @@ func TestDue(t *testing.T) {
 
 func TestReadAnswer(t *testing.T) {
 	t.Parallel()
-	const good = "HTTP/1.1 200 OK\r\nX: y\r\ncontent-length: 3\r\n\r\nabc" + "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+	const good = "HTTP/1.1 200 OK\r\nX: y\r\ncontent-length: 3\r\n\r\nabc" +
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
 	from := bufio.NewReader(strings.NewReader(good))
 	for range 2 {
 		if err := readAnswer(from); err != nil {
@@ -75,7 +76,8 @@ func TestQuestions(t *testing.T) {
 		t.Fatal(err)
 	}
 	q, err := readQuestions(path)
-	if err != nil || len(q.lines) != 100 || !slices.Equal(q.items, []string{"often", "rare, /"}) || !slices.Equal(q.orders, []string{"1", "2"}) {
+	if err != nil || len(q.lines) != 100 || !slices.Equal(q.items, []string{"often", "rare, /"}) ||
+		!slices.Equal(q.orders, []string{"1", "2"}) {
 		t.Fatalf("%d lines, items %q, orders %q, %v", len(q.lines), q.items, q.orders, err)
 	}
 	random := rand.New(rand.NewPCG(1, 1))

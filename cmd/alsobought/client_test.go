@@ -45,7 +45,9 @@ func TestOrdersByClient(t *testing.T) {
 	if err != nil || len(similar.JSON200.Recommendations) != 1 || similar.JSON200.Recommendations[0].OrdersTogether != 2 {
 		t.Errorf("%+v, %v", similar, err)
 	}
-	left, err := api.OrdersCancelWithResponse(t.Context(), client.CancelBody{OrderID: "T/2", Items: []client.OrderItem{{Name: "cups"}}})
+	left, err := api.OrdersCancelWithResponse(t.Context(), client.CancelBody{
+		OrderID: "T/2", Items: []client.OrderItem{{Name: "cups"}},
+	})
 	if err != nil || len(left.JSON200.Items) != 1 || left.JSON200.Items[0].Name != "saucers" {
 		t.Errorf("%+v, %v", left, err)
 	}

@@ -48,7 +48,10 @@ func TestRejectLimit(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{"", "%", "x", "-1", "-1%", "+1", "1e2", "1e2%", "NaN%", "Inf%", "0x1%", "1.5", "1.2.3%", "100.1%", "1 %", "1_0", "1,000", "9223372036854775808"} {
+	for _, text := range []string{
+		"", "%", "x", "-1", "-1%", "+1", "1e2", "1e2%", "NaN%", "Inf%", "0x1%", "1.5", "1.2.3%",
+		"100.1%", "1 %", "1_0", "1,000", "9223372036854775808",
+	} {
 		t.Run("wrong "+text, func(t *testing.T) {
 			t.Parallel()
 			var got rejectLimit
@@ -109,7 +112,8 @@ func TestRejectLimitToTheRow(t *testing.T) {
 func TestDryRunHostile(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "orders\x1b[31m\n.csv")
-	file := "order_id,item_name,\x1b[2Jnote\n" + "1,a\x1b[31m,\n" + "2,\x00\x1b]0;title\x07,\n" + "3,half a \xc3,\n" + "4,,\x1b[2J\n" + "5,a\tb\u0085c,\n"
+	file := "order_id,item_name,\x1b[2Jnote\n" + "1,a\x1b[31m,\n" + "2,\x00\x1b]0;title\x07,\n" + "3,half a \xc3,\n" +
+		"4,,\x1b[2J\n" + "5,a\tb\u0085c,\n"
 	if err := os.WriteFile(name, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +122,8 @@ func TestDryRunHostile(t *testing.T) {
 		if e.status != exitDone || e.stderr != "" {
 			t.Fatalf("got %+v", e)
 		}
-		if strings.ContainsFunc(e.stdout, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }) || strings.ToValidUTF8(e.stdout, "") != e.stdout {
+		if strings.ContainsFunc(e.stdout, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }) ||
+			strings.ToValidUTF8(e.stdout, "") != e.stdout {
 			t.Errorf("%s printed %q", args, e.stdout)
 		}
 		for _, reason := range []datafile.Reason{datafile.NULByte, datafile.NotUTF8, orderfile.MissingItem} {
@@ -170,7 +175,9 @@ func TestDryRunFileChanges(t *testing.T) {
 
 func TestDryRunCancelled(t *testing.T) {
 	t.Parallel()
-	source := datafile.Source{Name: "orders", Open: func() (io.ReadCloser, error) { return io.NopCloser(manyOrders()), nil }}
+	source := datafile.Source{
+		Name: "orders", Open: func() (io.ReadCloser, error) { return io.NopCloser(manyOrders()), nil },
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := load.Rehearse(ctx, []datafile.Source{source}, load.Options{}); !errors.Is(err, context.Canceled) {

@@ -39,7 +39,8 @@ const sales = "SELECT sale, thing, state,\n changed FROM sales"
 // from returns the arguments to load the sales of a shop.
 func from(shop string, more ...string) []string {
 	return append([]string{
-		"load", "--from", shop, "--query", sales, "--order-column", "sale", "--item-column", "thing", "--status-column", "state",
+		"load", "--from", shop, "--query", sales, "--order-column", "sale", "--item-column", "thing",
+		"--status-column", "state",
 		"--time-column", "changed", "--no-build", "--json",
 	}, more...)
 }
@@ -71,7 +72,8 @@ func TestLoadFrom(t *testing.T) {
 	if diff := cmp.Diff(tally{1, "loaded", []int64{4, 2, 0, 1, 1}}, loadFrom(t, url, shop)); diff != "" {
 		t.Errorf("load (-want +got):\n%s", diff)
 	}
-	if e := alsobought(t, url, nil, from(shop)...); e.status != exitFailed || !strings.Contains(e.stderr, "was already loaded, as load 1") {
+	if e := alsobought(t, url, nil, from(shop)...); e.status != exitFailed ||
+		!strings.Contains(e.stderr, "was already loaded, as load 1") {
 		t.Errorf("the same rows again: %+v", e)
 	}
 }
@@ -100,7 +102,8 @@ func TestLoadFromSince(t *testing.T) {
 	check("a row that moved on", tally{3, "loaded", []int64{2, 0, 1, 1, 0}})
 	want(t, url, nil, "loads", "revert", "3")
 	check("a reverted load does not count", tally{4, "loaded", []int64{2, 0, 1, 1, 0}})
-	if e := alsobought(t, url, nil, from(shop, "--since", "nowhere")...); e.status != exitFailed || !strings.Contains(e.stderr, "nowhere") {
+	if e := alsobought(t, url, nil, from(shop, "--since", "nowhere")...); e.status != exitFailed ||
+		!strings.Contains(e.stderr, "nowhere") {
 		t.Errorf("a column that is not there: %+v", e)
 	}
 }
@@ -157,10 +160,19 @@ func TestLoadFromWrong(t *testing.T) {
 		name, shop, query, want string
 		more                    []string
 	}{
-		{"nobody there", "postgres://me:secret@127.0.0.1:1/x", "SELECT 1", "cannot connect to postgres://me@127.0.0.1:1/x", nil},
-		{"no MariaDB there", "mariadb://me:secret@127.0.0.1:1/x", "SELECT 1", "cannot connect to mariadb://me@127.0.0.1:1/x", nil},
+		{
+			"nobody there", "postgres://me:secret@127.0.0.1:1/x", "SELECT 1", "cannot connect to postgres://me@127.0.0.1:1/x",
+			nil,
+		},
+		{
+			"no MariaDB there", "mariadb://me:secret@127.0.0.1:1/x", "SELECT 1", "cannot connect to mariadb://me@127.0.0.1:1/x",
+			nil,
+		},
 		{"wrong query", shop, "SELECT moo FROM sales", `column "moo" does not exist): see --query`, nil},
-		{"fails under way", shop, "SELECT n AS order_id, 1 / (90000 - n) AS item FROM generate_series(1, 100000) AS n", "division by zero", nil},
+		{
+			"fails under way", shop, "SELECT n AS order_id, 1 / (90000 - n) AS item FROM generate_series(1, 100000) AS n",
+			"division by zero", nil,
+		},
 		{"writes", shop, "DELETE FROM sales RETURNING *", "cannot execute DELETE in a read-only transaction", nil},
 		{"two statements", shop, "SELECT 1; SELECT 2", "cannot insert multiple commands", nil},
 		{"no columns", shop, "COMMIT", "returns no columns", nil},

@@ -33,8 +33,10 @@ func TestHealthEndsAsTheAPISays(t *testing.T) {
 				addr = api.Listener.Addr().String()
 			}
 			e := alsobought(t, "", nil, "health", "--addr", addr)
-			if e.status != tc.status || e.stdout != tc.stdout || !strings.Contains(e.stderr, tc.stderr) || strings.Count(e.stderr, "\n") > 1 {
-				t.Errorf("exit status %d, %q, %q; want %d, %q, ... %q ... in one line", e.status, e.stdout, e.stderr, tc.status, tc.stdout, tc.stderr)
+			if e.status != tc.status || e.stdout != tc.stdout || !strings.Contains(e.stderr, tc.stderr) ||
+				strings.Count(e.stderr, "\n") > 1 {
+				t.Errorf("exit status %d, %q, %q; want %d, %q, ... %q ... in one line", e.status, e.stdout, e.stderr,
+					tc.status, tc.stdout, tc.stderr)
 			}
 		})
 	}

@@ -41,20 +41,23 @@ func TestKilledItems(t *testing.T) {
 	if _, err := stdin.Write([]byte(file.String())); err != nil { // stdin stays open, so COPY keeps waiting
 		t.Fatal(err)
 	}
-	until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ILIKE 'copy %staged_items%')")
+	until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND "+
+		"query ILIKE 'copy %staged_items%')")
 	if err := loading.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if err := loading.Wait(); err == nil {
 		t.Fatal("the load ended before it was killed")
 	}
-	until(t, conn, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())")
+	until(t, conn, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND "+
+		"pid <> pg_backend_pid())")
 	if diff := cmp.Diff(before, contents(t, url)); diff != "" {
 		t.Errorf("the database changed (-before +after):\n%s", diff)
 	}
 	want(t, url, nil, "doctor")
 	again := want(t, url, strings.NewReader(file.String()), "items", "load", "--replace", "--json", "-")
-	if !strings.HasPrefix(again, `{"rows_read":50000,"items_added":49999,"items_changed":1,"items_unchanged":0,"items_removed":1,"items_new":49999,`) {
+	if !strings.HasPrefix(again,
+		`{"rows_read":50000,"items_added":49999,"items_changed":1,"items_unchanged":0,"items_removed":1,"items_new":49999,`) {
 		t.Errorf("the load again: %s", again)
 	}
 	want(t, url, nil, "doctor")

@@ -23,7 +23,10 @@ func TestMoment(t *testing.T) {
 			t.Errorf("%q is %s, error %v, want %s", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "tomorrow", "d", "-1d", "1.5d", "65536d", "99999999999999999999d", "-12h", "12", "2027-02-30", "2027-1-1", "2027-01-31 12:00:00", "2027-01-31T12:00:00"} {
+	for _, text := range []string{
+		"", "tomorrow", "d", "-1d", "1.5d", "65536d", "99999999999999999999d", "-12h", "12",
+		"2027-02-30", "2027-1-1", "2027-01-31 12:00:00", "2027-01-31T12:00:00",
+	} {
 		if got, err := parseMoment(text, now); err == nil {
 			t.Errorf("%q is %s", text, got)
 		}
@@ -32,7 +35,10 @@ func TestMoment(t *testing.T) {
 
 // Every accepted moment is a valid time, and every RFC 3339 time is accepted with its meaning.
 func FuzzMoment(f *testing.F) {
-	for _, seed := range []string{"2027-01-31T12:00:00Z", "2027-01-31", "12h", "90d", "", "9223372036854775807ns", "2562047h47m16s", "0000-01-01", "+5d"} {
+	for _, seed := range []string{
+		"2027-01-31T12:00:00Z", "2027-01-31", "12h", "90d", "", "9223372036854775807ns",
+		"2562047h47m16s", "0000-01-01", "+5d",
+	} {
 		f.Add(seed)
 	}
 	now := time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC)

@@ -56,7 +56,8 @@ func TestKilledLoad(t *testing.T) {
 			if c.phase != "copy" { // which lasts as long as more may come
 				_ = stdin.Close()
 			}
-			until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND query ILIKE $1)", c.statement)
+			until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND "+
+				"pid <> pg_backend_pid() AND query ILIKE $1)", c.statement)
 			if err := loading.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +65,8 @@ func TestKilledLoad(t *testing.T) {
 				t.Fatal("the load ended before it was killed")
 			}
 			// The server continues a statement until it notices that the client is gone.
-			until(t, conn, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())")
+			until(t, conn, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND "+
+				"pid <> pg_backend_pid())")
 
 			if e := alsobought(t, url, nil, "doctor"); e.status != exitDone || !strings.Contains(e.stderr, "interrupted") {
 				t.Errorf("doctor: %+v, want no findings and word of an interruption", e)
@@ -223,7 +225,8 @@ func TestKilledBackup(t *testing.T) {
 	dbtest.Eventually(t, "another backup is made", func(context.Context) bool {
 		return alsobought(t, url, nil, "backup", "--backup-dir", backups).status == exitDone
 	})
-	if left, err = filepath.Glob(filepath.Join(backups, "alsobought-*")); err != nil || len(left) != 1 || strings.HasSuffix(left[0], ".unfinished") {
+	if left, err = filepath.Glob(filepath.Join(backups, "alsobought-*")); err != nil || len(left) != 1 ||
+		strings.HasSuffix(left[0], ".unfinished") {
 		t.Errorf("left by the next: %q, error %v", left, err)
 	}
 }

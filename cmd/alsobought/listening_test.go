@@ -12,7 +12,10 @@ func TestOriginsAndNetworks(t *testing.T) {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "shop.example", "https://", "https://shop.example/", "https://shop.example/path", "https://u@shop.example", "ftp://x", "null", "https://x?y"} {
+	for _, bad := range []string{
+		"", "shop.example", "https://", "https://shop.example/", "https://shop.example/path",
+		"https://u@shop.example", "ftp://x", "null", "https://x?y",
+	} {
 		if err := new(origin).UnmarshalText([]byte(bad)); err == nil || !strings.Contains(err.Error(), "use a form like") {
 			t.Errorf("%s: %v", bad, err)
 		}

@@ -110,7 +110,8 @@ func TestPoorOwner(t *testing.T) {
 		t.Errorf("message %q", message)
 	}
 	sql(t, admin, alter)
-	if message = refusal(t, strange, "popular"); !strings.Contains(message, "permission denied for table goose_db_version") {
+	if message = refusal(t, strange, "popular"); !strings.Contains(message,
+		"permission denied for table goose_db_version") {
 		t.Errorf("message %q", message)
 	}
 	message = refusal(t, strange, "migrate")

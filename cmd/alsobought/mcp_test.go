@@ -20,7 +20,8 @@ func TestMCP(t *testing.T) {
 	program := command(t, url, "mcp")
 	var stderr bytes.Buffer
 	program.Stderr = &stderr
-	client, err := mcp.NewClient(&mcp.Implementation{Name: "test"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: program}, nil)
+	client, err := mcp.NewClient(&mcp.Implementation{Name: "test"}, nil).Connect(t.Context(),
+		&mcp.CommandTransport{Command: program}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,8 @@ func TestMCP(t *testing.T) {
 		if item, given := arguments["item"]; given {
 			args = append(args, item.(string))
 		}
-		if diff := cmp.Diff(want(t, url, nil, args...), result.Content[0].(*mcp.TextContent).Text+"\n"); result.IsError || diff != "" {
+		if diff := cmp.Diff(want(t, url, nil, args...), result.Content[0].(*mcp.TextContent).Text+"\n"); result.IsError ||
+			diff != "" {
 			t.Errorf("%s (-command +tool):\n%s", tool, diff)
 		}
 	}

@@ -76,7 +76,8 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	back, before := time.Now(), o.answered.Load()
-	dbtest.Eventually(t, "new questions are answered again", func(context.Context) bool { return o.answered.Load() > before })
+	dbtest.Eventually(t, "new questions are answered again",
+		func(context.Context) bool { return o.answered.Load() > before })
 	t.Logf("PostgreSQL away for %s; first answer %s after it was back", length, time.Since(back).Round(time.Millisecond))
 	stop()
 	clients.Wait()

@@ -52,7 +52,8 @@ func newArchived(t *testing.T) *cluster {
 	for _, name := range []string{"repo", "log", "lock", "spool"} {
 		c.must(t, "mkdir", filepath.Join(dir, name))
 	}
-	c.must(t, filepath.Join(c.programs, "initdb"), "--username=alsobought", "--auth=trust", "--encoding=UTF8", "--locale=C", "-D", c.data())
+	c.must(t, filepath.Join(c.programs, "initdb"), "--username=alsobought", "--auth=trust", "--encoding=UTF8",
+		"--locale=C", "-D", c.data())
 	c.configure(t)
 	c.start(t)
 	t.Cleanup(func() { _, _ = c.run("pg_ctl", "stop", "-m", "immediate") })
@@ -109,14 +110,17 @@ func (c *cluster) configure(t *testing.T) {
 		}
 	}
 	write(config, shipped("pgbackrest.conf",
-		"^repo1-path=.*", "repo1-path="+c.dir+"/repo\nlog-path="+c.dir+"/log\nlock-path="+c.dir+"/lock\nspool-path="+c.dir+"/spool",
-		"^pg1-path=.*", "pg1-path="+c.data(), "^pg1-socket-path=.*", "pg1-socket-path="+c.dir+"\npg1-user=alsobought\npg1-database=postgres"))
+		"^repo1-path=.*", "repo1-path="+c.dir+"/repo\nlog-path="+c.dir+"/log\nlock-path="+c.dir+
+			"/lock\nspool-path="+c.dir+"/spool",
+		"^pg1-path=.*", "pg1-path="+c.data(), "^pg1-socket-path=.*", "pg1-socket-path="+c.dir+
+			"\npg1-user=alsobought\npg1-database=postgres"))
 	settings := shipped("postgresql.conf", "pgbackrest --", "pgbackrest --config="+config+" --")
 	own, err := os.ReadFile(filepath.Join(c.data(), "postgresql.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	own = fmt.Appendf(own, "\n%s\nlisten_addresses = ''\nunix_socket_directories = '%s'\ntimezone = UTC\n", settings, c.dir)
+	own = fmt.Appendf(own, "\n%s\nlisten_addresses = ''\nunix_socket_directories = '%s'\ntimezone = UTC\n", settings,
+		c.dir)
 	write(filepath.Join(c.data(), "postgresql.conf"), own)
 }
 
@@ -147,7 +151,8 @@ func (c *cluster) stop(t *testing.T)  { t.Helper(); c.must(t, "pg_ctl", "stop") 
 
 func (c *cluster) pgbackrest(t *testing.T, args ...string) {
 	t.Helper()
-	c.must(t, "pgbackrest", append([]string{"--config=" + filepath.Join(c.dir, "pgbackrest.conf"), "--stanza=alsobought"}, args...)...)
+	c.must(t, "pgbackrest", append([]string{"--config=" + filepath.Join(c.dir, "pgbackrest.conf"), "--stanza=alsobought"},
+		args...)...)
 }
 
 // ask returns one value from the server, over a new connection.
@@ -192,7 +197,8 @@ func TestPointInTime(t *testing.T) {
 	before := want(t, shop, nil, "similar", "beans", "--json")
 	// Recover to the next whole second, as users do: everything so far is before it, and the test waits until it has
 	// passed.
-	moment := c.ask(t, "SELECT to_char(date_trunc('second', clock_timestamp()) + interval '1 second', 'YYYY-MM-DD HH24:MI:SSOF')")
+	moment := c.ask(t, "SELECT to_char(date_trunc('second', clock_timestamp()) + interval '1 second', "+
+		"'YYYY-MM-DD HH24:MI:SSOF')")
 	dbtest.Eventually(t, "the second is over", func(context.Context) bool {
 		return c.ask(t, "SELECT (clock_timestamp() > '"+moment+"')::text") == "true"
 	})

@@ -18,7 +18,8 @@ import (
 	"github.com/alsobought/alsobought/internal/dbtest"
 )
 
-const pooledLine = "alsobought: the connection goes through a pooler in transaction mode, which does not support session locks: " +
+const pooledLine = "alsobought: the connection goes through a pooler in transaction mode, " +
+	"which does not support session locks: " +
 	"use a direct URL of PostgreSQL, or a pooler in session mode (DATABASE_URL; for serve, --load-url)\n"
 
 const heldLocks = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database " +
@@ -28,7 +29,9 @@ const heldLocks = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d
 func needSessions(t *testing.T) [][]string {
 	t.Helper()
 	return [][]string{
-		{"migrate"}, {"migrate", "status"}, {"builds", "diff", "1", "2"}, {"backup", "--backup-dir", filepath.Join(t.TempDir(), "backups")},
+		{"migrate"}, {"migrate", "status"}, {"builds", "diff", "1", "2"}, {
+			"backup", "--backup-dir", filepath.Join(t.TempDir(), "backups"),
+		},
 	}
 }
 
@@ -83,11 +86,13 @@ func TestServeThroughPooler(t *testing.T) {
 	transaction := dbtest.NewPgBouncer(t, direct, "transaction", "default_pool_size = 3", "min_pool_size = 2")
 	want(t, direct, strings.NewReader(smallShop), "load", "-")
 	key := strings.TrimSpace(want(t, direct, nil, "keys", "create", "shop"))
-	if got := alsobought(t, transaction, nil, "serve", "--addr", "127.0.0.1:0", "--load-url", transaction); got.status != exitFailed || got.stderr != pooledLine {
+	if got := alsobought(t, transaction, nil, "serve", "--addr", "127.0.0.1:0", "--load-url",
+		transaction); got.status != exitFailed || got.stderr != pooledLine {
 		t.Errorf("--load-url through the pooler: exit status %d\n%s", got.status, got.stderr)
 	}
 	alone := served(t, transaction)
-	if status, body := sendOrder(t, alone, key, "11"); status != http.StatusServiceUnavailable || !strings.Contains(body, "may not change orders") {
+	if status, body := sendOrder(t, alone, key, "11"); status != http.StatusServiceUnavailable ||
+		!strings.Contains(body, "may not change orders") {
 		t.Errorf("an order without --load-url: %d %s", status, body)
 	}
 	base := served(t, transaction, "--load-url", direct, "--rebuild-after", "1", "--rebuild-every", "0s")
@@ -111,7 +116,8 @@ func TestServeThroughPooler(t *testing.T) {
 	if !strings.Contains(fetch(t, base+"/api/v1/recommendations/11", ""), `"order_id":"11"`) {
 		t.Error("no recommendations for the order")
 	}
-	dbtest.Eventually(t, "no lock is left", func(context.Context) bool { return dbtest.Value[int](t, direct, heldLocks) == 0 })
+	dbtest.Eventually(t, "no lock is left",
+		func(context.Context) bool { return dbtest.Value[int](t, direct, heldLocks) == 0 })
 }
 
 // builtOf matches what differs between answers from different builds of the same orders.
@@ -122,7 +128,8 @@ var builtOf = regexp.MustCompile(`"build_id":\d+,"built_at":"[^"]*"`)
 func askThroughBuilds(t *testing.T, direct string, servers []string) {
 	t.Helper()
 	questions := []string{
-		"/api/v1/popular-items?limit=4", "/api/v1/similar-items/cups", "/api/v1/similar-items/cups?measure=lift&exclude=NA", "/api/v1/recommendations/2026/1",
+		"/api/v1/popular-items?limit=4", "/api/v1/similar-items/cups", "/api/v1/similar-items/cups?measure=lift&exclude=NA",
+		"/api/v1/recommendations/2026/1",
 		"/api/v1/similar-items/grinder%201%2F2?limit=1",
 	}
 	right := map[string]string{}
@@ -162,7 +169,8 @@ func askThroughBuilds(t *testing.T, direct string, servers []string) {
 func sendOrder(t *testing.T, base, key, id string) (status int, body string) {
 	t.Helper()
 	body = `{"order_id":"` + id + `","items":["cups","NA"]}`
-	response, err := apiAt(t, base, key).OrdersAddWithBodyWithResponse(t.Context(), nil, "application/json", strings.NewReader(body))
+	response, err := apiAt(t, base, key).OrdersAddWithBodyWithResponse(t.Context(), nil, "application/json",
+		strings.NewReader(body))
 	if refused, ok := errors.AsType[*client.Error](err); ok {
 		return refused.Status, refused.Detail
 	}

@@ -58,8 +58,18 @@ func TestDescribe(t *testing.T) {
 		},
 		{"room for rows only", datafile.Progress{Rows: 500_000}, time.Second, 0, 15, "500,000 rows"},
 		{"no room", datafile.Progress{Rows: 500_000}, time.Second, 0, 5, ""},
-		{"no end in sight", datafile.Progress{Bytes: 12_400_000, Rows: 300_000}, 2 * time.Second, 0, 75, "12 MB  300,000 rows  150,000/s  0 rejected"},
-		{"grown since", datafile.Progress{Bytes: 50_000_000, Rows: 300_000}, 2 * time.Second, 40_000_000, 75, "50 MB of 40 MB  300,000 rows  150,000/s  0 rejected"},
+		{
+			"no end in sight",
+			datafile.Progress{Bytes: 12_400_000, Rows: 300_000},
+			2 * time.Second, 0, 75,
+			"12 MB  300,000 rows  150,000/s  0 rejected",
+		},
+		{
+			"grown since",
+			datafile.Progress{Bytes: 50_000_000, Rows: 300_000},
+			2 * time.Second, 40_000_000, 75,
+			"50 MB of 40 MB  300,000 rows  150,000/s  0 rejected",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -84,7 +94,12 @@ func TestProgress(t *testing.T) {
 		shown []string
 		stays string // start of a line
 	}{
-		{"file", 100, []string{"load", file}, []string{"0%", "0.0 MB of ", " rejected", "merging 120,000 rows", "building"}, "  statistics in"},
+		{
+			"file", 100,
+			[]string{"load", file},
+			[]string{"0%", "0.0 MB of ", " rejected", "merging 120,000 rows", "building"},
+			"  statistics in",
+		},
 		{"narrow", 34, []string{"load", "--no-build", file}, []string{"0%", "merging 120,000 rows"}, "  copied in"},
 		{"dry run", 100, []string{"load", "--dry-run", file}, []string{"0%", "0.0 MB of ", " rejected"}, "  rows   120,000"},
 		{"pipe", 100, []string{"load", "--no-build", "-"}, []string{"0.0 MB  0 rows", "merging 120,000 rows"}, "  copied in"},
@@ -126,7 +141,8 @@ func TestNoProgress(t *testing.T) {
 	t.Parallel()
 	t.Run("pipe", func(t *testing.T) {
 		t.Parallel()
-		if e := alsobought(t, dbtest.NewURL(t), manyOrders(), "load", "-"); e.status != exitDone || e.stderr != "" || strings.Contains(e.stdout, "\r") {
+		if e := alsobought(t, dbtest.NewURL(t), manyOrders(), "load", "-"); e.status != exitDone || e.stderr != "" ||
+			strings.Contains(e.stdout, "\r") {
 			t.Errorf("got %+v", e)
 		}
 	})
@@ -201,7 +217,8 @@ func TestInterrupted(t *testing.T) {
 				_ = s.stdin.Close()
 			}
 			if c.statement != "" {
-				until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() AND query ILIKE $1)", c.statement)
+				until(t, conn, "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND "+
+					"pid <> pg_backend_pid() AND query ILIKE $1)", c.statement)
 			}
 			s.sees(t, c.shown)
 			s.types(t, "\x03")
@@ -215,7 +232,8 @@ func TestInterrupted(t *testing.T) {
 			}
 			if c.statement != "" {
 				var status, why string
-				if err := conn.QueryRow(t.Context(), "SELECT status, error FROM loads WHERE load_id = 2").Scan(&status, &why); err != nil {
+				if err := conn.QueryRow(t.Context(), "SELECT status, error FROM loads WHERE load_id = 2").Scan(&status,
+					&why); err != nil {
 					t.Fatal(err)
 				}
 				if status != "failed" || why != "cancelled" {

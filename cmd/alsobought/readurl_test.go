@@ -17,7 +17,8 @@ func TestReadURL(t *testing.T) {
 	key := strings.TrimSpace(want(t, servers.Primary, nil, "keys", "create", "shop"))
 	servers.CatchUp(t)
 	metrics := "127.0.0.1:" + freePort(t)
-	base := served(t, servers.Primary, "--read-url", servers.Standby, "--admin-addr", metrics, "--rebuild-after", "1", "--rebuild-every", "0s")
+	base := served(t, servers.Primary, "--read-url", servers.Standby, "--admin-addr", metrics, "--rebuild-after", "1",
+		"--rebuild-every", "0s")
 
 	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_pause()::text")
 	if status, body := sendOrder(t, base, key, "11"); status != http.StatusCreated {
@@ -35,14 +36,17 @@ func TestReadURL(t *testing.T) {
 	})
 	text := fetch(t, "http://"+metrics+"/metrics", "")
 	for _, line := range []string{
-		"alsobought_replica_up 1", "alsobought_replica_streaming 1", `alsobought_pool_connections{server="replica",state="idle"}`,
-		`alsobought_http_questions_to_primary_total{why="unknown_order"} 1`, "alsobought_rules_in_force 1", "alsobought_replica_active_build 1",
+		"alsobought_replica_up 1", "alsobought_replica_streaming 1",
+		`alsobought_pool_connections{server="replica",state="idle"}`,
+		`alsobought_http_questions_to_primary_total{why="unknown_order"} 1`, "alsobought_rules_in_force 1",
+		"alsobought_replica_active_build 1",
 	} {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("no %q in the metrics", line)
 		}
 	}
-	if strings.Contains(text, "\nalsobought_replica_lag_seconds 0\n") || !strings.Contains(text, "\nalsobought_replica_lag_seconds ") {
+	if strings.Contains(text, "\nalsobought_replica_lag_seconds 0\n") ||
+		!strings.Contains(text, "\nalsobought_replica_lag_seconds ") {
 		t.Error("no lag in the metrics")
 	}
 	dbtest.Value[string](t, servers.Standby, "SELECT pg_wal_replay_resume()::text")
@@ -59,23 +63,32 @@ func TestReadURL(t *testing.T) {
 func TestReadURLRefused(t *testing.T) {
 	t.Parallel()
 	database, other := dbtest.NewURL(t), dbtest.NewURL(t)
-	dbtest.Value[int](t, other, "WITH moved AS (UPDATE goose_db_version SET tstamp = tstamp + interval '1 day' RETURNING 1) SELECT count(*)::integer FROM moved")
+	dbtest.Value[int](t, other, "WITH moved AS (UPDATE goose_db_version SET tstamp = tstamp + interval '1 day' "+
+		"RETURNING 1) SELECT count(*)::integer FROM moved")
 	for name, c := range map[string]struct {
 		database, replica, want string
 		status                  int
 	}{
-		"another database": {database, other, "--read-url: not a replica of the database in DATABASE_URL: use one of its hot standbys", exitFailed},
-		"empty":            {database, dbtest.NewEmptyURL(t), "--read-url: not a replica of the database in DATABASE_URL: use one of its hot standbys", exitFailed},
-		"nobody there":     {database, "postgres://u@127.0.0.1:1/db", "--read-url: ", exitFailed},
-		"no database":      {"", database, "--read-url requires the URL of its primary in DATABASE_URL", exitUsage},
+		"another database": {
+			database, other, "--read-url: not a replica of the database in DATABASE_URL: use one of its hot standbys",
+			exitFailed,
+		},
+		"empty": {
+			database, dbtest.NewEmptyURL(t), "--read-url: not a replica of the database in DATABASE_URL: " +
+				"use one of its hot standbys", exitFailed,
+		},
+		"nobody there": {database, "postgres://u@127.0.0.1:1/db", "--read-url: ", exitFailed},
+		"no database":  {"", database, "--read-url requires the URL of its primary in DATABASE_URL", exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := alsobought(t, c.database, nil, "serve", "--addr", "127.0.0.1:0", "--read-url", c.replica)
-			if got.status != c.status || !strings.HasPrefix(got.stderr, "alsobought: "+c.want) || strings.Count(got.stderr, "\n") != 1 {
+			if got.status != c.status || !strings.HasPrefix(got.stderr, "alsobought: "+c.want) ||
+				strings.Count(got.stderr, "\n") != 1 {
 				t.Errorf("exit status %d: %s", got.status, got.stderr)
 			}
-			if name == "nobody there" && !strings.HasSuffix(got.stderr, "check that the replica is running, or start without it\n") {
+			if name == "nobody there" && !strings.HasSuffix(got.stderr,
+				"check that the replica is running, or start without it\n") {
 				t.Errorf("%s", got.stderr)
 			}
 		})

@@ -126,7 +126,8 @@ func TestReplica(t *testing.T) {
 	t.Parallel()
 	servers := dbtest.NewReplicated(t)
 	key := wantReadOnly(t, servers.Primary, servers.Standby, func() { servers.CatchUp(t) })
-	if e := alsobought(t, servers.Standby, nil, "builds"); e.stderr != "alsobought: the database is a replica, up to date\n" {
+	if e := alsobought(t, servers.Standby, nil,
+		"builds"); e.stderr != "alsobought: the database is a replica, up to date\n" {
 		t.Errorf("builds on a replica: %q", e.stderr)
 	}
 	backups := t.TempDir()

@@ -30,20 +30,31 @@ func exampleReport() report {
 	ended := began.Add(1900 * time.Millisecond)
 	return report{
 		load: db.Load{
-			LoadID: 12, Source: "orders <b>2026</b>.csv", Status: "loaded", StartedAt: began, FinishedAt: &ended, CopySeconds: 1.25, MergeSeconds: 0.5,
+			LoadID: 12, Source: "orders <b>2026</b>.csv", Status: "loaded", StartedAt: began, FinishedAt: &ended,
+			CopySeconds: 1.25, MergeSeconds: 0.5,
 			RowsRead: 12_000, RowsLoaded: 10_500, RowsDuplicate: 900, RowsRejected: 600, RowsRepeated: 700,
 			OrdersAdded: 3_900, OrdersKnown: 100, ItemsAdded: 811, LoadedBy: "ann@till-3", Version: "v1.2.3",
 		},
 		files: []db.LoadFile{{
-			LoadID: 12, FileNumber: 1, Name: "orders <b>2026</b>.csv", Bytes: 734_003, SHA256: bytes.Repeat([]byte{0xab}, 32), RowsRead: 12_000, RowsRejected: 600,
-			Mapping: json.RawMessage(`{"notes":["item \"<i>nan</i>\" in 5 lines: a placeholder, or a sum"],"unknown_statuses":["odd"]}`),
+			LoadID: 12, FileNumber: 1, Name: "orders <b>2026</b>.csv", Bytes: 734_003, SHA256: bytes.Repeat([]byte{0xab}, 32),
+			RowsRead: 12_000, RowsRejected: 600,
+			Mapping: json.RawMessage(`{"notes":["item \"<i>nan</i>\" in 5 lines: a placeholder, or a sum"],
+				"unknown_statuses":["odd"]}`),
 		}},
-		reasons: []db.LoadRejectCountByReasonRow{{Outcome: "rejected", Reason: "bad_quantity", Rows: 480}, {Outcome: "rejected", Reason: "missing_item", Rows: 119}, {Outcome: "rejected", Reason: "nul_byte", Rows: 1}},
+		reasons: []db.LoadRejectCountByReasonRow{
+			{Outcome: "rejected", Reason: "bad_quantity", Rows: 480}, {Outcome: "rejected", Reason: "missing_item", Rows: 119}, {
+				Outcome: "rejected", Reason: "nul_byte", Rows: 1,
+			},
+		},
 		quality: db.LoadQualityRow{
 			LoadID: 12, Orders: 4_000, Lines: 10_700, Items: 850, OneItemOrders: 1_000, OneItemShare: 0.25, ItemsSeenOnce: 85,
-			BasketSizes:    json.RawMessage(`[{"items":"1","orders":1000},{"items":"2","orders":2000},{"items":"3","orders":998},{"items":"over 100","orders":2}]`),
-			LargestOrders:  json.RawMessage(`[{"order_id":"A-7","items":412},{"order_id":"<script>alert(1)</script>","items":103},{"order_id":"A-9","items":3}]`),
-			NearDuplicates: 21, NearDuplicateNames: json.RawMessage(`[["Tamper 58 mm","TAMPER 58  mm"],["</q><img src=x onerror=alert(1)>","</Q><IMG SRC=x onerror=alert(1)>"]]`),
+			BasketSizes: json.RawMessage(`[{"items":"1","orders":1000},{"items":"2","orders":2000},
+				{"items":"3","orders":998},{"items":"over 100","orders":2}]`),
+			LargestOrders: json.RawMessage(`[{"order_id":"A-7","items":412},
+				{"order_id":"<script>alert(1)</script>","items":103},{"order_id":"A-9","items":3}]`),
+			NearDuplicates: 21,
+			NearDuplicateNames: json.RawMessage(`[["Tamper 58 mm","TAMPER 58  mm"],
+				["</q><img src=x onerror=alert(1)>","</Q><IMG SRC=x onerror=alert(1)>"]]`),
 			FirstOrderedAt: "2026-03-01T00:00:00Z", LastOrderedAt: "2026-03-08T23:59:00Z", RowsPerSecond: 6_857.14,
 		},
 	}
@@ -85,7 +96,8 @@ names that look alike: 21 groups
   and 19 groups more
 `
 	without := exampleReport().quality
-	without.FirstOrderedAt, without.LastOrderedAt, without.NearDuplicates, without.NearDuplicateNames = "", "", 0, json.RawMessage("[]")
+	without.FirstOrderedAt, without.LastOrderedAt = "", ""
+	without.NearDuplicates, without.NearDuplicateNames = 0, json.RawMessage("[]")
 	shownWithout, _, _ := strings.Cut(strings.Replace(shown, "   2026-03-01 to 2026-03-08", "", 1), "\nnames")
 	for _, c := range []struct {
 		name    string
@@ -94,7 +106,11 @@ names that look alike: 21 groups
 	}{
 		{"all of it", exampleReport().quality, shown},
 		{"no times, no near duplicates", without, shownWithout},
-		{"failed", db.LoadQualityRow{LoadID: 1, BasketSizes: json.RawMessage("[]")}, "no rows of this load are in the database\n"},
+		{
+			"failed",
+			db.LoadQualityRow{LoadID: 1, BasketSizes: json.RawMessage("[]")},
+			"no rows of this load are in the database\n",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -139,14 +155,19 @@ func TestWriteReport(t *testing.T) {
 
 	for id, figures := range map[string][]string{
 		"outcomes": {
-			"12,000 rows were read", "10,500 loaded, 900 duplicate, 0 not bought, 600 rejected", "loaded 10,500 87.5 %", "repeated 700 5.8 %", "already known 200 1.7 %",
+			"12,000 rows were read", "10,500 loaded, 900 duplicate, 0 not bought, 600 rejected", "loaded 10,500 87.5 %",
+			"repeated 700 5.8 %", "already known 200 1.7 %",
 			"rejected 600 5.0 %", "3,900 orders and 811 items were new; 100 orders were known",
 		},
 		"reasons": {
-			orderfile.Explanation(orderfile.BadQuantity) + " bad_quantity 480", orderfile.Explanation(orderfile.MissingItem) + " missing_item 119",
+			orderfile.Explanation(orderfile.BadQuantity) + " bad_quantity 480",
+			orderfile.Explanation(orderfile.MissingItem) + " missing_item 119",
 			"alsobought loads rejects 12",
 		},
-		"quality": {"from 2026-03-01 to 2026-03-08", "orders 4,000", "10,700 2.67 per order", "items 850", "1,000 25.0 % of the orders", "85 10.0 % of the items", "6,857"},
+		"quality": {
+			"from 2026-03-01 to 2026-03-08", "orders 4,000", "10,700 2.67 per order", "items 850", "1,000 25.0 % of the orders",
+			"85 10.0 % of the items", "6,857",
+		},
 		"sizes":   {"1 item 1,000 · 25.0 %", "2 items 2,000 · 50.0 %", "over 100 items 2 · under 0.1 %"},
 		"largest": {"A-7 412 items", "<script>alert(1)</script> 103 items"},
 		"names":   {"21 groups", "Tamper 58 mm TAMPER 58 mm", "</q><img src=x onerror=alert(1)>", "and 19 more"},
@@ -166,7 +187,10 @@ func TestWriteReport(t *testing.T) {
 	if diff := cmp.Diff([]string{"50%", "100%", "49.9%", "0.4%"}, p.widths("sizes")); diff != "" {
 		t.Errorf("bars of basket sizes (-want +got):\n%s", diff)
 	}
-	for _, want := range []string{"orders <b>2026</b>.csv loaded", "2026-03-09 08:30:01 UTC, by ann@till-3, in 1.9 s", "alsobought v1.2.3"} {
+	for _, want := range []string{
+		"orders <b>2026</b>.csv loaded", "2026-03-09 08:30:01 UTC, by ann@till-3, in 1.9 s",
+		"alsobought v1.2.3",
+	} {
 		if !strings.Contains(p.text(""), want) {
 			t.Errorf("no %q on the page", want)
 		}
@@ -183,7 +207,9 @@ func TestWriteReportPerStatus(t *testing.T) {
 	}{
 		{"failed", func(l *db.Load) { l.Error = &why }, "None of its rows are in the database. The reason: " + why},
 		{"running", func(l *db.Load) { l.FinishedAt = nil }, "This load is still running"},
-		{"reverted", func(l *db.Load) { l.RevertedAt, l.RevertedBy = &when, &who }, "reverted 2026-03-10 00:00:00 UTC by bob"},
+		{
+			"reverted", func(l *db.Load) { l.RevertedAt, l.RevertedBy = &when, &who }, "reverted 2026-03-10 00:00:00 UTC by bob",
+		},
 	} {
 		t.Run(c.status, func(t *testing.T) {
 			t.Parallel()
@@ -323,7 +349,8 @@ func (d document) isSelfContained(t testing.TB) {
 				t.Errorf("the page has a %s", n.Data)
 			}
 		case "style":
-			if css := n.FirstChild.Data; strings.Contains(css, "url(") || strings.Contains(css, "@import") || strings.Contains(css, "ZgotmplZ") {
+			if css := n.FirstChild.Data; strings.Contains(css, "url(") || strings.Contains(css, "@import") ||
+				strings.Contains(css, "ZgotmplZ") {
 				t.Error("the style fetches something")
 			}
 		}

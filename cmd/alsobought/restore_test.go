@@ -33,7 +33,8 @@ func TestEqualBytes(t *testing.T) { //nolint:tparallel // its servers run one af
 	first := answersOf(t, requests, "--data-dir", dir)
 	ruled := 0
 	for path, answer := range first {
-		if strings.Contains(answer, `"rules":[`) || strings.Contains(answer, `"inactive_left_out"`) || strings.Contains(answer, `"category"`) {
+		if strings.Contains(answer, `"rules":[`) || strings.Contains(answer, `"inactive_left_out"`) ||
+			strings.Contains(answer, `"category"`) {
 			ruled++
 		}
 		if !strings.Contains(answer, "build_id") {
@@ -83,7 +84,8 @@ func setScene(t *testing.T, dir string, orders oracle.Orders, items []string) {
 		want(t, "", nil, append(build, flags...)...)
 	}
 	catalogue := `INSERT INTO item_attributes (item_id, category, label, price, active, source, changed_by)
-		SELECT item_id, CASE WHEN item_id % 3 > 0 THEN 'category ' || item_id % 3 END, 'label of ' || name, item_id / 7.0, item_id % 11 > 0, 'test', 'test'
+		SELECT item_id, CASE WHEN item_id % 3 > 0 THEN 'category ' || item_id % 3 END, 'label of ' || name, item_id / 7.0,
+		item_id % 11 > 0, 'test', 'test'
 		FROM items`
 	want(t, "", nil, append(append([]string{"psql"}, flags...), "-qc", catalogue)...)
 	for _, rule := range [][]string{
@@ -129,9 +131,12 @@ func everyQuestion(orders oracle.Orders, items []string) (requests []request) {
 					get("similar-items", "item", item, "limit", "100", "measure", measure, "build_id", build)
 				}
 				if i%6 == m {
-					get("similar-items", "item", item, "measure", measure, "build_id", build, "strict", "true", "min_support", "2", "min_confidence", "0.1")
-					get("similar-items", "item", item, "measure", measure, "build_id", build, "category", "category 2", "exclude", items[0])
-					requests = append(requests, request{"basket-recommendations", `{"items":[` + quoted(item) + "," + quoted(items[(i+5)%len(items)]) + "," +
+					get("similar-items", "item", item, "measure", measure, "build_id", build, "strict", "true", "min_support", "2",
+						"min_confidence", "0.1")
+					get("similar-items", "item", item, "measure", measure, "build_id", build, "category",
+						"category 2", "exclude", items[0])
+					requests = append(requests, request{"basket-recommendations", `{"items":[` + quoted(item) + "," +
+						quoted(items[(i+5)%len(items)]) + "," +
 						quoted(items[(i+9)%len(items)]) + `],"limit":100,"measure":"` + measure + `","build_id":` + build + `}`})
 				}
 			}

@@ -91,7 +91,8 @@ func TestRoles(t *testing.T) {
 	url, prefix := dbtest.NewRoles(t)
 	admin := login(t, url)
 	printed := want(t, url, nil, "migrate", "up", "--with-roles", "--role-prefix", prefix)
-	if !strings.Contains(printed, "granted privileges to the roles "+prefix+"_loader, "+prefix+"_server, "+prefix+"_reporting") {
+	if !strings.Contains(printed, "granted privileges to the roles "+prefix+"_loader, "+prefix+
+		"_server, "+prefix+"_reporting") {
 		t.Errorf("it printed %q", printed)
 	}
 	m := membersOf(t, admin, url, prefix)

@@ -44,7 +44,10 @@ func TestOneAnswer(t *testing.T) {
 			name: "popular", args: []string{"popular"}, path: "popular-items",
 			sql: "SELECT item_name, orders, share_of_orders, 1 FROM reporting.popular_items ORDER BY popularity_rank LIMIT 20",
 		},
-		{name: "popular, fewer", args: []string{"popular", "-n", "2", "--exclude", "cups"}, path: "popular-items?limit=2&exclude=cups"},
+		{
+			name: "popular, fewer", args: []string{"popular", "-n", "2", "--exclude", "cups"},
+			path: "popular-items?limit=2&exclude=cups",
+		},
 		{
 			name: "similar", args: []string{"similar", "cups"}, path: "similar-items/cups",
 			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.similar_items('cups')",
@@ -60,15 +63,23 @@ func TestOneAnswer(t *testing.T) {
 			path: "similar-items/cups?measure=lift&min_support=2&strict=true",
 		},
 		{
-			name: "thresholds", args: []string{"similar", "cups", "--measure", "confidence", "--min-confidence", "0.4", "--exclude", "beans, dark", "--exclude", "NA"},
+			name: "thresholds", args: []string{
+				"similar", "cups", "--measure", "confidence", "--min-confidence", "0.4", "--exclude",
+				"beans, dark", "--exclude", "NA",
+			},
 			path: "similar-items/cups?measure=confidence&min_confidence=0.4&exclude=beans,%20dark&exclude=NA",
 		},
 		{
-			name: "basket", args: []string{"basket", "cups", "moon", "NA"}, path: "basket-recommendations", body: `{"items":["cups","moon","NA"]}`,
-			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.basket_recommendations(ARRAY['cups', 'moon', 'NA'])",
+			name: "basket", args: []string{"basket", "cups", "moon", "NA"}, path: "basket-recommendations",
+			body: `{"items":["cups","moon","NA"]}`,
+			sql: "SELECT item_name, orders_together, confidence, lift FROM reporting.basket_recommendations(ARRAY['cups', " +
+				"'moon', 'NA'])",
 		},
 		{
-			name: "basket, jaccard", args: []string{"basket", "cups", "NA", "--measure", "jaccard", "-n", "3", "--exclude", "saucers"}, path: "basket-recommendations",
+			name: "basket, jaccard", args: []string{
+				"basket", "cups", "NA", "--measure", "jaccard", "-n", "3", "--exclude",
+				"saucers",
+			}, path: "basket-recommendations",
 			body: `{"items":["cups","NA"],"measure":"jaccard","limit":3,"exclude":["saucers"]}`,
 		},
 		{name: "order", args: []string{"order", "2026/1"}, path: "recommendations/2026/1"},
@@ -166,7 +177,8 @@ func TestDemo(t *testing.T) {
 		}
 		switch {
 		case strings.HasSuffix(command, "similar-items/PID'"):
-			if first := rowsOf(t, output)[0]; first.Item != "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag" || first.Together != 17_951 {
+			if first := rowsOf(t, output)[0]; first.Item != "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag" ||
+				first.Together != 17_951 {
 				t.Errorf("first similar item of PID: %+v", first)
 			}
 		case strings.Contains(command, "Tedlar%20Bag"):

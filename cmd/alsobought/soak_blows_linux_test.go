@@ -76,7 +76,8 @@ func (s *soak) postmaster() int {
 // backend returns the process id of a busy backend, or else of any backend.
 func (s *soak) backend() (pid int) {
 	s.eventually("there is a backend", func(ctx context.Context, conn *pgx.Conn) (bool, error) {
-		err := conn.QueryRow(ctx, `SELECT a.pid FROM pg_stat_activity AS a WHERE a.datname IS NOT NULL AND a.pid <> pg_backend_pid()
+		err := conn.QueryRow(ctx, `SELECT a.pid FROM pg_stat_activity AS a WHERE a.datname IS NOT NULL
+			AND a.pid <> pg_backend_pid()
 			ORDER BY a.state = 'active' DESC, a.backend_start DESC LIMIT 1`).Scan(&pid)
 		return err == nil, err
 	})
@@ -85,7 +86,8 @@ func (s *soak) backend() (pid int) {
 
 func (s *soak) cut() {
 	s.connected(func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a WHERE a.datname IS NOT NULL AND a.pid <> pg_backend_pid()")
+		_, err := conn.Exec(ctx, "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a WHERE a.datname IS NOT "+
+			"NULL AND a.pid <> pg_backend_pid()")
 		return err
 	})
 }
@@ -185,7 +187,9 @@ func startAPI(t *testing.T, url string, flags ...string) (a *api) {
 	t.Helper()
 	// PostgreSQL may still be starting.
 	dbtest.Eventually(t, "the API starts", func(context.Context) bool {
-		a = &api{program: command(t, url, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-level", "error"}, flags...)...)}
+		a = &api{
+			program: command(t, url, append([]string{"serve", "--addr", "127.0.0.1:0", "--log-level", "error"}, flags...)...),
+		}
 		a.lines = begin(t, a.program)
 		if a.address = regexp.MustCompile(`http://[0-9.:]+`).FindString(<-a.lines); a.address == "" {
 			a.kill()

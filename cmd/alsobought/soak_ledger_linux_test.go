@@ -160,27 +160,31 @@ func (s *soak) orBuild(a act) act {
 }
 
 func (s *soak) load(name string, l *brought, flags ...string) act {
-	return s.orBuild(act{name: name, args: append([]string{"load", "-"}, flags...), stdin: l.text, settle: func(s *soak, done bool) {
-		loaded := s.texts(fmt.Sprintf("SELECT l.load_id || ' ' || l.status FROM loads AS l WHERE l.load_id > %d ORDER BY l.load_id", s.ledger.last))
-		if len(loaded) > 1 || done && len(loaded) != 1 {
-			s.t.Errorf("the load is in the audit as %q", loaded)
-		}
-		for _, row := range loaded {
-			id, status, _ := strings.Cut(row, " ")
-			if done && status != "loaded" {
-				s.t.Errorf("the load was acknowledged, but is %s", status)
+	return s.orBuild(act{
+		name: name, args: append([]string{"load", "-"}, flags...), stdin: l.text,
+		settle: func(s *soak, done bool) {
+			loaded := s.texts(fmt.Sprintf("SELECT l.load_id || ' ' || l.status FROM loads AS l WHERE l.load_id "+
+				"> %d ORDER BY l.load_id", s.ledger.last))
+			if len(loaded) > 1 || done && len(loaded) != 1 {
+				s.t.Errorf("the load is in the audit as %q", loaded)
 			}
-			number, err := strconv.ParseInt(id, 10, 64)
-			if err != nil {
-				s.t.Fatal(err)
+			for _, row := range loaded {
+				id, status, _ := strings.Cut(row, " ")
+				if done && status != "loaded" {
+					s.t.Errorf("the load was acknowledged, but is %s", status)
+				}
+				number, err := strconv.ParseInt(id, 10, 64)
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				s.ledger.last = number
+				if status == "loaded" {
+					l.id = number
+					s.ledger.enter(l)
+				}
 			}
-			s.ledger.last = number
-			if status == "loaded" {
-				l.id = number
-				s.ledger.enter(l)
-			}
-		}
-	}})
+		},
+	})
 }
 
 func (s *soak) revert(loads []*brought) act {
@@ -204,21 +208,24 @@ func (s *soak) deletion(orders []string) act {
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	return s.orBuild(act{name: "deletion", args: append([]string{"orders", "delete"}, ids...), settle: func(s *soak, done bool) {
-		now, err := strconv.ParseInt(s.texts("SELECT count(*)::text FROM order_deletions")[0], 10, 64)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if now > s.deleted+1 || done && now == s.deleted {
-			s.t.Errorf("there were %d deletions, now there are %d", s.deleted, now)
-		}
-		if now > s.deleted {
-			for _, l := range s.ledger.loads {
-				maps.DeleteFunc(l.lines, func(id string, _ map[string]int64) bool { return slices.Contains(ids, id) })
+	return s.orBuild(act{
+		name: "deletion", args: append([]string{"orders", "delete"}, ids...),
+		settle: func(s *soak, done bool) {
+			now, err := strconv.ParseInt(s.texts("SELECT count(*)::text FROM order_deletions")[0], 10, 64)
+			if err != nil {
+				s.t.Fatal(err)
 			}
-		}
-		s.deleted = now
-	}})
+			if now > s.deleted+1 || done && now == s.deleted {
+				s.t.Errorf("there were %d deletions, now there are %d", s.deleted, now)
+			}
+			if now > s.deleted {
+				for _, l := range s.ledger.loads {
+					maps.DeleteFunc(l.lines, func(id string, _ map[string]int64) bool { return slices.Contains(ids, id) })
+				}
+			}
+			s.deleted = now
+		},
+	})
 }
 
 func (s *soak) build() act {

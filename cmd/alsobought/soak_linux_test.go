@@ -156,7 +156,8 @@ func (s *soak) round(n int, b blow) {
 		s.lasts[act.name] = max(s.lasts[act.name], time.Since(began))
 	}
 	s.ended[fmt.Sprintf("%s: %s", b.name, map[bool]string{true: "done", false: "not done"}[status == exitDone])]++
-	s.t.Logf("round %d: %s, %s, exit status %d: %s", n, act.name, b.name, status, strings.TrimSpace(c.Stderr.(*strings.Builder).String()))
+	s.t.Logf("round %d: %s, %s, exit status %d: %s", n, act.name, b.name, status,
+		strings.TrimSpace(c.Stderr.(*strings.Builder).String()))
 	if act.wrong(status) {
 		s.t.Errorf("%s: exit status %d\n%s", act.name, status, c.Stderr)
 	}
@@ -193,7 +194,8 @@ func (s *soak) run(args ...string) (stdout string) {
 	s.t.Helper()
 	dbtest.Eventually(s.t, "alsobought "+strings.Join(args, " ")+" is done", func(context.Context) bool {
 		e := alsobought(s.t, s.url(), nil, args...)
-		down := strings.Contains(e.stderr, "lost the connection to the database") || strings.Contains(e.stderr, "check that it is running")
+		down := strings.Contains(e.stderr, "lost the connection to the database") ||
+			strings.Contains(e.stderr, "check that it is running")
 		if e.status != exitDone && !down {
 			s.t.Fatalf("alsobought %s: exit status %d\n%s%s", strings.Join(args, " "), e.status, e.stdout, e.stderr)
 		}
@@ -259,7 +261,8 @@ func (s *soak) recover() {
 
 // compareOrders compares every line, and the values of its order, with the ledger.
 func (s *soak) compareOrders() {
-	got := s.texts(`SELECT concat_ws(' | ', o.external_id, to_char(o.ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), i.name, l.quantity)
+	got := s.texts(`SELECT concat_ws(' | ', o.external_id, to_char(o.ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+		i.name, l.quantity)
 		FROM orders AS o
 		LEFT JOIN order_lines AS l ON l.order_id = o.order_id
 		LEFT JOIN items AS i ON i.item_id = l.item_id`)

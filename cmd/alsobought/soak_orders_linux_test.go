@@ -96,7 +96,8 @@ func (s *orderSoak) round(n int, blow func()) {
 	sending.Wait()
 
 	got := s.texts(fmt.Sprintf(`SELECT concat_ws(' | ', o.external_id, i.name, l.quantity)
-		FROM orders AS o JOIN order_lines AS l USING (order_id) JOIN items AS i USING (item_id) WHERE o.external_id LIKE 'round %d %%'`, n))
+		FROM orders AS o JOIN order_lines AS l USING (order_id) JOIN items AS i USING (item_id)
+		WHERE o.external_id LIKE 'round %d %%'`, n))
 	slices.Sort(wanted)
 	slices.Sort(got)
 	if diff := cmp.Diff(wanted, got); diff != "" {
@@ -107,7 +108,8 @@ func (s *orderSoak) round(n int, blow func()) {
 // send sends an order until it is acknowledged. Its timeout is short, so that a repeat may arrive while the first
 // attempt is still in progress.
 func (s *orderSoak) send(id string, first int) {
-	body := fmt.Sprintf(`{"order_id":%q,"items":["item %d",{"name":"item %d","quantity":2},{"name":"item %d","quantity":3}]}`,
+	body := fmt.Sprintf(`{"order_id":%q,"items":["item %d",
+		{"name":"item %d","quantity":2},{"name":"item %d","quantity":3}]}`,
 		id, first, first+1, first+2)
 	s.sent.Add(1)
 	try := first
@@ -153,10 +155,12 @@ func (s *orderSoak) post(address, body, id string) (status int, text string, err
 func (s *orderSoak) wantRebuilt() {
 	s.run("build")
 	s.eventually("every order is counted", func(ctx context.Context, conn *pgx.Conn) (counted bool, err error) {
-		err = conn.QueryRow(ctx, `SELECT b.orders = (SELECT count(*) FROM orders) FROM builds AS b WHERE b.active`).Scan(&counted)
+		err = conn.QueryRow(ctx,
+			`SELECT b.orders = (SELECT count(*) FROM orders) FROM builds AS b WHERE b.active`).Scan(&counted)
 		return counted, err
 	})
-	if twice := s.texts(`SELECT concat_ws(' and ', b.build_id, other.build_id) FROM builds AS b JOIN builds AS other ON other.build_id > b.build_id
+	if twice := s.texts(`SELECT concat_ws(' and ', b.build_id, other.build_id) FROM builds AS b
+		JOIN builds AS other ON other.build_id > b.build_id
 		AND other.started_at < b.built_at`); len(twice) > 0 {
 		s.t.Errorf("builds that ran at the same time: %q", twice)
 	}

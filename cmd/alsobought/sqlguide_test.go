@@ -31,16 +31,17 @@ func TestSQLGuide(t *testing.T) {
 	url := dbtest.NewURL(t)
 	inDatabase(t, url, "", "sh", "-e", "-c", strings.ReplaceAll(string(data[1]), "bin/alsobought", "alsobought"))
 	questions := 0
-	answered := regexp.MustCompile("(?s)```sql\n.*?```\n(\n```text\n.*?```\n)?").ReplaceAllStringFunc(string(page), func(block string) string {
-		sql := block[len("```sql\n"):strings.Index(block, "```\n")]
-		output := printedBy(t, url, sql)
-		block = "```sql\n" + sql + "```\n"
-		if output != "" {
-			questions++
-			block += "\n```text\n" + output + "```\n"
-		}
-		return block
-	})
+	answered := regexp.MustCompile("(?s)```sql\n.*?```\n(\n```text\n.*?```\n)?").ReplaceAllStringFunc(string(page),
+		func(block string) string {
+			sql := block[len("```sql\n"):strings.Index(block, "```\n")]
+			output := printedBy(t, url, sql)
+			block = "```sql\n" + sql + "```\n"
+			if output != "" {
+				questions++
+				block += "\n```text\n" + output + "```\n"
+			}
+			return block
+		})
 	if questions < 12 {
 		t.Errorf("only %d questions were found", questions)
 	}
@@ -63,7 +64,8 @@ func printedBy(t *testing.T, url, sql string) string {
 	if !strings.HasPrefix(sql, "CREATE ") {
 		begin += "SET LOCAL ROLE alsobought_reporting;\n"
 	}
-	output := inDatabase(t, url, begin+sql+"\nROLLBACK;\n", "alsobought", "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", "-")
+	output := inDatabase(t, url, begin+sql+"\nROLLBACK;\n", "alsobought", "psql", "--no-psqlrc", "--quiet", "--set",
+		"ON_ERROR_STOP=1", "--file", "-")
 	output = regexp.MustCompile(`(?m)[ \t]+$`).ReplaceAllString(output, "")
 	if output = strings.TrimRight(output, "\n"); output != "" {
 		output += "\n"

@@ -22,7 +22,9 @@ func TestTelemetry(t *testing.T) {
 	t.Parallel()
 	url := dbtest.NewURL(t)
 	want(t, url, strings.NewReader(smallShop), "load", "-")
-	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{
+		Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +40,8 @@ func TestTelemetry(t *testing.T) {
 
 	key := strings.TrimSpace(want(t, url, nil, "keys", "create", "shop"))
 	server := command(t, url, "serve", "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--log-format", "json")
-	server.Env = append(server.Env, "NOTIFY_SOCKET="+systemd.LocalAddr().String(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL)
+	server.Env = append(server.Env, "NOTIFY_SOCKET="+systemd.LocalAddr().String(),
+		"OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL)
 	stderr, err := server.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +105,10 @@ func TestTracingRefuses(t *testing.T) {
 			}
 		})
 	}
-	for _, off := range []map[string]string{{}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}} {
+	for _, off := range []map[string]string{{}, {
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+		"OTEL_SDK_DISABLED":           "true",
+	}, {"OTEL_TRACES_EXPORTER": "none"}} {
 		t.Run("off", func(t *testing.T) {
 			for name, value := range off {
 				t.Setenv(name, value)

@@ -40,11 +40,17 @@ func TestWrongFiles(t *testing.T) {
 		{"header only", file("header.csv", []byte("order_id,item_name\n")), "nothing was loaded"},
 		{"no order column", file("columns.csv", []byte("colour,item_name\nred,a\n")), "--order-column"},
 		{"no item column", file("items.csv", []byte("order_id,colour\n1,red\n")), "--item-column"},
-		{"program", file("program", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x3e\x00")), "is a binary file"},
+		{
+			"program", file("program", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x3e\x00")),
+			"is a binary file",
+		},
 		{"zip", file("orders.zip", zipped(t)[:40]), "zip"},
 		{"half a gzip", file("half.csv.gz", halfGzipped(t)), "half.csv.gz"},
 		{"not UTF-8", file("latin.csv", []byte("order_id,item_name\n1,caf\xe9\n2,th\xe9\n")), "--encoding"},
-		{"unclosed quote", file("quote.csv", []byte("order_id,item_name\n1,a\n2,\"b\n"+strings.Repeat("3 c\n", 500_000))), "line 3"},
+		{
+			"unclosed quote", file("quote.csv", []byte("order_id,item_name\n1,a\n2,\"b\n"+strings.Repeat("3 c\n", 500_000))),
+			"line 3",
+		},
 		{"line of 200 MB", hugeLine(t, filepath.Join(dir, "huge.csv")), "line 2"},
 		{"second of two", filepath.Join(dir, "later.csv"), "does not exist"},
 	} {
@@ -61,7 +67,8 @@ func TestWrongFiles(t *testing.T) {
 			if e.status != exitFailed && e.status != exitUsage {
 				t.Errorf("exit status %d, want 1 or 2", e.status)
 			}
-			if e.stdout != "" || strings.Count(e.stderr, "\n") != 1 || !strings.Contains(e.stderr, c.path) || !strings.Contains(e.stderr, c.says) {
+			if e.stdout != "" || strings.Count(e.stderr, "\n") != 1 || !strings.Contains(e.stderr, c.path) ||
+				!strings.Contains(e.stderr, c.says) {
 				t.Errorf("printed %q and %q, want one line that names %s and %q", e.stdout, e.stderr, c.path, c.says)
 			}
 			if diff := cmp.Diff(before, contents(t, url)); diff != "" {
@@ -82,13 +89,15 @@ func contents(t testing.TB, url string) map[string]string {
 	defer conn.Close(t.Context())
 	tables := map[string]string{}
 	for _, query := range []string{
-		"SELECT * FROM items", "SELECT * FROM orders", "SELECT * FROM order_lines", "SELECT * FROM load_files", "SELECT * FROM load_rejects",
+		"SELECT * FROM items", "SELECT * FROM orders", "SELECT * FROM order_lines", "SELECT * FROM load_files",
+		"SELECT * FROM load_rejects",
 		"SELECT * FROM builds", "SELECT * FROM item_stats", "SELECT * FROM item_pairs", "SELECT * FROM item_neighbours",
 		"SELECT * FROM loads WHERE status <> 'failed'",
 		"SELECT * FROM item_attributes",
 	} {
 		var rows string
-		err := conn.QueryRow(t.Context(), "SELECT coalesce(string_agg(q::text, chr(10) ORDER BY q::text), '') FROM ("+query+") AS q").Scan(&rows)
+		err := conn.QueryRow(t.Context(), "SELECT coalesce(string_agg(q::text, chr(10) ORDER BY q::text), '') FROM ("+
+			query+") AS q").Scan(&rows)
 		if err != nil {
 			t.Fatal(err)
 		}

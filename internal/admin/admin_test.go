@@ -31,7 +31,9 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 var quiet = slog.New(slog.DiscardHandler)
 
 // administered serves metrics and profiles and returns a function that gets them.
-func administered(t *testing.T, pool *pg.Pool, configure func(*httpapi.Config)) (api *httpapi.API, get func(path string) string) {
+func administered(
+	t *testing.T, pool *pg.Pool, configure func(*httpapi.Config),
+) (api *httpapi.API, get func(path string) string) {
 	t.Helper()
 	registry := admin.NewRegistry(pool, nil, "1.2.3", quiet)
 	cfg := httpapi.Config{Pool: pool, CacheBytes: 1 << 20, Metrics: registry}
@@ -56,7 +58,8 @@ func administered(t *testing.T, pool *pg.Pool, configure func(*httpapi.Config)) 
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	return api, func(path string) string {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+path, http.NoBody)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+
+			listener.Addr().String()+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +78,9 @@ func administered(t *testing.T, pool *pg.Pool, configure func(*httpapi.Config)) 
 
 func fill(t *testing.T, pool *pg.Pool, orders string) {
 	t.Helper()
-	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil }}
+	source := load.Source{
+		Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil },
+	}
 	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +107,8 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	api, get := administered(t, pool, nil)
-	has(t, get("/metrics"), "alsobought_database_up 1", "alsobought_active_build 0", "alsobought_pending_orders 0", "alsobought_cache_hits_total 0",
+	has(t, get("/metrics"), "alsobought_database_up 1", "alsobought_active_build 0", "alsobought_pending_orders 0",
+		"alsobought_cache_hits_total 0",
 		`alsobought_http_refused_total{limit="concurrency"} 0`, `alsobought_build_info{version="1.2.3"} 1`)
 
 	fill(t, pool, "order_id,item_name\n1,tea\n1,cups\n1,tea\n2,\n2,tea\n")
@@ -110,14 +116,19 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, pool, "order_id,item_name\n3,tea\n3,jam\n")
-	added, err := rules.Add(t.Context(), pool, rules.Draft{Kind: "hide", Items: []string{"jam"}, Reason: "none left", Author: "tester"})
+	added, err := rules.Add(t.Context(), pool, rules.Draft{
+		Kind: "hide", Items: []string{"jam"}, Reason: "none left", Author: "tester",
+	})
 	if err == nil {
 		_, err = rules.End(t.Context(), pool, added.RuleID, "tester")
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]int{"/api/v1/popular-items": 200, "/api/v1/similar-items/nothing": 404, "/wp-login.php": 404} {
+	for path, want := range map[string]int{
+		"/api/v1/popular-items":         200,
+		"/api/v1/similar-items/nothing": 404, "/wp-login.php": 404,
+	} {
 		for range 2 {
 			if got := ask(api, http.MethodGet, path); got != want {
 				t.Errorf("%s: %d", path, got)
@@ -127,13 +138,17 @@ func TestMetrics(t *testing.T) {
 	ask(api, "BREW", "/livez")
 	metrics := get("/metrics")
 	has(t, metrics,
-		`alsobought_active_build 1`, `alsobought_active_build_size{of="orders"} 2`, `alsobought_active_build_size{of="items"} 2`,
+		`alsobought_active_build 1`, `alsobought_active_build_size{of="orders"} 2`,
+		`alsobought_active_build_size{of="items"} 2`,
 		`alsobought_active_build_size{of="pairs"} 1`, `alsobought_pending_orders 1`, `alsobought_rows{outcome="loaded"} 5`,
-		`alsobought_rows{outcome="duplicate"} 1`, `alsobought_rows{outcome="rejected"} 1`, `alsobought_rows{outcome="not_bought"} 0`, `alsobought_rule_changes_total 2`, `alsobought_rules_in_force 0`,
+		`alsobought_rows{outcome="duplicate"} 1`, `alsobought_rows{outcome="rejected"} 1`,
+		`alsobought_rows{outcome="not_bought"} 0`, `alsobought_rule_changes_total 2`, `alsobought_rules_in_force 0`,
 		`alsobought_http_requests_total{method="GET",route="/api/v1/popular-items",status="200"} 2`,
 		`alsobought_http_requests_total{method="GET",route="/api/v1/similar-items/{item_name}",status="404"} 2`,
-		`alsobought_http_requests_total{method="GET",route="",status="404"} 2`, `alsobought_http_requests_total{method="other",route="",status="405"} 1`,
-		`alsobought_http_request_duration_seconds_count{route="/api/v1/popular-items"} 2`, `alsobought_http_requests_in_flight 0`,
+		`alsobought_http_requests_total{method="GET",route="",status="404"} 2`,
+		`alsobought_http_requests_total{method="other",route="",status="405"} 1`,
+		`alsobought_http_request_duration_seconds_count{route="/api/v1/popular-items"} 2`,
+		`alsobought_http_requests_in_flight 0`,
 		`alsobought_cache_hits_total 1`, `alsobought_database_away 0`,
 	)
 	if !regexp.MustCompile(`(?m)^alsobought_active_build_built_timestamp_seconds 1\.\d+e\+09$`).MatchString(metrics) {
@@ -185,24 +200,29 @@ func TestMetricsOfReplica(t *testing.T) {
 	}
 	primary, standby := open(servers.Primary), open(servers.Standby)
 	fill(t, primary, "order_id,item_name\n1,tea\n1,cups\n")
-	if _, err := builds.Run(t.Context(), primary, builds.Options{Settings: builds.DefaultSettings(), Keep: 2}); err != nil {
+	if _, err := builds.Run(t.Context(), primary,
+		builds.Options{Settings: builds.DefaultSettings(), Keep: 2}); err != nil {
 		t.Fatal(err)
 	}
 	servers.CatchUp(t)
 	for name, registry := range map[string]*prometheus.Registry{
-		"beside its primary": admin.NewRegistry(primary, standby, "1", quiet), "alone": admin.NewRegistry(standby, nil, "1", quiet),
+		"beside its primary": admin.NewRegistry(primary, standby, "1", quiet),
+		"alone":              admin.NewRegistry(standby, nil, "1", quiet),
 	} {
 		metrics := gathered(t, registry)
 		wantNamed(t, metrics, true)
-		has(t, metrics, "alsobought_replica_up 1", "alsobought_replica_streaming 1", "alsobought_replica_active_build 1", "alsobought_active_build 1")
-		if beside := strings.Contains(metrics, `alsobought_pool_connections_max{server="replica"} 2`); beside != (name != "alone") {
+		has(t, metrics, "alsobought_replica_up 1", "alsobought_replica_streaming 1", "alsobought_replica_active_build 1",
+			"alsobought_active_build 1")
+		if beside := strings.Contains(metrics,
+			`alsobought_pool_connections_max{server="replica"} 2`); beside != (name != "alone") {
 			t.Errorf("%s: a pool of the replica: %t", name, beside)
 		}
 	}
 	servers.StopStandby(t)
 	metrics := gathered(t, admin.NewRegistry(primary, standby, "1", quiet))
 	has(t, metrics, "alsobought_replica_up 0", "alsobought_database_up 1")
-	if metrics = gathered(t, admin.NewRegistry(primary, nil, "1", quiet)); strings.Contains(metrics, "alsobought_replica") {
+	if metrics = gathered(t, admin.NewRegistry(primary, nil, "1", quiet)); strings.Contains(metrics,
+		"alsobought_replica") {
 		t.Errorf("of a primary: %s", metrics)
 	}
 }
@@ -210,7 +230,8 @@ func TestMetricsOfReplica(t *testing.T) {
 func gathered(t *testing.T, registry *prometheus.Registry) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w,
+		httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
 	return w.Body.String()
 }
 

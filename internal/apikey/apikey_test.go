@@ -44,7 +44,8 @@ func TestCreate(t *testing.T) {
 		t.Errorf("key %s, hint %s", secret, key.Hint)
 	}
 	want := apikey.Key{
-		KeyID: 1, Name: "the shop", Scopes: []string{"read", "write"}, Hint: key.Hint, CreatedAt: key.CreatedAt, CreatedBy: "tester", ExpiresAt: &expires,
+		KeyID: 1, Name: "the shop", Scopes: []string{"read", "write"}, Hint: key.Hint, CreatedAt: key.CreatedAt,
+		CreatedBy: "tester", ExpiresAt: &expires,
 	}
 	if diff := cmp.Diff(want, key); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
@@ -108,13 +109,15 @@ func TestCheck(t *testing.T) {
 	expires := time.Now().Add(time.Hour)
 	lasting, _ := mustCreate(t, pool, "lasting", &expires)
 	expired, _ := mustCreate(t, pool, "expired", &expires)
-	mustExec(t, pool, "UPDATE api_keys SET created_at = now() - interval '2 hours', expires_at = now() WHERE name = 'expired'")
+	mustExec(t, pool, "UPDATE api_keys SET created_at = now() - interval '2 hours', "+
+		"expires_at = now() WHERE name = 'expired'")
 	revoked, old := mustCreate(t, pool, "revoked", nil)
 	if _, err := apikey.Revoke(t.Context(), pool, old.KeyID, "tester"); err != nil {
 		t.Fatal(err)
 	}
 	var known string
-	if err := pool.QueryRow(t.Context(), "SELECT encode(k.sha256, 'hex') FROM api_keys AS k WHERE k.name = 'good'").Scan(&known); err != nil {
+	if err := pool.QueryRow(t.Context(),
+		"SELECT encode(k.sha256, 'hex') FROM api_keys AS k WHERE k.name = 'good'").Scan(&known); err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{good, lasting} {
@@ -144,7 +147,8 @@ func TestCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := apikey.Check(t.Context(), pool, c.secret)
-			if !errors.Is(err, c.want) || !errors.Is(err, apikey.ErrRefused) || errors.Is(err, apikey.ErrNoKeys) || got.KeyID != 0 {
+			if !errors.Is(err, c.want) || !errors.Is(err, apikey.ErrRefused) ||
+				errors.Is(err, apikey.ErrNoKeys) || got.KeyID != 0 {
 				t.Errorf("%+v, error is %v, want %v", got, err, c.want)
 			}
 			if len(c.secret) > 8 && strings.Contains(err.Error(), c.secret) {
@@ -159,7 +163,8 @@ func TestCheckWithoutKeys(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	for _, secret := range []string{"", "unknown"} {
-		if _, err := apikey.Check(t.Context(), pool, secret); !errors.Is(err, apikey.ErrRefused) || !errors.Is(err, apikey.ErrNoKeys) {
+		if _, err := apikey.Check(t.Context(), pool, secret); !errors.Is(err, apikey.ErrRefused) ||
+			!errors.Is(err, apikey.ErrNoKeys) {
 			t.Errorf("%q: error is %v", secret, err)
 		}
 	}
@@ -170,7 +175,8 @@ func TestCheckWithoutKeys(t *testing.T) {
 	if _, err := apikey.Revoke(t.Context(), pool, key.KeyID, "tester"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := apikey.Check(t.Context(), pool, secret); !errors.Is(err, apikey.ErrRevoked) || !errors.Is(err, apikey.ErrNoKeys) {
+	if _, err := apikey.Check(t.Context(), pool, secret); !errors.Is(err, apikey.ErrRevoked) ||
+		!errors.Is(err, apikey.ErrNoKeys) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -186,7 +192,8 @@ func TestLastUsed(t *testing.T) {
 	// xmin is the transaction that last wrote the row.
 	row := func() (version string, used *time.Time) {
 		t.Helper()
-		if err := pool.QueryRow(t.Context(), "SELECT k.xmin::text, k.last_used_at FROM api_keys AS k").Scan(&version, &used); err != nil {
+		if err := pool.QueryRow(t.Context(), "SELECT k.xmin::text, k.last_used_at FROM api_keys AS k").Scan(&version,
+			&used); err != nil {
 			t.Fatal(err)
 		}
 		return version, used
@@ -241,7 +248,8 @@ func TestListAndRevoke(t *testing.T) {
 	if err != nil || revoked.RevokedAt == nil || *revoked.RevokedBy != "undoer" || revoked.State(time.Now()) != "revoked" {
 		t.Fatalf("%+v, error %v", revoked, err)
 	}
-	if _, err := apikey.Revoke(t.Context(), pool, shop.KeyID, "other"); err == nil || err.Error() != "key 1 was already revoked, by undoer" {
+	if _, err := apikey.Revoke(t.Context(), pool, shop.KeyID, "other"); err == nil ||
+		err.Error() != "key 1 was already revoked, by undoer" {
 		t.Errorf("revoked twice: %v", err)
 	}
 	if _, err := apikey.Revoke(t.Context(), pool, 99, "other"); !errors.Is(err, apikey.ErrNotFound) {

@@ -22,7 +22,8 @@ func TestKeyring(t *testing.T) {
 	if _, err := ring.Check(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	if got, known := ring.Recall(secret); !known || got.KeyID != key.KeyID || !got.May(apikey.Write) || got.May(apikey.Admin) {
+	if got, known := ring.Recall(secret); !known || got.KeyID != key.KeyID ||
+		!got.May(apikey.Write) || got.May(apikey.Admin) {
 		t.Errorf("%+v, %t", got, known)
 	}
 	if _, err := apikey.Revoke(t.Context(), pool, key.KeyID, "tester"); err != nil {

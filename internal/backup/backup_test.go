@@ -110,7 +110,9 @@ func (s server) makeModel(t *testing.T) {
 
 func mustLoad(t *testing.T, pool *pg.Pool, csv string) {
 	t.Helper()
-	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(csv)), nil }}
+	source := load.Source{
+		Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(csv)), nil },
+	}
 	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +188,8 @@ func TestBackups(t *testing.T) {
 	s := newServer(t)
 	s.makeModel(t)
 	for name, test := range map[string]func(*testing.T, server){
-		"tampered": tampered, "changed": changed, "refusals": refusals, "interrupted": interrupted, "moved": moved, "pruned": pruned, "rules": ruled,
+		"tampered": tampered, "changed": changed, "refusals": refusals, "interrupted": interrupted, "moved": moved,
+		"pruned": pruned, "rules": ruled,
 		"older schema": olderSchema,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -273,11 +276,23 @@ func changed(t *testing.T, s server) {
 		t.Errorf("missing roles: %v", missing)
 	}
 	for name, c := range map[string]struct{ change, back, says string }{
-		"row":      {"INSERT INTO items (name) VALUES ('new')", "DELETE FROM items WHERE name = 'new'", "table public.items had 15 rows and has 16"},
-		"name":     {"UPDATE items SET name = 'item x' WHERE name = 'item 1'", "UPDATE items SET name = 'item 1' WHERE name = 'item x'", "answers"},
-		"sequence": {"SELECT setval('orders_order_id_seq', 1)", "SELECT setval('orders_order_id_seq', 100)", "sequence public.orders_order_id_seq was at 60 and is at 1"},
-		"table":    {"CREATE TABLE more ()", "DROP TABLE more", "table public.more, with 0 rows, is new"},
-		"score":    {"UPDATE item_neighbours SET similar_rank = -similar_rank", "UPDATE item_neighbours SET similar_rank = -similar_rank", "answers"},
+		"row": {
+			"INSERT INTO items (name) VALUES ('new')", "DELETE FROM items WHERE name = 'new'",
+			"table public.items had 15 rows and has 16",
+		},
+		"name": {
+			"UPDATE items SET name = 'item x' WHERE name = 'item 1'", "UPDATE items SET name = 'item 1' WHERE name = 'item x'",
+			"answers",
+		},
+		"sequence": {
+			"SELECT setval('orders_order_id_seq', 1)", "SELECT setval('orders_order_id_seq', 100)",
+			"sequence public.orders_order_id_seq was at 60 and is at 1",
+		},
+		"table": {"CREATE TABLE more ()", "DROP TABLE more", "table public.more, with 0 rows, is new"},
+		"score": {
+			"UPDATE item_neighbours SET similar_rank = -similar_rank", "UPDATE item_neighbours SET similar_rank = -similar_rank",
+			"answers",
+		},
 	} {
 		if diff := differences(t, target, b.Manifest); len(diff) > 0 {
 			t.Fatalf("before %s: %v", name, diff)
@@ -299,7 +314,10 @@ func refusals(t *testing.T, s server) {
 	b, _ := mustMake(t, source, dir, 0)
 	_, err := backup.Restore(t.Context(), source, b, "")
 	refused(t, err, "the database is not empty (it has ")
-	for _, something := range []string{"CREATE SCHEMA kept", "CREATE FUNCTION kept() RETURNS int LANGUAGE sql RETURN 1", "CREATE TYPE kept AS ENUM ()"} {
+	for _, something := range []string{
+		"CREATE SCHEMA kept", "CREATE FUNCTION kept() RETURNS int LANGUAGE sql RETURN 1",
+		"CREATE TYPE kept AS ENUM ()",
+	} {
 		exec(t, s.Pool, "DROP DATABASE IF EXISTS not_empty WITH (FORCE)")
 		target := s.empty(t, "not_empty", "alsobought")
 		exec(t, target, something)
@@ -418,7 +436,8 @@ func moved(t *testing.T, s server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list := backup.Moved(b.Manifest.Tables, counts); !slices.Contains(list, "table public.orders had 60 rows and has 61") {
+	if list := backup.Moved(b.Manifest.Tables, counts); !slices.Contains(list,
+		"table public.orders had 60 rows and has 61") {
 		t.Errorf("moved on: %q", list)
 	}
 }
@@ -426,7 +445,10 @@ func moved(t *testing.T, s server) {
 func pruned(t *testing.T, s server) {
 	source, dir := s.shop(t, "pruned"), t.TempDir()
 	var other string
-	for _, name := range []string{"keep.txt", "alsobought-20200101T000000Z.tar", "alsobought-20200101T000000Z", "alsobought-20990101T000000Z"} {
+	for _, name := range []string{
+		"keep.txt", "alsobought-20200101T000000Z.tar", "alsobought-20200101T000000Z",
+		"alsobought-20990101T000000Z",
+	} {
 		other = filepath.Join(dir, name)
 		if err := os.Mkdir(other, 0o700); err != nil {
 			t.Fatal(err)
@@ -459,8 +481,10 @@ func pruned(t *testing.T, s server) {
 // A rule that has ended since does not change the compared answers.
 func ruled(t *testing.T, s server) {
 	source := s.shop(t, "ruled")
-	exec(t, source, `INSERT INTO rules (kind, items, reason, author, valid_until) VALUES ('hide', '{item 1}', 'r', 'a', now() + '3 s')`)
-	exec(t, source, `INSERT INTO rules (kind, items, reason, author, valid_from) VALUES ('hide', '{item 2}', 'r', 'a', now() + '3 s')`)
+	exec(t, source,
+		`INSERT INTO rules (kind, items, reason, author, valid_until) VALUES ('hide', '{item 1}', 'r', 'a', now() + '3 s')`)
+	exec(t, source,
+		`INSERT INTO rules (kind, items, reason, author, valid_from) VALUES ('hide', '{item 2}', 'r', 'a', now() + '3 s')`)
 	exec(t, source, `INSERT INTO rules (kind, items, reason, author) VALUES ('pin', '{item 3}', 'r', 'a')`)
 	b, _ := mustMake(t, source, t.TempDir(), 0)
 	target := s.empty(t, "ruled_restored", "alsobought")
@@ -471,7 +495,8 @@ func ruled(t *testing.T, s server) {
 			t.Errorf("differences are %q", diff)
 		}
 	}
-	exec(t, target, "UPDATE rules SET valid_until = NULL, ended_at = NULL, ended_by = NULL; UPDATE rules SET valid_until = now() WHERE kind = 'pin'")
+	exec(t, target, "UPDATE rules SET valid_until = NULL, ended_at = NULL, ended_by = NULL; "+
+		"UPDATE rules SET valid_until = now() WHERE kind = 'pin'")
 	earlier := b.Manifest
 	earlier.MadeAt = time.Now().Add(time.Hour)
 	if diff := differences(t, target, earlier); len(diff) != 1 {
@@ -526,7 +551,8 @@ func TestMissingRoles(t *testing.T) {
 		}
 		return list
 	}
-	if list := problems(); len(list) != 1 || !strings.Contains(list[0], "does not exist on this server: run alsobought migrate up") {
+	if list := problems(); len(list) != 1 || !strings.Contains(list[0],
+		"does not exist on this server: run alsobought migrate up") {
 		t.Errorf("doctor says %q", list)
 	}
 	if applied, err := pg.MigrateUp(t.Context(), target); err != nil || len(applied) > 0 {
@@ -542,7 +568,8 @@ func TestMissingRoles(t *testing.T) {
 	if list := problems(); len(list) > 0 {
 		t.Errorf("doctor says %q", list)
 	}
-	err := pgx.BeginFunc(t.Context(), open(t, strings.Replace(target.Config().ConnString(), "user=plain", "user=alsobought", 1)), func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(t.Context(), open(t, strings.Replace(target.Config().ConnString(), "user=plain",
+		"user=alsobought", 1)), func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "SET LOCAL ROLE alsobought_reporting; TABLE reporting.loads")
 		return err
 	})

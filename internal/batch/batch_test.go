@@ -12,15 +12,18 @@ import (
 func TestBatcher(t *testing.T) {
 	t.Parallel()
 	began, goOn := make(chan []int), make(chan error)
-	b := Batcher[int, int]{Workers: 1, Most: 3, Timeout: time.Minute, Do: func(_ context.Context, questions []int) ([]int, error) {
-		began <- questions
-		err := <-goOn
-		answers := make([]int, len(questions))
-		for i, q := range questions {
-			answers[i] = q * q
-		}
-		return answers, err
-	}}
+	b := Batcher[int, int]{
+		Workers: 1, Most: 3, Timeout: time.Minute,
+		Do: func(_ context.Context, questions []int) ([]int, error) {
+			began <- questions
+			err := <-goOn
+			answers := make([]int, len(questions))
+			for i, q := range questions {
+				answers[i] = q * q
+			}
+			return answers, err
+		},
+	}
 	type result struct{ question, answer, err any }
 	results := make(chan result)
 	ask := func(ctx context.Context, q int) {

@@ -18,7 +18,8 @@ func TestProblems(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		if r.URL.Path == "/" {
 			_, _ = fmt.Fprint(w, `<!doctype html><title>t</title><link rel="icon" href="data:,"><p id="p">text</p><script>
-				console.error("an error of the page"); fetch("http://192.0.2.1/elsewhere").catch(() => { p.textContent = "blocked" });
+				console.error("an error of the page");
+				fetch("http://192.0.2.1/elsewhere").catch(() => { p.textContent = "blocked" });
 				setTimeout(() => { throw new Error("thrown") })</script>`)
 			return
 		}

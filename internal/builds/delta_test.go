@@ -30,7 +30,11 @@ type shop struct {
 }
 
 func newShop(t *testing.T, seed uint64) *shop {
-	s := &shop{t: t, pool: dbtest.New(t), rnd: random(seed), audit: load.Deletion{Reason: "test", DeletedBy: "test", Version: "test"}}
+	s := &shop{
+		t: t, pool: dbtest.New(t), rnd: random(seed), audit: load.Deletion{
+			Reason: "test", DeletedBy: "test", Version: "test",
+		},
+	}
 	s.orders = oracle.Random(s.rnd, oracle.Shapes()[1])
 	s.times = oracle.RandomTimes(s.rnd, s.orders)
 	loadText(t, s.pool, s.orders.TimedCSV(s.rnd, s.times))
@@ -41,7 +45,8 @@ func newShop(t *testing.T, seed uint64) *shop {
 func (s *shop) id() string {
 	s.t.Helper()
 	var id string
-	err := s.pool.QueryRow(s.t.Context(), "SELECT o.external_id FROM orders AS o ORDER BY md5(o.external_id || $1) LIMIT 1",
+	err := s.pool.QueryRow(s.t.Context(),
+		"SELECT o.external_id FROM orders AS o ORDER BY md5(o.external_id || $1) LIMIT 1",
 		fmt.Sprint(s.rnd.Uint64())).Scan(&id)
 	if err != nil {
 		s.t.Fatal(err)
@@ -103,7 +108,8 @@ func (s *shop) deleteNewest() {
 // refund returns all of an order. Orders come back if load names them again.
 func (s *shop) refund() {
 	s.t.Helper()
-	loadText(s.t, s.pool, fmt.Sprintf("order_id,item_name,status\n%q,,refunded\nnobody's %d,,cancelled\n", s.id(), s.rnd.Uint64()))
+	loadText(s.t, s.pool, fmt.Sprintf("order_id,item_name,status\n%q,,refunded\nnobody's %d,,cancelled\n",
+		s.id(), s.rnd.Uint64()))
 	var id int64
 	query(s.t, s.pool, &id, "SELECT max(load_id) FROM loads")
 	s.loads = append(s.loads, id)
@@ -112,7 +118,8 @@ func (s *shop) refund() {
 // byHand changes orders as a user with psql would.
 func (s *shop) byHand() {
 	s.t.Helper()
-	_, err := s.pool.Exec(s.t.Context(), "UPDATE orders SET ordered_at = ordered_at - interval '100 days', customer_id = 'c' WHERE external_id = $1", s.id())
+	_, err := s.pool.Exec(s.t.Context(), "UPDATE orders SET ordered_at = ordered_at - interval '100 days', "+
+		"customer_id = 'c' WHERE external_id = $1", s.id())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -21,7 +21,9 @@ import (
 
 // twoBuilds loads two files and builds, loads a third, reverts the first, and builds with other settings. It
 // returns the oracle's counts for both.
-func twoBuilds(t *testing.T, pool *pgxpool.Pool, shape oracle.Shape, seed uint64, settings [2]oracle.Settings) (before, after *oracle.Counts) {
+func twoBuilds(
+	t *testing.T, pool *pgxpool.Pool, shape oracle.Shape, seed uint64, settings [2]oracle.Settings,
+) (before, after *oracle.Counts) {
 	t.Helper()
 	rnd := random(seed)
 	parts := [3]oracle.Orders{}
@@ -91,8 +93,14 @@ func wantDiff(t *testing.T, pool *pgxpool.Pool, idBefore, idAfter int64, limit i
 	old, young := pairsOf(before), pairsOf(after)
 	appeared, vanished := missing(young, old), missing(old, young)
 	want := builds.Diff{
-		Before:        builds.Counted{BuildID: idBefore, Orders: before.Orders, Baskets: before.Baskets, Items: int64(len(before.Items)), Pairs: int64(len(old))},
-		After:         builds.Counted{BuildID: idAfter, Orders: after.Orders, Baskets: after.Baskets, Items: int64(len(after.Items)), Pairs: int64(len(young))},
+		Before: builds.Counted{
+			BuildID: idBefore, Orders: before.Orders, Baskets: before.Baskets,
+			Items: int64(len(before.Items)), Pairs: int64(len(old)),
+		},
+		After: builds.Counted{
+			BuildID: idAfter, Orders: after.Orders, Baskets: after.Baskets, Items: int64(len(after.Items)),
+			Pairs: int64(len(young)),
+		},
 		ItemsAppeared: missingItems(after, before),
 		ItemsVanished: missingItems(before, after),
 		PairsAppeared: int64(len(appeared)),
@@ -134,7 +142,8 @@ func missing(from, in map[[2]string]int64) []builds.PairOfOneBuild {
 		}
 	}
 	slices.SortFunc(pairs, func(a, b builds.PairOfOneBuild) int {
-		return cmp.Or(cmp.Compare(b.OrdersTogether, a.OrdersTogether), cmp.Compare(a.ItemA, b.ItemA), cmp.Compare(a.ItemB, b.ItemB))
+		return cmp.Or(cmp.Compare(b.OrdersTogether, a.OrdersTogether), cmp.Compare(a.ItemA, b.ItemA),
+			cmp.Compare(a.ItemB, b.ItemB))
 	})
 	return pairs
 }
@@ -156,7 +165,8 @@ func checkMoves(got []builds.Move, limit int, before, after *oracle.Counts) erro
 		young := after.With(item)
 		for other, p := range before.With(item) {
 			if q, found := young[other]; found {
-				changes[[2]string{item, other}] = math.Abs(after.Value("affinity", item, other, q) - before.Value("affinity", item, other, p))
+				changes[[2]string{item, other}] = math.Abs(after.Value("affinity", item, other,
+					q) - before.Value("affinity", item, other, p))
 			}
 		}
 	}
@@ -200,7 +210,8 @@ func checkSide(c *oracle.Counts, item, other string, affinity float64, rank, ord
 	switch {
 	case p.Orders != orders || !oracle.Near(value, affinity):
 		return fmt.Errorf("want %d orders together, affinity %v", p.Orders, value)
-	case rank > int64(kept) || rank == 0 && kept < len(ranked) && value > ranked[kept].Total && !oracle.Near(value, ranked[kept].Total),
+	case rank > int64(kept) || rank == 0 && kept < len(ranked) && value > ranked[kept].Total &&
+		!oracle.Near(value, ranked[kept].Total),
 		rank == 0 && kept == len(ranked), rank > 0 && !oracle.Near(ranked[rank-1].Total, value):
 		return fmt.Errorf("rank %d of %d kept", rank, kept)
 	}
@@ -218,7 +229,10 @@ func TestCompareEqual(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.Before, got.After = builds.Counted{}, builds.Counted{}
-	empty := builds.Diff{Settings: []builds.SettingChange{}, Appeared: []builds.PairOfOneBuild{}, Vanished: []builds.PairOfOneBuild{}, Moved: []builds.Move{}}
+	empty := builds.Diff{
+		Settings: []builds.SettingChange{}, Appeared: []builds.PairOfOneBuild{},
+		Vanished: []builds.PairOfOneBuild{}, Moved: []builds.Move{},
+	}
 	if diff := gocmp.Diff(empty, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -262,7 +276,8 @@ func TestCompareNotKept(t *testing.T) {
 	}
 	startBuild(t, pool)
 	for name, pair := range map[string][2]int64{
-		"pruned": {1, 3}, "pruned, the other way": {3, 1}, "running": {2, 4}, "never was": {2, 99}, "zero": {0, 2}, "negative": {-1, 2},
+		"pruned": {1, 3}, "pruned, the other way": {3, 1}, "running": {2, 4}, "never was": {2, 99},
+		"zero": {0, 2}, "negative": {-1, 2},
 	} {
 		if _, err := builds.Compare(t.Context(), pool, pair[0], pair[1], 20); !errors.Is(err, builds.ErrNotFound) {
 			t.Errorf("%s: %v", name, err)

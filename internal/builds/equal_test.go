@@ -21,18 +21,23 @@ SELECT concat_ws(' | ', 'item', i.name, s.orders, s.baskets, s.popularity_rank, 
 FROM item_stats AS s JOIN items AS i USING (item_id) JOIN builds AS b USING (build_id) WHERE b.active
 UNION ALL
 SELECT concat_ws(' | ', 'pair', least(x.name, y.name), greatest(x.name, y.name), p.orders_together, p.weight)
-FROM item_pairs AS p JOIN items AS x ON x.item_id = p.item_a JOIN items AS y ON y.item_id = p.item_b JOIN builds AS b USING (build_id) WHERE b.active
+FROM item_pairs AS p JOIN items AS x ON x.item_id = p.item_a JOIN items AS y ON y.item_id = p.item_b
+JOIN builds AS b USING (build_id) WHERE b.active
 UNION ALL
-SELECT concat_ws(' | ', 'neighbour', x.name, n.neighbour_rank, y.name, n.affinity, n.other_baskets, n.other_baskets_rank, n.step, n.overlap)
-FROM item_neighbours AS n JOIN items AS x USING (item_id) JOIN items AS y ON y.item_id = n.other_id JOIN builds AS b USING (build_id) WHERE b.active
+SELECT concat_ws(' | ', 'neighbour', x.name, n.neighbour_rank, y.name, n.affinity, n.other_baskets,
+n.other_baskets_rank, n.step, n.overlap)
+FROM item_neighbours AS n JOIN items AS x USING (item_id) JOIN items AS y ON y.item_id = n.other_id
+JOIN builds AS b USING (build_id) WHERE b.active
 UNION ALL
 SELECT concat_ws(' | ', 'day', d.day, d.orders) FROM order_days AS d JOIN builds AS b USING (build_id) WHERE b.active
 UNION ALL
 SELECT concat_ws(' | ', 'item on a day', d.day, i.name, d.orders)
 FROM item_days AS d JOIN items AS i USING (item_id) JOIN builds AS b USING (build_id) WHERE b.active
 UNION ALL
-SELECT concat_ws(' | ', 'answer to', t.items::text, r.item_name, r.similarity_score, r.source, r.orders_together, r.confidence, r.lift)
-FROM (SELECT array_agg(i.name ORDER BY i.name) AS items FROM items AS i GROUP BY length(i.name), ascii(right(i.name, 1)) % 4) AS t,
+SELECT concat_ws(' | ', 'answer to', t.items::text, r.item_name, r.similarity_score, r.source, r.orders_together,
+r.confidence, r.lift)
+FROM (SELECT array_agg(i.name ORDER BY i.name) AS items FROM items AS i GROUP BY length(i.name), ascii(right(i.name,
+1)) % 4) AS t,
      reporting.basket_recommendations(t.items, 100) AS r
 ) AS l ORDER BY l.line COLLATE "C"`
 

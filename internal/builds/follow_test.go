@@ -65,7 +65,8 @@ func TestFollow(t *testing.T) {
 	if active, err := db.New(pool).BuildActive(t.Context()); err != nil || active.NeighboursKept != 7 {
 		t.Errorf("settings %+v, error %v", active, err)
 	}
-	if _, err := pool.Exec(t.Context(), "DELETE FROM order_lines WHERE order_id < 3; DELETE FROM orders WHERE order_id < 3"); err != nil {
+	if _, err := pool.Exec(t.Context(),
+		"DELETE FROM order_lines WHERE order_id < 3; DELETE FROM orders WHERE order_id < 3"); err != nil {
 		t.Fatal(err)
 	}
 	settled(4)
@@ -126,7 +127,11 @@ func TestDue(t *testing.T) {
 		{"too few orders", db.BuildFreshnessRow{BuildID: 1, Newest: true, Age: 59, Pending: 99}, false},
 		{"old enough", db.BuildFreshnessRow{BuildID: 1, Newest: true, Age: 60, Pending: 1}, true},
 		{"unknown and old", db.BuildFreshnessRow{BuildID: 1, Newest: true, Age: 60, Pending: -1}, true},
-		{"just built, and it took long", db.BuildFreshnessRow{BuildID: 1, Newest: true, Age: 70, Seconds: 20, Pending: 1000}, false},
+		{
+			"just built, and it took long",
+			db.BuildFreshnessRow{BuildID: 1, Newest: true, Age: 70, Seconds: 20, Pending: 1000},
+			false,
+		},
 		{"another was chosen", db.BuildFreshnessRow{BuildID: 1, Age: 1e9, Pending: 1000}, false},
 	} {
 		if got := minute.Due(c.BuildFreshnessRow); got != c.want {
@@ -139,7 +144,8 @@ func TestDue(t *testing.T) {
 func TestFollowFails(t *testing.T) {
 	t.Parallel()
 	pool, _ := small(t, 6)
-	if _, err := pool.Exec(t.Context(), "ALTER TABLE builds ADD CONSTRAINT nothing_works CHECK (status <> 'ready')"); err != nil {
+	if _, err := pool.Exec(t.Context(),
+		"ALTER TABLE builds ADD CONSTRAINT nothing_works CHECK (status <> 'ready')"); err != nil {
 		t.Fatal(err)
 	}
 	logged := make(logLines, 100)

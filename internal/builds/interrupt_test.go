@@ -113,7 +113,8 @@ func TestInterruptedBuildLeavesNothing(t *testing.T) {
 
 				wantStates(t, pool, map[int64]string{1: "active", 2: "failed"})
 				failed, err := db.New(pool).BuildGet(t.Context(), 2)
-				if err != nil || failed.Error == nil || !strings.Contains(*failed.Error, reason) || failed.BuiltAt != nil || failed.Orders != 0 {
+				if err != nil || failed.Error == nil || !strings.Contains(*failed.Error, reason) ||
+					failed.BuiltAt != nil || failed.Orders != 0 {
 					t.Errorf("audit of the failure: %+v, %v", failed, err)
 				}
 				if got := tables(t, pool); got != before {

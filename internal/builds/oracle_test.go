@@ -22,7 +22,8 @@ func TestRandomOrders(t *testing.T) {
 				loadText(t, pool, orders.TimedCSV(random(seed), times))
 				rnd := random(seed)
 				for _, settings := range []oracle.Settings{
-					oracle.Settings(builds.DefaultSettings()), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd),
+					oracle.Settings(builds.DefaultSettings()), oracle.RandomSettings(rnd), oracle.RandomSettings(rnd),
+					oracle.RandomSettings(rnd),
 					oracle.RandomSettings(rnd),
 				} {
 					opts := defaults()

@@ -62,7 +62,8 @@ func readersOf(pool *pgxpool.Pool, item string) map[string]reader {
 			},
 		},
 		"reporting": {similar, func(ctx context.Context) (answer, error) {
-			rows, err := pool.Query(ctx, `SELECT item_name, source, similarity_score, popularity_rank, orders_together, confidence, lift, build_id
+			rows, err := pool.Query(ctx, `SELECT item_name, source, similarity_score, popularity_rank, orders_together,
+				confidence, lift, build_id
 				FROM reporting.similar_items($1)`, item)
 			if err != nil {
 				return answer{}, err
@@ -70,7 +71,8 @@ func readersOf(pool *pgxpool.Pool, item string) map[string]reader {
 			got := answer{}
 			var row oracle.Row
 			_, err = pgx.ForEachRow(rows, []any{
-				&row.Item, &row.Source, &row.Score, &row.PopularityRank, &row.OrdersTogether, &row.Confidence, &row.Lift, &got.build,
+				&row.Item, &row.Source, &row.Score, &row.PopularityRank, &row.OrdersTogether,
+				&row.Confidence, &row.Lift, &got.build,
 			}, func() error { got.rows = append(got.rows, row); return nil })
 			return got, err
 		}},

@@ -117,7 +117,10 @@ func (s *shop) read() {
 func TestReportsRefuse(t *testing.T) {
 	t.Parallel()
 	s := &shop{t: t, pool: dbtest.New(t)}
-	for _, question := range []string{"attach_rate()", "items_bought_alone()", "bundles()", "substitutes()", "load_baskets()", "attach_rate('{}', '{}')"} {
+	for _, question := range []string{
+		"attach_rate()", "items_bought_alone()", "bundles()", "substitutes()",
+		"load_baskets()", "attach_rate('{}', '{}')",
+	} {
 		if got := reported[struct{ One int }](s, "SELECT 1 FROM reporting."+question); len(got) > 0 {
 			t.Errorf("%s of nothing has %d rows", question, len(got))
 		}
@@ -155,12 +158,21 @@ func (s *shop) wantReports(built db.Build, of oracle.Orders, times oracle.Times,
 	}
 	sorted := slices.Sorted(maps.Keys(names))
 	main, others := sorted[:len(sorted)/3], sorted[len(sorted)/4:len(sorted)/2] // some are in both
-	for _, sets := range [][2][]string{{nil, nil}, {main, nil}, {nil, others}, {main, others}, {main[:1], main[:1]}, {main, {}}} {
-		got := reported[month](s, `SELECT coalesce(month::text, ''), orders, attached_orders, attach_rate FROM reporting.attach_rate($1, $2)`,
+	for _, sets := range [][2][]string{
+		{nil, nil},
+		{main, nil},
+		{nil, others},
+		{main, others},
+		{main[:1], main[:1]},
+		{main, {}},
+	} {
+		got := reported[month](s,
+			`SELECT coalesce(month::text, ''), orders, attached_orders, attach_rate FROM reporting.attach_rate($1, $2)`,
 			sets[0], sets[1])
 		s.same(fmt.Sprintf("attach rate of %q and %q", sets[0], sets[1]), s.attachRates(sets[0], sets[1]), got)
 	}
-	s.same("items bought alone", s.boughtAlone(), reported[alone](s, "SELECT item_name, orders, first_ordered_at, last_ordered_at FROM reporting.items_bought_alone(1000)"))
+	s.same("items bought alone", s.boughtAlone(), reported[alone](s, "SELECT item_name, orders, first_ordered_at, "+
+		"last_ordered_at FROM reporting.items_bought_alone(1000)"))
 
 	counts := oracle.CountTimed(of, times, settings)
 	all := bundlesOf(counts, of, times, 2)
@@ -168,9 +180,12 @@ func (s *shop) wantReports(built db.Build, of oracle.Orders, times oracle.Times,
 		FROM reporting.bundles(lim => 100000, min_support => 2, build => $1)`, built.BuildID))
 	if len(all) > 0 {
 		item := all[0].B
-		holding := slices.DeleteFunc(slices.Clone(all), func(b bundle) bool { return b.A != item && b.B != item && b.C != item })
-		s.same("bundles with "+item, holding[:min(3, len(holding))], reported[bundle](s, `SELECT item_a, item_b, item_c, orders_together,
-			support, confidence, lift FROM reporting.bundles($1, lim => 3, min_support => 2, build => $2)`, " "+item, built.BuildID))
+		holding := slices.DeleteFunc(slices.Clone(all),
+			func(b bundle) bool { return b.A != item && b.B != item && b.C != item })
+		s.same("bundles with "+item, holding[:min(3, len(holding))], reported[bundle](s, `SELECT item_a, item_b, item_c,
+			orders_together,
+			support, confidence, lift FROM reporting.bundles($1, lim => 3, min_support => 2,
+			build => $2)`, " "+item, built.BuildID))
 	} else if settings.MaxBasket > 5 && settings.WindowDays == 0 {
 		s.t.Error("there are no bundles to compare")
 	}
@@ -179,7 +194,8 @@ func (s *shop) wantReports(built db.Build, of oracle.Orders, times oracle.Times,
 		s.t.Errorf("there are only %d substitutes to compare", len(apart))
 	}
 	s.same("substitutes", apart, reported[substitute](s, `SELECT item_a, item_b, orders_together, expected_together, lift,
-		shared_neighbours, shared_category FROM reporting.substitutes(lim => 1000, max_lift => 0.8, min_expected => 0.5, min_shared_neighbours => 2,
+		shared_neighbours, shared_category FROM reporting.substitutes(lim => 1000, max_lift => 0.8, min_expected => 0.5,
+		min_shared_neighbours => 2,
 		build => $1)`, built.BuildID))
 }
 
@@ -343,7 +359,8 @@ func substitutesOf(c *oracle.Counts) []substitute {
 	}
 	slices.SortFunc(list, func(a, b substitute) int {
 		return cmp.Or(
-			cmp.Compare(b.Expected-float64(b.Together), a.Expected-float64(a.Together)), cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B))
+			cmp.Compare(b.Expected-float64(b.Together), a.Expected-float64(a.Together)),
+			cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B))
 	})
 	return list
 }
@@ -353,7 +370,8 @@ func substitutesOf(c *oracle.Counts) []substitute {
 func (s *shop) wantFunnel(built db.Build) {
 	s.t.Helper()
 	var odd, orders, old, notBuilt, baskets int64
-	err := s.pool.QueryRow(s.t.Context(), `SELECT count(*) FILTER (WHERE rows_read <> rows_rejected + rows_duplicate + rows_loaded
+	err := s.pool.QueryRow(s.t.Context(), `
+		SELECT count(*) FILTER (WHERE rows_read <> rows_rejected + rows_duplicate + rows_loaded
 		OR orders <> one_item_orders + large_orders + orders_outside_window + orders_not_built + baskets),
 		sum(orders), sum(orders_outside_window), sum(orders_not_built), sum(baskets) FROM reporting.load_funnel`).
 		Scan(&odd, &orders, &old, &notBuilt, &baskets)

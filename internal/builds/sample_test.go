@@ -57,7 +57,8 @@ func TestSample(t *testing.T) {
 	}
 	for other, want := range map[string]int64{calKit: 17951, "Water Level Meter": 8124, "Gloves": 3609} {
 		var got int64
-		query(t, pool, &got, "SELECT orders_together FROM reporting.item_pairs WHERE (item_a, item_b) IN (($1, $2), ($2, $1))", pid, other)
+		query(t, pool, &got,
+			"SELECT orders_together FROM reporting.item_pairs WHERE (item_a, item_b) IN (($1, $2), ($2, $1))", pid, other)
 		if got != want {
 			t.Errorf("PID with %q in %d orders, want %d", other, got, want)
 		}

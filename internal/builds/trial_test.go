@@ -42,12 +42,14 @@ func remains(t *testing.T, pool *pgxpool.Pool) []string {
 	rows, err := pool.Query(t.Context(), `
 		SELECT b::text FROM builds AS b
 		UNION ALL SELECT d::text FROM order_days AS d
-		UNION ALL SELECT concat_ws(' ', c.oid, c.oid::regclass, c.relkind) FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace
+		UNION ALL SELECT concat_ws(' ', c.oid, c.oid::regclass, c.relkind) FROM pg_class AS c
+		WHERE c.relnamespace = 'public'::regnamespace
 		UNION ALL SELECT concat_ws(' ', 'inherits', i.inhrelid::regclass, i.inhparent::regclass) FROM pg_inherits AS i
 		UNION ALL SELECT concat_ws(' ', s.sequencename, s.last_value) FROM pg_sequences AS s
 		UNION ALL SELECT l::text FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
 			JOIN pg_stat_activity AS a ON a.pid = l.pid
-			WHERE d.datname = current_database() AND l.pid <> pg_backend_pid() AND a.backend_type = 'client backend' -- autovacuum locks, too
+			WHERE d.datname = current_database() AND l.pid <> pg_backend_pid()
+			AND a.backend_type = 'client backend' -- autovacuum locks, too
 		ORDER BY 1`)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +111,8 @@ func TestTrial(t *testing.T) {
 			err := builds.Trial(t.Context(), pool, opts, holdOut, func(tx pgx.Tx, built db.Build) error {
 				judged++
 				buildtest.WantCounts(t, tx, built, want)
-				rows, err := tx.Query(t.Context(), `SELECT r.item_name, r.source, r.score, r.popularity_rank, r.orders_together, r.confidence, r.lift
+				rows, err := tx.Query(t.Context(), `SELECT r.item_name, r.source, r.score, r.popularity_rank, r.orders_together,
+					r.confidence, r.lift
 					FROM ranked_answer(
 						find_trial(), basket_question('affinity', true, 10), seeds_named($1, $2), true, NULL
 					) AS a
@@ -169,7 +172,8 @@ func TestTrialFails(t *testing.T) {
 			if c.change != nil {
 				c.change(&opts)
 			}
-			if err := builds.Trial(t.Context(), pool, opts, c.prepare, c.judge); err == nil || !strings.Contains(err.Error(), c.want) {
+			if err := builds.Trial(t.Context(), pool, opts, c.prepare, c.judge); err == nil ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("the trial ended with %v, want %q", err, c.want)
 			}
 			if diff := cmp.Diff(before, remains(t, pool)); diff != "" {

@@ -30,7 +30,8 @@ func TestRunKeepsTwoForRollback(t *testing.T) {
 		wantStates(t, pool, w)
 	}
 	var tables int
-	query(t, pool, &tables, `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^item_(stats|pairs|neighbours|days)_\d+$'`)
+	query(t, pool, &tables,
+		`SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^item_(stats|pairs|neighbours|days)_\d+$'`)
 	if tables != 3*4 {
 		t.Errorf("%d tables of builds, want 4 each of 3 builds", tables)
 	}
@@ -117,7 +118,9 @@ func TestNeverActive(t *testing.T) {
 	if _, err := builds.Prune(t.Context(), pool, 0); err != nil {
 		t.Fatal(err)
 	}
-	wantStates(t, pool, map[int64]string{1: "pruned", 2: "pruned", 3: "pruned", 4: "pruned", 5: "active", 6: "pruned", 7: "ready"})
+	wantStates(t, pool, map[int64]string{
+		1: "pruned", 2: "pruned", 3: "pruned", 4: "pruned", 5: "active", 6: "pruned", 7: "ready",
+	})
 	wantHealthy(t, pool)
 }
 
@@ -153,7 +156,10 @@ func TestActivate(t *testing.T) {
 	}
 	before := map[int64]string{1: "pruned", 2: "failed", 3: "ready", 4: "ready", 5: "active"}
 	wantStates(t, pool, before)
-	for name, id := range map[string]int64{"pruned": 1, "failed": 2, "unknown": 99, "zero": 0, "below zero": -1, "huge": math.MaxInt64} {
+	for name, id := range map[string]int64{
+		"pruned": 1, "failed": 2, "unknown": 99, "zero": 0, "below zero": -1,
+		"huge": math.MaxInt64,
+	} {
 		if _, err := builds.Activate(t.Context(), pool, id); !errors.Is(err, builds.ErrNotFound) {
 			t.Errorf("activate a build that is %s: %v", name, err)
 		}
@@ -188,7 +194,8 @@ func TestSettingsAreStored(t *testing.T) {
 	opts.Settings = otherSettings()
 	opts.BuiltBy, opts.Version = "somebody", "v1"
 	first := mustBuild(t, pool, opts)
-	if first.BuiltBy != "somebody" || first.Version != "v1" || first.Status != "ready" || !first.Active || first.BuiltAt == nil {
+	if first.BuiltBy != "somebody" || first.Version != "v1" || first.Status != "ready" ||
+		!first.Active || first.BuiltAt == nil {
 		t.Errorf("%+v", first)
 	}
 	again := defaults()
@@ -222,7 +229,8 @@ func TestNoOrders(t *testing.T) {
 	if err != nil || len(answer.Recommendations) != 0 || answer.Metadata.BuildID != built.BuildID {
 		t.Errorf("%+v, %v", answer, err)
 	}
-	if _, err := recommend.New(pool).Ask(t.Context(), recommend.Similar("x", recommend.Options{})); !errors.Is(err, recommend.ErrUnknownItem) {
+	if _, err := recommend.New(pool).Ask(t.Context(), recommend.Similar("x", recommend.Options{})); !errors.Is(err,
+		recommend.ErrUnknownItem) {
 		t.Errorf("similar: %v", err)
 	}
 	loadText(t, pool, "order_id,item_name\n1,x\n1,y\n")

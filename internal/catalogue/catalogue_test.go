@@ -40,8 +40,13 @@ func TestWrongRows(t *testing.T) {
 		{
 			"one",
 			[]catalogue.Source{content("one.csv", "item,price\na,2\nb,dear\n")},
-			catalogue.WrongError{RowsRead: 2, RowsWrong: 1, First: []catalogue.Wrong{{"one.csv", 3, `price "dear": not a decimal number of 0 or more, such as 12.50`}}},
-			`1 of 2 rows are invalid; nothing was changed: one.csv: line 3: price "dear": not a decimal number of 0 or more, such as 12.50`,
+			catalogue.WrongError{
+				RowsRead: 2, RowsWrong: 1, First: []catalogue.Wrong{
+					{"one.csv", 3, `price "dear": not a decimal number of 0 or more, such as 12.50`},
+				},
+			},
+			`1 of 2 rows are invalid; nothing was changed: one.csv: line 3: price "dear": ` +
+				`not a decimal number of 0 or more, such as 12.50`,
 		},
 		{
 			"what cannot be read",
@@ -66,7 +71,8 @@ func TestWrongRows(t *testing.T) {
 				{"one.csv", 6, `category "z" of "b", which is "y" on line 5`},
 				{"two.csv", 3, `category "" of "a", which is "x" on line 2 of one.csv`},
 			}},
-			`3 of 8 rows are invalid; nothing was changed: one.csv: line 4: price "2" of "a", which is "1" on line 2; one.csv: line 6: category "z" of "b", which is "y" on line 5; ` +
+			`3 of 8 rows are invalid; nothing was changed: one.csv: line 4: price "2" of "a", which is "1" on line 2; ` +
+				`one.csv: line 6: category "z" of "b", which is "y" on line 5; ` +
 				`two.csv: line 3: category "" of "a", which is "x" on line 2 of one.csv`,
 		},
 		{
@@ -83,7 +89,9 @@ func TestWrongRows(t *testing.T) {
 			"no good row at all",
 			[]catalogue.Source{content("one.jsonl", "{\"item\":1,\"url\":\"ftp://x\"}\n{\"item\":[]}\n")},
 			catalogue.WrongError{RowsRead: 2, RowsWrong: 2, First: []catalogue.Wrong{
-				{"one.jsonl", 1, `url "ftp://x": it must begin with http:// or https://`}, {"one.jsonl", 2, "item is a list or an object"},
+				{"one.jsonl", 1, `url "ftp://x": it must begin with http:// or https://`}, {
+					"one.jsonl", 2, "item is a list or an object",
+				},
 			}},
 			"",
 		},
@@ -103,7 +111,8 @@ func TestWrongRows(t *testing.T) {
 			if c.says != "" && err.Error() != c.says {
 				t.Errorf("%s: %s\nwant %s", c.name, err, c.says)
 			}
-			if result.RowsRead != c.want.RowsRead || len(result.Files) != len(c.sources) || result.Files[0].Mapping.Item != "item" {
+			if result.RowsRead != c.want.RowsRead || len(result.Files) != len(c.sources) ||
+				result.Files[0].Mapping.Item != "item" {
 				t.Errorf("%s: how it was read: %+v", c.name, result)
 			}
 			if diff := cmp.Diff(before, state(t, pool)); diff != "" {
@@ -128,16 +137,25 @@ func TestNoGoodRow(t *testing.T) {
 		return catalogue.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	}
 	const reason = "not a decimal number of 0 or more, such as 12.50"
-	bad, worse, good := file("bad.csv", "item,price\na,x1\nb,x2\n"), file("worse.csv", "item,price\nc,x3\n"), file("good.csv", "item,price\nd,4\n")
-	first := []catalogue.Wrong{{"bad.csv", 2, `price "x1": ` + reason}, {"bad.csv", 3, `price "x2": ` + reason}, {"worse.csv", 2, `price "x3": ` + reason}}
+	bad, worse, good := file("bad.csv", "item,price\na,x1\nb,x2\n"), file("worse.csv",
+		"item,price\nc,x3\n"), file("good.csv", "item,price\nd,4\n")
+	first := []catalogue.Wrong{
+		{"bad.csv", 2, `price "x1": ` + reason},
+		{"bad.csv", 3, `price "x2": ` + reason},
+		{"worse.csv", 2, `price "x3": ` + reason},
+	}
 	for name, c := range map[string]struct {
 		sources []catalogue.Source
 		want    catalogue.WrongError
 	}{
-		"one":             {[]catalogue.Source{bad}, catalogue.WrongError{RowsRead: 2, RowsWrong: 2, First: first[:2]}},
-		"several":         {[]catalogue.Source{bad, worse}, catalogue.WrongError{RowsRead: 3, RowsWrong: 3, First: first}},
-		"before good one": {[]catalogue.Source{bad, worse, good}, catalogue.WrongError{RowsRead: 4, RowsWrong: 3, First: first}},
-		"after good one":  {[]catalogue.Source{good, bad, worse}, catalogue.WrongError{RowsRead: 4, RowsWrong: 3, First: first}},
+		"one":     {[]catalogue.Source{bad}, catalogue.WrongError{RowsRead: 2, RowsWrong: 2, First: first[:2]}},
+		"several": {[]catalogue.Source{bad, worse}, catalogue.WrongError{RowsRead: 3, RowsWrong: 3, First: first}},
+		"before good one": {
+			[]catalogue.Source{bad, worse, good}, catalogue.WrongError{RowsRead: 4, RowsWrong: 3, First: first},
+		},
+		"after good one": {
+			[]catalogue.Source{good, bad, worse}, catalogue.WrongError{RowsRead: 4, RowsWrong: 3, First: first},
+		},
 	} {
 		result, err := catalogue.Load(t.Context(), pool, c.sources, options)
 		got := new(catalogue.WrongError)
@@ -149,7 +167,8 @@ func TestNoGoodRow(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		for i, f := range result.Files {
-			if source, err := os.ReadFile(filepath.Join(dir, f.Name)); err != nil || f.Bytes != int64(len(source)) || f.Name != c.sources[i].Name {
+			if source, err := os.ReadFile(filepath.Join(dir, f.Name)); err != nil || f.Bytes != int64(len(source)) ||
+				f.Name != c.sources[i].Name {
 				t.Errorf("%s: %s has %d bytes, want %d (%v)", name, f.Name, f.Bytes, len(source), err)
 			}
 		}
@@ -178,7 +197,8 @@ func TestManyWrongRows(t *testing.T) {
 			t.Errorf("wrong row %d is on line %d, want %d", i, w.LineNumber, want)
 		}
 	}
-	if text := err.Error(); !strings.HasSuffix(text, "; and 59994 more") || strings.Contains(text, "\n") || len(text) > 1000 {
+	if text := err.Error(); !strings.HasSuffix(text, "; and 59994 more") ||
+		strings.Contains(text, "\n") || len(text) > 1000 {
 		t.Errorf("%s", text)
 	}
 	if left := state(t, pool); len(left) > 0 {
@@ -201,17 +221,44 @@ func TestWrongSources(t *testing.T) {
 		want    string
 	}{
 		{"none", nil, "nothing to load"},
-		{"nothing but a header", []catalogue.Source{content("empty.csv", "item,category\n")}, "empty.csv: no rows: at most a header; nothing was changed"},
+		{
+			"nothing but a header",
+			[]catalogue.Source{content("empty.csv", "item,category\n")},
+			"empty.csv: no rows: at most a header; nothing was changed",
+		},
 		{"two headers", []catalogue.Source{content("a", "item,category\n"), content("b", "item,category\n")}, "a b: no rows"},
 		{"no item", []catalogue.Source{content("a.csv", "id,category\n1,x\n")}, "a.csv has no item column"},
-		{"no attribute", []catalogue.Source{content("a.csv", "item,colour\n1,x\n")}, "a.csv has no column of category, label, url, image_url, price, active"},
-		{"the second one", []catalogue.Source{content("a.csv", good), content("b.csv", "colour\nx\n")}, "b.csv has no item column"},
-		{"a missing one", []catalogue.Source{content("a.csv", good), {Name: "gone", Open: func() (io.ReadCloser, error) { return os.Open("gone") }}}, "open gone: no such file"},
-		{"a quote that is never closed", []catalogue.Source{content("a.csv", good+"b,\"y\n"+strings.Repeat("c,d\n", 300_000))}, "a.csv: line 3: a quote opened here is never closed"},
-		{"half a file", []catalogue.Source{content("a.csv.gz", string(zipped[:len(zipped)/2]))}, "a.csv.gz ends in the middle of its gzip data"},
 		{
-			"a reader that breaks", []catalogue.Source{reading("a.csv", io.MultiReader(strings.NewReader(good+strings.Repeat("c,d\n", 100_000)),
-				readerFunc(func([]byte) (int, error) { return 0, broken })))}, "read a.csv: somebody pulled the cable",
+			"no attribute",
+			[]catalogue.Source{content("a.csv", "item,colour\n1,x\n")},
+			"a.csv has no column of category, label, url, image_url, price, active",
+		},
+		{
+			"the second one",
+			[]catalogue.Source{content("a.csv", good), content("b.csv", "colour\nx\n")},
+			"b.csv has no item column",
+		},
+		{
+			"a missing one", []catalogue.Source{
+				content("a.csv", good),
+				{Name: "gone", Open: func() (io.ReadCloser, error) { return os.Open("gone") }},
+			}, "open gone: no such file",
+		},
+		{
+			"a quote that is never closed",
+			[]catalogue.Source{content("a.csv", good+"b,\"y\n"+strings.Repeat("c,d\n", 300_000))},
+			"a.csv: line 3: a quote opened here is never closed",
+		},
+		{
+			"half a file",
+			[]catalogue.Source{content("a.csv.gz", string(zipped[:len(zipped)/2]))},
+			"a.csv.gz ends in the middle of its gzip data",
+		},
+		{
+			"a reader that breaks",
+			[]catalogue.Source{reading("a.csv", io.MultiReader(strings.NewReader(good+strings.Repeat("c,d\n", 100_000)),
+				readerFunc(func([]byte) (int, error) { return 0, broken })))},
+			"read a.csv: somebody pulled the cable",
 		},
 	} {
 		opts := options
@@ -255,7 +302,8 @@ func TestChangedWhileRead(t *testing.T) {
 		}
 	}
 	source := catalogue.Source{Name: "catalogue.csv", Open: func() (io.ReadCloser, error) { return os.Open(path) }}
-	if _, err := catalogue.Load(t.Context(), pool, []catalogue.Source{source}, growing); err == nil || !strings.HasPrefix(err.Error(), "catalogue.csv changed while it was read") {
+	if _, err := catalogue.Load(t.Context(), pool, []catalogue.Source{source}, growing); err == nil ||
+		!strings.HasPrefix(err.Error(), "catalogue.csv changed while it was read") {
 		t.Errorf("error is %v", err)
 	}
 	if left := state(t, pool); len(left) > 0 {
@@ -398,7 +446,8 @@ func TestRevertLeavesTheCatalogue(t *testing.T) {
 	mustBuild()
 	items("both", "only catalogue")
 	mayBeUnused(false)
-	if diff := cmp.Diff(before, texts(t, pool, "SELECT a::text FROM item_attributes AS a ORDER BY a.item_id")); diff != "" {
+	if diff := cmp.Diff(before,
+		texts(t, pool, "SELECT a::text FROM item_attributes AS a ORDER BY a.item_id")); diff != "" {
 		t.Errorf("the catalogue (-before +after):\n%s", diff)
 	}
 
@@ -427,7 +476,11 @@ func TestLists(t *testing.T) {
 		limit    int32
 		want     []string
 	}{
-		{"", 10, []string{"B", "a", "b", "c"}}, {"", 2, []string{"B", "a"}}, {"x", 10, []string{"a", "b"}}, {"X", 10, []string{"B"}}, {"y", 10, nil},
+		{"", 10, []string{"B", "a", "b", "c"}},
+		{"", 2, []string{"B", "a"}},
+		{"x", 10, []string{"a", "b"}},
+		{"X", 10, []string{"B"}},
+		{"y", 10, nil},
 	} {
 		rows, err := q.ItemAttributesList(t.Context(), c.category, c.limit)
 		if err != nil {
@@ -446,7 +499,9 @@ func TestLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	x, upper := "x", "X"
-	want := []db.ItemAttributesCategoryListRow{{Category: &upper, Items: 1, Active: 1}, {Category: &x, Items: 2, Active: 1}, {Items: 1, Active: 1}}
+	want := []db.ItemAttributesCategoryListRow{
+		{Category: &upper, Items: 1, Active: 1}, {Category: &x, Items: 2, Active: 1}, {Items: 1, Active: 1},
+	}
 	if diff := cmp.Diff(want, categories); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

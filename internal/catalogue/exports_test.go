@@ -17,11 +17,13 @@ func TestExports(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, columns, text, want string }{
 		{
-			"Shopify", "", "Handle,Title,Body (HTML),Product Category,Published,Option1 Name,Option1 Value,Option2 Value,Variant SKU,Variant Price,Image Src,Status\n" +
+			"Shopify", "", "Handle,Title,Body (HTML),Product Category,Published,Option1 Name,Option1 Value,Option2 " +
+				"Value,Variant SKU,Variant Price,Image Src,Status\n" +
 				"tea,Green tea,<p>,Drinks,TRUE,Size,S,loose,T-S,4.50,https://x.example/a.jpg,active\n" +
 				"tea,,,,,,L,,T-L,8,,\n" + "tea,,,,,,,,,,https://x.example/b.jpg,\n" +
 				"pot,Pot,,,true,Title,Default Title,,P,12,,draft\n" + ",Cup,,,,,,,,1,,\n",
-			"Green tea - S / loose|Drinks|-|-|https://x.example/a.jpg|4.50|true\nGreen tea - L|Drinks|-|-|https://x.example/a.jpg|8|true\n" +
+			"Green tea - S / loose|Drinks|-|-|https://x.example/a.jpg|4.50|true\nGreen tea - " +
+				"L|Drinks|-|-|https://x.example/a.jpg|8|true\n" +
 				"skipped\nPot||-|-||12|false\nCup||-|-||1|true\n",
 		},
 		{
@@ -37,12 +39,14 @@ func TestExports(t *testing.T) {
 		},
 		{
 			"a feed", "", "id\ttitle\tdescription\tlink\timage_link\tavailability\tprice\n" +
-				"1\tTea\tgood\thttps://x.example/t\thttps://x.example/t.jpg\tout_of_stock\t12.00 EUR\n2\tPot\tgood\t\t\tin stock\tUSD 3\n",
+				"1\tTea\tgood\thttps://x.example/t\thttps://x.example/t.jpg\tout_of_stock\t12.00 " +
+				"EUR\n2\tPot\tgood\t\t\tin stock\tUSD 3\n",
 			"Tea|-|-|https://x.example/t|https://x.example/t.jpg|12.00|false\nPot|-|-|||3|true\n",
 		},
 		{
 			"WooCommerce", "", "ID,Type,SKU,Name,Published,Description,Regular price,Categories,Images\n" +
-				"1,simple,T,Tea,1,good,4.5,\"Drinks, Drinks > Tea\",\"https://x.example/a.jpg, https://x.example/b.jpg\"\n2,simple,,Pot,-1,,,,\n",
+				"1,simple,T,Tea,1,good,4.5,\"Drinks, Drinks > Tea\",\"https://x.example/a.jpg, " +
+				"https://x.example/b.jpg\"\n2,simple,,Pot,-1,,,,\n",
 			"Tea|Drinks, Drinks > Tea|-|-|https://x.example/a.jpg|4.5|true\nPot||-|-|||false\n",
 		},
 	} {
@@ -91,7 +95,8 @@ func TestExports(t *testing.T) {
 func TestCurrencies(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"12.00 EUR": "12.00", "EUR 12": "12", "€12.5": "12.5", "12.5 €": "12.5", "$ 3": "3", "3 x": "", "EUR": "", "€": "", "1 EUR 2": "", "+3 USD": "3",
+		"12.00 EUR": "12.00", "EUR 12": "12", "€12.5": "12.5", "12.5 €": "12.5", "$ 3": "3", "3 x": "", "EUR": "", "€": "",
+		"1 EUR 2": "", "+3 USD": "3",
 		"1,299.00 EUR": "1299.00", "1.299,00 €": "1299.00", "12,50 EUR": "12.50", "1,299 EUR": "", "1,29,9.0 EUR": "",
 	} {
 		if got, _ := price(text); got != want {

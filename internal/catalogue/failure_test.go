@@ -38,20 +38,25 @@ func TestAtOnce(t *testing.T) {
 				fmt.Fprintf(&items, "%s,c%d,%d\n", name, i%7, k)
 			}
 			running.Go(func() {
-				source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(all.atEnd(orders.String())), nil }}
-				if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{LoadedBy: "tester", Version: "test"}); err != nil {
+				source := load.Source{
+					Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(all.atEnd(orders.String())), nil },
+				}
+				if _, err := load.Run(t.Context(), pool, []load.Source{source},
+					load.Options{LoadedBy: "tester", Version: "test"}); err != nil {
 					t.Error(err)
 				}
 			})
 			running.Go(func() {
-				if _, err := catalogue.Load(t.Context(), pool, []catalogue.Source{reading("items.csv", all.atEnd(items.String()))}, options); err != nil {
+				if _, err := catalogue.Load(t.Context(), pool, []catalogue.Source{reading("items.csv", all.atEnd(items.String()))},
+					options); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		running.Wait()
 		counts := texts(t, pool, `SELECT concat_ws(' ', (SELECT count(*) FROM items), (SELECT count(*) FROM item_attributes),
-			(SELECT count(DISTINCT a.price) FROM item_attributes AS a JOIN items AS i USING (item_id) WHERE i.name LIKE $1))`, fmt.Sprintf("%% of round %d", round))
+			(SELECT count(DISTINCT a.price) FROM item_attributes AS a JOIN items AS i USING (item_id)
+			WHERE i.name LIKE $1))`, fmt.Sprintf("%% of round %d", round))
 		if want := fmt.Sprintf("%d %[1]d 1", 500*(round+1)); counts[0] != want {
 			t.Errorf("round %d: items, attributes and prices are %s, want %s", round, counts[0], want)
 		}
@@ -69,7 +74,8 @@ func TestMergesWait(t *testing.T) {
 		_, err := catalogue.Load(t.Context(), pool, []catalogue.Source{content("a.csv", "item,price\na,1\n")}, options)
 		done <- err
 	}()
-	dbtest.Eventually(t, "the load waits to merge", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+	dbtest.Eventually(t, "the load waits to merge",
+		func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
 	if left := state(t, pool); len(left) > 0 {
 		t.Errorf("before its turn: %q", left)
 	}
@@ -139,14 +145,16 @@ func TestLoadFails(t *testing.T) {
 				close(stop)
 				err := <-done
 				release()
-				if err == nil || errors.Is(err, context.Canceled) != (name == "cancelled") || pg.IsUnavailable(err) == (name == "cancelled") {
+				if err == nil || errors.Is(err, context.Canceled) != (name == "cancelled") ||
+					pg.IsUnavailable(err) == (name == "cancelled") {
 					t.Errorf("error is %v", err)
 				}
 				if diff := cmp.Diff(before, state(t, pool)); diff != "" {
 					t.Errorf("something changed (-before +after):\n%s", diff)
 				}
 				assertHealthy(t, pool)
-				if again := mustLoad(t, pool, opts, content("items.csv", b.String())); again.ItemsAdded != 19_999 || again.ItemsChanged != 1 || again.ItemsRemoved != 1 {
+				if again := mustLoad(t, pool, opts, content("items.csv", b.String())); again.ItemsAdded != 19_999 ||
+					again.ItemsChanged != 1 || again.ItemsRemoved != 1 {
 					t.Errorf("the next time: %+v", again)
 				}
 			})
@@ -185,7 +193,8 @@ func copying(ctx context.Context, t *testing.T, pool *pgxpool.Pool) []int32 {
 
 func pids(ctx context.Context, t *testing.T, pool *pgxpool.Pool, condition string) (list []int32) {
 	t.Helper()
-	rows, err := pool.Query(ctx, "SELECT a.pid FROM pg_stat_activity AS a WHERE a.datname = current_database() AND "+condition)
+	rows, err := pool.Query(ctx, "SELECT a.pid FROM pg_stat_activity AS a WHERE a.datname = current_database() AND "+
+		condition)
 	if err == nil {
 		list, err = pgx.CollectRows(rows, pgx.RowTo[int32])
 	}

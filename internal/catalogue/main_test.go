@@ -26,7 +26,9 @@ var options = catalogue.Options{ChangedBy: "tester"}
 
 // content is a source with the given text.
 func content(name, text string) catalogue.Source {
-	return catalogue.Source{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+	return catalogue.Source{
+		Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil },
+	}
 }
 
 // reading is a source that reads from r.
@@ -46,8 +48,12 @@ func mustLoad(t *testing.T, pool *pgxpool.Pool, opts catalogue.Options, sources 
 // mustOrder loads orders and returns the id of the load.
 func mustOrder(t *testing.T, pool *pgxpool.Pool, csv string) int64 {
 	t.Helper()
-	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(csv)), nil }}
-	result, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{Again: true, LoadedBy: "tester", Version: "test"})
+	source := load.Source{
+		Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(csv)), nil },
+	}
+	result, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{
+		Again: true, LoadedBy: "tester", Version: "test",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,10 @@ func entriesOf(t *testing.T, pool *pgxpool.Pool) map[string]entry {
 	entries := map[string]entry{}
 	for _, r := range rows {
 		e := entry{Values: attributes{"active": fmt.Sprint(r.Active)}, Source: r.Source}
-		for column, value := range map[string]*string{"category": r.Category, "label": r.Label, "url": r.URL, "image_url": r.ImageURL} {
+		for column, value := range map[string]*string{
+			"category": r.Category, "label": r.Label, "url": r.URL,
+			"image_url": r.ImageURL,
+		} {
 			if value != nil {
 				e.Values[column] = *value
 			}
@@ -146,7 +149,10 @@ func entriesOf(t *testing.T, pool *pgxpool.Pool) map[string]entry {
 	return entries
 }
 
-var names = []string{"a", "b", "c", "A", "a/b", "1/2 l", "\"quoted\"", "semi;colon", "comma, too", "NULL", "null", "é", "ñandú", "'; DROP TABLE items", "\\N", "007"}
+var names = []string{
+	"a", "b", "c", "A", "a/b", "1/2 l", "\"quoted\"", "semi;colon", "comma, too", "NULL", "null", "é", "ñandú",
+	"'; DROP TABLE items", "\\N", "007",
+}
 
 // randomFile generates values for some items; equal rows may occur twice.
 func randomFile(rnd *rand.Rand, others []map[string]attributes) (file map[string]attributes, data []byte) {
@@ -191,7 +197,9 @@ func randomFile(rnd *rand.Rand, others []map[string]attributes) (file map[string
 func randomValue(rnd *rand.Rand, column string) string {
 	values := map[string][]string{
 		"category": {"", "x", "y", "Z z", "null"}, "label": {"", "one", "two\nlines", "\"", "é"},
-		"url": {"", "https://shop.example/1", "http://shop.example/2"}, "image_url": {"", "https://shop.example/1.jpg", "HTTPS://shop.example/2.jpg"},
+		"url": {"", "https://shop.example/1", "http://shop.example/2"}, "image_url": {
+			"", "https://shop.example/1.jpg", "HTTPS://shop.example/2.jpg",
+		},
 		"price": {"", "0", "12.5", "12.50", "+12.500000", "3"}, "active": {"", "yes", "no", "1", "0", "true"},
 	}[column]
 	return values[rnd.IntN(len(values))]
@@ -269,7 +277,8 @@ func TestRandomCatalogues(t *testing.T) {
 				if diff := cmp.Diff(b.entries, entriesOf(t, pool)); diff != "" {
 					t.Fatalf("round %d, catalogue (-want +got):\n%s", round, diff)
 				}
-				if got := texts(t, pool, `SELECT i.name FROM items AS i ORDER BY i.name COLLATE "C"`); !slices.Equal(got, slices.Sorted(maps.Keys(b.items))) {
+				if got := texts(t, pool, `SELECT i.name FROM items AS i ORDER BY i.name COLLATE "C"`); !slices.Equal(got,
+					slices.Sorted(maps.Keys(b.items))) {
 					t.Fatalf("round %d, items %q, want %q", round, got, slices.Sorted(maps.Keys(b.items)))
 				}
 			}

@@ -61,22 +61,37 @@ func TestCheck(t *testing.T) {
 		{urlRole, "https://shop.example/p?a=1&b=%20#x", "https://shop.example/p?a=1&b=%20#x", ""},
 		{urlRole, "HTTP://SHOP.EXAMPLE", "HTTP://SHOP.EXAMPLE", ""},
 		{urlRole, "https://[::1]:8443/ü", "https://[::1]:8443/ü", ""},
-		{urlRole, "https://shop.example/" + strings.Repeat("x", orderfile.MaxText), nil, "url of 2021 bytes, the maximum is 2000"},
+		{
+			urlRole, "https://shop.example/" + strings.Repeat("x", orderfile.MaxText), nil,
+			"url of 2021 bytes, the maximum is 2000",
+		},
 		{imageURLRole, "javascript:alert(1)", nil, `image_url "javascript:alert(1)": it must begin with http:// or https://`},
-		{urlRole, "JavaScript://shop.example/%0aalert(1)", nil, `url "JavaScript://shop.example/%0aalert(1)": it must begin with http:// or https://`},
+		{
+			urlRole, "JavaScript://shop.example/%0aalert(1)", nil,
+			`url "JavaScript://shop.example/%0aalert(1)": it must begin with http:// or https://`,
+		},
 		{urlRole, "data:text/html,x", nil, `url "data:text/html,x": it must begin with http:// or https://`},
 		{urlRole, "file:///etc/passwd", nil, `url "file:///etc/passwd": it must begin with http:// or https://`},
 		{urlRole, "//shop.example/p", nil, `url "//shop.example/p": it must begin with http:// or https://`},
 		{urlRole, "shop.example/p", nil, `url "shop.example/p": it must begin with http:// or https://`},
 		{urlRole, "java\tscript:alert(1)", nil, `url "java\tscript:alert(1)": it contains spaces: write them as %20`},
 		{urlRole, "https://shop.example/a b", nil, `url "https://shop.example/a b": it contains spaces: write them as %20`},
-		{urlRole, "https://shop.example/a\u00a0b", nil, `url "https://shop.example/a\u00a0b": it contains spaces: write them as %20`},
-		{urlRole, "https://shop.example/\x1b[31m", nil, `url "https://shop.example/\x1b[31m": it contains spaces: write them as %20`},
+		{
+			urlRole, "https://shop.example/a\u00a0b", nil,
+			`url "https://shop.example/a\u00a0b": it contains spaces: write them as %20`,
+		},
+		{
+			urlRole, "https://shop.example/\x1b[31m", nil,
+			`url "https://shop.example/\x1b[31m": it contains spaces: write them as %20`,
+		},
 		{urlRole, "https://", nil, `url "https://": it has no host`},
 		{urlRole, "https:shop.example", nil, `url "https:shop.example": it has no host`},
 		{urlRole, "https:///p", nil, `url "https:///p": it has no host`},
 		{urlRole, "https://:80/p", nil, `url "https://:80/p": it has no host`},
-		{urlRole, "https://me:secret@shop.example/", nil, `url "https://me:secret@shop.example/": it contains a user name: remove it`},
+		{
+			urlRole, "https://me:secret@shop.example/", nil,
+			`url "https://me:secret@shop.example/": it contains a user name: remove it`,
+		},
 		{urlRole, `https://shop.example\@evil.example/`, nil, `url "https://shop.example\\@evil.example/": not a URL`},
 		{urlRole, "https://shop.example/%zz", nil, `url "https://shop.example/%zz": not a URL`},
 	} {
@@ -107,14 +122,34 @@ func TestColumnsAreFound(t *testing.T) {
 		header string
 		want   [roles]string
 	}{
-		{"item_name,category,label,url,image_url,price,active", [roles]string{"item_name", "category", "label", "url", "image_url", "price", "active"}},
-		{"SKU,Department,Title,Link,Image Link,Unit Price,In-Stock", [roles]string{"SKU", "Department", "Title", "Link", "Image Link", "Unit Price", "In-Stock"}},
+		{
+			"item_name,category,label,url,image_url,price,active", [roles]string{
+				"item_name", "category", "label", "url", "image_url", "price", "active",
+			},
+		},
+		{
+			"SKU,Department,Title,Link,Image Link,Unit Price,In-Stock", [roles]string{
+				"SKU", "Department", "Title", "Link", "Image Link", "Unit Price", "In-Stock",
+			},
+		},
 		{"title,group", [roles]string{itemRole: "title", categoryRole: "group"}},
 		{"product_name,product_id,price", [roles]string{itemRole: "product_name", priceRole: "price"}},
-		{"name,stock_code,picture,enabled", [roles]string{itemRole: "stock_code", labelRole: "name", imageURLRole: "picture", activeRole: "enabled"}},
-		{"product,product_category,product_url,available,display_name", [roles]string{"product", "product_category", "display_name", "product_url", "", "", "available"}},
+		{
+			"name,stock_code,picture,enabled", [roles]string{
+				itemRole: "stock_code", labelRole: "name", imageURLRole: "picture", activeRole: "enabled",
+			},
+		},
+		{
+			"product,product_category,product_url,available,display_name", [roles]string{
+				"product", "product_category", "display_name", "product_url", "", "", "available",
+			},
+		},
 		{"title,label,description,image", [roles]string{itemRole: "description", labelRole: "label", imageURLRole: "image"}},
-		{"item,category,category_name,link,url,quantity,order_id,customer,", [roles]string{itemRole: "item", categoryRole: "category", urlRole: "url"}},
+		{
+			"item,category,category_name,link,url,quantity,order_id,customer,", [roles]string{
+				itemRole: "item", categoryRole: "category", urlRole: "url",
+			},
+		},
 	} {
 		r, err := datafile.OpenRecords(strings.NewReader(c.header+"\n"), datafile.Options{}, kind(Columns{}))
 		if err != nil {

@@ -32,18 +32,22 @@ func TestBasket(t *testing.T) {
 	addRule(t, pool, rules.Draft{Kind: rules.Pin, Items: []string{"Tedlar Bag - 1 L"}})
 	address := "/dashboard/basket?" + url.Values{"item": {"PID", "Water Level Meter", "Nothing of the kind"}}.Encode()
 	s.inspect(t, b, address, "basket")
-	list := browsertest.Eval[[]string](t, b, `[...document.querySelectorAll(".sides > div:first-child .places .itemcell a")].map((a) => a.textContent)`)
+	list := browsertest.Eval[[]string](t, b,
+		`[...document.querySelectorAll(".sides > div:first-child .places .itemcell a")].map((a) => a.textContent)`)
 	_, body := s.send(t, http.MethodGet, "/api/v1/similar-items?item=PID", "", http.Header{})
 	if len(list) != 10 || list[0] != "Tedlar Bag - 1 L" || strings.Contains(body, `"item_name":"Gloves"`) {
 		t.Errorf("with the rules: %q", list)
 	}
-	if without := browsertest.Eval[string](t, b, `document.querySelector(".sides > div:last-child").textContent`); !strings.Contains(without, "Gloves") {
+	if without := browsertest.Eval[string](t, b,
+		`document.querySelector(".sides > div:last-child").textContent`); !strings.Contains(without, "Gloves") {
 		t.Errorf("without them: %s", without)
 	}
 	answered := browsertest.Eval[[]string](t, b, `(async () => {
 		const text = document.querySelector("#copy-curl").textContent;
 		const [, body, address] = text.match(/-d '(.*)' (http.*)$/);
-		const answer = await (await fetch(address, {method: "POST", headers: {"Content-Type": "application/json"}, body})).json();
+		const answer = await (await fetch(address, {
+			method: "POST", headers: {"Content-Type": "application/json"}, body,
+		})).json();
 		return answer.recommendations.map((r) => r.item_name);
 	})()`)
 	if strings.Join(answered, "|") != strings.Join(list, "|") {
@@ -51,7 +55,8 @@ func TestBasket(t *testing.T) {
 	}
 	var first string
 	statement := browsertest.Eval[string](t, b, `document.querySelector("#copy-sql").textContent`)
-	if err := pool.QueryRow(t.Context(), "SELECT r.item_name FROM ("+strings.TrimSuffix(statement, ";")+") AS r LIMIT 1").Scan(&first); err != nil || first != list[0] {
+	if err := pool.QueryRow(t.Context(), "SELECT r.item_name FROM ("+strings.TrimSuffix(statement, ";")+
+		") AS r LIMIT 1").Scan(&first); err != nil || first != list[0] {
 		t.Errorf("%s: %q, error %v", statement, first, err)
 	}
 	b.Do(t, chromedp.Click(".chips .off"))
@@ -72,8 +77,12 @@ func TestAwkwardBasket(t *testing.T) {
 	awkward(t, pool)
 	s := serve(t, pool, func(cfg *Config, api *httpapi.Config) { cfg.OpenReads, api.KeyedReads = true, false })
 	b := browsertest.New(t, s.host())
-	s.inspect(t, b, "/dashboard/basket?"+url.Values{"item": {longName, rightName, pictorial, markedName, "it's"}, "measure": {"lift"}}.Encode(), "")
-	if got := browsertest.Eval[string](t, b, `document.querySelector("#copy-shell").textContent`); !strings.HasSuffix(got, `'it'\''s'`) {
+	s.inspect(t, b, "/dashboard/basket?"+url.Values{
+		"item":    {longName, rightName, pictorial, markedName, "it's"},
+		"measure": {"lift"},
+	}.Encode(), "")
+	if got := browsertest.Eval[string](t, b, `document.querySelector("#copy-shell").textContent`); !strings.HasSuffix(got,
+		`'it'\''s'`) {
 		t.Errorf("in a shell: %s", got)
 	}
 }

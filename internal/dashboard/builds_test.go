@@ -24,7 +24,8 @@ func grade(t *testing.T, pool *pg.Pool, id int64, factor float64) {
 		t.Fatal(err)
 	}
 	report, err := evaluate.Run(t.Context(), pool, evaluate.Options{
-		Protocol: evaluate.DefaultProtocol(), Settings: builds.SettingsOf(b), Measures: []recommend.Measure{recommend.Affinity},
+		Protocol: evaluate.DefaultProtocol(), Settings: builds.SettingsOf(b),
+		Measures: []recommend.Measure{recommend.Affinity},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +53,12 @@ func TestBuilds(t *testing.T) {
 	s.inspect(t, b, "/dashboard/builds", "builds")
 	s.inspect(t, b, "/dashboard/builds/build?id=2", "build")
 	grade(t, pool, 2, 1.1) // more than any other
-	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/builds"), chromedp.Click("[name=guard]"), chromedp.Click("form[action$='/builds/new'] button"))
+	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/builds"), chromedp.Click("[name=guard]"),
+		chromedp.Click("form[action$='/builds/new'] button"))
 	b.Until(t, `document.querySelector("#now [role=alert]")?.textContent.includes("it grades worse than build 2")`)
 	s.inspect(t, b, "/dashboard/builds", "")
-	if text := browsertest.Eval[string](t, b, `document.querySelector("main").innerText`); !strings.Contains(text, "Refused: it grades worse than build 2") {
+	if text := browsertest.Eval[string](t, b, `document.querySelector("main").innerText`); !strings.Contains(text,
+		"Refused: it grades worse than build 2") {
 		t.Errorf("the list does not say why build 3 was refused:\n%s", text)
 	}
 	s.inspect(t, b, "/dashboard/builds/diff?before=1&after=2", "builds-diff")
@@ -64,7 +67,8 @@ func TestBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := browsertest.Eval[string](t, b, `document.querySelector("#diff").innerText`)
-	if !strings.Contains(text, "+"+num(diff.PairsAppeared)+", −"+num(diff.PairsVanished)) || !strings.Contains(text, "A new item") {
+	if !strings.Contains(text, "+"+num(diff.PairsAppeared)+", −"+num(diff.PairsVanished)) ||
+		!strings.Contains(text, "A new item") {
 		t.Errorf("the comparison: %s", text)
 	}
 
@@ -108,8 +112,10 @@ func TestFailedBuild(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	fill(t, pool, hostileOrders())
-	if _, err := pool.Exec(t.Context(), `INSERT INTO builds (status, error, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent,
-		overlap_discount, popularity_prior, built_by, version) VALUES ('failed', 'no space left', 100, 50, 20, .3, .1, 1, 20, 'test', 'test')`); err != nil {
+	if _, err := pool.Exec(t.Context(), `INSERT INTO builds (status, error, max_basket, neighbours_kept, shrinkage,
+		popularity_exponent, similar_exponent,
+		overlap_discount, popularity_prior, built_by, version) VALUES ('failed', 'no space left', 100, 50, 20, .3, .1, 1, 20,
+		'test', 'test')`); err != nil {
 		t.Fatal(err)
 	}
 	s := serve(t, pool, nil)

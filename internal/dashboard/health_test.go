@@ -41,20 +41,24 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.inspect(t, b, "/dashboard/health", "")
-	if text := browsertest.Eval[string](t, b, `document.querySelector("main").innerText`); !strings.Contains(text, "75.0 %") || !strings.Contains(text, "Reads and writes.") {
+	if text := browsertest.Eval[string](t, b, `document.querySelector("main").innerText`); !strings.Contains(text,
+		"75.0 %") || !strings.Contains(text, "Reads and writes.") {
 		t.Errorf("cache or database: %s", text)
 	}
 
 	// A key is shown once, works, and does not when it is revoked.
-	b.Do(t, chromedp.SendKeys("#name", "Till 3"), chromedp.Click("form[action$='/keys/new'] [value=write]"), chromedp.Click("form[action$='/keys/new'] button"))
+	b.Do(t, chromedp.SendKeys("#name", "Till 3"), chromedp.Click("form[action$='/keys/new'] [value=write]"),
+		chromedp.Click("form[action$='/keys/new'] button"))
 	b.Until(t, `!!document.querySelector("#secret")`)
 	s.check(t, b, "a new key")
 	key := browsertest.Eval[string](t, b, `document.querySelector("#secret").textContent`)
 	made, err := apikey.Check(t.Context(), pool, key)
-	if err != nil || made.Name != "Till 3" || fmt.Sprint(made.Scopes) != "[read]" || !strings.HasPrefix(made.CreatedBy, "Anna") {
+	if err != nil || made.Name != "Till 3" || fmt.Sprint(made.Scopes) != "[read]" ||
+		!strings.HasPrefix(made.CreatedBy, "Anna") {
 		t.Errorf("the new key: %+v, error %v", made, err)
 	}
-	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/health"), chromedp.Click(fmt.Sprintf("a[href$='/keys/revoke?id=%d']", made.KeyID)))
+	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/health"),
+		chromedp.Click(fmt.Sprintf("a[href$='/keys/revoke?id=%d']", made.KeyID)))
 	b.Until(t, `document.querySelector("h1")?.textContent == "Revoke a key?"`)
 	s.check(t, b, "a key to revoke")
 	b.Do(t, chromedp.Click("form[action$='/keys/revoke'] button"))
@@ -81,16 +85,19 @@ func TestWrongKeyForms(t *testing.T) {
 		"a day":    {url.Values{"name": {"x"}, "scope": {"read"}, "expires": {"soon"}}, "write it as 2027-01-31"},
 		"past":     {url.Values{"name": {"x"}, "scope": {"read"}, "expires": {"2020-01-01"}}, "is in the past"},
 	} {
-		if response, body := s.post(t, "/dashboard/keys/new", admin, c.form); response.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, c.want) {
+		if response, body := s.post(t, "/dashboard/keys/new", admin,
+			c.form); response.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, c.want) {
 			t.Errorf("%s: %d, no %q", name, response.StatusCode, c.want)
 		}
 	}
-	if response, _ := s.post(t, "/dashboard/keys/new", writer, url.Values{"name": {"x"}, "scope": {"admin"}}); response.StatusCode != http.StatusForbidden {
+	if response, _ := s.post(t, "/dashboard/keys/new", writer,
+		url.Values{"name": {"x"}, "scope": {"admin"}}); response.StatusCode != http.StatusForbidden {
 		t.Errorf("a writer makes a key: %d", response.StatusCode)
 	}
 	// The key that signs in can be revoked, too: that is the end of the session.
 	id := fmt.Sprint(scalar(t, pool, `SELECT key_id FROM api_keys WHERE scopes = '{admin}'`))
-	if response, _ := s.post(t, "/dashboard/keys/revoke", admin, url.Values{"id": {id}}); response.StatusCode != http.StatusSeeOther {
+	if response, _ := s.post(t, "/dashboard/keys/revoke", admin,
+		url.Values{"id": {id}}); response.StatusCode != http.StatusSeeOther {
 		t.Errorf("revoke: %d", response.StatusCode)
 	}
 	if response, _ := s.get(t, "/dashboard/health", admin); response.Header.Get("Location") == "" {

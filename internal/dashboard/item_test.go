@@ -44,9 +44,13 @@ func awkward(t *testing.T, pool *pg.Pool) {
 	}
 	fill(t, pool, b.String())
 	rows := "item_name\tcategory\tprice\tactive\tlabel\n" +
-		"PID\t" + strings.Repeat("Meters and sensors ", 20) + "\t1234567.5\ttrue\tPhoto ionisation detector\nGloves\tClothes\t3\tfalse\t\n"
-	source := catalogue.Source{Name: "items.tsv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(rows)), nil }}
-	if _, err := catalogue.Load(t.Context(), pool, []catalogue.Source{source}, catalogue.Options{ChangedBy: "test"}); err != nil {
+		"PID\t" + strings.Repeat("Meters and sensors ", 20) +
+		"\t1234567.5\ttrue\tPhoto ionisation detector\nGloves\tClothes\t3\tfalse\t\n"
+	source := catalogue.Source{
+		Name: "items.tsv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(rows)), nil },
+	}
+	if _, err := catalogue.Load(t.Context(), pool, []catalogue.Source{source},
+		catalogue.Options{ChangedBy: "test"}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -77,17 +81,21 @@ func TestItemIsHidden(t *testing.T) {
 	for _, problem := range browsertest.Eval[[]string](t, b, checker) {
 		t.Errorf("with the sheet: %s", problem)
 	}
-	b.Do(t, chromedp.Click("#change-0 input[value=hide]"), chromedp.SendKeys("#reason-0", "not in season"), chromedp.Click("#change-0 .primary"))
+	b.Do(t, chromedp.Click("#change-0 input[value=hide]"), chromedp.SendKeys("#reason-0", "not in season"),
+		chromedp.Click("#change-0 .primary"))
 	b.Until(t, `document.querySelector("[role=status]")?.textContent.includes("is hidden")`)
 	for _, name := range s.similar(t, "PID") {
 		if name == first {
 			t.Errorf("the API still recommends %q", first)
 		}
 	}
-	if text := browsertest.Eval[string](t, b, `document.querySelector("#list").textContent`); !strings.Contains(text, "1 rule changed this list") {
+	if text := browsertest.Eval[string](t, b, `document.querySelector("#list").textContent`); !strings.Contains(text,
+		"1 rule changed this list") {
 		t.Errorf("the list does not say so: %s", text)
 	}
-	if rule := scalar(t, pool, `SELECT count(*) FROM rules WHERE kind = 'hide' AND item = 'PID' AND reason = 'not in season' AND author LIKE 'Anna %'`); rule != 1 {
+	if rule := scalar(t, pool,
+		`SELECT count(*) FROM rules WHERE kind = 'hide' AND item = 'PID' AND reason = 'not in season'
+			AND author LIKE 'Anna %'`); rule != 1 {
 		t.Error("no such rule")
 	}
 	b.Do(t, chromedp.Click("[role=status] button")) // undo
@@ -113,7 +121,8 @@ func TestKeyboard(t *testing.T) {
 		stop := browsertest.Eval[struct{ Name, Order, Outline string }](t, b, `(() => {
 			const all = [...document.querySelectorAll("*")];
 			const e = document.activeElement;
-			return {Name: e.outerHTML.slice(0, 80), Order: String(all.indexOf(e)).padStart(6, "0"), Outline: getComputedStyle(e).outlineStyle};
+			const order = String(all.indexOf(e)).padStart(6, "0");
+			return {Name: e.outerHTML.slice(0, 80), Order: order, Outline: getComputedStyle(e).outlineStyle};
 		})()`)
 		if stop.Order <= before {
 			t.Fatalf("stop %d, %s, is not behind the one before", i, stop.Name)
@@ -123,7 +132,8 @@ func TestKeyboard(t *testing.T) {
 		}
 		before = stop.Order
 	}
-	browsertest.Eval[bool](t, b, `document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true, cancelable: true}))`)
+	browsertest.Eval[bool](t, b,
+		`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true, cancelable: true}))`)
 	b.Do(t, chromedp.KeyEvent("PID"))
 	if got := browsertest.Eval[string](t, b, `document.getElementById("search").value`); got != "PID" {
 		t.Errorf("the search has %q", got)
@@ -159,7 +169,8 @@ func TestSearchFollows(t *testing.T) {
 	d.names.mu.Lock()
 	d.names.since.at = time.Now().Add(-searchAge)
 	d.names.mu.Unlock()
-	dbtest.Eventually(t, "the new item is found by a part of its name", func(context.Context) bool { return len(search("brnd new")) == 1 })
+	dbtest.Eventually(t, "the new item is found by a part of its name",
+		func(context.Context) bool { return len(search("brnd new")) == 1 })
 }
 
 // similar is what the API says.
@@ -193,7 +204,10 @@ func TestRowActions(t *testing.T) {
 		"pin":             `kind = 'pin' AND item = 'Gloves' AND items = ARRAY['PID']`,
 		"apart":           `kind = 'apart' AND item IS NULL AND items = ARRAY['Gloves', 'PID']`,
 	} {
-		form := url.Values{"do": {do}, "item": {"Gloves"}, "other": {"PID"}, "reason": {"because"}, "until": {"2099-12-31"}, "back": {"https://elsewhere.example/"}}
+		form := url.Values{
+			"do": {do}, "item": {"Gloves"}, "other": {"PID"}, "reason": {"because"}, "until": {"2099-12-31"},
+			"back": {"https://elsewhere.example/"},
+		}
 		response, body := s.send(t, http.MethodPost, "/dashboard/rules", form.Encode(), http.Header{"Cookie": {cookie}})
 		if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/dashboard/item" {
 			t.Errorf("%s: %d to %s: %s", do, response.StatusCode, response.Header.Get("Location"), body)
@@ -203,15 +217,19 @@ func TestRowActions(t *testing.T) {
 		}
 	}
 	for name, form := range map[string]url.Values{
-		"no reason": {"do": {"hide"}, "item": {"Gloves"}, "other": {"PID"}}, "no action": {"item": {"Gloves"}, "other": {"PID"}, "reason": {"r"}},
+		"no reason": {"do": {"hide"}, "item": {"Gloves"}, "other": {"PID"}}, "no action": {
+			"item": {"Gloves"}, "other": {"PID"}, "reason": {"r"},
+		},
 		"a wrong day": {"do": {"hide"}, "item": {"Gloves"}, "other": {"PID"}, "reason": {"r"}, "until": {"tomorrow"}},
 	} {
-		if response, _ := s.send(t, http.MethodPost, "/dashboard/rules", form.Encode(), http.Header{"Cookie": {cookie}}); response.StatusCode != http.StatusUnprocessableEntity {
+		if response, _ := s.send(t, http.MethodPost, "/dashboard/rules", form.Encode(),
+			http.Header{"Cookie": {cookie}}); response.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", name, response.StatusCode)
 		}
 	}
 	reader := http.Header{"Cookie": {s.session(t, "read")}}
-	if response, _ := s.send(t, http.MethodPost, "/dashboard/rules", url.Values{"do": {"pin"}}.Encode(), reader); response.StatusCode != http.StatusForbidden {
+	if response, _ := s.send(t, http.MethodPost, "/dashboard/rules", url.Values{"do": {"pin"}}.Encode(),
+		reader); response.StatusCode != http.StatusForbidden {
 		t.Errorf("by a key that may read: %d", response.StatusCode)
 	}
 }
@@ -232,7 +250,8 @@ func TestAwkwardNames(t *testing.T) {
 	}
 	s.inspect(t, b, "/dashboard/item", "")
 	s.inspect(t, b, "/dashboard/item?name=PID", "")
-	if got := browsertest.Eval[string](t, b, `document.querySelector("h1").textContent`); got != "Photo ionisation detector" {
+	if got := browsertest.Eval[string](t, b,
+		`document.querySelector("h1").textContent`); got != "Photo ionisation detector" {
 		t.Errorf("title %q", got)
 	}
 	b.Expect("404")
@@ -265,10 +284,12 @@ func TestSettingsChangeTheList(t *testing.T) {
 		t.Error("a stranger is offered changes")
 	}
 	for _, wrong := range []string{"measure=best", "min_support=-1", "limit=101", "build=x"} {
-		if response, _ := s.get(t, "/dashboard/item?name=PID&"+wrong, ""); response.StatusCode != http.StatusUnprocessableEntity {
+		if response, _ := s.get(t, "/dashboard/item?name=PID&"+wrong,
+			""); response.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", wrong, response.StatusCode)
 		}
 	}
 	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/item"), chromedp.SendKeys("#search", "regul"))
-	b.Until(t, `location.search == "?q=regul" && document.querySelector("#results tbody").textContent.includes("Regulator")`)
+	b.Until(t,
+		`location.search == "?q=regul" && document.querySelector("#results tbody").textContent.includes("Regulator")`)
 }

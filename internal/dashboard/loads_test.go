@@ -76,11 +76,15 @@ func TestUpload(t *testing.T) {
 
 	// Another mapping, by the form.
 	b.Do(t, chromedp.SetValue("#f-quantity-column", "-"), chromedp.Click("form.fields button"))
-	b.Until(t, `location.search.includes("quantity-column=-") && !!document.querySelector("#plan .legend") && !document.querySelector("#plan").innerText.includes("bad_quantity")`)
+	b.Until(t,
+		`location.search.includes("quantity-column=-") && !!document.querySelector("#plan .legend") &&
+			!document.querySelector("#plan").innerText.includes("bad_quantity")`)
 	b.Do(t, chromedp.Click("form[action$='/upload/load'] button"))
 	b.Until(t, `document.querySelector("#plan")?.innerText.includes("is now active")`)
 	s.check(t, b, "a load that is done")
-	if got := scalar(t, pool, `SELECT rows_loaded*10000 + rows_duplicate*1000 + rows_not_bought*100 + rows_rejected FROM loads WHERE load_id = 2`); got != 6*10000+1000+101 {
+	if got := scalar(t, pool,
+		`SELECT rows_loaded*10000 + rows_duplicate*1000 + rows_not_bought*100 + rows_rejected FROM loads
+			WHERE load_id = 2`); got != 6*10000+1000+101 {
 		t.Errorf("outcomes %d", got)
 	}
 	if n := scalar(t, pool, `SELECT count(*) FROM builds WHERE active AND built_by LIKE 'Anna%'`); n != 1 {
@@ -88,7 +92,9 @@ func TestUpload(t *testing.T) {
 	}
 
 	// The same bytes once more: refused, until somebody insists.
-	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/loads"), chromedp.SetUploadFiles("#file", []string{writeFile(t, "again.csv", strings.Replace(dirty, "Order", "Slip", 1))}),
+	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/loads"), chromedp.SetUploadFiles("#file", []string{
+		writeFile(t, "again.csv", strings.Replace(dirty, "Order", "Slip", 1)),
+	}),
 		chromedp.Click("form[data-upload] button"))
 	b.Until(t, `!!document.querySelector("#f-order-column")`)
 	b.Do(t, chromedp.SetValue("#f-order-column", "Slip"), chromedp.Click("form.fields button"))
@@ -146,10 +152,12 @@ func TestUploadWithoutScript(t *testing.T) {
 	if response, _ := s.upload(t, reader, map[string]string{"a.csv": dirty}); response.StatusCode != http.StatusForbidden {
 		t.Errorf("a reader: %d", response.StatusCode)
 	}
-	if response, body := s.upload(t, writer, nil); response.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "Choose a file first") {
+	if response, body := s.upload(t, writer, nil); response.StatusCode != http.StatusUnprocessableEntity ||
+		!strings.Contains(body, "Choose a file first") {
 		t.Errorf("no file: %d", response.StatusCode)
 	}
-	if response, body := s.upload(t, writer, map[string]string{"a.csv": strings.Repeat("x", 10_001)}); !strings.Contains(body, "at most 9.8 KiB") {
+	if response, body := s.upload(t, writer,
+		map[string]string{"a.csv": strings.Repeat("x", 10_001)}); !strings.Contains(body, "at most 9.8 KiB") {
 		t.Errorf("too large: %d %s", response.StatusCode, body)
 	}
 	response, _ := s.upload(t, writer, map[string]string{"till.csv": dirty, "b.csv": "order,item\nb1,Bread\nb1,Salt\n"})
@@ -158,11 +166,16 @@ func TestUploadWithoutScript(t *testing.T) {
 	if response.StatusCode != http.StatusSeeOther || id == page {
 		t.Fatalf("%d to %q", response.StatusCode, page)
 	}
-	if _, body := s.get(t, page+"&whole=1", writer); !strings.Contains(body, "bad_quantity") || !strings.Contains(body, "Salt") {
+	if _, body := s.get(t, page+"&whole=1", writer); !strings.Contains(body, "bad_quantity") ||
+		!strings.Contains(body, "Salt") {
 		t.Errorf("the plan: %s", body)
 	}
-	for name, want := range map[string]string{"time-zone=Nowhere": "Unknown time zone", "order-column=Nothing": "Nothing", "format=xml": "Unknown format"} {
-		if _, body := s.get(t, page+"&whole=1&"+name, writer); !strings.Contains(body, want) || strings.Contains(body, "-column;") {
+	for name, want := range map[string]string{
+		"time-zone=Nowhere": "Unknown time zone", "order-column=Nothing": "Nothing",
+		"format=xml": "Unknown format",
+	} {
+		if _, body := s.get(t, page+"&whole=1&"+name, writer); !strings.Contains(body, want) ||
+			strings.Contains(body, "-column;") {
 			t.Errorf("%s: no %q, or a flag", name, want)
 		}
 	}
@@ -184,14 +197,17 @@ func TestUploadWithoutScript(t *testing.T) {
 
 	// A few at a time.
 	for i := range mostUploads {
-		if response, _ := s.upload(t, writer, map[string]string{fmt.Sprintf("%d.csv", i): "order,item\n1,a\n"}); response.StatusCode != http.StatusSeeOther {
+		if response, _ := s.upload(t, writer,
+			map[string]string{fmt.Sprintf("%d.csv", i): "order,item\n1,a\n"}); response.StatusCode != http.StatusSeeOther {
 			t.Fatalf("upload %d: %d", i, response.StatusCode)
 		}
 	}
-	if _, body := s.upload(t, writer, map[string]string{"more.csv": "order,item\n1,a\n"}); !strings.Contains(body, "uploads are waiting already") {
+	if _, body := s.upload(t, writer, map[string]string{"more.csv": "order,item\n1,a\n"}); !strings.Contains(body,
+		"uploads are waiting already") {
 		t.Error("there is no end of uploads")
 	}
-	if _, body := s.get(t, "/dashboard/loads/upload?id=nothing", writer); !strings.Contains(body, "Choose the files again") {
+	if _, body := s.get(t, "/dashboard/loads/upload?id=nothing", writer); !strings.Contains(body,
+		"Choose the files again") {
 		t.Error("an upload that is not there")
 	}
 }
@@ -212,12 +228,15 @@ func TestLoads(t *testing.T) {
 	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/loads/load?id=2"), chromedp.Click("a[href*='/loads/revert']"))
 	b.Until(t, `!!document.querySelector("#counts .tiles")`)
 	s.inspect(t, b, "/dashboard/loads/revert?id=2", "")
-	count := `SELECT count(*)*1000000 + (SELECT count(*) FROM order_lines)*1000 + (SELECT count(DISTINCT item_id) FROM order_lines) FROM orders`
+	count := `SELECT count(*)*1000000 + (SELECT count(*) FROM order_lines)*1000 + (SELECT count(DISTINCT item_id)
+		FROM order_lines) FROM orders`
 	before := scalar(t, pool, count)
-	shown := browsertest.Eval[[]int64](t, b, `[...document.querySelectorAll("#counts dd")].map((e) => parseInt(e.textContent))`)
+	shown := browsertest.Eval[[]int64](t, b,
+		`[...document.querySelectorAll("#counts dd")].map((e) => parseInt(e.textContent))`)
 	b.Do(t, chromedp.Click("form[action$='/loads/revert'] button"))
 	b.Until(t, `document.querySelector("[role=status] p")?.textContent.includes("was reverted")`)
-	if got, want := before-scalar(t, pool, count), shown[0]*1_000_000+shown[1]*1000+shown[2]; got != want || shown[0] == 0 {
+	if got, want := before-scalar(t, pool, count), shown[0]*1_000_000+shown[1]*1000+shown[2]; got != want ||
+		shown[0] == 0 {
 		t.Errorf("%d went, the page shown %v", got, shown)
 	}
 	b.Until(t, `document.querySelector("#now")?.innerText.includes("is complete and active")`)
@@ -248,14 +267,16 @@ func TestRejectedRows(t *testing.T) {
 	fill(t, pool, dirty+"9,=cmd(),x,2026-01-01,paid\n")
 	s := serve(t, pool, nil)
 	writer := s.session(t, "write")
-	if response, _ := s.get(t, "/dashboard/loads/rows.csv?id=1", s.session(t, "read")); response.StatusCode != http.StatusForbidden {
+	if response, _ := s.get(t, "/dashboard/loads/rows.csv?id=1",
+		s.session(t, "read")); response.StatusCode != http.StatusForbidden {
 		t.Errorf("who only reads sees rows: %d", response.StatusCode)
 	}
 	for outcome, want := range map[string][]string{
 		load.Rejected: {"bad_quantity", "missing_item", "bad_quantity"}, load.NotBought: {"cancelled"},
 	} {
 		response, body := s.get(t, "/dashboard/loads/rows.csv?id=1&outcome="+outcome, writer)
-		if response.Header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(response.Header.Get("Content-Disposition"), "load-1-") {
+		if response.Header.Get("Content-Type") != "text/csv; charset=utf-8" ||
+			!strings.Contains(response.Header.Get("Content-Disposition"), "load-1-") {
 			t.Errorf("%s: %v", outcome, response.Header)
 		}
 		rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
@@ -281,7 +302,10 @@ func TestRejectedRows(t *testing.T) {
 	if strings.Contains(body, "many") || !strings.Contains(body, "missing_item") {
 		t.Error("rows of another reason are shown")
 	}
-	for _, path := range []string{"/dashboard/loads/load?id=9", "/dashboard/loads/rows.csv?id=9", "/dashboard/loads/load"} {
+	for _, path := range []string{
+		"/dashboard/loads/load?id=9", "/dashboard/loads/rows.csv?id=9",
+		"/dashboard/loads/load",
+	} {
 		if response, _ := s.get(t, path, admin); response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, response.StatusCode)
 		}
@@ -289,15 +313,20 @@ func TestRejectedRows(t *testing.T) {
 	// A server that may not load says so, and does not.
 	weak := serve(t, pool, func(cfg *Config, _ *httpapi.Config) { cfg.Loader = nil })
 	writer = weak.session(t, "admin")
-	if _, body := weak.get(t, "/dashboard/loads", writer); !strings.Contains(body, "cannot load files") || strings.Contains(body, `type="file"`) {
+	if _, body := weak.get(t, "/dashboard/loads", writer); !strings.Contains(body, "cannot load files") ||
+		strings.Contains(body, `type="file"`) {
 		t.Error("it does not say that it may not load")
 	}
 	for _, path := range []string{"/dashboard/loads/revert?id=1", "/dashboard/builds/activate?id=1"} {
-		if response, body := weak.get(t, path, writer); response.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "--load-url") {
+		if response, body := weak.get(t, path, writer); response.StatusCode != http.StatusUnprocessableEntity ||
+			!strings.Contains(body, "--load-url") {
 			t.Errorf("%s: %d", path, response.StatusCode)
 		}
 	}
-	for path, form := range map[string]url.Values{"/dashboard/loads/revert": {"id": {"1"}}, "/dashboard/builds/new": {}, "/dashboard/builds/activate": {"id": {"1"}}} {
+	for path, form := range map[string]url.Values{
+		"/dashboard/loads/revert": {"id": {"1"}}, "/dashboard/builds/new": {},
+		"/dashboard/builds/activate": {"id": {"1"}},
+	} {
 		if response, _ := weak.post(t, path, writer, form); response.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", path, response.StatusCode)
 		}

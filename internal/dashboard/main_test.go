@@ -81,11 +81,16 @@ func (s *site) host() string { return strings.TrimPrefix(s.URL, "http://") }
 // fill loads orders and makes a build of all there are.
 func fill(t *testing.T, pool *pg.Pool, orders string) {
 	t.Helper()
-	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil }}
+	source := load.Source{
+		Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil },
+	}
 	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{LoadedBy: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), Keep: 100, BuiltBy: "test"}); err != nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{
+		Settings: builds.DefaultSettings(), Keep: 100,
+		BuiltBy: "test",
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -97,8 +102,8 @@ func (s *site) signIn(t *testing.T, b *browsertest.Browser, scope string) {
 	b.Until(t, `document.querySelector("h1")?.textContent == "Overview"`)
 }
 
-// inspect looks at a page wide and narrow, light and dark, for all that check.js finds, and takes its picture for docs if
-// it has a name.
+// inspect looks at a page wide and narrow, light and dark, for all that check.js finds, and takes its picture for docs
+// if it has a name.
 func (s *site) inspect(t *testing.T, b *browsertest.Browser, path, picture string) {
 	t.Helper()
 	for _, width := range []int{1440, 360} {
@@ -112,7 +117,8 @@ func (s *site) inspect(t *testing.T, b *browsertest.Browser, path, picture strin
 				t.Errorf("%s, %d wide, dark %t: %s", path, width, dark, problem)
 			}
 			if *update && picture != "" && (picture == "overview" || width == 1440 && !dark) {
-				writePicture(t, fmt.Sprintf("%s-%d-%s.png", picture, width, map[bool]string{false: "light", true: "dark"}[dark]), smaller(t, b.Picture(t)))
+				writePicture(t, fmt.Sprintf("%s-%d-%s.png", picture, width, map[bool]string{false: "light", true: "dark"}[dark]),
+					smaller(t, b.Picture(t)))
 			}
 		}
 	}

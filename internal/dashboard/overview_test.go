@@ -52,7 +52,10 @@ func TestOverview(t *testing.T) {
 	b.Until(t, `document.querySelector("#checks .pill.good")?.textContent == "No problems found"`)
 
 	none.signIn(t, b, "admin")
-	for _, path := range []string{"/dashboard/", "/dashboard/item", "/dashboard/item?q=any", "/dashboard/basket?item=any"} {
+	for _, path := range []string{
+		"/dashboard/", "/dashboard/item", "/dashboard/item?q=any",
+		"/dashboard/basket?item=any",
+	} {
 		none.inspect(t, b, path, "")
 	}
 }

@@ -55,14 +55,16 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	hidden := popular.Recommendations[0].ItemName
-	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/rules/new"), chromedp.SendKeys("#items", hidden), chromedp.SendKeys("#reason", "sold out"),
+	b.Do(t, chromedp.Navigate(s.URL+"/dashboard/rules/new"), chromedp.SendKeys("#items", hidden),
+		chromedp.SendKeys("#reason", "sold out"),
 		chromedp.Click("form[action$='/rules/preview'] button:not([formaction])"))
 	b.Until(t, `!!document.querySelector("#preview .big")`)
 	if n := scalar(t, pool, `SELECT count(*) FROM rules`); n != 0 {
 		t.Errorf("a preview left %d rules", n)
 	}
 	var changed, compared int
-	shown := browsertest.Eval[string](t, b, `document.querySelector("#preview .big").parentElement.textContent.replaceAll(",", "")`)
+	shown := browsertest.Eval[string](t, b,
+		`document.querySelector("#preview .big").parentElement.textContent.replaceAll(",", "")`)
 	if _, err := fmt.Sscanf(shown, "%d of %d answers change", &changed, &compared); err != nil {
 		t.Fatalf("%q: %v", shown, err)
 	}
@@ -105,14 +107,16 @@ func TestRulesOfAnyName(t *testing.T) {
 	none.signIn(t, b, "admin")
 	none.inspect(t, b, "/dashboard/rules", "")
 	if _, err := rules.Add(t.Context(), odd, rules.Draft{
-		Kind: rules.Allow, Item: &hostile[1], Items: hostile, Reason: strings.Repeat("because ", 200), Author: strings.Repeat("A", 300),
+		Kind: rules.Allow, Item: &hostile[1], Items: hostile, Reason: strings.Repeat("because ", 200),
+		Author: strings.Repeat("A", 300),
 	}); err != nil {
 		t.Fatal(err)
 	}
 	strange.signIn(t, b, "admin")
 	strange.inspect(t, b, "/dashboard/rules", "")
 	strange.inspect(t, b, "/dashboard/rules/rule?id=1", "")
-	b.Do(t, chromedp.Navigate(strange.URL+"/dashboard/rules/new"), chromedp.SetValue("#items", strings.Join(hostile[1:4], "\n")),
+	b.Do(t, chromedp.Navigate(strange.URL+"/dashboard/rules/new"),
+		chromedp.SetValue("#items", strings.Join(hostile[1:4], "\n")),
 		chromedp.SendKeys("#reason", "a test"), chromedp.Click("form[action$='/rules/preview'] button:not([formaction])"))
 	b.Until(t, `!!document.querySelector("#preview .big")`)
 	strange.check(t, b, "a preview of hostile names")
@@ -168,8 +172,12 @@ func TestWrongRules(t *testing.T) {
 		"no item":   {url.Values{"kind": {"hide"}, "reason": {"r"}}, "has 0 distinct names"},
 		"no reason": {url.Values{"kind": {"hide"}, "items": {"a"}}, "The reason is empty"},
 		"one apart": {url.Values{"kind": {"apart"}, "items": {"a"}, "reason": {"r"}}, "choose 2 to 1000"},
-		"bad day":   {url.Values{"kind": {"hide"}, "items": {"a"}, "reason": {"r"}, "from": {"1.2.2027"}}, "write it as 2027-01-31"},
-		"past":      {url.Values{"kind": {"hide"}, "items": {"a"}, "reason": {"r"}, "until": {"2020-01-01"}}, "choose a later time"},
+		"bad day": {
+			url.Values{"kind": {"hide"}, "items": {"a"}, "reason": {"r"}, "from": {"1.2.2027"}}, "write it as 2027-01-31",
+		},
+		"past": {
+			url.Values{"kind": {"hide"}, "items": {"a"}, "reason": {"r"}, "until": {"2020-01-01"}}, "choose a later time",
+		},
 	} {
 		for _, path := range []string{"/dashboard/rules/preview", "/dashboard/rules/add"} {
 			if name == "past" && path == "/dashboard/rules/preview" {
@@ -196,7 +204,10 @@ func TestWrongRules(t *testing.T) {
 	if fmt.Sprint(items) != "[a b]" || !strings.HasPrefix(author, "Anna") {
 		t.Errorf("items %q by %q", items, author)
 	}
-	for _, path := range []string{"/dashboard/rules/rule?id=99", "/dashboard/rules/rule?id=x", "/dashboard/rules?before=0"} {
+	for _, path := range []string{
+		"/dashboard/rules/rule?id=99", "/dashboard/rules/rule?id=x",
+		"/dashboard/rules?before=0",
+	} {
 		if response, _ := s.get(t, path, reader); response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, response.StatusCode)
 		}

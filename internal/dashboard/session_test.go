@@ -18,12 +18,14 @@ import (
 // session is a cookie of a session by a key of the scope.
 func (s *site) session(t *testing.T, scope string) string {
 	t.Helper()
-	response, body := s.send(t, http.MethodPost, "/dashboard/sign-in", url.Values{"key": {s.keys[scope]}}.Encode(), http.Header{})
+	response, body := s.send(t, http.MethodPost, "/dashboard/sign-in", url.Values{"key": {s.keys[scope]}}.Encode(),
+		http.Header{})
 	if response.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d: %s", response.StatusCode, body)
 	}
 	cookie := response.Cookies()[0]
-	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.MaxAge != 12*60*60 || cookie.Secure || cookie.Path != "/" {
+	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.MaxAge != 12*60*60 ||
+		cookie.Secure || cookie.Path != "/" {
 		t.Errorf("cookie %v", cookie)
 	}
 	return cookieName + "=" + cookie.Value
@@ -48,7 +50,8 @@ func TestSession(t *testing.T) {
 		strings.TrimPrefix(cookie, cookieName+"=")+`'||'%'`); n != 0 {
 		t.Error("the database has the token")
 	}
-	if response, _ := s.send(t, http.MethodPost, "/dashboard/checks", "", http.Header{"Cookie": {cookie}}); response.StatusCode != http.StatusForbidden {
+	if response, _ := s.send(t, http.MethodPost, "/dashboard/checks", "",
+		http.Header{"Cookie": {cookie}}); response.StatusCode != http.StatusForbidden {
 		t.Errorf("an action that needs more: %d", response.StatusCode)
 	}
 	ended := s.session(t, "read")
@@ -67,7 +70,9 @@ func TestSession(t *testing.T) {
 		t.Errorf("with a revoked key: %d", response.StatusCode)
 	}
 	expired := s.session(t, "write")
-	if _, err := pool.Exec(t.Context(), `UPDATE dashboard_sessions SET created_at = now() - interval '13 hours', expires_at = now() - interval '1 hour'`); err != nil {
+	if _, err := pool.Exec(t.Context(),
+		`UPDATE dashboard_sessions SET created_at = now() - interval '13 hours',
+			expires_at = now() - interval '1 hour'`); err != nil {
 		t.Fatal(err)
 	}
 	if response, _ := s.get(t, "/dashboard/", expired); response.StatusCode != http.StatusSeeOther {
@@ -82,7 +87,10 @@ func TestSession(t *testing.T) {
 // Behind a proxy that ends TLS, and is trusted, the cookie is for HTTPS only.
 func TestSecureCookie(t *testing.T) {
 	t.Parallel()
-	for name, trusted := range map[string][]netip.Prefix{"a proxy": {netip.MustParsePrefix("127.0.0.0/8")}, "anybody": nil} {
+	for name, trusted := range map[string][]netip.Prefix{
+		"a proxy": {netip.MustParsePrefix("127.0.0.0/8")},
+		"anybody": nil,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, dbtest.New(t), func(_ *Config, api *httpapi.Config) { api.TrustedProxies = trusted })
@@ -116,7 +124,8 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 		"another origin": {"Origin": {"https://elsewhere.example"}}, "another site": {"Sec-Fetch-Site": {"cross-site"}},
 	} {
 		header.Set("Cookie", cookie)
-		if response, _ := s.send(t, http.MethodPost, "/dashboard/checks", "", header); response.StatusCode != http.StatusForbidden {
+		if response, _ := s.send(t, http.MethodPost, "/dashboard/checks", "",
+			header); response.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %d", name, response.StatusCode)
 		}
 	}
@@ -149,8 +158,9 @@ func TestGuest(t *testing.T) {
 func TestLocal(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{
-		"/dashboard/item?name=a%2Fb": "/dashboard/item?name=a%2Fb", "https://elsewhere.example/dashboard/": "", "//elsewhere.example/dashboard/": "",
-		"/dashboard/\\elsewhere": "", "/api/v1/rules": "", "javascript:alert(1)": "", "": "",
+		"/dashboard/item?name=a%2Fb": "/dashboard/item?name=a%2Fb", "https://elsewhere.example/dashboard/": "",
+		"//elsewhere.example/dashboard/": "",
+		"/dashboard/\\elsewhere":         "", "/api/v1/rules": "", "javascript:alert(1)": "", "": "",
 	} {
 		if got := local(target); got != want {
 			t.Errorf("%q: %q, want %q", target, got, want)
@@ -182,14 +192,18 @@ func TestAssets(t *testing.T) {
 	for name, file := range s.d.assets.files {
 		total += len(file.content)
 		response, _ := s.get(t, s.d.assets.url(name), "")
-		if response.StatusCode != http.StatusOK || !strings.Contains(response.Header.Get("Cache-Control"), "immutable") || file.mediaType == "" {
+		if response.StatusCode != http.StatusOK || !strings.Contains(response.Header.Get("Cache-Control"), "immutable") ||
+			file.mediaType == "" {
 			t.Errorf("%s: %d %v", name, response.StatusCode, response.Header)
 		}
-		again, _ := s.send(t, http.MethodGet, s.d.assets.url(name), "", http.Header{"If-None-Match": {response.Header.Get("ETag")}})
+		again, _ := s.send(t, http.MethodGet, s.d.assets.url(name), "", http.Header{
+			"If-None-Match": {response.Header.Get("ETag")},
+		})
 		if again.StatusCode != http.StatusNotModified {
 			t.Errorf("%s again: %d", name, again.StatusCode)
 		}
-		if response, _ := s.get(t, "/dashboard/assets/older/"+name, ""); strings.Contains(response.Header.Get("Cache-Control"), "immutable") {
+		if response, _ := s.get(t, "/dashboard/assets/older/"+name,
+			""); strings.Contains(response.Header.Get("Cache-Control"), "immutable") {
 			t.Errorf("%s of another version is kept for good", name)
 		}
 	}
@@ -198,7 +212,8 @@ func TestAssets(t *testing.T) {
 	}
 	response, body := s.get(t, "/dashboard/sign-in", "")
 	policy := response.Header.Get("Content-Security-Policy")
-	if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none';") || strings.Contains(body, "style=") {
+	if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none';") ||
+		strings.Contains(body, "style=") {
 		t.Errorf("policy %q", policy)
 	}
 }

@@ -13,7 +13,10 @@ import (
 func TestName(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ url, query, want string }{
-		{"postgres://me:secret@db/shop?sslmode=disable", "SELECT 1\n  FROM x ; ", "postgres://me@db/shop?sslmode=disable: SELECT 1 FROM x"},
+		{
+			"postgres://me:secret@db/shop?sslmode=disable", "SELECT 1\n  FROM x ; ",
+			"postgres://me@db/shop?sslmode=disable: SELECT 1 FROM x",
+		},
 		{"mariadb://db:3307/shop?tls=true", "SELECT 1", "mariadb://db:3307/shop?tls=true: SELECT 1"},
 	} {
 		if q, err := dbsource.New(dbsource.Options{URL: c.url, Query: c.query}); err != nil || q.Name() != c.want {
@@ -50,11 +53,13 @@ func TestPostgres(t *testing.T) {
 	text, reached, err := read(t, nil, opts)
 	const ten = "10,,2026-03-01 08:00:00+00\n"
 	const quoted = `"a""b,` + "\n" + `c",2026-03-01 08:00:00+00` + "\n"
-	if text != "n,Thing,at\n8,"+quoted+"9,"+quoted+ten || err != nil || reached == nil || reached.Value != "10" || reached.Rows != 1 {
+	if text != "n,Thing,at\n8,"+quoted+"9,"+quoted+ten || err != nil || reached == nil ||
+		reached.Value != "10" || reached.Rows != 1 {
 		t.Errorf("%s, %+v, %v", text, reached, err)
 	}
 	reached.Value = "9"
-	if text, reached, err = read(t, reached, opts); text != "n,Thing,at\n9,"+quoted+ten || err != nil || reached.Value != "10" {
+	if text, reached, err = read(t, reached, opts); text != "n,Thing,at\n9,"+quoted+ten ||
+		err != nil || reached.Value != "10" {
 		t.Errorf("since 9: %s, %+v, %v", text, reached, err)
 	}
 }
@@ -63,7 +68,9 @@ func TestPostgres(t *testing.T) {
 func TestClose(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	q, err := dbsource.New(dbsource.Options{URL: dbtest.NewEmptyURL(t), Query: "SELECT generate_series(1, 1000000000000) AS n"})
+	q, err := dbsource.New(dbsource.Options{
+		URL: dbtest.NewEmptyURL(t), Query: "SELECT generate_series(1, 1000000000000) AS n",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

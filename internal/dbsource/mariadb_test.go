@@ -39,7 +39,8 @@ func TestMariaDB(t *testing.T) {
 	_, err := root.ExecContext(t.Context(), `CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop; SET time_zone = '+02:00';
 		CREATE TABLE sales (sale bigint, thing varchar(100), price decimal(9,2), made datetime(3), changed timestamp) ENGINE = InnoDB;
 		INSERT INTO sales VALUES (1, 'tea, "green"', 1.50, '2026-03-01 10:00:00.25', '2026-03-01 10:00:00'),
-			(9007199254740993, 'crème', NULL, CAST(NULL AS datetime), '2026-03-01 12:00:00'), (2, NULL, 2, NULL, '2026-03-01 12:00:00');
+			(9007199254740993, 'crème', NULL, CAST(NULL AS datetime), '2026-03-01 12:00:00'),
+			(2, NULL, 2, NULL, '2026-03-01 12:00:00');
 		CREATE USER reader@'%' IDENTIFIED BY 'secret'; GRANT ALL ON shop.* TO reader@'%'`)
 	if err != nil {
 		t.Fatal(err)
@@ -57,13 +58,16 @@ func TestMariaDB(t *testing.T) {
 	if text != header+first+tied || reached != nil || err != nil {
 		t.Errorf("all: %s, %v, %v", text, reached, err)
 	}
-	since := dbsource.Options{URL: "mariadb://reader:secret@localhost/shop?socket=" + socket, Query: query, Since: "Changed"}
+	since := dbsource.Options{
+		URL: "mariadb://reader:secret@localhost/shop?socket=" + socket, Query: query, Since: "Changed",
+	}
 	text, reached, err = read(t, nil, since)
 	mark := &load.Mark{Column: "Changed", Value: "2026-03-01 10:00:00", Rows: 2}
 	if diff := cmp.Diff(mark, reached); len(text) != len(header+first+tied) || diff != "" || err != nil {
 		t.Errorf("since ever: %s, %v, (-want +got):\n%s", text, err, diff)
 	}
-	if text, _, err = read(t, mark, since); err == nil || !strings.Contains(err.Error(), "nothing new since Changed 2026-03-01 10:00:00") {
+	if text, _, err = read(t, mark, since); err == nil ||
+		!strings.Contains(err.Error(), "nothing new since Changed 2026-03-01 10:00:00") {
 		t.Errorf("nothing new: %s, %v", text, err)
 	}
 	mark.Rows--
@@ -79,7 +83,8 @@ func TestMariaDB(t *testing.T) {
 		{"no columns", since.URL, "DO 1", "returns no columns"},
 	} {
 		_, _, err := read(t, nil, dbsource.Options{URL: c.url, Query: c.query})
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

@@ -58,7 +58,8 @@ func exists(t *testing.T, databaseURL, name string) bool {
 	return len(query(t, databaseURL, "SELECT d.datname::text FROM pg_database AS d WHERE d.datname = $1", name)) > 0
 }
 
-const tables = "SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1"
+const tables = "SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND " +
+	"c.relkind IN ('r', 'p') ORDER BY 1"
 
 var filledByMigrate = []string{"goose_db_version", "installed_definitions", "installed_functions", "revisions"}
 
@@ -106,7 +107,8 @@ func TestTemplateIsMadeOnce(t *testing.T) {
 		asking.Go(func() { urls[i] = dbtest.NewURL(t) })
 	}
 	asking.Wait()
-	const templates = `SELECT d.oid || ' ' || d.datname FROM pg_database AS d WHERE d.datname LIKE 'template\_%' ORDER BY 1`
+	const templates = `SELECT d.oid || ' ' || d.datname FROM pg_database AS d
+		WHERE d.datname LIKE 'template\_%' ORDER BY 1`
 	before := query(t, urls[0], templates)
 	dbtest.NewURL(t)
 	if diff := cmp.Diff(before, query(t, urls[0], templates)); diff != "" {

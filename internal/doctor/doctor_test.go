@@ -39,7 +39,9 @@ func healthy(t *testing.T) *pg.Pool {
 
 func mustLoad(t *testing.T, pool *pg.Pool, csv string) {
 	t.Helper()
-	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(csv)), nil }}
+	source := load.Source{
+		Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(csv)), nil },
+	}
 	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +67,8 @@ func breakages() []breakage {
 	return []breakage{
 		{
 			"every order has lines", "an order without lines",
-			`INSERT INTO orders (external_id, load_id) VALUES ('empty', 1); UPDATE loads SET orders_added = orders_added + 1 WHERE load_id = 1`,
+			`INSERT INTO orders (external_id, load_id) VALUES ('empty', 1); UPDATE loads SET orders_added = orders_added + 1
+				WHERE load_id = 1`,
 			"order empty", "has no lines",
 		},
 		{
@@ -82,7 +85,8 @@ func breakages() []breakage {
 		{
 			"every line has an order and an item", "a line without item",
 			`UPDATE order_lines SET item_id = 1000 WHERE order_id = 1 AND item_id = 2;
-			 UPDATE orders SET items = (SELECT array_agg(item_id ORDER BY item_id) FROM order_lines WHERE order_id = 1) WHERE order_id = 1`,
+			 UPDATE orders SET items = (SELECT array_agg(item_id ORDER BY item_id) FROM order_lines WHERE order_id = 1)
+			WHERE order_id = 1`,
 			"line of order 1 and item 1000", "its order or its item is missing",
 		},
 		{
@@ -107,7 +111,8 @@ func breakages() []breakage {
 		},
 		{
 			"every load's counts match its rows", "rows of a load that failed",
-			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why', now(), '', '');
+			`INSERT INTO loads (source, status, error, finished_at, loaded_by, version) VALUES ('x', 'failed', 'why',
+				now(), '', '');
 			 INSERT INTO load_rejects VALUES ((SELECT max(load_id) FROM loads), 1, 1, 1, 'bad_time', '', '')`,
 			"load 3", "records 0 lines, 0 orders, 0 rejects, 0 not bought; found 0, 0, 1, 0",
 		},
@@ -128,11 +133,13 @@ func breakages() []breakage {
 		{
 			"every row known from an earlier load exists", "a line of the same load",
 			`UPDATE known_lines SET load_id = 1; UPDATE loads SET lines_deleted = 1 WHERE load_id = 2;
-			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1 WHERE load_id = 1`, "load 1, order 1", "no other load has it",
+			 UPDATE loads SET rows_loaded = rows_loaded + 1, rows_read = rows_read + 1
+			WHERE load_id = 1`, "load 1, order 1", "no other load has it",
 		},
 		{
 			"every item of a build has a name", "an item that is gone",
-			`INSERT INTO item_stats VALUES (4, 1000, 1, 0, 5, 5, 0); UPDATE builds SET items = items + 1, order_lines = order_lines + 1 WHERE build_id = 4`,
+			`INSERT INTO item_stats VALUES (4, 1000, 1, 0, 5, 5, 0); UPDATE builds SET items = items + 1,
+				order_lines = order_lines + 1 WHERE build_id = 4`,
 			"build 4, item 1000", "is not in items",
 		},
 		{
@@ -142,12 +149,14 @@ func breakages() []breakage {
 		},
 		{
 			"every row belongs to a load", "lines",
-			`UPDATE order_lines SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_loaded = 0, rows_read = rows_read - 2 WHERE load_id = 2`,
+			`UPDATE order_lines SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_loaded = 0,
+				rows_read = rows_read - 2 WHERE load_id = 2`,
 			"load 1000", "does not exist",
 		},
 		{
 			"every row belongs to a load", "rejects",
-			`UPDATE load_rejects SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_rejected = 0, rows_read = rows_read - 1 WHERE load_id = 2`,
+			`UPDATE load_rejects SET load_id = 1000 WHERE load_id = 2; UPDATE loads SET rows_rejected = 0,
+				rows_read = rows_read - 1 WHERE load_id = 2`,
 			"load 1000", "does not exist",
 		},
 		{
@@ -164,7 +173,8 @@ func breakages() []breakage {
 		{"one build is active", "none", `UPDATE builds SET active = false`, "builds", "none is active"},
 		{
 			"every build's counts match its rows", "items",
-			`UPDATE builds SET items = items + 1 WHERE active`, "build 4", "records 5 items, 4 pairs, 8 neighbours; found 4, 4, 8",
+			`UPDATE builds SET items = items + 1 WHERE active`, "build 4",
+			"records 5 items, 4 pairs, 8 neighbours; found 4, 4, 8",
 		},
 		{
 			"every build's counts match its rows", "pairs of a build that is not active",
@@ -181,42 +191,51 @@ func breakages() []breakage {
 		},
 		{
 			"every build's items add up to its lines", "an order less",
-			`UPDATE item_stats SET orders = orders - 1 WHERE build_id = 3 AND item_id = 2`, "build 3", "counted 12 lines, but its items have 11",
+			`UPDATE item_stats SET orders = orders - 1 WHERE build_id = 3 AND item_id = 2`, "build 3",
+			"counted 12 lines, but its items have 11",
 		},
 		{
 			"every build plus later changes matches the orders", "an order that nobody added",
-			`UPDATE builds SET last_order_id = last_order_id - 1 WHERE build_id = 3`, "build 3", "counted 6 orders, which with later changes makes 7; there are 6",
+			`UPDATE builds SET last_order_id = last_order_id - 1 WHERE build_id = 3`, "build 3",
+			"counted 6 orders, which with later changes makes 7; there are 6",
 		},
 		{
 			"every build plus later changes matches the orders", "a deletion that is forgotten",
 			`DELETE FROM order_lines WHERE order_id = 4; DELETE FROM orders WHERE order_id = 4; DELETE FROM order_changes;
-			 UPDATE loads SET orders_deleted = 1, lines_deleted = 1 WHERE load_id = 1; UPDATE builds SET last_order_id = NULL, last_change_id = NULL WHERE NOT active`,
+			 UPDATE loads SET orders_deleted = 1, lines_deleted = 1 WHERE load_id = 1; UPDATE builds SET last_order_id = NULL,
+			last_change_id = NULL WHERE NOT active`,
 			"build 4", "counted 6 orders, which with later changes makes 6; there are 5",
 		},
 		{
 			"every pair is possible", "with a weight that is not exact",
-			`UPDATE item_pairs SET weight_units = weight_units + 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
+			`UPDATE item_pairs SET weight_units = weight_units + 1 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12,
+			"contradicts the statistics",
 		},
 		{
 			"every pair is possible", "without orders",
-			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
+			`UPDATE item_pairs SET orders_together = 0, weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12,
+			"contradicts the statistics",
 		},
 		{
 			"every pair is possible", "in more baskets than its items",
-			`UPDATE item_pairs SET orders_together = 4, weight = 4 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
+			`UPDATE item_pairs SET orders_together = 4, weight = 4 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12,
+			"contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too heavy",
-			`UPDATE item_pairs SET weight = orders_together + 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
+			`UPDATE item_pairs SET weight = orders_together + 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12,
+			"contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too light",
-			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
+			`UPDATE item_pairs SET weight = 0.001 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12,
+			"contradicts the statistics",
 		},
 		{
 			"every pair is possible", "too light for its age",
 			`UPDATE builds SET half_life_days = 1 WHERE build_id = 4;
-			 UPDATE item_pairs SET weight = 0 WHERE build_id = 4 AND item_a = 1 AND item_b = 2`, pairOf12, "contradicts the statistics",
+			 UPDATE item_pairs SET weight = 0 WHERE build_id = 4 AND item_a = 1
+			AND item_b = 2`, pairOf12, "contradicts the statistics",
 		},
 		{
 			"every pair is possible", "the wrong way round",
@@ -227,7 +246,8 @@ func breakages() []breakage {
 		},
 		{
 			"every pair is possible", "of an item without baskets",
-			`UPDATE item_stats SET baskets = 0 WHERE build_id = 4 AND item_id = 4`, "build 4, pair of items 1 and 4", "contradicts the statistics",
+			`UPDATE item_stats SET baskets = 0 WHERE build_id = 4 AND item_id = 4`, "build 4, pair of items 1 and 4",
+			"contradicts the statistics",
 		},
 		{
 			"every neighbour is a pair", "a stranger",
@@ -264,7 +284,8 @@ func breakages() []breakage {
 			"build 1, 2024-02-29", "belongs to no kept build",
 		},
 		{
-			"every day belongs to a kept build", "of a build that never was", `INSERT INTO order_days VALUES (1000, '2024-02-29', 2)`,
+			"every day belongs to a kept build", "of a build that never was",
+			`INSERT INTO order_days VALUES (1000, '2024-02-29', 2)`,
 			"build 1000, 2024-02-29", "belongs to no kept build",
 		},
 		{
@@ -277,7 +298,8 @@ func breakages() []breakage {
 		},
 		{
 			"every build has its partitions", "one is half detached",
-			`SET allow_system_table_mods = on; UPDATE pg_inherits SET inhdetachpending = true WHERE inhrelid = 'item_days_3'::regclass`,
+			`SET allow_system_table_mods = on; UPDATE pg_inherits SET inhdetachpending = true
+				WHERE inhrelid = 'item_days_3'::regclass`,
 			"build 3", "its partition of item_days is half detached",
 		},
 		{
@@ -301,13 +323,15 @@ func breakages() []breakage {
 			"function lock_orders()", "was changed by hand: it belongs to a migration",
 		},
 		{
-			"every function, view and trigger is as installed", "other rights", `ALTER FUNCTION reporting.explain SECURITY INVOKER`,
+			"every function, view and trigger is as installed", "other rights",
+			`ALTER FUNCTION reporting.explain SECURITY INVOKER`,
 			"function reporting.explain(text,text,bigint)", "was changed by hand",
 		},
 		{
 			"every function, view and trigger is as installed", "a view",
 			`CREATE OR REPLACE VIEW reporting.order_deletions AS
-			 SELECT deletion_id, deleted_at, 0::bigint AS orders, lines, rejects, reason, deleted_by, version FROM order_deletions`,
+			 SELECT deletion_id, deleted_at, 0::bigint AS orders, lines, rejects, reason, deleted_by, version
+			FROM order_deletions`,
 			"view reporting.order_deletions", "was changed by hand",
 		},
 		{
@@ -315,7 +339,8 @@ func breakages() []breakage {
 			"view reporting.order_deletions", "is missing: run alsobought migrate up",
 		},
 		{
-			"every function, view and trigger is as installed", "a trigger that is off", `ALTER TABLE orders DISABLE TRIGGER orders_deleted`,
+			"every function, view and trigger is as installed", "a trigger that is off",
+			`ALTER TABLE orders DISABLE TRIGGER orders_deleted`,
 			"trigger orders_deleted of orders", "was changed by hand: it belongs to a migration",
 		},
 		{
@@ -331,11 +356,13 @@ func breakages() []breakage {
 			"table item_stats_1", "run alsobought builds prune",
 		},
 		{
-			"the reporting role may read all reports", "a view withheld", `REVOKE SELECT ON reporting.loads FROM alsobought_reporting`,
+			"the reporting role may read all reports", "a view withheld",
+			`REVOKE SELECT ON reporting.loads FROM alsobought_reporting`,
 			"role alsobought_reporting", "may not read all reports: run alsobought migrate up",
 		},
 		{
-			"the reporting role may read all reports", "the schema withheld", `REVOKE USAGE ON SCHEMA reporting FROM alsobought_reporting`,
+			"the reporting role may read all reports", "the schema withheld",
+			`REVOKE USAGE ON SCHEMA reporting FROM alsobought_reporting`,
 			"role alsobought_reporting", "may not read all reports",
 		},
 		{
@@ -370,7 +397,8 @@ func TestHealthy(t *testing.T) {
 		},
 		"a failed build": func(t *testing.T) *pg.Pool {
 			pool := healthy(t)
-			_, err := pool.Exec(t.Context(), `INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, built_by, version)
+			_, err := pool.Exec(t.Context(), `INSERT INTO builds (max_basket, neighbours_kept, shrinkage, popularity_exponent,
+				similar_exponent, built_by, version)
 				VALUES (100, 50, 20, 0.3, 0.1, 'killed', '')`)
 			if err != nil {
 				t.Fatal(err)
@@ -386,7 +414,8 @@ func TestHealthy(t *testing.T) {
 			first := load.Source{Name: "a", Open: func() (io.ReadCloser, error) {
 				return io.NopCloser(bytes.NewBufferString("order,item\n1,\n2,x\n")), nil
 			}}
-			if _, err := load.Run(t.Context(), pool, []load.Source{first, second}, load.Options{}); !errors.Is(err, os.ErrNotExist) {
+			if _, err := load.Run(t.Context(), pool, []load.Source{first, second},
+				load.Options{}); !errors.Is(err, os.ErrNotExist) {
 				t.Fatal(err)
 			}
 			return pool
@@ -474,7 +503,8 @@ func TestEveryCheckIsTested(t *testing.T) {
 func TestAtMostTwenty(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	if _, err := pool.Exec(t.Context(), "INSERT INTO order_lines SELECT n, n + 1, 1, 1 FROM generate_series(1, 50) AS n"); err != nil {
+	if _, err := pool.Exec(t.Context(),
+		"INSERT INTO order_lines SELECT n, n + 1, 1, 1 FROM generate_series(1, 50) AS n"); err != nil {
 		t.Fatal(err)
 	}
 	findings, _, err := Run(t.Context(), pool)
@@ -499,7 +529,8 @@ func TestNoSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	if _, _, err := Run(t.Context(), pool); err == nil || !strings.HasPrefix(err.Error(), "check that every order has lines: ") {
+	if _, _, err := Run(t.Context(), pool); err == nil ||
+		!strings.HasPrefix(err.Error(), "check that every order has lines: ") {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -119,7 +119,8 @@ func TestNothingToGrade(t *testing.T) {
 				c.orders.loadInto(t, pool, random(1))
 			}
 			before := state(t, pool)
-			if _, err := evaluate.Run(t.Context(), pool, options(c.change)); !errors.Is(err, evaluate.ErrNoCases) || !strings.Contains(err.Error(), c.says) {
+			if _, err := evaluate.Run(t.Context(), pool, options(c.change)); !errors.Is(err, evaluate.ErrNoCases) ||
+				!strings.Contains(err.Error(), c.says) {
 				t.Errorf("error %v, want one that says %q", err, c.says)
 			}
 			if diff := cmp.Diff(before, state(t, pool)); diff != "" {
@@ -136,7 +137,8 @@ func state(t *testing.T, pool *pgxpool.Pool) (left struct{ Tables, Builds, Seque
 		(SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace),
 		(SELECT coalesce(string_agg(b::text, ' ' ORDER BY build_id), '') FROM builds AS b),
 		(SELECT last_value || ' ' || is_called FROM builds_build_id_seq),
-		(SELECT coalesce(string_agg(d::text, ' ' ORDER BY d::text), '') FROM order_days AS d)`).Scan(&left.Tables, &left.Builds, &left.Sequence, &left.Days)
+		(SELECT coalesce(string_agg(d::text, ' ' ORDER BY d::text), '')
+		FROM order_days AS d)`).Scan(&left.Tables, &left.Builds, &left.Sequence, &left.Days)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,18 +216,23 @@ func TestRefused(t *testing.T) {
 		change func(*evaluate.Options)
 		says   []string
 	}{
-		"split":      {func(o *evaluate.Options) { o.Protocol.Split = "moo" }, []string{`split is "moo": choose random or time`}},
-		"share 0":    {func(o *evaluate.Options) { o.Protocol.Share = 0 }, []string{"share is 0: choose 0.01 to 0.9"}},
-		"share 1":    {func(o *evaluate.Options) { o.Protocol.Share = 1 }, []string{"share is 1:"}},
-		"share NaN":  {func(o *evaluate.Options) { o.Protocol.Share = math.NaN() }, []string{"share is NaN:"}},
-		"cases":      {func(o *evaluate.Options) { o.Protocol.Cases = -1 }, []string{"cases is -1:"}},
-		"seed":       {func(o *evaluate.Options) { o.Protocol.Seed = "a\x00" }, []string{"seed is"}},
-		"no UTF-8":   {func(o *evaluate.Options) { o.Protocol.Seed = "\xff" }, []string{"seed is"}},
-		"measure":    {func(o *evaluate.Options) { o.Measures = []recommend.Measure{"moo"} }, []string{"measure"}},
-		"popularity": {func(o *evaluate.Options) { o.Measures = []recommend.Measure{evaluate.Popularity} }, []string{"measure"}},
-		"settings":   {func(o *evaluate.Options) { o.Settings.MaxBasket = 1 }, []string{"max_basket is 1"}},
+		"split": {
+			func(o *evaluate.Options) { o.Protocol.Split = "moo" }, []string{`split is "moo": choose random or time`},
+		},
+		"share 0":   {func(o *evaluate.Options) { o.Protocol.Share = 0 }, []string{"share is 0: choose 0.01 to 0.9"}},
+		"share 1":   {func(o *evaluate.Options) { o.Protocol.Share = 1 }, []string{"share is 1:"}},
+		"share NaN": {func(o *evaluate.Options) { o.Protocol.Share = math.NaN() }, []string{"share is NaN:"}},
+		"cases":     {func(o *evaluate.Options) { o.Protocol.Cases = -1 }, []string{"cases is -1:"}},
+		"seed":      {func(o *evaluate.Options) { o.Protocol.Seed = "a\x00" }, []string{"seed is"}},
+		"no UTF-8":  {func(o *evaluate.Options) { o.Protocol.Seed = "\xff" }, []string{"seed is"}},
+		"measure":   {func(o *evaluate.Options) { o.Measures = []recommend.Measure{"moo"} }, []string{"measure"}},
+		"popularity": {
+			func(o *evaluate.Options) { o.Measures = []recommend.Measure{evaluate.Popularity} }, []string{"measure"},
+		},
+		"settings": {func(o *evaluate.Options) { o.Settings.MaxBasket = 1 }, []string{"max_basket is 1"}},
 		"all at once": {
-			func(o *evaluate.Options) { o.Protocol = evaluate.Protocol{Cases: -1} }, []string{`split is ""`, "share is 0", "cases is -1"},
+			func(o *evaluate.Options) { o.Protocol = evaluate.Protocol{Cases: -1} },
+			[]string{`split is ""`, "share is 0", "cases is -1"},
 		},
 	} {
 		_, err := evaluate.Run(t.Context(), pool, options(c.change))

@@ -93,7 +93,9 @@ func loaded(t *testing.T, orders dated, seed uint64) *pgxpool.Pool {
 
 func mustBuild(t *testing.T, pool *pgxpool.Pool, settings builds.Settings) db.Build {
 	t.Helper()
-	built, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings, Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test"})
+	built, err := builds.Run(t.Context(), pool, builds.Options{
+		Settings: settings, Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

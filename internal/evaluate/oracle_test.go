@@ -74,34 +74,43 @@ func naive(t *testing.T, orders dated, opts evaluate.Options) evaluate.Report {
 	training := loaded(t, orders.without(held), 99)
 	built := mustBuild(t, training, opts.Settings)
 	r := recommend.New(training)
-	report := evaluate.Report{Protocol: opts.Protocol, Settings: opts.Settings, HeldOut: int64(len(held)), Cases: int64(len(questions))}
-	for _, measure := range opts.Measures {
-		report.Grades = append(report.Grades, gradeOf(t, string(measure), questions, built.Items, func(basket []string) (recommend.Answer, error) {
-			return tenAndTheRest(t, r, basket, measure)
-		}))
+	report := evaluate.Report{
+		Protocol: opts.Protocol, Settings: opts.Settings, HeldOut: int64(len(held)), Cases: int64(len(questions)),
 	}
-	report.Grades = append(report.Grades, gradeOf(t, evaluate.Popularity, questions, built.Items, func(basket []string) (recommend.Answer, error) {
-		return r.Ask(t.Context(), recommend.Popular(recommend.Options{Exclude: basket, Limit: recommend.MaxLimit}))
-	}))
+	for _, measure := range opts.Measures {
+		report.Grades = append(report.Grades, gradeOf(t, string(measure), questions, built.Items,
+			func(basket []string) (recommend.Answer, error) {
+				return tenAndTheRest(t, r, basket, measure)
+			}))
+	}
+	report.Grades = append(report.Grades, gradeOf(t, evaluate.Popularity, questions, built.Items,
+		func(basket []string) (recommend.Answer, error) {
+			return r.Ask(t.Context(), recommend.Popular(recommend.Options{Exclude: basket, Limit: recommend.MaxLimit}))
+		}))
 	return report
 }
 
 // tenAndTheRest returns the ten items served, followed by those that share orders with the basket and then by
 // popular ones.
-func tenAndTheRest(t *testing.T, r *recommend.Recommender, basket []string, measure recommend.Measure) (recommend.Answer, error) {
+func tenAndTheRest(
+	t *testing.T, r *recommend.Recommender, basket []string, measure recommend.Measure,
+) (recommend.Answer, error) {
 	t.Helper()
 	answer, err := r.Ask(t.Context(), recommend.Basket(basket, recommend.Options{Measure: measure, Limit: 10}))
 	if err != nil {
 		return answer, err
 	}
-	paired, err := r.Ask(t.Context(), recommend.Basket(basket, recommend.Options{Measure: measure, Limit: recommend.MaxLimit, Strict: true}))
+	paired, err := r.Ask(t.Context(), recommend.Basket(basket, recommend.Options{
+		Measure: measure, Limit: recommend.MaxLimit, Strict: true,
+	}))
 	if err != nil {
 		return answer, err
 	}
 	popular, err := r.Ask(t.Context(), recommend.Popular(recommend.Options{Exclude: basket, Limit: recommend.MaxLimit}))
 	for _, rest := range [][]recommend.Recommendation{paired.Recommendations, popular.Recommendations} {
 		for _, item := range rest {
-			if !slices.ContainsFunc(answer.Recommendations, func(r recommend.Recommendation) bool { return r.ItemName == item.ItemName }) {
+			if !slices.ContainsFunc(answer.Recommendations,
+				func(r recommend.Recommendation) bool { return r.ItemName == item.ItemName }) {
 				answer.Recommendations = append(answer.Recommendations, item)
 			}
 		}
@@ -161,7 +170,8 @@ func gradeOf(
 		if err != nil {
 			t.Fatal(err)
 		}
-		place := 1 + slices.IndexFunc(answer.Recommendations, func(r recommend.Recommendation) bool { return r.ItemName == q.hidden })
+		place := 1 + slices.IndexFunc(answer.Recommendations,
+			func(r recommend.Recommendation) bool { return r.ItemName == q.hidden })
 		switch others := float64(len(answer.Recommendations)); {
 		case place == 0: // unknown
 			g.MPR++

@@ -27,12 +27,14 @@ func TestDiskFull(t *testing.T) {
 
 	server, pool = startServer(t, dir, limited)
 	_, err := load.Run(t.Context(), pool, []load.Source{content("orders.csv", rows)}, options)
-	if refused := new(pgconn.PgError); !errors.As(err, &refused) || !strings.Contains(refused.Message, "could not extend file") {
+	if refused := new(pgconn.PgError); !errors.As(err, &refused) ||
+		!strings.Contains(refused.Message, "could not extend file") {
 		t.Errorf("error is %v, want one of a file that cannot grow", err)
 	}
 	assertSame(t, pool, before)
 	assertHealthy(t, pool)
-	if got := audit(t, pool); len(got) != 2 || !strings.HasPrefix(got[1], "failed: copy rows: ") || !strings.Contains(got[1], "could not extend file") {
+	if got := audit(t, pool); len(got) != 2 || !strings.HasPrefix(got[1], "failed: copy rows: ") ||
+		!strings.Contains(got[1], "could not extend file") {
 		t.Errorf("audit: %q", got)
 	}
 	closeServer(t, server, pool)

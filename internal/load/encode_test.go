@@ -21,7 +21,8 @@ func TestCopyRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	const create = `CREATE TEMPORARY TABLE copied (n bigint, i integer, t text, o text, b bytea, j jsonb, at timestamptz, q numeric, list bigint[])`
+	const create = `CREATE TEMPORARY TABLE copied (n bigint, i integer, t text, o text, b bytea, j jsonb, at timestamptz,
+		q numeric, list bigint[])`
 	if _, err := conn.Exec(t.Context(), create); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,8 @@ func TestCopyRows(t *testing.T) {
 func TestOrderIsCut(t *testing.T) {
 	t.Parallel()
 	var o order
-	if !o.put(1, orderfile.Quantity{Whole: math.MaxInt64 - 1, Micros: 600_000}) || !o.put(1, orderfile.Quantity{Micros: 400_000}) {
+	if !o.put(1, orderfile.Quantity{Whole: math.MaxInt64 - 1, Micros: 600_000}) ||
+		!o.put(1, orderfile.Quantity{Micros: 400_000}) {
 		t.Fatal("what fits is cut")
 	}
 	if o.put(1, orderfile.Quantity{Whole: 1}) {
@@ -100,7 +102,8 @@ func TestOrderIsCut(t *testing.T) {
 	if o.put(mostLines+1, orderfile.Quantity{Whole: 1}) {
 		t.Error("one more item is not cut")
 	}
-	if got := o.lines[mostLines-1]; got.item != mostLines || got.quantity.Whole != 2 || o.lines[0].quantity != (orderfile.Quantity{Whole: math.MaxInt64}) {
+	if got := o.lines[mostLines-1]; got.item != mostLines || got.quantity.Whole != 2 ||
+		o.lines[0].quantity != (orderfile.Quantity{Whole: math.MaxInt64}) {
 		t.Errorf("lines end with %+v and begin with %+v", got, o.lines[0])
 	}
 }

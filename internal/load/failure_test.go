@@ -38,7 +38,8 @@ func assertFailedOnly(t *testing.T, pool *pgxpool.Pool, before map[string]string
 		t.Errorf("the audit says %q, want a failure because of %q", got, why)
 	}
 	left := texts(t, pool, `SELECT l.source FROM loads AS l WHERE l.status = 'failed'
-		AND (l.finished_at IS NULL OR l.rows_read + l.rows_loaded + l.rows_duplicate + l.rows_rejected + l.orders_added + l.items_added <> 0)`)
+		AND (l.finished_at IS NULL OR l.rows_read + l.rows_loaded + l.rows_duplicate + l.rows_rejected +
+			l.orders_added + l.items_added <> 0)`)
 	if len(left) > 0 {
 		t.Errorf("failed loads count rows: %q", left)
 	}
@@ -64,7 +65,10 @@ func TestSourceFails(t *testing.T) {
 		line    int64 // of the FileError; -1 for any other error
 	}{
 		"the reader breaks": {
-			[]load.Source{reading("orders.csv", io.MultiReader(bytes.NewReader(rows), readerFunc(func([]byte) (int, error) { return 0, errCable })))},
+			[]load.Source{
+				reading("orders.csv", io.MultiReader(bytes.NewReader(rows),
+					readerFunc(func([]byte) (int, error) { return 0, errCable }))),
+			},
 			"read orders.csv: somebody pulled the cable", -1,
 		},
 		"a quote is never closed": {
@@ -135,7 +139,8 @@ func hold(ctx context.Context, t *testing.T, pool *pgxpool.Pool, statement strin
 		t.Error(err)
 	}
 	return func() {
-		if err := tx.Rollback(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, pgx.ErrTxClosed) && !pg.IsUnavailable(err) {
+		if err := tx.Rollback(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, pgx.ErrTxClosed) &&
+			!pg.IsUnavailable(err) {
 			t.Error(err)
 		}
 	}
@@ -173,15 +178,25 @@ func TestDatabaseFails(t *testing.T) {
 		}
 	}
 	for _, e := range []end{
-		{"backend terminated", signal("pg_terminate_backend"), "terminating connection due to administrator command (SQLSTATE 57P01)", true},
-		{"statement cancelled", signal("pg_cancel_backend"), "canceling statement due to user request (SQLSTATE 57014)", false},
-		{"context cancelled", func(_ *testing.T, _ *pgxpool.Pool, _ int32, cancel context.CancelFunc) { cancel() }, "cancelled", false},
+		{
+			"backend terminated", signal("pg_terminate_backend"),
+			"terminating connection due to administrator command (SQLSTATE 57P01)", true,
+		},
+		{
+			"statement cancelled", signal("pg_cancel_backend"), "canceling statement due to user request (SQLSTATE 57014)",
+			false,
+		},
+		{
+			"context cancelled", func(_ *testing.T, _ *pgxpool.Pool, _ int32, cancel context.CancelFunc) { cancel() },
+			"cancelled", false,
+		},
 	} {
 		moments := append([]phase{{name: "copy"}}, phases()...)
 		if !e.lost { // the transaction ends the same way in every phase, so the first, the last and the longest will do
 			moments = slices.DeleteFunc(moments, func(p phase) bool {
 				// A session that waits for rows runs no statement that could be cancelled.
-				return !slices.Contains([]string{"copy", "waiting to merge", "lines", "audit"}, p.name) || p.name == "copy" && e.why != "cancelled"
+				return !slices.Contains([]string{"copy", "waiting to merge", "lines", "audit"}, p.name) ||
+					p.name == "copy" && e.why != "cancelled"
 			})
 		}
 		for _, p := range moments {
@@ -202,7 +217,8 @@ func TestDatabaseFails(t *testing.T) {
 					dbtest.Eventually(t, "the load copies", func(ctx context.Context) bool {
 						var pid int32
 						err := pool.QueryRow(ctx, `SELECT coalesce(min(a.pid), 0) FROM pg_stat_activity AS a
-							WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle' AND a.pid <> pg_backend_pid()`).Scan(&pid)
+							WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle'
+							AND a.pid <> pg_backend_pid()`).Scan(&pid)
 						if err != nil || pid == 0 {
 							return false
 						}
@@ -212,7 +228,8 @@ func TestDatabaseFails(t *testing.T) {
 				}
 				done := make(chan error)
 				go func() {
-					_, err := load.Run(ctx, pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 128<<10, midway))}, options)
+					_, err := load.Run(ctx, pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 128<<10, midway))},
+						options)
 					done <- err
 				}()
 				if p.lock != "" {
@@ -224,7 +241,8 @@ func TestDatabaseFails(t *testing.T) {
 						e.do(t, pool, pids[0], cancel)
 						return true
 					})
-					dbtest.Eventually(t, "the load waits no more", func(ctx context.Context) bool { return len(waitingToMerge(ctx, t, pool, p)) == 0 })
+					dbtest.Eventually(t, "the load waits no more",
+						func(ctx context.Context) bool { return len(waitingToMerge(ctx, t, pool, p)) == 0 })
 					(<-held)()
 				}
 				err := <-done
@@ -258,7 +276,8 @@ func waitingToMerge(ctx context.Context, t *testing.T, pool *pgxpool.Pool, p pha
 func TestRecoverMeetsTheEnd(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	_, err := pool.Exec(t.Context(), "INSERT INTO loads (source, loaded_by, version) VALUES ('a', 'b', 'c'), ('dead', 'b', 'c')")
+	_, err := pool.Exec(t.Context(), "INSERT INTO loads (source, loaded_by, version) VALUES ('a', 'b', "+
+		"'c'), ('dead', 'b', 'c')")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +285,8 @@ func TestRecoverMeetsTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := end.Exec(t.Context(), "UPDATE loads SET status = 'loaded', finished_at = now() WHERE source = 'a'"); err != nil {
+	if _, err := end.Exec(t.Context(),
+		"UPDATE loads SET status = 'loaded', finished_at = now() WHERE source = 'a'"); err != nil {
 		t.Fatal(err)
 	}
 	type answer struct {
@@ -278,7 +298,8 @@ func TestRecoverMeetsTheEnd(t *testing.T) {
 		n, err := load.Recover(t.Context(), pool)
 		answers <- answer{n, err}
 	}()
-	dbtest.Eventually(t, "Recover waits for the row", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+	dbtest.Eventually(t, "Recover waits for the row",
+		func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
 	if err := end.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -57,11 +57,15 @@ func TestKeysAreMadeAgain(t *testing.T) {
 	}
 	same("a first load that failed")
 	mustRun(t, pool, content("orders.csv", []byte("order,item\no1,a\no1,b\no2,a\n")))
-	without := slices.DeleteFunc(slices.Clone(want), func(key string) bool { return strings.Contains(key, "order_lines_item_id_idx") })
+	without := slices.DeleteFunc(slices.Clone(want),
+		func(key string) bool { return strings.Contains(key, "order_lines_item_id_idx") })
 	if diff := cmp.Diff(without, keys(t, pool)); diff != "" {
 		t.Errorf("the first load (-want +got):\n%s", diff)
 	}
-	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "test"}); err != nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{
+		Settings: builds.DefaultSettings(),
+		BuiltBy:  "test",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	same("a build")
@@ -85,9 +89,11 @@ func TestBuildDuringAFirstLoad(t *testing.T) {
 			_, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "test"})
 			done <- err
 		}()
-		dbtest.Eventually(t, "the build waits for the load", func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
+		dbtest.Eventually(t, "the build waits for the load",
+			func(ctx context.Context) bool { return len(waiting(ctx, t, pool)) > 0 })
 	}
-	result, err := load.Run(t.Context(), pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 1<<20, begin))}, options)
+	result, err := load.Run(t.Context(), pool,
+		[]load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 1<<20, begin))}, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +101,8 @@ func TestBuildDuringAFirstLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fmt.Sprint(result.OrdersAdded, " ", result.RowsLoaded)
-	if got := texts(t, pool, "SELECT b.orders || ' ' || b.order_lines FROM builds AS b WHERE b.active"); len(got) != 1 || got[0] != want {
+	if got := texts(t, pool, "SELECT b.orders || ' ' || b.order_lines FROM builds AS b WHERE b.active"); len(got) != 1 ||
+		got[0] != want {
 		t.Errorf("the build counted %q orders and lines, want %s", got, want)
 	}
 }

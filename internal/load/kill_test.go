@@ -132,7 +132,8 @@ func TestLoaderKilled(t *testing.T) {
 				}
 				dbtest.Eventually(t, "the load copies", func(context.Context) bool {
 					return len(texts(t, pool, `SELECT a.pid::text FROM pg_stat_activity AS a
-						WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle' AND a.pid <> pg_backend_pid()`)) > 0
+						WHERE a.datname = current_database() AND a.query ILIKE '%staged_lines%' AND a.state <> 'idle'
+						AND a.pid <> pg_backend_pid()`)) > 0
 				})
 			} else {
 				c.feed(rows)
@@ -178,7 +179,8 @@ func TestLoaderKilledAnytime(t *testing.T) {
 		case "failed: " + interrupted:
 			assertSame(t, pool, before)
 		case "loaded":
-			if loaded := texts(t, pool, "SELECT count(*)::text FROM order_lines AS l WHERE l.load_id > 1"); loaded[0] != "39960" {
+			if loaded := texts(t, pool,
+				"SELECT count(*)::text FROM order_lines AS l WHERE l.load_id > 1"); loaded[0] != "39960" {
 				t.Errorf("loaded, but there are %s lines", loaded[0])
 			}
 			before = state(t, pool)
@@ -199,7 +201,11 @@ func TestPostgresKilled(t *testing.T) {
 	before, rows := state(t, pool), manyRows(50_000)
 
 	all := phases()
-	for _, p := range []phase{{name: "copy"}, all[0], all[slices.IndexFunc(all, func(p phase) bool { return p.name == "lines" })]} {
+	for _, p := range []phase{
+		{name: "copy"},
+		all[0],
+		all[slices.IndexFunc(all, func(p phase) bool { return p.name == "lines" })],
+	} {
 		began := texts(t, pool, "SELECT pg_postmaster_start_time()::text")
 		held := make(chan func(), 1)
 		midway := func() {
@@ -211,7 +217,8 @@ func TestPostgresKilled(t *testing.T) {
 		}
 		done := make(chan error)
 		go func() {
-			_, err := load.Run(t.Context(), pool, []load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 512<<10, midway))}, options)
+			_, err := load.Run(t.Context(), pool,
+				[]load.Source{reading("orders.csv", hooked(bytes.NewReader(rows), 512<<10, midway))}, options)
 			done <- err
 		}()
 		if p.lock != "" {

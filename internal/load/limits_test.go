@@ -30,9 +30,12 @@ func TestSameBytes(t *testing.T) {
 	}
 	before := state(t, pool)
 	for name, sources := range map[string][]load.Source{
-		"alone":            {content("copy.csv", data)},
-		"beside new ones":  {content("new.csv", []byte("order_id,item_name\n2,a\n")), content("copy.csv", data)},
-		"twice in one go":  {content("new.csv", []byte("order_id,item_name\n3,a\n")), content("new again.csv", []byte("order_id,item_name\n3,a\n"))},
+		"alone":           {content("copy.csv", data)},
+		"beside new ones": {content("new.csv", []byte("order_id,item_name\n2,a\n")), content("copy.csv", data)},
+		"twice in one go": {
+			content("new.csv", []byte("order_id,item_name\n3,a\n")),
+			content("new again.csv", []byte("order_id,item_name\n3,a\n")),
+		},
 		"and other orders": {content("copy.csv", data), content("other.csv", []byte("order_id,item_name\n4,a\n"))},
 	} {
 		_, err := load.Run(t.Context(), pool, sources, once)
@@ -51,7 +54,8 @@ func TestSameBytes(t *testing.T) {
 		assertSame(t, pool, before)
 	}
 	audited := audit(t, pool)
-	if len(audited) != 5 || audited[0] != "loaded" || !strings.Contains(strings.Join(audited, "\n"), "failed: copy.csv was already loaded, as load 1 of ") {
+	if len(audited) != 5 || audited[0] != "loaded" ||
+		!strings.Contains(strings.Join(audited, "\n"), "failed: copy.csv was already loaded, as load 1 of ") {
 		t.Errorf("audit: %q", audited)
 	}
 	assertHealthy(t, pool)
@@ -164,7 +168,8 @@ func TestProgress(t *testing.T) {
 		}
 		last = p
 	}
-	if want := (load.Progress{Bytes: int64(len(a) + len(b)), Rows: 20_001, Rejected: 20, Merging: true}); last != want || len(reports) < 4 {
+	if want := (load.Progress{Bytes: int64(len(a) + len(b)), Rows: 20_001, Rejected: 20, Merging: true}); last != want ||
+		len(reports) < 4 {
 		t.Errorf("%d reports, the last is %+v, want %+v", len(reports), last, want)
 	}
 }

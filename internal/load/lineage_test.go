@@ -38,11 +38,24 @@ func TestBasketsOfOneName(t *testing.T) {
 		sources []load.Source
 		orders  int
 	}{
-		{"two directories", []load.Source{list("jan/o.txt", "tea,milk\ntea,bread\n"), list("feb/o.txt", "tea,wine\nmilk,bread\n")}, 4},
+		{
+			"two directories", []load.Source{
+				list("jan/o.txt", "tea,milk\ntea,bread\n"),
+				list("feb/o.txt", "tea,wine\nmilk,bread\n"),
+			}, 4,
+		},
 		{"appended", []load.Source{list("jan/o.txt", "tea,milk\ntea,bread\njam,milk\n")}, 5},
-		{"appended to what was appended, elsewhere", []load.Source{list("o.txt", "tea,milk\ntea,bread\njam,milk\njam,tea\n")}, 6},
+		{
+			"appended to what was appended, elsewhere",
+			[]load.Source{list("o.txt", "tea,milk\ntea,bread\njam,milk\njam,tea\n")},
+			6,
+		},
 		{"the other one", []load.Source{list("feb/o.txt", "tea,wine\nmilk,bread\nwine,jam\n")}, 7},
-		{"overwritten, with the same first line", []load.Source{list("jan/o.txt", "tea,milk\nwine,milk\nwine,tea\nwine,jam\n")}, 11},
+		{
+			"overwritten, with the same first line",
+			[]load.Source{list("jan/o.txt", "tea,milk\nwine,milk\nwine,tea\nwine,jam\n")},
+			11,
+		},
 		{"another name", []load.Source{list("x.txt", "tea,milk\n")}, 12},
 		{"stdin", []load.Source{list("stdin", "tea,milk\n")}, 13},
 		{"stdin again", []load.Source{list("stdin", "wine,milk\n")}, 14},

@@ -71,8 +71,9 @@ func state(t *testing.T, pool *pgxpool.Pool) map[string]string {
 	got := map[string]string{}
 	for table, key := range map[string]string{
 		"items": "item_id", "orders": "order_id", "order_lines": "order_id, item_id",
-		"known_orders": "order_id, load_id", "known_lines": "order_id, item_id, load_id", "returned_lines": "order_id, item_id, load_id",
-		"load_rejects": "load_id, row_number", "load_files": "load_id, file_number",
+		"known_orders": "order_id, load_id", "known_lines": "order_id, item_id, load_id",
+		"returned_lines": "order_id, item_id, load_id",
+		"load_rejects":   "load_id, row_number", "load_files": "load_id, file_number",
 	} {
 		rows := texts(t, pool, "SELECT x::text FROM "+table+" AS x ORDER BY "+key)
 		sum := sha256.New()

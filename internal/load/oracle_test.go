@@ -251,7 +251,9 @@ func ledgerOf(t *testing.T, pool *pgxpool.Pool) *ledger {
 		if r.Detail == "" || strings.ContainsFunc(r.Detail, unicode.IsControl) {
 			t.Errorf("reject of row %d has the detail %q", r.RowNumber, r.Detail)
 		}
-		b.Rejects = append(b.Rejects, reject{r.LoadID, r.RowNumber, r.FileNumber, r.LineNumber, r.Reason, string(r.Raw), r.Outcome})
+		b.Rejects = append(b.Rejects, reject{
+			r.LoadID, r.RowNumber, r.FileNumber, r.LineNumber, r.Reason, string(r.Raw), r.Outcome,
+		})
 	})
 	all(t, pool, "TABLE loads", func(l db.Load) {
 		if l.Status != "loaded" || l.FinishedAt == nil || l.LoadedBy != "tester" || l.Version != "test" {
@@ -268,7 +270,8 @@ func ledgerOf(t *testing.T, pool *pgxpool.Pool) *ledger {
 
 func countsOf(l db.Load) counts {
 	return counts{
-		l.RowsRead, l.RowsLoaded, l.RowsDuplicate, l.RowsRepeated, l.RowsNotBought, l.RowsRejected, l.OrdersAdded, l.ItemsAdded,
+		l.RowsRead, l.RowsLoaded, l.RowsDuplicate, l.RowsRepeated, l.RowsNotBought, l.RowsRejected,
+		l.OrdersAdded, l.ItemsAdded,
 	}
 }
 
@@ -298,7 +301,8 @@ func each(t *testing.T, pool *pgxpool.Pool, query string, do func(string)) {
 
 func assertLedger(t *testing.T, pool *pgxpool.Pool, want *ledger) {
 	t.Helper()
-	slices.SortFunc(want.Rejects, func(a, b reject) int { return cmp.Or(cmp.Compare(a.Load, b.Load), cmp.Compare(a.Row, b.Row)) })
+	slices.SortFunc(want.Rejects,
+		func(a, b reject) int { return cmp.Or(cmp.Compare(a.Load, b.Load), cmp.Compare(a.Row, b.Row)) })
 	slices.SortFunc(want.Files, func(a, b db.LoadFile) int {
 		return cmp.Or(cmp.Compare(a.LoadID, b.LoadID), cmp.Compare(a.FileNumber, b.FileNumber))
 	})
@@ -323,7 +327,13 @@ func TestRandomFiles(t *testing.T) {
 				f.data = packed(rnd, f.data)
 				files = append(files, f)
 			}
-			for _, together := range [][]file{{files[0]}, {files[1]}, {files[2], files[0], files[3], files[3]}, {files[0]}, files} {
+			for _, together := range [][]file{
+				{files[0]},
+				{files[1]},
+				{files[2], files[0], files[3], files[3]},
+				{files[0]},
+				files,
+			} {
 				var sources []load.Source
 				for _, f := range together {
 					sources = append(sources, f.source())
@@ -345,16 +355,19 @@ func TestAgain(t *testing.T) {
 	pool := dbtest.New(t)
 	f := randomFile(rand.New(rand.NewPCG(99, 1)), "orders.csv", 2000)
 	first := mustRun(t, pool, f.source())
-	before := texts(t, pool, "SELECT x::text FROM order_lines AS x UNION ALL SELECT x::text FROM orders AS x UNION ALL SELECT x::text FROM items AS x ORDER BY 1")
+	before := texts(t, pool, "SELECT x::text FROM order_lines AS x UNION ALL SELECT x::text FROM orders AS x UNION ALL "+
+		"SELECT x::text FROM items AS x ORDER BY 1")
 	second := mustRun(t, pool, f.source())
 	want := counts{
-		Read: first.RowsRead, Duplicate: first.RowsRead - first.RowsNotBought - first.RowsRejected, Repeated: first.RowsRepeated,
+		Read: first.RowsRead, Duplicate: first.RowsRead - first.RowsNotBought - first.RowsRejected,
+		Repeated:  first.RowsRepeated,
 		NotBought: first.RowsNotBought, Rejected: first.RowsRejected,
 	}
 	if diff := gocmp.Diff(want, countsOf(second.Load)); diff != "" {
 		t.Errorf("second load (-want +got):\n%s", diff)
 	}
-	after := texts(t, pool, "SELECT x::text FROM order_lines AS x UNION ALL SELECT x::text FROM orders AS x UNION ALL SELECT x::text FROM items AS x ORDER BY 1")
+	after := texts(t, pool, "SELECT x::text FROM order_lines AS x UNION ALL SELECT x::text FROM orders AS x UNION ALL "+
+		"SELECT x::text FROM items AS x ORDER BY 1")
 	if diff := gocmp.Diff(before, after); diff != "" {
 		t.Errorf("the data changed (-before +after):\n%s", diff)
 	}
@@ -374,7 +387,8 @@ func TestAtOnce(t *testing.T) {
 				f := randomFile(rnd, fmt.Sprintf("file %d", i), 3000)
 				running.Go(func() {
 					// No load reaches the end of its source before all have started.
-					result, err := load.Run(t.Context(), pool, []load.Source{reading(f.name, all.atEnd(bytes.NewReader(f.data)))}, options)
+					result, err := load.Run(t.Context(), pool, []load.Source{reading(f.name, all.atEnd(bytes.NewReader(f.data)))},
+						options)
 					if err != nil {
 						t.Error(err)
 						return

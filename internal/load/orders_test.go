@@ -16,10 +16,14 @@ import (
 
 // oddTexts are names and ids that other loaders alter, refuse or confuse.
 var oddTexts = []string{
-	"Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", "plain", "PLAIN", "a, b", `say "hi"`, `"`, `""`, "two\nlines", "two\r\nlines", "two\rlines",
-	"NA", "null", "NULL", "nil", "None", "NaN", `\N`, `\.`, `\`, `ends in \`, `C:\temp\new`, "007", "7", "-", "0", "1e3", "true", "'", "'; DROP TABLE items; --",
-	"😀", "👩‍👩‍👧", "é", "İ", "ß", "SS", "inner  blanks", "inner blanks", "tab\tinside", "\x01", "\x7f", "a\u00a0b", "%s %d", "$1", "{a,b}", "(1,2)",
-	"=SUM(A1)", "a;b", "a|b", "../..", "?q=1&r=2#x", "%2F", strings.Repeat("x", orderfile.MaxText), strings.Repeat("é", orderfile.MaxText/2),
+	"Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", "plain", "PLAIN", "a, b", `say "hi"`, `"`, `""`, "two\nlines",
+	"two\r\nlines", "two\rlines",
+	"NA", "null", "NULL", "nil", "None", "NaN", `\N`, `\.`, `\`, `ends in \`, `C:\temp\new`, "007", "7", "-", "0", "1e3",
+	"true", "'", "'; DROP TABLE items; --",
+	"😀", "👩‍👩‍👧", "é", "İ", "ß", "SS", "inner  blanks", "inner blanks", "tab\tinside", "\x01", "\x7f", "a\u00a0b",
+	"%s %d", "$1", "{a,b}", "(1,2)",
+	"=SUM(A1)", "a;b", "a|b", "../..", "?q=1&r=2#x", "%2F", strings.Repeat("x", orderfile.MaxText),
+	strings.Repeat("é", orderfile.MaxText/2),
 }
 
 // row is a generated source row and its expected outcome.
@@ -117,7 +121,8 @@ func (w *writer) good() row {
 		r.customer = pick(w.rnd, append([]string{"b", "a", "B", "C00012"}, oddTexts...)...)
 	}
 	if w.rnd.IntN(3) > 0 {
-		r.at = time.Date(2020+w.rnd.IntN(5), time.Month(1+w.rnd.IntN(12)), 1+w.rnd.IntN(28), w.rnd.IntN(24), w.rnd.IntN(60), w.rnd.IntN(60),
+		r.at = time.Date(2020+w.rnd.IntN(5), time.Month(1+w.rnd.IntN(12)), 1+w.rnd.IntN(28), w.rnd.IntN(24),
+			w.rnd.IntN(60), w.rnd.IntN(60),
 			w.rnd.IntN(1_000_000)*1000, time.UTC)
 	}
 	return r
@@ -155,12 +160,22 @@ func (w *writer) bad() row {
 	}{
 		{orderfile.MissingOrder, []string{",x,1,,", "   ,x,1,,", `"",x,0,never,`}},
 		{orderfile.MissingItem, []string{"o1,,1,,", "o1,   ,1,,", `o1,"  ",0,never,`}},
-		{orderfile.TooLong, []string{long + ",x,1,,", "o1," + long + ",1,,", "o1,x,1,," + long, "o1," + strings.Repeat(long, 3) + ",1,,"}},
+		{
+			orderfile.TooLong, []string{
+				long + ",x,1,,", "o1," + long + ",1,,", "o1,x,1,," + long, "o1," + strings.Repeat(long, 3) + ",1,,",
+			},
+		},
 		{orderfile.BadQuantity, []string{
-			"o1,x,0,,", "o1,x,-0,,", "o1,x,,,", "o1,x,  ,,", "o1,x,many,,", `o1,x,"1,5,5",,`, "o1,x,1e3,,", "o1,x,NaN,,", "o1,x,NA,never,",
+			"o1,x,0,,", "o1,x,-0,,", "o1,x,,,", "o1,x,  ,,", "o1,x,many,,", `o1,x,"1,5,5",,`, "o1,x,1e3,,",
+			"o1,x,NaN,,", "o1,x,NA,never,",
 			"o1,x,1234567890123456,,", "o1,x,0.0000001,,", "o1,x,0x10,,",
 		}},
-		{orderfile.BadTime, []string{"o1,x,1,never,", "o1,x,1,2024-13-01,", "o1,x,1,2023-02-29,", "o1,x,1,0001-01-01,", `o1,x,1,"1. 13. 2024",`, "o1,x,1,NA,"}},
+		{
+			orderfile.BadTime, []string{
+				"o1,x,1,never,", "o1,x,1,2024-13-01,", "o1,x,1,2023-02-29,", "o1,x,1,0001-01-01,",
+				`o1,x,1,"1. 13. 2024",`, "o1,x,1,NA,",
+			},
+		},
 		{datafile.WrongColumns, []string{"o1,x", "o1", "o1,x,1,,,", "o1,x,1,,c,more", `"o1,x,1,,"`}},
 		{datafile.NULByte, []string{"o1,x\x00y,1,,", "\x00,,,,"}},
 		{datafile.NotUTF8, []string{"o1,caf\xe9,1,,", "o1,\xff,0,,", "o1,\xed\xa0\x80,1,,", "o1,half \xf0\x9f\x98,1,,"}},
@@ -188,7 +203,8 @@ func (w *writer) time(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return at.In(time.FixedZone("", pick(w.rnd, 0, 2*3600, -9*3600-1800))).Format(pick(w.rnd, time.RFC3339Nano, "2006-01-02 15:04:05.000000-0700"))
+	return at.In(time.FixedZone("", pick(w.rnd, 0, 2*3600, -9*3600-1800))).Format(pick(w.rnd, time.RFC3339Nano,
+		"2006-01-02 15:04:05.000000-0700"))
 }
 
 // packed returns the data uncompressed or compressed with gzip or zstd.

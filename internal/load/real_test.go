@@ -28,7 +28,9 @@ func TestRealFiles(t *testing.T) {
 	}{
 		{
 			"online_retail_messy.csv.gz",
-			counts{Read: 541_909, Loaded: 519_865, Duplicate: 10_828, Repeated: 10_828, Rejected: 11_216, Orders: 20_136, Items: 4_065},
+			counts{
+				Read: 541_909, Loaded: 519_865, Duplicate: 10_828, Repeated: 10_828, Rejected: 11_216, Orders: 20_136, Items: 4_065,
+			},
 			map[string]int64{"missing_item": 1_454, "bad_quantity": 9_762},
 		},
 		{"groceries.csv.gz", counts{Read: 43_367, Loaded: 43_367, Orders: 9_835, Items: 169}, map[string]int64{}},

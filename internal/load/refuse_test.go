@@ -25,22 +25,29 @@ func TestWrongFirstFile(t *testing.T) {
 		source load.Source
 		want   string
 	}{
-		"missing": {load.Source{Open: func() (io.ReadCloser, error) { return os.Open(filepath.Join(dir, "no")) }}, "no such file"},
+		"missing": {
+			load.Source{Open: func() (io.ReadCloser, error) { return os.Open(filepath.Join(dir, "no")) }}, "no such file",
+		},
 		"a directory": {
 			load.Source{Name: "dir", Open: func() (io.ReadCloser, error) { return os.Open(dir) }}, "is a directory",
 		},
-		"empty":             {content("f", nil), "f is empty"},
-		"blank":             {content("f", []byte(" \n\n ")), "f is empty"},
-		"header only":       {content("f", []byte("order_id,item_name\n")), "f: no rows"},
-		"no order column":   {content("f", []byte("a,item\n1,2\n")), "no order column"},
-		"no item column":    {content("f", []byte("order,b\n1,2\n")), "no item column"},
-		"binary":            {content("f", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00,\x00\n\x00\x01\x00")), "f is a binary file"},
+		"empty":           {content("f", nil), "f is empty"},
+		"blank":           {content("f", []byte(" \n\n ")), "f is empty"},
+		"header only":     {content("f", []byte("order_id,item_name\n")), "f: no rows"},
+		"no order column": {content("f", []byte("a,item\n1,2\n")), "no order column"},
+		"no item column":  {content("f", []byte("order,b\n1,2\n")), "no item column"},
+		"binary": {
+			content("f", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00,\x00\n\x00\x01\x00")), "f is a binary file",
+		},
 		"a spreadsheet":     {content("f", []byte("PK\x03\x04\x14\x00")), "is a damaged zip archive"},
 		"not UTF-8":         {content("f", []byte("order,item\n1,caf\xe9\n2,th\xe9\n")), "UTF-8"},
 		"an unclosed quote": {content("f", []byte("order,item\n1,\"x\n2 y\n")), "a quote opened here is never closed"},
 		"one endless row":   {reading("f", io.LimitReader(endless{}, 200<<20)), "f: line 1 is longer than 1 MiB"},
-		"one endless field": {reading("f", io.MultiReader(strings.NewReader("order,item\n1,"), io.LimitReader(endless{}, 200<<20))), "line 2 is longer than 1 MiB"},
-		"damaged gzip":      {content("f", []byte("\x1f\x8b\x08\x00garbage, no gzip data")), "f "},
+		"one endless field": {
+			reading("f", io.MultiReader(strings.NewReader("order,item\n1,"), io.LimitReader(endless{}, 200<<20))),
+			"line 2 is longer than 1 MiB",
+		},
+		"damaged gzip": {content("f", []byte("\x1f\x8b\x08\x00garbage, no gzip data")), "f "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,7 +94,8 @@ func TestHeaderOnlyAmongOthers(t *testing.T) {
 	pool, header := dbtest.New(t), content("header.csv", []byte("order_id,item_name\n"))
 	got := mustRun(t, pool, header, content("a.csv", []byte("order,item\n1,x\n")), header)
 	want := []string{"header.csv 0 0", "a.csv 1 0", "header.csv 0 0"}
-	files := texts(t, pool, "SELECT concat_ws(' ', f.name, f.rows_read, f.rows_rejected) FROM load_files AS f WHERE f.load_id = $1 ORDER BY f.file_number", got.LoadID)
+	files := texts(t, pool, "SELECT concat_ws(' ', f.name, f.rows_read, f.rows_rejected) FROM load_files AS f WHERE "+
+		"f.load_id = $1 ORDER BY f.file_number", got.LoadID)
 	if diff := cmp.Diff(want, files); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -121,7 +129,8 @@ func TestNamesThatAreNoText(t *testing.T) {
 		t.Error("a file with an unclosed quote was loaded")
 	}
 	want := []string{"caf\uFFFD.csv loaded", "keys.jsonl loaded", "caf\uFFFD.csv failed"}
-	if diff := cmp.Diff(want, texts(t, pool, "SELECT l.source || ' ' || l.status FROM loads AS l ORDER BY l.load_id")); diff != "" {
+	if diff := cmp.Diff(want,
+		texts(t, pool, "SELECT l.source || ' ' || l.status FROM loads AS l ORDER BY l.load_id")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

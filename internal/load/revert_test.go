@@ -42,7 +42,8 @@ func TestRevert(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if reverted.Status != "reverted" || reverted.RevertedBy == nil || *reverted.RevertedBy != "undoer" || reverted.RevertedAt == nil {
+				if reverted.Status != "reverted" || reverted.RevertedBy == nil || *reverted.RevertedBy != "undoer" ||
+					reverted.RevertedAt == nil {
 					t.Errorf("audit: %+v", reverted)
 				}
 				assertHealthy(t, with)
@@ -73,7 +74,8 @@ func TestRevertAndAgain(t *testing.T) {
 	if _, err := load.Revert(t.Context(), pool, first.LoadID, "undoer"); err != nil {
 		t.Fatal(err)
 	}
-	if rest := texts(t, pool, "SELECT o.external_id FROM orders AS o UNION ALL SELECT l.item_id::text FROM order_lines AS l"); len(rest) > 0 {
+	if rest := texts(t, pool, "SELECT o.external_id FROM orders AS o UNION ALL SELECT "+
+		"l.item_id::text FROM order_lines AS l"); len(rest) > 0 {
 		t.Errorf("%d rows are left", len(rest))
 	}
 	if _, err := load.Run(t.Context(), pool, []load.Source{f.source()}, once); err != nil {
@@ -89,7 +91,8 @@ func TestRevertRefused(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
 	good := mustRun(t, pool, content("good", []byte("order_id,item_name\n1,a\n")))
-	if _, err := load.Run(t.Context(), pool, []load.Source{content("bad", []byte("order_id,item_name\n2,a\n3,\"b\n"))}, options); err == nil {
+	if _, err := load.Run(t.Context(), pool, []load.Source{content("bad", []byte("order_id,item_name\n2,a\n3,\"b\n"))},
+		options); err == nil {
 		t.Fatal("the second load worked")
 	}
 	if _, err := load.Revert(t.Context(), pool, good.LoadID, "undoer"); err != nil {
@@ -124,16 +127,19 @@ func TestDeleteOrders(t *testing.T) {
 			all := texts(t, pool, "SELECT o.external_id FROM orders AS o ORDER BY o.external_id")
 			rnd.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 			go1, stay := all[:len(all)/3], all[len(all)/3:]
-			lines := texts(t, pool, "SELECT l.item_id::text FROM order_lines AS l JOIN orders AS o USING (order_id) WHERE o.external_id = ANY ($1)", go1)
+			lines := texts(t, pool, "SELECT l.item_id::text FROM order_lines AS l JOIN orders AS o USING (order_id) WHERE "+
+				"o.external_id = ANY ($1)", go1)
 			deleted, err := load.DeleteOrders(t.Context(), pool, go1, audit)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if deleted.Orders != int64(len(go1)) || deleted.Lines != int64(len(lines)) || deleted.Reason != "refund" || deleted.DeletedBy != "tester" {
+			if deleted.Orders != int64(len(go1)) || deleted.Lines != int64(len(lines)) || deleted.Reason != "refund" ||
+				deleted.DeletedBy != "tester" {
 				t.Errorf("audit: %+v, want %d orders and %d lines", deleted, len(go1), len(lines))
 			}
 			slices.Sort(stay)
-			if diff := gocmp.Diff(stay, texts(t, pool, "SELECT o.external_id FROM orders AS o ORDER BY o.external_id")); diff != "" {
+			if diff := gocmp.Diff(stay, texts(t, pool,
+				"SELECT o.external_id FROM orders AS o ORDER BY o.external_id")); diff != "" {
 				t.Errorf("orders (-want +got):\n%s", diff)
 			}
 			assertHealthy(t, pool)
@@ -159,7 +165,8 @@ func TestDeleteOrdersRefused(t *testing.T) {
 	mustRun(t, pool, content("more", []byte("order_id,item_name,customer_id\n2,b,K1\n7,,K1\n1,,\n8,,K8\n")))
 	before := state(t, pool)
 	audit := load.Deletion{Reason: "forgotten", DeletedBy: "tester", Version: "test"}
-	if _, err := load.DeleteOrders(t.Context(), pool, []string{"1", "77", "78"}, audit); !errors.Is(err, load.ErrNotFound) || !strings.Contains(err.Error(), "77, 78") {
+	if _, err := load.DeleteOrders(t.Context(), pool, []string{"1", "77", "78"}, audit); !errors.Is(err,
+		load.ErrNotFound) || !strings.Contains(err.Error(), "77, 78") {
 		t.Errorf("%v, want word of 77 and 78", err)
 	}
 	if _, err := load.DeleteCustomer(t.Context(), pool, "K9", audit); !errors.Is(err, load.ErrNotFound) {
@@ -171,12 +178,14 @@ func TestDeleteOrdersRefused(t *testing.T) {
 	if err != nil || deleted.Orders != 3 || deleted.Lines != 3 || deleted.Rejects != 2 {
 		t.Errorf("%+v, %v, want 3 orders with 3 lines and 2 rejects", deleted, err)
 	}
-	if left := texts(t, pool, "SELECT encode(r.raw, 'escape') || coalesce(r.parsed::text, '') FROM load_rejects AS r ORDER BY r.row_number"); len(left) != 3 ||
+	if left := texts(t, pool, "SELECT encode(r.raw, 'escape') || coalesce(r.parsed::text, '') FROM load_rejects AS "+
+		"r ORDER BY r.row_number"); len(left) != 3 ||
 		left[0] != "" || left[1] != "" || !strings.Contains(left[2], "K8") {
 		t.Errorf("rejects say %q", left)
 	}
 	// This customer occurs only in rejects.
-	if deleted, err := load.DeleteCustomer(t.Context(), pool, "K8", audit); err != nil || deleted.Orders != 0 || deleted.Rejects != 1 {
+	if deleted, err := load.DeleteCustomer(t.Context(), pool, "K8", audit); err != nil ||
+		deleted.Orders != 0 || deleted.Rejects != 1 {
 		t.Errorf("%+v, %v, want 1 reject", deleted, err)
 	}
 	assertHealthy(t, pool)
@@ -185,18 +194,25 @@ func TestDeleteOrdersRefused(t *testing.T) {
 // everything returns all of the data and of a new build, by name.
 func everything(t *testing.T, pool *pgxpool.Pool) map[string][]string {
 	t.Helper()
-	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "tester", Version: "test"}); err != nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{
+		Settings: builds.DefaultSettings(), BuiltBy: "tester",
+		Version: "test",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string][]string{}
 	for name, query := range map[string]string{
-		"items":   "SELECT i.name FROM items AS i ORDER BY 1",
-		"orders":  "SELECT o.external_id || ' ' || coalesce(o.ordered_at::text, '-') || ' ' || coalesce(o.customer_id, '-') FROM orders AS o ORDER BY 1",
-		"lines":   "SELECT o.external_id || ' ' || i.name || ' ' || l.quantity FROM order_lines AS l JOIN orders AS o USING (order_id) JOIN items AS i USING (item_id) ORDER BY 1",
+		"items": "SELECT i.name FROM items AS i ORDER BY 1",
+		"orders": "SELECT o.external_id || ' ' || coalesce(o.ordered_at::text, '-') || ' ' || coalesce(o.customer_id, " +
+			"'-') FROM orders AS o ORDER BY 1",
+		"lines": "SELECT o.external_id || ' ' || i.name || ' ' || l.quantity FROM order_lines AS l JOIN orders AS o " +
+			"USING (order_id) JOIN items AS i USING (item_id) ORDER BY 1",
 		"popular": "SELECT (to_jsonb(p) - 'build_id' - 'built_at')::text FROM reporting.popular_items AS p ORDER BY 1",
 		"pairs":   "SELECT (to_jsonb(p) - 'build_id' - 'built_at')::text FROM reporting.item_pairs AS p ORDER BY 1",
-		"neighbours": `SELECT i.name || ' ' || n.neighbour_rank || ' ' || o.name || ' ' || n.affinity FROM item_neighbours AS n
-			JOIN builds AS b USING (build_id) JOIN items AS i USING (item_id) JOIN items AS o ON o.item_id = n.other_id WHERE b.active ORDER BY 1`,
+		"neighbours": `SELECT i.name || ' ' || n.neighbour_rank || ' ' || o.name || ' ' || n.affinity
+			FROM item_neighbours AS n
+			JOIN builds AS b USING (build_id) JOIN items AS i USING (item_id) JOIN items AS o ON o.item_id = n.other_id
+			WHERE b.active ORDER BY 1`,
 	} {
 		all[name] = texts(t, pool, query)
 	}

@@ -120,9 +120,15 @@ func TestStartErrors(t *testing.T) {
 			}
 			return Config{Dir: filepath.Join(tempDir(t), "data"), BinDir: dir}
 		}, "no space left in the world (log: "},
-		{"data of another version", func(t *testing.T) Config { return made(t, "echo 99 >PG_VERSION") }, "the data is from PostgreSQL 99"},
+		{
+			"data of another version", func(t *testing.T) Config { return made(t, "echo 99 >PG_VERSION") },
+			"the data is from PostgreSQL 99",
+		},
 		{"no control file", func(t *testing.T) Config { return made(t, "rm global/pg_control") }, "pg_control"},
-		{"no write-ahead log", func(t *testing.T) Config { return made(t, "rm pg_wal/0*") }, "could not locate a valid checkpoint record (log: "},
+		{
+			"no write-ahead log", func(t *testing.T) Config { return made(t, "rm pg_wal/0*") },
+			"could not locate a valid checkpoint record (log: ",
+		},
 		{"others may read it", func(t *testing.T) Config { return made(t, "chmod 755 .") }, "invalid permissions"},
 		{"something else is there", func(t *testing.T) Config { return made(t, "rm PG_VERSION") }, "file exists"},
 	} {
@@ -166,7 +172,8 @@ func TestServerOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := s.place.account.command(withPatience(t), bin.path("postgres"), "-D", s.Dir(), "-c", "listen_addresses=", "-k", s.Dir())
+	cmd := s.place.account.command(withPatience(t), bin.path("postgres"), "-D", s.Dir(), "-c",
+		"listen_addresses=", "-k", s.Dir())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +201,8 @@ func TestLogIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.close()
-	if _, err := log.file.WriteString("2026-01-01 UTC [1] FATAL:  reason\n2026-01-01 UTC [2] FATAL:  the database system is starting up\nLOG:  bye\n"); err != nil {
+	if _, err := log.file.WriteString("2026-01-01 UTC [1] FATAL:  reason\n2026-01-01 UTC [2] FATAL: " +
+		" the database system is starting up\nLOG:  bye\n"); err != nil {
 		t.Fatal(err)
 	}
 	if got := log.reason(); got != "reason" {

@@ -122,7 +122,9 @@ func TestClosedParent(t *testing.T) {
 			}
 			dir := filepath.Join(closed, "clone", ".alsobought")
 			logged := make(chan string, 1)
-			s := start(t, Config{Dir: dir, Throwaway: !keep, Logf: func(format string, args ...any) { logged <- args[0].(string) }})
+			s := start(t, Config{
+				Dir: dir, Throwaway: !keep, Logf: func(format string, args ...any) { logged <- args[0].(string) },
+			})
 			if root := os.Geteuid() == 0; root != s.place.moved() || root != strings.HasPrefix(s.Dir(), elsewhere) {
 				t.Errorf("root: %v, data in %s", root, s.Dir())
 			}
@@ -181,7 +183,9 @@ func TestOrdinaryUser(t *testing.T) {
 
 // helperLike returns a command with the program and user of an earlier helper.
 func helperLike(h *helper, cmd *exec.Cmd) *exec.Cmd {
-	return &exec.Cmd{Path: h.cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: h.cmd.Dir, Stderr: cmd.Stderr, SysProcAttr: h.cmd.SysProcAttr}
+	return &exec.Cmd{
+		Path: h.cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: h.cmd.Dir, Stderr: cmd.Stderr, SysProcAttr: h.cmd.SysProcAttr,
+	}
 }
 
 func TestDirectoryMadeByRoot(t *testing.T) {

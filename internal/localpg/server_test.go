@@ -235,7 +235,8 @@ func TestLivingServerRevives(t *testing.T) {
 		_ = tryExecute(ctx, s.URL(), `SELECT count(*) FROM generate_series(1, 1000000000) a, generate_series(1, 1000) b`)
 	})
 	eventually(t, "the backend is busy", func() bool {
-		return query(t, s.URL(), `SELECT count(*)::text FROM pg_stat_activity WHERE query LIKE '%generate_series%b' AND state = 'active'`) == "1"
+		return query(t, s.URL(),
+			`SELECT count(*)::text FROM pg_stat_activity WHERE query LIKE '%generate_series%b' AND state = 'active'`) == "1"
 	})
 	old := readPostmaster(s.Dir()).pid
 	if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
@@ -370,7 +371,8 @@ func TestProgram(t *testing.T) {
 			t.Errorf("at least %d: error %v", atLeast, err)
 		}
 	}
-	if _, _, err := Program(t.Context(), dir, "pg_restore", 14); err == nil || !strings.Contains(err.Error(), "is not installed") {
+	if _, _, err := Program(t.Context(), dir, "pg_restore", 14); err == nil ||
+		!strings.Contains(err.Error(), "is not installed") {
 		t.Errorf("error %v", err)
 	}
 }

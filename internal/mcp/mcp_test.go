@@ -22,18 +22,25 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-const orders = "order_id,item_name,ordered_at\n1,bread,2026-01-01\n1,butter,2026-01-01\n2,bread,2026-01-02\n2,butter,2026-01-02\n" +
+const orders = "order_id,item_name,ordered_at\n1,bread,2026-01-01\n1,butter,2026-01-01\n" +
+	"2,bread,2026-01-02\n2,butter,2026-01-02\n" +
 	"2,jam <red> & co,2026-01-02\n3,tea,2026-01-03\n3,milk,2026-01-03\n4,bread,2026-01-04\n4,milk,2026-01-04\n"
 
 // counted returns a database with orders and one build.
 func counted(t *testing.T) *pg.Pool {
 	t.Helper()
 	pool := dbtest.New(t)
-	source := load.Source{Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil }}
-	if _, err := load.Run(t.Context(), pool, []load.Source{source}, load.Options{LoadedBy: "tester", Version: "test"}); err != nil {
+	source := load.Source{
+		Name: "orders.csv", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(orders)), nil },
+	}
+	if _, err := load.Run(t.Context(), pool, []load.Source{source},
+		load.Options{LoadedBy: "tester", Version: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := builds.Run(t.Context(), pool, builds.Options{Settings: builds.DefaultSettings(), BuiltBy: "tester", Version: "test"}); err != nil {
+	if _, err := builds.Run(t.Context(), pool, builds.Options{
+		Settings: builds.DefaultSettings(), BuiltBy: "tester",
+		Version: "test",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return pool
@@ -112,17 +119,27 @@ func TestAnswers(t *testing.T) {
 		want            any
 	}{
 		{"popular", ``, ask(recommend.Popular(recommend.Options{}))},
-		{"popular", `{"limit":0,"days":0,"build_id":0,"exclude":[],"category":null}`, ask(recommend.Popular(recommend.Options{}))},
-		{"popular", `{"days":2,"exclude":["bread"]}`, ask(recommend.Popular(recommend.Options{Days: 2, Exclude: []string{"bread"}}))},
+		{
+			"popular", `{"limit":0,"days":0,"build_id":0,"exclude":[],"category":null}`,
+			ask(recommend.Popular(recommend.Options{})),
+		},
+		{
+			"popular", `{"days":2,"exclude":["bread"]}`,
+			ask(recommend.Popular(recommend.Options{Days: 2, Exclude: []string{"bread"}})),
+		},
 		{"similar", `{"item":"bread"}`, ask(recommend.Similar("bread", recommend.Options{}))},
 		{
-			"similar", `{"item":"bread","limit":2,"measure":"lift","min_support":2,"min_confidence":0.5,"strict":true,"build_id":1}`,
+			"similar",
+			`{"item":"bread","limit":2,"measure":"lift","min_support":2,"min_confidence":0.5,"strict":true,"build_id":1}`,
 			ask(recommend.Similar("bread", recommend.Options{
 				Limit: 2, Measure: recommend.Lift, MinSupport: 2, MinConfidence: 0.5, Strict: true, BuildID: 1,
 			})),
 		},
 		{"basket", `{"items":["bread","gold"]}`, ask(recommend.Basket([]string{"bread", "gold"}, recommend.Options{}))},
-		{"basket", `{"items":["bread"],"category":["none"]}`, ask(recommend.Basket([]string{"bread"}, recommend.Options{Categories: []string{"none"}}))},
+		{
+			"basket", `{"items":["bread"],"category":["none"]}`,
+			ask(recommend.Basket([]string{"bread"}, recommend.Options{Categories: []string{"none"}})),
+		},
 		{"explain", `{"item":"bread","other":"butter","build_id":1}`, explanation},
 		{"loads", `{}`, map[string]any{"loads": loads}},
 		{"builds", `{"limit":1}`, map[string]any{"builds": builds}},
@@ -193,7 +210,10 @@ func TestWrongCalls(t *testing.T) {
 		{"similar", `{"item":"bread","limit":-1}`, `limit is -1: choose 1 to 100`},
 		{"similar", `{"item":"bread","limit":"5"}`, `argument "limit" has the wrong type: see the input schema`},
 		{"similar", `{"item":"bread","limt":5}`, `unknown argument "limt": see the input schema`},
-		{"similar", `{"item":"bread","measure":"pmi"}`, `measure is "pmi": choose one of affinity, count, confidence, cosine, jaccard, lift`},
+		{
+			"similar", `{"item":"bread","measure":"pmi"}`,
+			`measure is "pmi": choose one of affinity, count, confidence, cosine, jaccard, lift`,
+		},
 		{"similar", `{"item":"bread","min_confidence":2}`, `min_confidence is 2: choose 0 to 1`},
 		{"similar", `{"item":"bread","item":"tea"}`, `invalid arguments: jsontext: duplicate object member name "item"`},
 		{"similar", `["bread"]`, `the arguments are not a JSON object: see the input schema`},

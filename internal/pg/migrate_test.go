@@ -32,7 +32,8 @@ func TestCheckSchema(t *testing.T) {
 		}
 	}
 	check("empty", "the database has no alsobought tables yet: run alsobought migrate up")
-	if got := texts(t, pool, "SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace"); len(got) > 0 {
+	if got := texts(t, pool,
+		"SELECT c.relname::text FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace"); len(got) > 0 {
 		t.Errorf("the question made %q", got)
 	}
 	migrate(func() ([]pg.Migration, error) { return pg.MigrateUp(t.Context(), pool) })
@@ -44,14 +45,17 @@ func TestCheckSchema(t *testing.T) {
 	before, newest := status[len(status)-3].Version, status[len(status)-2].Version // the functions come last
 
 	migrate(func() ([]pg.Migration, error) { return pg.MigrateDown(t.Context(), pool, false) })
-	check("older", fmt.Sprintf("the database is at version %d, this program needs %d: run alsobought migrate up", before, newest))
+	check("older", fmt.Sprintf("the database is at version %d, this program needs %d: run alsobought migrate up", before,
+		newest))
 	migrate(func() ([]pg.Migration, error) { return pg.MigrateDown(t.Context(), pool, true) })
-	check("taken back", fmt.Sprintf("the database is at version %d, this program needs %d: run alsobought migrate up", 0, newest))
+	check("taken back", fmt.Sprintf("the database is at version %d, this program needs %d: run alsobought migrate up", 0,
+		newest))
 	migrate(func() ([]pg.Migration, error) { return pg.MigrateUp(t.Context(), pool) })
 	check("up again", "")
 
 	mustExec(t, pool, "INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, true)", newest+1)
-	check("newer", fmt.Sprintf("the database is at version %d, this program supports %d: use a newer alsobought", newest+1, newest))
+	check("newer", fmt.Sprintf("the database is at version %d, this program supports %d: use a newer alsobought", newest+1,
+		newest))
 }
 
 // Migrations on a server that has none of our roles.

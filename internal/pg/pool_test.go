@@ -59,8 +59,10 @@ func TestOpen(t *testing.T) {
 		want    int32
 		program string
 	}{
-		"as the caller says":       {dbtest.As(t, databaseURL, "", "", "pool_max_conns", "7"), 3, 3, "alsobought"},
-		"as the URL says":          {dbtest.As(t, databaseURL, "", "", "pool_max_conns", "7", "application_name", "theirs"), 0, 7, "theirs"},
+		"as the caller says": {dbtest.As(t, databaseURL, "", "", "pool_max_conns", "7"), 3, 3, "alsobought"},
+		"as the URL says": {
+			dbtest.As(t, databaseURL, "", "", "pool_max_conns", "7", "application_name", "theirs"), 0, 7, "theirs",
+		},
 		"one connection is enough": {databaseURL, 1, 1, "alsobought"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +122,8 @@ func TestLocks(t *testing.T) {
 	go func() { waits <- pg.Lock(ctx, c, pg.LoadLock, 7) }()
 	isWaiting := func(ctx context.Context) bool {
 		var n int
-		err := pool.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity AS a WHERE a.datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0").Scan(&n)
+		err := pool.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity AS a WHERE a.datname = current_database() AND "+
+			"cardinality(pg_blocking_pids(a.pid)) > 0").Scan(&n)
 		return err == nil && n == 1
 	}
 	dbtest.Eventually(t, "c waits", isWaiting)
@@ -201,13 +204,15 @@ func TestReserve(t *testing.T) {
 			err := pool.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity AS a WHERE a.pid = $1", pid).Scan(&n)
 			return err == nil && n == 0
 		})
-		if locks := texts(t, pool, "SELECT l::text FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"); len(locks) > 0 {
+		if locks := texts(t, pool, "SELECT l::text FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.database = "+
+			"(SELECT oid FROM pg_database WHERE datname = current_database())"); len(locks) > 0 {
 			t.Errorf("locks are left: %q", locks)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := pg.Reserve(ctx, pool, func(*pgx.Conn) error { t.Error("it ran"); return nil }); !errors.Is(err, context.Canceled) {
+	if err := pg.Reserve(ctx, pool, func(*pgx.Conn) error { t.Error("it ran"); return nil }); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 }

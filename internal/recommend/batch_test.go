@@ -44,7 +44,8 @@ func TestBatch(t *testing.T) {
 					got := batch.Answers[i]
 					if errors.Is(err, recommend.ErrUnknownItem) {
 						unknown = append(unknown, item)
-						if m := got.Metadata; len(got.Recommendations) > 0 || !slices.Equal(m.UnknownItems, []string{item}) || m.ItemName != item {
+						if m := got.Metadata; len(got.Recommendations) > 0 || !slices.Equal(m.UnknownItems, []string{item}) ||
+							m.ItemName != item {
 							t.Fatalf("%q is unknown: %+v", item, got)
 						}
 						continue
@@ -84,7 +85,8 @@ func TestBatchInvalid(t *testing.T) {
 		}
 	}
 	batch, err := s.AskEach(t.Context(), many[1:], recommend.Options{})
-	if err != nil || len(batch.Answers) != recommend.MaxBatch || !slices.Equal(items(batch.Answers[999]), []string{"butter", "jam/red", "jam", "milk"}) {
+	if err != nil || len(batch.Answers) != recommend.MaxBatch ||
+		!slices.Equal(items(batch.Answers[999]), []string{"butter", "jam/red", "jam", "milk"}) {
 		t.Errorf("%d answers, %v", len(batch.Answers), err)
 	}
 }

@@ -96,7 +96,9 @@ func TestCacheFollowsEveryChange(t *testing.T) {
 	check("a rule")
 	s.repeal(t)
 	check("its end")
-	s.exec(t, `INSERT INTO item_attributes (item_id, label, source, changed_by) SELECT i.item_id, 'Jam!', 'f', 'me' FROM items AS i WHERE i.name = 'jam'`)
+	s.exec(t,
+		`INSERT INTO item_attributes (item_id, label, source, changed_by) SELECT i.item_id, 'Jam!', 'f', 'me' FROM items AS i
+			WHERE i.name = 'jam'`)
 	check("an attribute")
 	s.exec(t, `UPDATE item_attributes SET active = false`)
 	check("an inactive item")
@@ -161,7 +163,8 @@ func TestCacheUnderLoad(t *testing.T) {
 	for i := range 4 {
 		readers.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := servers[i%2].Ask(ctx, recommend.Similar("bread", recommend.Options{}), nil); err != nil && ctx.Err() == nil {
+				if _, err := servers[i%2].Ask(ctx, recommend.Similar("bread", recommend.Options{}), nil); err != nil &&
+					ctx.Err() == nil {
 					t.Error(err)
 				}
 			}
@@ -237,7 +240,8 @@ func TestVersionIsSettled(t *testing.T) {
 		}
 		exec(tx, "ROLLBACK TO s")
 		var notice string
-		if err := tx.QueryRow(t.Context(), "SELECT coalesce(current_setting('alsobought.notice', true), '')").Scan(&notice); err != nil || notice != "" {
+		if err := tx.QueryRow(t.Context(),
+			"SELECT coalesce(current_setting('alsobought.notice', true), '')").Scan(&notice); err != nil || notice != "" {
 			t.Errorf("after %s was rolled back: notice %q is still given, %v", change, notice, err)
 		}
 		if !settled(s.pool) {
@@ -269,7 +273,8 @@ func TestCacheETag(t *testing.T) {
 			if err != nil || !again.NotModified() || again.ETag != first.ETag || c.statements() != before {
 				t.Errorf("%+v, %v after %d statements", again, err, c.statements()-before)
 			}
-			other, err := server.Ask(t.Context(), recommend.Similar("jam", recommend.Options{}), func(etag string) bool { return etag == first.ETag })
+			other, err := server.Ask(t.Context(), recommend.Similar("jam", recommend.Options{}),
+				func(etag string) bool { return etag == first.ETag })
 			if err != nil || other.NotModified() {
 				t.Errorf("another question has the ETag: %v", err)
 			}

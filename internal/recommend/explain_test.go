@@ -18,7 +18,8 @@ import (
 // counted counts from the order lines, without a build.
 const counted = `
 WITH lines AS (
-    SELECT l.order_id, i.name FROM order_lines AS l JOIN items AS i USING (item_id) JOIN orders AS o USING (order_id) WHERE NOT $4 OR o.ordered_at IS NOT NULL
+    SELECT l.order_id, i.name FROM order_lines AS l JOIN items AS i USING (item_id) JOIN orders AS o USING (order_id)
+WHERE NOT $4 OR o.ordered_at IS NOT NULL
 ), baskets AS (
     SELECT order_id FROM lines GROUP BY order_id HAVING count(*) BETWEEN 2 AND $3
 ), i AS (
@@ -36,7 +37,10 @@ func TestExplain(t *testing.T) {
 	settings.MaxBasket, settings.NeighboursKept = 12, 5
 	aged := settings
 	aged.HalfLifeDays = 20
-	for name, c := range map[string][]builds.Settings{"active build": {settings}, "older build": {settings, aged}, "of a half-life": {aged}} {
+	for name, c := range map[string][]builds.Settings{
+		"active build": {settings}, "older build": {settings, aged},
+		"of a half-life": {aged},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, oracle.Shapes()[3], 1, c...)
@@ -71,7 +75,8 @@ func (s *scene) explainAll(t *testing.T, settings builds.Settings) {
 				t.Fatal(err)
 			}
 			if got.ItemOrders != want.ItemOrders || got.OtherOrders != want.OtherOrders || got.Baskets != want.Baskets ||
-				got.ItemBaskets != want.ItemBaskets || got.OtherBaskets != want.OtherBaskets || got.OrdersTogether != want.OrdersTogether {
+				got.ItemBaskets != want.ItemBaskets || got.OtherBaskets != want.OtherBaskets ||
+				got.OrdersTogether != want.OrdersTogether {
 				t.Fatalf("%q and %q:\n%+v\nwant\n%+v", item, other, got, want)
 			}
 			s.wantExplained(t, s.of(id), got)
@@ -123,7 +128,8 @@ func (s *scene) wantExplained(t *testing.T, v version, got recommend.Explanation
 			t.Fatalf("%q and %q: %s %v, want %v", got.Item, got.Other, name, pair[0], pair[1])
 		}
 	}
-	rank, overlap := slices.IndexFunc(counts.Neighbours(got.Item), func(c oracle.Candidate) bool { return c.Item == got.Other })+1, 0.0
+	rank, overlap := slices.IndexFunc(counts.Neighbours(got.Item),
+		func(c oracle.Candidate) bool { return c.Item == got.Other })+1, 0.0
 	if rank > int(counts.Settings.NeighboursKept) {
 		rank = 0
 	}

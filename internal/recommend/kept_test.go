@@ -31,7 +31,8 @@ func TestKeptEqualsRanked(t *testing.T) {
 				// Evidence beyond the stored neighbors is most likely better if the last stored one is in the basket
 				// itself.
 				last := map[string]string{}
-				rows, err := s.pool.Query(t.Context(), `SELECT i.name, o.name FROM item_neighbours AS n JOIN items AS i ON i.item_id = n.item_id
+				rows, err := s.pool.Query(t.Context(), `SELECT i.name, o.name FROM item_neighbours AS n
+					JOIN items AS i ON i.item_id = n.item_id
 					JOIN items AS o ON o.item_id = n.other_id WHERE n.neighbour_rank = $1`, kept)
 				if err != nil {
 					t.Fatal(err)
@@ -46,7 +47,8 @@ func TestKeptEqualsRanked(t *testing.T) {
 				var baskets [][]string
 				for _, name := range names {
 					if a, b := last[name], last[last[name]]; a != "" && b != "" {
-						baskets = append(baskets, []string{name, a}, []string{name, a, b}, []string{name, a, b, names[rnd.IntN(len(names))]})
+						baskets = append(baskets, []string{name, a}, []string{name, a, b},
+							[]string{name, a, b, names[rnd.IntN(len(names))]})
 					}
 					baskets = append(baskets, []string{name, names[rnd.IntN(len(names))], names[rnd.IntN(len(names))]})
 				}
@@ -96,7 +98,8 @@ func TestKeptEvidenceMayBeElsewhere(t *testing.T) {
 	settings := builds.DefaultSettings()
 	settings.NeighboursKept, settings.PopularityPrior = 2, 0
 	mustBuild(t, s.pool, settings)
-	answer, err := recommend.New(s.pool).Ask(t.Context(), recommend.Basket([]string{"a", "b", "d"}, recommend.Options{Limit: 1}))
+	answer, err := recommend.New(s.pool).Ask(t.Context(),
+		recommend.Basket([]string{"a", "b", "d"}, recommend.Options{Limit: 1}))
 	if err != nil || len(answer.Recommendations) != 1 {
 		t.Fatalf("%+v, %v", answer, err)
 	}

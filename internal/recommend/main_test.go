@@ -34,7 +34,9 @@ func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
 
 func mustBuild(t *testing.T, pool *pgxpool.Pool, settings builds.Settings) db.Build {
 	t.Helper()
-	built, err := builds.Run(t.Context(), pool, builds.Options{Settings: settings, Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test"})
+	built, err := builds.Run(t.Context(), pool, builds.Options{
+		Settings: settings, Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,8 @@ func (s *scene) of(id int64) version {
 func (s *scene) rule(t *testing.T, kind, item string, items ...string) int64 {
 	t.Helper()
 	r := oracle.Rule{Kind: kind, Item: item, Items: items}
-	err := s.pool.QueryRow(t.Context(), `INSERT INTO rules (kind, item, items, reason, author) VALUES ($1, nullif($2, ''), $3, 'why', 'tester')
+	err := s.pool.QueryRow(t.Context(), `INSERT INTO rules (kind, item, items, reason, author)
+		VALUES ($1, nullif($2, ''), $3, 'why', 'tester')
 		RETURNING rule_id`, kind, item, items).Scan(&r.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +137,8 @@ func (s *scene) exec(t *testing.T, sql string, args ...any) {
 func bread(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{pool: dbtest.New(t)}
-	loadText(t, s.pool, "order_id,item_name\n1,bread\n1,butter\n2,bread\n2,butter\n2,jam\n3,bread\n3,jam/red\n4,milk\n5,bread\n")
+	loadText(t, s.pool,
+		"order_id,item_name\n1,bread\n1,butter\n2,bread\n2,butter\n2,jam\n3,bread\n3,jam/red\n4,milk\n5,bread\n")
 	s.built = mustBuild(t, s.pool, builds.DefaultSettings())
 	s.Recommender = recommend.New(s.pool)
 	return s

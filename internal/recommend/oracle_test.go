@@ -103,7 +103,8 @@ func TestRandomQuestions(t *testing.T) {
 				settings := []builds.Settings{builds.DefaultSettings()}
 				if seed > 0 {
 					settings = []builds.Settings{
-						builds.Settings(oracle.RandomSettings(rnd)), builds.DefaultSettings(), builds.Settings(oracle.RandomSettings(rnd)),
+						builds.Settings(oracle.RandomSettings(rnd)), builds.DefaultSettings(),
+						builds.Settings(oracle.RandomSettings(rnd)),
 					}
 				}
 				s := newScene(t, shape, seed, settings...)
@@ -168,13 +169,16 @@ func (s *scene) askAll(t *testing.T, rnd *rand.Rand, measure recommend.Measure, 
 // question converts a question to the oracle's type.
 func (s *scene) question(opts recommend.Options, boosted bool, seeds []string) oracle.Question {
 	return oracle.Question{
-		Seeds: seeds, Boosted: boosted, Measure: string(opts.Measure), MinSupport: opts.MinSupport, MinConfidence: opts.MinConfidence,
-		Exclude: opts.Exclude, Categories: opts.Categories, Days: opts.Days, Strict: opts.Strict, Limit: opts.Limit,
+		Seeds: seeds, Boosted: boosted, Measure: string(opts.Measure), MinSupport: opts.MinSupport,
+		MinConfidence: opts.MinConfidence,
+		Exclude:       opts.Exclude, Categories: opts.Categories, Days: opts.Days, Strict: opts.Strict, Limit: opts.Limit,
 		Rules: s.rules, Catalogue: s.catalogue,
 	}
 }
 
-func (s *scene) wantAnswer(t *testing.T, got recommend.Answer, err error, opts recommend.Options, boosted bool, seeds []string) {
+func (s *scene) wantAnswer(
+	t *testing.T, got recommend.Answer, err error, opts recommend.Options, boosted bool, seeds []string,
+) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%q with %+v: %v", seeds, opts, err)
@@ -194,8 +198,10 @@ func (s *scene) wantAnswer(t *testing.T, got recommend.Answer, err error, opts r
 	}
 	m := got.Metadata
 	if m.Limit != opts.Limit || m.TotalRecommendations != len(got.Recommendations) || m.FilledByPopularity != filled ||
-		m.BuildID != v.built.BuildID || !m.BuiltAt.Equal(*v.built.BuiltAt) || m.Measure != opts.Measure || m.Days != opts.Days {
-		t.Fatalf("%q with %+v: metadata %+v of %d recommendations, %d filled", seeds, opts, m, len(got.Recommendations), filled)
+		m.BuildID != v.built.BuildID || !m.BuiltAt.Equal(*v.built.BuiltAt) ||
+		m.Measure != opts.Measure || m.Days != opts.Days {
+		t.Fatalf("%q with %+v: metadata %+v of %d recommendations, %d filled", seeds, opts, m,
+			len(got.Recommendations), filled)
 	}
 	if rules, inactive := v.counts.LeftOut(question); !slices.Equal(m.Rules, rules) || m.InactiveLeftOut != inactive {
 		t.Fatalf("%q with %+v under %+v: rules %d and %d inactive left out, want %d and %d; %q",

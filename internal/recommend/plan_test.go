@@ -37,25 +37,29 @@ func TestPlans(t *testing.T) {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	neighbours, pairs := []string{"item_neighbours_1"}, []string{"item_pairs_1"}
-	spared := []string{"item_pairs_1", "item_neighbours_1", "item_stats_1", "items", "orders", "order_lines", "item_days_1"}
+	spared := []string{
+		"item_pairs_1", "item_neighbours_1", "item_stats_1", "items", "orders", "order_lines", "item_days_1",
+	}
 	// Measures other than affinity look at all pairs of an item. If there are many, a sequential scan of the statistics
 	// is faster.
 	except := func(table string) []string {
 		return slices.DeleteFunc(slices.Clone(spared), func(s string) bool { return s == table })
 	}
 	basket := []string{"PID", calKit, "Gloves"}
-	drafts := []draft{everywhere("hide", "nobody ever bought it", "PID"), about("Gloves", "pin", "Water Level Meter"), everywhere("apart", "PID", "Gloves")}
+	rules := drafts("hide nobody ever bought it, PID; pin Water Level Meter for Gloves; apart PID, Gloves")
 	for name, c := range map[string]struct {
 		ask    func(context.Context, *recommend.Recommender) error
 		read   []string // by an index
 		spared []string // not sequentially
-		drafts []draft
+		rules  []draft
 	}{
 		"similar":     {similar("PID", recommend.Options{}), neighbours, spared, nil},
 		"basket":      {together(basket, recommend.Options{}), neighbours, spared, nil},
 		"order":       {orderOf(first, recommend.Options{}), neighbours, spared, nil},
 		"min support": {similar("PID", recommend.Options{MinSupport: 5}), pairs, except("item_stats_1"), nil},
-		"exclude":     {together(basket, recommend.Options{Exclude: []string{"Water Level Meter"}}), pairs, except("item_stats_1"), nil},
+		"exclude": {
+			together(basket, recommend.Options{Exclude: []string{"Water Level Meter"}}), pairs, except("item_stats_1"), nil,
+		},
 		"exclude what is no neighbour": {
 			similar("PID", recommend.Options{Exclude: []string{"PID", "nobody ever bought it"}}), neighbours, spared, nil,
 		},
@@ -77,12 +81,12 @@ func TestPlans(t *testing.T) {
 			return err
 		}, pairs, spared, nil},
 		// Rules find their items by name, and find what they remove within twice the limit plus a hundred places.
-		"rules":                         {similar("Gloves", recommend.Options{}), pairs, except("item_stats_1"), drafts},
-		"rules that touch no neighbour": {similar("PID", recommend.Options{}), neighbours, except("item_pairs_1"), drafts},
+		"rules":                         {similar("Gloves", recommend.Options{}), pairs, except("item_stats_1"), rules},
+		"rules that touch no neighbour": {similar("PID", recommend.Options{}), neighbours, except("item_pairs_1"), rules},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s.wantIndexed(t, c.ask, c.read, c.spared, c.drafts)
+			s.wantIndexed(t, c.ask, c.read, c.spared, c.rules)
 		})
 	}
 }
@@ -109,15 +113,18 @@ func orderOf(id string, opts recommend.Options) func(context.Context, *recommend
 }
 
 // wantIndexed asks until PostgreSQL switches to generic plans, and a few times more.
-func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.Recommender) error, read, spared []string, drafts []draft) {
+func (s *scene) wantIndexed(
+	t *testing.T, ask func(context.Context, *recommend.Recommender) error, read, spared []string, rules []draft,
+) {
 	t.Helper()
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(t.Context())
-	for _, l := range drafts {
-		_, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, item, items, reason, author) VALUES ($1, nullif($2, ''), $3, 'why', 'tester')", l.kind, l.item, l.items)
+	for _, l := range rules {
+		_, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, item, items, reason, author) VALUES ($1, nullif($2, "+
+			"''), $3, 'why', 'tester')", l.kind, l.item, l.items)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +151,8 @@ func (s *scene) wantIndexed(t *testing.T, ask func(context.Context, *recommend.R
 // scansOf returns the scans of the transaction so far.
 func scansOf(t *testing.T, tx pgx.Tx) scans {
 	t.Helper()
-	rows, err := tx.Query(t.Context(), "SELECT s.relname::text, s.seq_scan, coalesce(s.idx_scan, 0) FROM pg_stat_xact_user_tables AS s")
+	rows, err := tx.Query(t.Context(), "SELECT s.relname::text, s.seq_scan, coalesce(s.idx_scan, "+
+		"0) FROM pg_stat_xact_user_tables AS s")
 	if err != nil {
 		t.Fatal(err)
 	}

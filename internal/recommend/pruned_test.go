@@ -62,7 +62,8 @@ func TestBuildIsPrunedWhileAsked(t *testing.T) {
 		t.Errorf("%+v, %v", after, err)
 	}
 	var left int
-	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM item_neighbours WHERE build_id = 1").Scan(&left); err != nil || left != 0 {
+	if err := s.pool.QueryRow(t.Context(),
+		"SELECT count(*) FROM item_neighbours WHERE build_id = 1").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d rows of the pruned build are left, %v", left, err)
 	}
 }

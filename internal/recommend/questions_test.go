@@ -75,7 +75,8 @@ func TestInvalid(t *testing.T) {
 	}
 	for name, basket := range map[string][]string{"none": nil, "too many": names} {
 		invalid := new(recommend.InvalidError)
-		if _, err := s.Ask(t.Context(), recommend.Basket(basket, recommend.Options{})); !errors.As(err, &invalid) || invalid.Field != "items" {
+		if _, err := s.Ask(t.Context(), recommend.Basket(basket, recommend.Options{})); !errors.As(err, &invalid) ||
+			invalid.Field != "items" {
 			t.Errorf("basket of %s: %v", name, err)
 		}
 	}
@@ -126,7 +127,9 @@ func TestDefaultLimits(t *testing.T) {
 	basket, _ := r.Ask(t.Context(), recommend.Basket([]string{"one"}, recommend.Options{}))
 	order, _ := r.Ask(t.Context(), recommend.Order("1", recommend.Options{}))
 	popular, _ := r.Ask(t.Context(), recommend.Popular(recommend.Options{}))
-	got := []int{len(similar.Recommendations), len(basket.Recommendations), len(order.Recommendations), len(popular.Recommendations)}
+	got := []int{
+		len(similar.Recommendations), len(basket.Recommendations), len(order.Recommendations), len(popular.Recommendations),
+	}
 	// The order contains all items but one.
 	if want := []int{5, 10, 1, 20}; !slices.Equal(got, want) || order.Metadata.Limit != 10 {
 		t.Errorf("%v answers, want %v; the order's limit is %d", got, want, order.Metadata.Limit)
@@ -140,7 +143,8 @@ func TestUnknown(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
 	for _, name := range append(notText, "", "Bread", "bread.", "brea", "jam\\red") {
-		if _, err := s.Ask(t.Context(), recommend.Similar(name, recommend.Options{})); !errors.Is(err, recommend.ErrUnknownItem) {
+		if _, err := s.Ask(t.Context(), recommend.Similar(name, recommend.Options{})); !errors.Is(err,
+			recommend.ErrUnknownItem) {
 			t.Errorf("similar to %q: %v", name, err)
 		}
 		if _, err := s.Explain(t.Context(), "bread", name, 0); !errors.Is(err, recommend.ErrUnknownItem) {
@@ -149,10 +153,12 @@ func TestUnknown(t *testing.T) {
 		if _, err := s.Explain(t.Context(), name, "bread", 0); !errors.Is(err, recommend.ErrUnknownItem) {
 			t.Errorf("explain %q with bread: %v", name, err)
 		}
-		if _, err := s.Ask(t.Context(), recommend.Order(name, recommend.Options{})); !errors.Is(err, recommend.ErrUnknownOrder) {
+		if _, err := s.Ask(t.Context(), recommend.Order(name, recommend.Options{})); !errors.Is(err,
+			recommend.ErrUnknownOrder) {
 			t.Errorf("order %q: %v", name, err)
 		}
-		answer, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Exclude: []string{name}, Strict: true}))
+		answer, err := s.Ask(t.Context(), recommend.Similar("bread",
+			recommend.Options{Exclude: []string{name}, Strict: true}))
 		if err != nil || !slices.Equal(items(answer), []string{"butter", "jam/red", "jam"}) {
 			t.Errorf("similar to bread without %q: %q, %v", name, items(answer), err)
 		}
@@ -216,11 +222,13 @@ func TestOrdersAfterTheBuild(t *testing.T) {
 		answer.Metadata.OrderID != "late/6" || !slices.Equal(answer.Metadata.UnknownItems, []string{"tea"}) {
 		t.Errorf("%+v, %v", answer, err)
 	}
-	if _, err := s.Ask(t.Context(), recommend.Similar("tea", recommend.Options{})); !errors.Is(err, recommend.ErrUnknownItem) {
+	if _, err := s.Ask(t.Context(), recommend.Similar("tea", recommend.Options{})); !errors.Is(err,
+		recommend.ErrUnknownItem) {
 		t.Errorf("similar to an item that came after the build: %v", err)
 	}
 	filled, err := s.Ask(t.Context(), recommend.Order("only new", recommend.Options{Limit: 1}))
-	if err != nil || !slices.Equal(items(filled), []string{"bread"}) || filled.Recommendations[0].Source != recommend.SourcePopular {
+	if err != nil || !slices.Equal(items(filled), []string{"bread"}) ||
+		filled.Recommendations[0].Source != recommend.SourcePopular {
 		t.Errorf("%+v, %v", filled, err)
 	}
 }

@@ -143,7 +143,8 @@ func replicaPrunedMeanwhile(t *testing.T, servers *dbtest.Replicated, primary *s
 	if _, err := hold.Exec(t.Context(), "SELECT pg_advisory_unlock(4711)"); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-active; got.err != nil || got.answer.Metadata.BuildID != fresh.BuildID || fmt.Sprint(items(got.answer)) != "[butter jam milk]" {
+	if got := <-active; got.err != nil || got.answer.Metadata.BuildID != fresh.BuildID ||
+		fmt.Sprint(items(got.answer)) != "[butter jam milk]" {
 		t.Errorf("of the active build: %v of build %d, %v", items(got.answer), got.answer.Metadata.BuildID, got.err)
 	}
 	if got := <-named; !errors.Is(got.err, recommend.ErrUnknownBuild) {

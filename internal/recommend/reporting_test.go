@@ -25,8 +25,12 @@ func (s *scene) reporter(t *testing.T) pgx.Tx {
 		t.Fatal(err)
 	}
 	// The transaction creates its own role, because roles are shared by all databases of the server.
-	for _, sql := range []string{"CREATE ROLE analyst", "GRANT alsobought_reporting TO analyst", "SET LOCAL ROLE analyst"} {
-		sql = strings.ReplaceAll(sql, "analyst", pgx.Identifier{"analyst of " + s.pool.Config().ConnConfig.Database}.Sanitize())
+	for _, sql := range []string{
+		"CREATE ROLE analyst", "GRANT alsobought_reporting TO analyst",
+		"SET LOCAL ROLE analyst",
+	} {
+		sql = strings.ReplaceAll(sql, "analyst", pgx.Identifier{"analyst of " +
+			s.pool.Config().ConnConfig.Database}.Sanitize())
 		if _, err := tx.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +88,8 @@ func wantReported(t *testing.T, tx pgx.Tx, what string, answer recommend.Answer,
 	}
 }
 
-const reportedColumns = "SELECT item_name, similarity_score, reason, source, popularity_rank, orders_together, confidence, lift FROM "
+const reportedColumns = "SELECT item_name, similarity_score, reason, source, popularity_rank, " +
+	"orders_together, confidence, lift FROM "
 
 // The reporting schema gives the same answers, bit for bit, with all options and under rules, to a role that may read
 // only reports.
@@ -116,19 +121,26 @@ func TestReportingEqualsAnswers(t *testing.T) {
 			for n := range 24 {
 				item, opts := names[rnd.IntN(len(names))], s.drawn(rnd, recommend.Measures()[n%6], names)
 				given := []any{
-					opts.Limit, opts.Measure, opts.MinSupport, opts.MinConfidence, append([]string{}, opts.Exclude...), append([]string{}, opts.Categories...),
+					opts.Limit, opts.Measure, opts.MinSupport, opts.MinConfidence, append([]string{}, opts.Exclude...),
+					append([]string{}, opts.Categories...),
 					opts.Strict, s.of(opts.BuildID).built.BuildID,
 				}
 				answer, err := s.Ask(t.Context(), recommend.Similar(item, opts))
 				same("similar to "+item, answer, err, `reporting.similar_items($1, lim => $2, measure => $3, min_support => $4,
-					min_confidence => $5, exclude => $6, categories => $7, strict => $8, build => $9)`, append([]any{item}, given...)...)
-				basket := []string{"never", item, names[rnd.IntN(len(names))], " ever ", item, "nobody ever bought it", "never", "ever"}[rnd.IntN(3):]
+					min_confidence => $5, exclude => $6, categories => $7, strict => $8,
+					build => $9)`, append([]any{item}, given...)...)
+				basket := []string{
+					"never", item, names[rnd.IntN(len(names))], " ever ", item, "nobody ever bought it",
+					"never", "ever",
+				}[rnd.IntN(3):]
 				answer, err = s.Ask(t.Context(), recommend.Basket(basket, opts))
 				same(fmt.Sprint("basket ", basket), answer, err, `reporting.basket_recommendations($1, lim => $2, measure => $3,
-					min_support => $4, min_confidence => $5, exclude => $6, categories => $7, strict => $8, build => $9)`, append([]any{basket}, given...)...)
+					min_support => $4, min_confidence => $5, exclude => $6, categories => $7, strict => $8,
+					build => $9)`, append([]any{basket}, given...)...)
 				opts.Days = 1 + rnd.IntN(365)
 				answer, err = s.Ask(t.Context(), recommend.Popular(opts))
-				same(fmt.Sprint("popular of ", opts.Days, " days"), answer, err, "reporting.recent_popular_items($1, lim => $2, exclude => $3, categories => $4, build => $5)",
+				same(fmt.Sprint("popular of ", opts.Days, " days"), answer, err, "reporting.recent_popular_items($1, lim => $2, "+
+					"exclude => $3, categories => $4, build => $5)",
 					opts.Days, given[0], given[4], given[5], given[7])
 			}
 			if ruled == 0 {
@@ -151,7 +163,8 @@ func TestReportingEqualsAnswers(t *testing.T) {
 			for i := range answer.Recommendations {
 				answer.Recommendations[i].Attributes = recommend.Attributes{} // are in reporting.items
 			}
-			got := reported(t, tx, `SELECT p.item_name, p.share_of_orders, 'in ' || p.orders || ' of ' || b.orders || ' orders', 'popular',
+			got := reported(t, tx, `SELECT p.item_name, p.share_of_orders, 'in ' || p.orders || ' of ' || b.orders ||
+				' orders', 'popular',
 				p.popularity_rank, p.orders, p.share_of_orders, 1::float8
 				FROM reporting.popular_items AS p JOIN reporting.builds AS b USING (build_id) ORDER BY p.popularity_rank LIMIT 20`)
 			if diff := cmp.Diff(answer.Recommendations, got); err != nil || diff != "" {
@@ -170,7 +183,8 @@ func (s *scene) wantExplanations(t *testing.T, tx pgx.Tx, names []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rows, err := tx.Query(t.Context(), "SELECT to_jsonb(e) FROM reporting.explain($1, $2, nullif($3, 0)) AS e", names[n], names[n+1], id)
+			rows, err := tx.Query(t.Context(), "SELECT to_jsonb(e) FROM reporting.explain($1, $2, nullif($3, 0)) AS e",
+				names[n], names[n+1], id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +209,8 @@ func (s *scene) wantExplanations(t *testing.T, tx pgx.Tx, names []string) {
 // wantPairs compares every row of reporting.item_pairs with Explain.
 func (s *scene) wantPairs(t *testing.T, tx pgx.Tx) {
 	t.Helper()
-	rows, err := tx.Query(t.Context(), `SELECT item_a, item_b, orders_together, orders_a, orders_b, baskets_a, baskets_b, support,
+	rows, err := tx.Query(t.Context(), `SELECT item_a, item_b, orders_together, orders_a, orders_b, baskets_a,
+		baskets_b, support,
 		confidence_ab, confidence_ba, lift, cosine, jaccard, affinity_ab, affinity_ba, weight, build_id, built_at
 		FROM reporting.item_pairs ORDER BY item_a, item_b LIMIT 200`)
 	if err != nil {
@@ -207,7 +222,8 @@ func (s *scene) wantPairs(t *testing.T, tx pgx.Tx) {
 	var reverse float64
 	_, err = pgx.ForEachRow(rows, []any{
 		&e.Item, &e.Other, &e.OrdersTogether, &e.ItemOrders, &e.OtherOrders, &e.ItemBaskets, &e.OtherBaskets, &e.Support,
-		&e.Confidence, &e.ReverseConfidence, &e.Lift, &e.Cosine, &e.Jaccard, &e.Affinity, &reverse, &e.Weight, &e.BuildID, &e.BuiltAt,
+		&e.Confidence, &e.ReverseConfidence, &e.Lift, &e.Cosine, &e.Jaccard, &e.Affinity, &reverse,
+		&e.Weight, &e.BuildID, &e.BuiltAt,
 	}, func() error { list, back = append(list, e), append(back, reverse); return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +285,8 @@ func TestReportingRole(t *testing.T) {
 		}
 		return list
 	}
-	for _, view := range names("SELECT relname FROM pg_class WHERE relnamespace = 'reporting'::regnamespace AND relkind = 'v'") {
+	for _, view := range names("SELECT relname FROM pg_class WHERE relnamespace = 'reporting'::regnamespace AND " +
+		"relkind = 'v'") {
 		name := pgx.Identifier{"reporting", view}.Sanitize()
 		if code := tried("TABLE " + name); code != "" {
 			t.Errorf("read %s: %s", name, code)
@@ -279,7 +296,8 @@ func TestReportingRole(t *testing.T) {
 		}
 	}
 	const refused, wrong = "42501", "22023"
-	for _, table := range names("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')") {
+	for _, table := range names("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind " +
+		"IN ('r', 'p', 'v', 'm')") {
 		for _, sql := range []string{"SELECT FROM ", "DELETE FROM ", "LOCK TABLE ", "TRUNCATE "} {
 			if code := tried(sql + pgx.Identifier{"public", table}.Sanitize()); code != refused {
 				t.Errorf("%s%s: %q, want %s", sql, table, code, refused)
@@ -287,33 +305,34 @@ func TestReportingRole(t *testing.T) {
 		}
 	}
 	for sql, want := range map[string]string{
-		"SELECT * FROM reporting.similar_items('bread')":                                                                        "",
-		"SELECT * FROM reporting.similar_items('bread', 5, 'lift', 1, 0.1, '{jam}', '{}', true, 1)":                             "",
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread', 'jam'])":                                                 "",
-		"SELECT * FROM reporting.explain('bread', 'jam')":                                                                       "",
-		"SELECT * FROM reporting.similar_items('bread', measure => 'pmi')":                                                      wrong,
-		"SELECT * FROM reporting.similar_items('bread', measure => 'Lift')":                                                     wrong,
-		"SELECT * FROM reporting.similar_items('nobody ever bought it', measure => 'Lift')":                                     wrong,
-		"SELECT * FROM reporting.explain('bread', 'nobody ever bought it', build => 99)":                                        wrong,
-		"SELECT * FROM reporting.similar_items('bread', measure => NULL)":                                                       wrong,
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], measure => 'pmi')":                                      wrong,
-		"SELECT * FROM reporting.similar_items('bread', build => 99)":                                                           wrong,
-		"SELECT * FROM reporting.similar_items('bread', -1)":                                                                    wrong,
-		"SELECT * FROM reporting.similar_items('bread', min_support => -1)":                                                     wrong,
-		"SELECT * FROM reporting.similar_items('bread', min_confidence => 'NaN')":                                               wrong,
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], min_confidence => NULL)":                                wrong,
-		"SELECT * FROM reporting.recent_popular_items(0)":                                                                       wrong,
-		"SELECT * FROM reporting.explain('bread', 'jam', build => 99)":                                                          wrong,
-		"SELECT * FROM reporting.basket_recommendations(ARRAY['tea'], measure => '')":                                           wrong,
-		"SELECT * FROM find_context(0)":                                                                                         refused,
-		"SELECT * FROM rank((SELECT b FROM builds b), basket_question('affinity', true, 5), seeds_of(1, '{1}'), '{}', NULL, 5)": refused,
-		"SELECT rules_in_force('{}')":                                                                                           refused,
-		"SELECT * FROM explain_items('bread', 'butter', 0)":                                                                     refused,
-		"SELECT * FROM reporting.similar_items('bread'), public.item_attributes":                                                refused,
-		"CREATE TABLE reporting.t (i int)":                                                                                      refused,
-		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql RETURN 1":                                                       refused,
-		"SELECT setval('builds_build_id_seq', 1)":                                                                               refused,
-		"SELECT * FROM reporting.similar_items('bread'), public.items":                                                          refused,
+		"SELECT * FROM reporting.similar_items('bread')":                                            "",
+		"SELECT * FROM reporting.similar_items('bread', 5, 'lift', 1, 0.1, '{jam}', '{}', true, 1)": "",
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread', 'jam'])":                     "",
+		"SELECT * FROM reporting.explain('bread', 'jam')":                                           "",
+		"SELECT * FROM reporting.similar_items('bread', measure => 'pmi')":                          wrong,
+		"SELECT * FROM reporting.similar_items('bread', measure => 'Lift')":                         wrong,
+		"SELECT * FROM reporting.similar_items('nobody ever bought it', measure => 'Lift')":         wrong,
+		"SELECT * FROM reporting.explain('bread', 'nobody ever bought it', build => 99)":            wrong,
+		"SELECT * FROM reporting.similar_items('bread', measure => NULL)":                           wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], measure => 'pmi')":          wrong,
+		"SELECT * FROM reporting.similar_items('bread', build => 99)":                               wrong,
+		"SELECT * FROM reporting.similar_items('bread', -1)":                                        wrong,
+		"SELECT * FROM reporting.similar_items('bread', min_support => -1)":                         wrong,
+		"SELECT * FROM reporting.similar_items('bread', min_confidence => 'NaN')":                   wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['bread'], min_confidence => NULL)":    wrong,
+		"SELECT * FROM reporting.recent_popular_items(0)":                                           wrong,
+		"SELECT * FROM reporting.explain('bread', 'jam', build => 99)":                              wrong,
+		"SELECT * FROM reporting.basket_recommendations(ARRAY['tea'], measure => '')":               wrong,
+		"SELECT * FROM find_context(0)":                                                             refused,
+		"SELECT * FROM rank((SELECT b FROM builds b), basket_question('affinity', true, 5), " +
+			"seeds_of(1, '{1}'), '{}', NULL, 5)": refused,
+		"SELECT rules_in_force('{}')":                                            refused,
+		"SELECT * FROM explain_items('bread', 'butter', 0)":                      refused,
+		"SELECT * FROM reporting.similar_items('bread'), public.item_attributes": refused,
+		"CREATE TABLE reporting.t (i int)":                                       refused,
+		"CREATE FUNCTION reporting.f() RETURNS int LANGUAGE sql RETURN 1":        refused,
+		"SELECT setval('builds_build_id_seq', 1)":                                refused,
+		"SELECT * FROM reporting.similar_items('bread'), public.items":           refused,
 	} {
 		if code := tried(sql); code != want {
 			t.Errorf("%s: %q, want %q", sql, code, want)
@@ -336,7 +355,8 @@ func TestReportingIsNotFooled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff(want, reported(t, tx, reportedColumns+"reporting.similar_items('bread')")); diff != "" || len(want) == 0 {
+	if diff := cmp.Diff(want, reported(t, tx, reportedColumns+"reporting.similar_items('bread')")); diff != "" ||
+		len(want) == 0 {
 		t.Errorf("%d rows (-want +got):\n%s", len(want), diff)
 	}
 }

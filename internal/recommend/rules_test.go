@@ -19,9 +19,24 @@ type draft struct {
 	items      []string
 }
 
-func everywhere(kind string, items ...string) draft { return draft{kind, "", items} }
+// drafts reads rules such as "hide butter, milk; pin jam for bread".
+func drafts(text string) (list []draft) {
+	for rule := range strings.SplitSeq(text, "; ") {
+		if kind, rest, found := strings.Cut(rule, " "); found {
+			items, item, _ := strings.Cut(rest, " for ")
+			list = append(list, draft{kind, item, strings.Split(items, ", ")})
+		}
+	}
+	return list
+}
 
-func about(item, kind string, items ...string) draft { return draft{kind, item, items} }
+type ids = []int64
+
+var strict = recommend.Options{Strict: true}
+
+func limit(n int) recommend.Options { return recommend.Options{Limit: n} }
+
+func excluding(item string) recommend.Options { return recommend.Options{Exclude: []string{item}} }
 
 // TestRules shows what each kind of rule does to an answer. Without rules, bread recommends butter, jam/red and jam,
 // and milk fills up.
@@ -29,87 +44,133 @@ func TestRules(t *testing.T) {
 	t.Parallel()
 	s := bread(t)
 	for name, c := range map[string]struct {
-		drafts   []draft
+		rules    string   // for drafts
 		basket   []string // nil: similar to bread
 		opts     recommend.Options
 		inactive string
 		want     string
-		rules    []int64 // in the metadata
-		leftOut  int     // inactive items left out
+		applied  ids // rules in the metadata
+		leftOut  int // inactive items left out
 	}{
 		"no rule": {want: "butter, jam/red, jam, milk"},
 
-		"hide":                                 {drafts: []draft{everywhere("hide", "butter", "milk")}, want: "jam/red, jam", rules: []int64{1}},
-		"hide what is unknown":                 {drafts: []draft{everywhere("hide", "tea")}, want: "butter, jam/red, jam, milk"},
-		"hide what is asked about":             {drafts: []draft{everywhere("hide", "bread")}, want: "butter, jam/red, jam, milk"},
-		"hide for the item":                    {drafts: []draft{about("bread", "hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1}},
-		"hide for another item":                {drafts: []draft{about("jam", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
-		"hide for an unknown item":             {drafts: []draft{about("tea", "hide", "butter")}, want: "butter, jam/red, jam, milk"},
-		"hide for an item of a basket":         {drafts: []draft{about("jam", "hide", "butter")}, basket: []string{"bread", "jam"}, want: "jam/red, milk", rules: []int64{1}},
-		"hide from what fills up":              {drafts: []draft{everywhere("hide", "milk")}, basket: []string{"milk"}, want: "bread, butter, jam, jam/red"},
-		"hide behind the limit":                {drafts: []draft{everywhere("hide", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
-		"hide on the limit":                    {drafts: []draft{everywhere("hide", "jam/red")}, opts: recommend.Options{Limit: 2}, want: "butter, jam", rules: []int64{1}},
-		"hide where a place is left":           {drafts: []draft{everywhere("hide", "jam")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red", rules: []int64{1}},
-		"hide what would not fill":             {drafts: []draft{everywhere("hide", "milk")}, opts: recommend.Options{Strict: true}, want: "butter, jam/red, jam"},
-		"hide what is excluded":                {drafts: []draft{everywhere("hide", "butter")}, opts: recommend.Options{Exclude: []string{"butter"}}, want: "jam/red, jam, milk"},
-		"two hide the same: both are reported": {drafts: []draft{everywhere("hide", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{1, 2}},
-		"hide behind what pins leave":          {drafts: []draft{everywhere("hide", "butter"), everywhere("pin", "milk")}, opts: recommend.Options{Limit: 1}, want: "milk!", rules: []int64{2}},
-		"hide what a rule for another pins":    {drafts: []draft{everywhere("hide", "jam"), about("jam", "pin", "jam")}, opts: recommend.Options{Limit: 1}, want: "butter"},
-
-		"allow":                     {drafts: []draft{everywhere("allow", "jam", "tea")}, want: "jam", rules: []int64{1}},
-		"allow what fills up":       {drafts: []draft{everywhere("allow", "milk", "jam")}, want: "jam, milk", rules: []int64{1}},
-		"allow all there is":        {drafts: []draft{everywhere("allow", "jam", "jam/red", "butter", "milk")}, want: "butter, jam/red, jam, milk"},
-		"allow what nobody knows":   {drafts: []draft{everywhere("allow", "tea")}, want: "", rules: []int64{1}},
-		"two allow what both allow": {drafts: []draft{everywhere("allow", "jam", "butter"), about("bread", "allow", "milk", "jam")}, want: "jam", rules: []int64{1, 2}},
-		"allow for another item":    {drafts: []draft{about("milk", "allow", "jam")}, want: "butter, jam/red, jam, milk"},
-
-		"pin":                                  {drafts: []draft{everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
-		"pin what is first anyway":             {drafts: []draft{everywhere("pin", "butter")}, want: "butter!, jam/red, jam, milk", rules: []int64{1}},
-		"pin into an answer that is strict":    {drafts: []draft{everywhere("pin", "milk")}, opts: recommend.Options{Strict: true}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
-		"pin more than there is room for":      {drafts: []draft{everywhere("pin", "milk", "jam"), everywhere("pin", "jam/red")}, opts: recommend.Options{Limit: 1}, want: "jam/red!", rules: []int64{2}},
-		"pin what is asked about":              {drafts: []draft{everywhere("pin", "bread")}, want: "butter, jam/red, jam, milk"},
-		"pin what is in the basket":            {drafts: []draft{everywhere("pin", "jam", "milk")}, basket: []string{"bread", "jam"}, want: "milk!, butter, jam/red", rules: []int64{1}},
-		"pin what is unknown":                  {drafts: []draft{everywhere("pin", "tea", "milk")}, want: "milk!, butter, jam/red, jam", rules: []int64{1}},
-		"pin twice in a rule":                  {drafts: []draft{everywhere("pin", "milk", "jam", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1}},
-		"pinned for the item comes first":      {drafts: []draft{about("bread", "pin", "jam"), everywhere("pin", "milk")}, want: "jam!, milk!, butter, jam/red", rules: []int64{1, 2}},
-		"later rules come first":               {drafts: []draft{everywhere("pin", "jam"), everywhere("pin", "milk")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
-		"pinned by two: the later one's place": {drafts: []draft{everywhere("pin", "jam"), everywhere("pin", "milk", "jam")}, want: "milk!, jam!, butter, jam/red", rules: []int64{1, 2}},
-		"pinned by two: the item's one's place": {
-			drafts: []draft{about("bread", "pin", "jam"), about("bread", "pin", "milk"), everywhere("pin", "jam")},
-			want:   "milk!, jam!, butter, jam/red", rules: []int64{1, 2, 3},
+		"hide":                     {rules: "hide butter, milk", want: "jam/red, jam", applied: ids{1}},
+		"hide what is unknown":     {rules: "hide tea", want: "butter, jam/red, jam, milk"},
+		"hide what is asked about": {rules: "hide bread", want: "butter, jam/red, jam, milk"},
+		"hide for the item":        {rules: "hide butter for bread", want: "jam/red, jam, milk", applied: ids{1}},
+		"hide for another item":    {rules: "hide butter for jam", want: "butter, jam/red, jam, milk"},
+		"hide for an unknown item": {rules: "hide butter for tea", want: "butter, jam/red, jam, milk"},
+		"hide for an item of a basket": {
+			rules: "hide butter for jam", basket: []string{"bread", "jam"}, want: "jam/red, milk", applied: ids{1},
 		},
-		"pin for another item": {drafts: []draft{about("jam", "pin", "milk")}, want: "butter, jam/red, jam, milk"},
+		"hide from what fills up": {
+			rules: "hide milk", basket: []string{"milk"}, want: "bread, butter, jam, jam/red",
+		},
+		"hide behind the limit":      {rules: "hide jam", opts: limit(2), want: "butter, jam/red"},
+		"hide on the limit":          {rules: "hide jam/red", opts: limit(2), want: "butter, jam", applied: ids{1}},
+		"hide where a place is left": {rules: "hide jam", opts: strict, want: "butter, jam/red", applied: ids{1}},
+		"hide what would not fill":   {rules: "hide milk", opts: strict, want: "butter, jam/red, jam"},
+		"hide what is excluded":      {rules: "hide butter", opts: excluding("butter"), want: "jam/red, jam, milk"},
+		"two hide the same: both are reported": {
+			rules: "hide butter; hide butter", want: "jam/red, jam, milk", applied: ids{1, 2},
+		},
+		"hide behind what pins leave": {
+			rules: "hide butter; pin milk", opts: limit(1), want: "milk!", applied: ids{2},
+		},
+		"hide what a rule for another pins": {rules: "hide jam; pin jam for jam", opts: limit(1), want: "butter"},
 
-		"hidden beats pinned":                  {drafts: []draft{everywhere("pin", "jam", "milk"), everywhere("hide", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
-		"hidden beats pinned, and is reported": {drafts: []draft{everywhere("pin", "milk"), everywhere("hide", "milk")}, opts: recommend.Options{Limit: 1}, want: "butter", rules: []int64{2}},
-		"excluded beats pinned":                {drafts: []draft{everywhere("pin", "jam")}, opts: recommend.Options{Exclude: []string{"jam"}}, want: "butter, jam/red, milk"},
-		"allowed beats pinned":                 {drafts: []draft{everywhere("pin", "milk", "jam"), everywhere("allow", "jam", "butter")}, want: "jam!, butter", rules: []int64{1, 2}},
-		"not active beats pinned":              {drafts: []draft{everywhere("pin", "milk")}, inactive: "milk", want: "butter, jam/red, jam", leftOut: 1},
-		"hidden and not active: the rule is":   {drafts: []draft{everywhere("hide", "milk")}, inactive: "milk", want: "butter, jam/red, jam", rules: []int64{1}},
-		"allowed and hidden":                   {drafts: []draft{everywhere("allow", "jam", "butter"), everywhere("hide", "butter")}, want: "jam", rules: []int64{1, 2}},
+		"allow":                     {rules: "allow jam, tea", want: "jam", applied: ids{1}},
+		"allow what fills up":       {rules: "allow milk, jam", want: "jam, milk", applied: ids{1}},
+		"allow all there is":        {rules: "allow jam, jam/red, butter, milk", want: "butter, jam/red, jam, milk"},
+		"allow what nobody knows":   {rules: "allow tea", want: "", applied: ids{1}},
+		"two allow what both allow": {rules: "allow jam, butter; allow milk, jam for bread", want: "jam", applied: ids{1, 2}},
+		"allow for another item":    {rules: "allow jam for milk", want: "butter, jam/red, jam, milk"},
 
-		"apart":                       {drafts: []draft{everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1}},
-		"apart from what is asked":    {drafts: []draft{everywhere("apart", "jam", "bread")}, want: "butter, jam/red, milk", rules: []int64{1}},
-		"apart from an item asked":    {drafts: []draft{everywhere("apart", "jam", "butter")}, basket: []string{"bread", "butter"}, want: "jam/red, milk", rules: []int64{1}},
-		"apart from what is unknown":  {drafts: []draft{everywhere("apart", "jam", "tea")}, want: "butter, jam/red, jam, milk"},
-		"apart from what is hidden":   {drafts: []draft{everywhere("apart", "jam", "butter"), everywhere("hide", "butter")}, want: "jam/red, jam, milk", rules: []int64{2}},
-		"apart in a chain":            {drafts: []draft{everywhere("apart", "butter", "jam/red"), everywhere("apart", "jam/red", "jam")}, want: "butter, jam, milk", rules: []int64{1}},
-		"apart all":                   {drafts: []draft{everywhere("apart", "butter", "jam/red", "jam", "milk")}, want: "butter", rules: []int64{1}},
-		"apart behind the limit":      {drafts: []draft{everywhere("apart", "butter", "jam")}, opts: recommend.Options{Limit: 2}, want: "butter, jam/red"},
-		"apart from what is pinned":   {drafts: []draft{everywhere("apart", "butter", "milk"), everywhere("pin", "milk")}, want: "milk!, jam/red, jam", rules: []int64{1, 2}},
-		"pinned apart":                {drafts: []draft{everywhere("apart", "jam", "milk"), everywhere("pin", "milk", "jam")}, want: "milk!, butter, jam/red", rules: []int64{1, 2}},
-		"apart twice":                 {drafts: []draft{everywhere("apart", "butter", "jam"), everywhere("apart", "jam", "butter")}, want: "butter, jam/red, milk", rules: []int64{1, 2}},
-		"hidden, and apart as it is":  {drafts: []draft{everywhere("apart", "butter", "jam"), everywhere("hide", "jam")}, want: "butter, jam/red, milk"},
-		"not active, and apart as is": {drafts: []draft{everywhere("apart", "butter", "jam")}, inactive: "jam", want: "butter, jam/red, milk"},
+		"pin": {
+			rules: "pin milk, jam", want: "milk!, jam!, butter, jam/red", applied: ids{1},
+		},
+		"pin what is first anyway": {rules: "pin butter", want: "butter!, jam/red, jam, milk", applied: ids{1}},
+		"pin into an answer that is strict": {
+			rules: "pin milk", opts: strict, want: "milk!, butter, jam/red, jam", applied: ids{1},
+		},
+		"pin more than there is room for": {
+			rules: "pin milk, jam; pin jam/red", opts: limit(1), want: "jam/red!", applied: ids{2},
+		},
+		"pin what is asked about": {rules: "pin bread", want: "butter, jam/red, jam, milk"},
+		"pin what is in the basket": {
+			rules: "pin jam, milk", basket: []string{"bread", "jam"}, want: "milk!, butter, jam/red", applied: ids{1},
+		},
+		"pin what is unknown": {
+			rules: "pin tea, milk", want: "milk!, butter, jam/red, jam", applied: ids{1},
+		},
+		"pin twice in a rule": {
+			rules: "pin milk, jam, milk", want: "milk!, jam!, butter, jam/red", applied: ids{1},
+		},
+		"pinned for the item comes first": {
+			rules: "pin jam for bread; pin milk", want: "jam!, milk!, butter, jam/red", applied: ids{1, 2},
+		},
+		"later rules come first": {
+			rules: "pin jam; pin milk", want: "milk!, jam!, butter, jam/red", applied: ids{1, 2},
+		},
+		"pinned by two: the later one's place": {
+			rules: "pin jam; pin milk, jam", want: "milk!, jam!, butter, jam/red", applied: ids{1, 2},
+		},
+		"pinned by two: the item's one's place": {
+			rules: "pin jam for bread; pin milk for bread; pin jam",
+			want:  "milk!, jam!, butter, jam/red", applied: ids{1, 2, 3},
+		},
+		"pin for another item": {rules: "pin milk for jam", want: "butter, jam/red, jam, milk"},
+
+		"hidden beats pinned": {
+			rules: "pin jam, milk; hide jam", want: "milk!, butter, jam/red", applied: ids{1, 2},
+		},
+		"hidden beats pinned, and is reported": {
+			rules: "pin milk; hide milk", opts: limit(1), want: "butter", applied: ids{2},
+		},
+		"excluded beats pinned": {rules: "pin jam", opts: excluding("jam"), want: "butter, jam/red, milk"},
+		"allowed beats pinned": {
+			rules: "pin milk, jam; allow jam, butter", want: "jam!, butter", applied: ids{1, 2},
+		},
+		"not active beats pinned": {
+			rules: "pin milk", inactive: "milk", want: "butter, jam/red, jam", leftOut: 1,
+		},
+		"hidden and not active: the rule is": {
+			rules: "hide milk", inactive: "milk", want: "butter, jam/red, jam", applied: ids{1},
+		},
+		"allowed and hidden": {rules: "allow jam, butter; hide butter", want: "jam", applied: ids{1, 2}},
+
+		"apart":                  {rules: "apart jam, butter", want: "butter, jam/red, milk", applied: ids{1}},
+		"apart from a seed item": {rules: "apart jam, bread", want: "butter, jam/red, milk", applied: ids{1}},
+		"apart from a basket item": {
+			rules: "apart jam, butter", basket: []string{"bread", "butter"}, want: "jam/red, milk", applied: ids{1},
+		},
+		"apart from what is unknown": {rules: "apart jam, tea", want: "butter, jam/red, jam, milk"},
+		"apart from what is hidden":  {rules: "apart jam, butter; hide butter", want: "jam/red, jam, milk", applied: ids{2}},
+		"apart in a chain": {
+			rules: "apart butter, jam/red; apart jam/red, jam", want: "butter, jam, milk", applied: ids{1},
+		},
+		"apart all":              {rules: "apart butter, jam/red, jam, milk", want: "butter", applied: ids{1}},
+		"apart behind the limit": {rules: "apart butter, jam", opts: limit(2), want: "butter, jam/red"},
+		"apart from what is pinned": {
+			rules: "apart butter, milk; pin milk", want: "milk!, jam/red, jam", applied: ids{1, 2},
+		},
+		"pinned apart": {
+			rules: "apart jam, milk; pin milk, jam", want: "milk!, butter, jam/red", applied: ids{1, 2},
+		},
+		"apart twice": {
+			rules: "apart butter, jam; apart jam, butter", want: "butter, jam/red, milk", applied: ids{1, 2},
+		},
+		"hidden, and apart as it is":  {rules: "apart butter, jam; hide jam", want: "butter, jam/red, milk"},
+		"not active, and apart as is": {rules: "apart butter, jam", inactive: "jam", want: "butter, jam/red, milk"},
 
 		"not active":                {inactive: "butter", want: "jam/red, jam, milk", leftOut: 1},
 		"not active and asked":      {inactive: "bread", want: "butter, jam/red, jam, milk"},
-		"not active behind the end": {inactive: "milk", opts: recommend.Options{Limit: 3}, want: "butter, jam/red, jam"},
+		"not active behind the end": {inactive: "milk", opts: limit(3), want: "butter, jam/red, jam"},
 	} {
 		// Not in parallel: rules affect all questions.
 		s.exec(t, "TRUNCATE rules, item_attributes RESTART IDENTITY")
-		for _, l := range c.drafts {
-			s.rule(t, l.kind, l.item, l.items...)
+		for _, d := range drafts(c.rules) {
+			s.rule(t, d.kind, d.item, d.items...)
 		}
 		if c.inactive != "" {
 			s.describe(t, c.inactive, oracle.Attributes{Inactive: true})
@@ -124,8 +185,9 @@ func TestRules(t *testing.T) {
 		if got := marked(answer); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
-		if m := answer.Metadata; !slices.Equal(m.Rules, c.rules) || m.InactiveLeftOut != c.leftOut {
-			t.Errorf("%s: rules %d and %d inactive left out, want %d and %d", name, m.Rules, m.InactiveLeftOut, c.rules, c.leftOut)
+		if m := answer.Metadata; !slices.Equal(m.Rules, c.applied) || m.InactiveLeftOut != c.leftOut {
+			t.Errorf("%s: rules %d and %d inactive left out, want %d and %d", name, m.Rules,
+				m.InactiveLeftOut, c.applied, c.leftOut)
 		}
 	}
 }
@@ -148,7 +210,7 @@ func TestPinnedReasons(t *testing.T) {
 	s := bread(t)
 	s.rule(t, "pin", "", "milk", "jam", "milk")
 	s.rule(t, "pin", "bread", "jam")
-	similar, err := s.Ask(t.Context(), recommend.Similar("bread", recommend.Options{Limit: 3}))
+	similar, err := s.Ask(t.Context(), recommend.Similar("bread", limit(3)))
 	if diff := cmp.Diff([]string{
 		"jam: pinned by rule 1 and rule 2, bought together in 1 of 4 orders with bread",
 		"milk: pinned by rule 1, in 1 of 5 orders",
@@ -156,13 +218,14 @@ func TestPinnedReasons(t *testing.T) {
 	}, reasons(similar, err)); diff != "" {
 		t.Errorf("similar (-want +got):\n%s", diff)
 	}
-	popular, err := s.Ask(t.Context(), recommend.Popular(recommend.Options{Limit: 3}))
+	popular, err := s.Ask(t.Context(), recommend.Popular(limit(3)))
 	if diff := cmp.Diff([]string{
 		"milk: pinned by rule 1, in 1 of 5 orders", "jam: pinned by rule 1, in 1 of 5 orders", "bread: in 4 of 5 orders",
 	}, reasons(popular, err)); diff != "" {
 		t.Errorf("popular (-want +got):\n%s", diff)
 	}
-	if one := popular.Recommendations[0]; one.SimilarityScore != 1 || one.Confidence != 0.2 || one.OrdersTogether != 1 || one.Lift != 1 {
+	if one := popular.Recommendations[0]; one.SimilarityScore != 1 || one.Confidence != 0.2 ||
+		one.OrdersTogether != 1 || one.Lift != 1 {
 		t.Errorf("%+v", one)
 	}
 }
@@ -185,7 +248,8 @@ func TestRulesInForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(t.Context())
-	if _, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, items, reason, author) VALUES ('hide', '{butter}', 'why', 'tester')"); err != nil {
+	if _, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, items, reason, author) VALUES ('hide', "+
+		"'{butter}', 'why', 'tester')"); err != nil {
 		t.Fatal(err)
 	}
 	want("before it is committed", without)

@@ -40,7 +40,9 @@ func TestShownConfidenceIsEnough(t *testing.T) {
 	r := recommend.New(pool)
 	for _, n := range sizes {
 		item := fmt.Sprintf("of %d", n)
-		answer, err := r.Ask(t.Context(), recommend.Similar(item, recommend.Options{Measure: recommend.Count, Limit: 100, Strict: true}))
+		answer, err := r.Ask(t.Context(), recommend.Similar(item, recommend.Options{
+			Measure: recommend.Count, Limit: 100, Strict: true,
+		}))
 		if err != nil || len(answer.Recommendations) < 5 {
 			t.Fatalf("%+v, %v", answer, err)
 		}
@@ -49,7 +51,8 @@ func TestShownConfidenceIsEnough(t *testing.T) {
 				Measure: recommend.Count, Limit: 100, Strict: true, MinConfidence: one.Confidence,
 			}))
 			if err != nil || len(again.Recommendations) <= place || again.Recommendations[place].ItemName != one.ItemName {
-				t.Errorf("%s: %q is shown with confidence %v, and not with that as the threshold (%v)", item, one.ItemName, one.Confidence, err)
+				t.Errorf("%s: %q is shown with confidence %v, and not with that as the threshold (%v)", item,
+					one.ItemName, one.Confidence, err)
 			}
 		}
 	}

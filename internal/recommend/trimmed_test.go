@@ -59,7 +59,8 @@ func TestBlanksAroundNames(t *testing.T) {
 	want, err := s.Ask(t.Context(), recommend.Similar("bread", plain))
 	got, err2 := s.Ask(t.Context(), recommend.Similar(around("bread")[0], blanks))
 	same("similar", want.Recommendations, got.Recommendations, err, err2)
-	same("similar in SQL", want.Recommendations, reported(t, tx, reportedColumns+"reporting.similar_items($1, exclude => $2)", around("bread")[0], around("jam")))
+	same("similar in SQL", want.Recommendations,
+		reported(t, tx, reportedColumns+"reporting.similar_items($1, exclude => $2)", around("bread")[0], around("jam")))
 
 	batch, err := s.AskEach(t.Context(), around("bread", "tea"), blanks)
 	same("batch", want.Recommendations, batch.Answers[0].Recommendations, err)
@@ -69,7 +70,8 @@ func TestBlanksAroundNames(t *testing.T) {
 	same("basket", want.Recommendations, got.Recommendations, err, err2)
 	same("unknown items", []string(nil), got.Metadata.UnknownItems)
 	same("basket in SQL", want.Recommendations,
-		reported(t, tx, reportedColumns+"reporting.basket_recommendations($1, exclude => $2)", around("bread", "butter"), around("jam")))
+		reported(t, tx, reportedColumns+"reporting.basket_recommendations($1, exclude => $2)",
+			around("bread", "butter"), around("jam")))
 
 	want, err = s.Ask(t.Context(), recommend.Popular(plain))
 	got, err2 = s.Ask(t.Context(), recommend.Popular(blanks))
@@ -83,6 +85,7 @@ func TestBlanksAroundNames(t *testing.T) {
 	why2, err2 := s.Explain(t.Context(), around("bread")[0], around("butter")[0], 0)
 	same("explain", why.Reason, why2.Reason, err, err2)
 	var reason string
-	err = tx.QueryRow(t.Context(), "SELECT reason FROM reporting.explain($1, $2)", around("bread")[0], around("butter")[0]).Scan(&reason)
+	err = tx.QueryRow(t.Context(), "SELECT reason FROM reporting.explain($1, $2)", around("bread")[0],
+		around("butter")[0]).Scan(&reason)
 	same("explain in SQL", why.Reason, reason, err)
 }

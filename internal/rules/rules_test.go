@@ -72,15 +72,24 @@ func TestAdd(t *testing.T) {
 			[]string{},
 		},
 		"pin for an item, in its order, for a time": {
-			rules.Draft{Kind: rules.Pin, Item: text("lamp"), Items: []string{"shade", "bulb"}, Reason: "offer", Author: "shop", ValidFrom: &from, ValidUntil: &elsewhere},
-			rules.Rule{Kind: rules.Pin, Item: text("lamp"), Items: []string{"shade", "bulb"}, Reason: "offer", Author: "shop", ValidFrom: from, ValidUntil: &until},
+			rules.Draft{
+				Kind: rules.Pin, Item: text("lamp"), Items: []string{"shade", "bulb"}, Reason: "offer", Author: "shop",
+				ValidFrom: &from, ValidUntil: &elsewhere,
+			},
+			rules.Rule{
+				Kind: rules.Pin, Item: text("lamp"), Items: []string{"shade", "bulb"}, Reason: "offer", Author: "shop",
+				ValidFrom: from, ValidUntil: &until,
+			},
 			[]string{"shade"},
 		},
 		"trimmed, and each name once": {
 			rules.Draft{
-				Kind: rules.Allow, Item: text("\tGröße\n"), Items: []string{" bulb ", "bulb", "\u00a0lamp", "bulb\r\n"}, Reason: " season ", Author: " shop ",
+				Kind: rules.Allow, Item: text("\tGröße\n"), Items: []string{" bulb ", "bulb", "\u00a0lamp", "bulb\r\n"},
+				Reason: " season ", Author: " shop ",
 			},
-			rules.Rule{Kind: rules.Allow, Item: text("Größe"), Items: []string{"bulb", "lamp"}, Reason: "season", Author: "shop"},
+			rules.Rule{
+				Kind: rules.Allow, Item: text("Größe"), Items: []string{"bulb", "lamp"}, Reason: "season", Author: "shop",
+			},
 			[]string{},
 		},
 		"apart": {
@@ -89,13 +98,25 @@ func TestAdd(t *testing.T) {
 			[]string{"LAMP"},
 		},
 		"nothing is known": {
-			rules.Draft{Kind: rules.Hide, Item: text("moon"), Items: []string{"sun", "moon", "NA", "null", "1/2\" pipe"}, Reason: "r", Author: "a"},
-			rules.Rule{Kind: rules.Hide, Item: text("moon"), Items: []string{"sun", "moon", "NA", "null", "1/2\" pipe"}, Reason: "r", Author: "a"},
+			rules.Draft{
+				Kind: rules.Hide, Item: text("moon"), Items: []string{"sun", "moon", "NA", "null", "1/2\" pipe"},
+				Reason: "r", Author: "a",
+			},
+			rules.Rule{
+				Kind: rules.Hide, Item: text("moon"), Items: []string{"sun", "moon", "NA", "null", "1/2\" pipe"},
+				Reason: "r", Author: "a",
+			},
 			[]string{"moon", "sun", "NA", "null"},
 		},
 		"as long as can be": {
-			rules.Draft{Kind: rules.Hide, Items: []string{strings.Repeat("é", 1000)}, Reason: strings.Repeat("r", 2000), Author: strings.Repeat("a", 2000)},
-			rules.Rule{Kind: rules.Hide, Items: []string{strings.Repeat("é", 1000)}, Reason: strings.Repeat("r", 2000), Author: strings.Repeat("a", 2000)},
+			rules.Draft{
+				Kind: rules.Hide, Items: []string{strings.Repeat("é", 1000)}, Reason: strings.Repeat("r", 2000),
+				Author: strings.Repeat("a", 2000),
+			},
+			rules.Rule{
+				Kind: rules.Hide, Items: []string{strings.Repeat("é", 1000)}, Reason: strings.Repeat("r", 2000),
+				Author: strings.Repeat("a", 2000),
+			},
 			[]string{strings.Repeat("é", 1000)},
 		},
 	} {
@@ -154,26 +175,54 @@ func TestAddRefuses(t *testing.T) {
 		"all at once": {
 			func(d *rules.Draft) {
 				*d = rules.Draft{
-					Kind: "HIDE", Item: text(" "), Items: []string{"a", "", "b\x00", "\xff", strings.Repeat("x", 2001)}, Reason: "\t", Author: "a\x00",
+					Kind: "HIDE", Item: text(" "), Items: []string{"a", "", "b\x00", "\xff", strings.Repeat("x", 2001)},
+					Reason: "\t", Author: "a\x00",
 					ValidFrom: at(time.Time{}), ValidUntil: at(time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)),
 				}
 			},
 			[]string{
-				`kind is "HIDE"`, "item is empty", "items[1] is empty", "items[2] is not valid UTF-8", "items[3] is not valid UTF-8", "items[4] has 2001 bytes",
+				`kind is "HIDE"`, "item is empty", "items[1] is empty", "items[2] is not valid UTF-8",
+				"items[3] is not valid UTF-8", "items[4] has 2001 bytes",
 				"reason is empty", "author is not valid UTF-8", "valid_from is in the year 1", "valid_until is not after",
 			},
 		},
-		"too many items":    {func(d *rules.Draft) { d.Items = names(1001) }, []string{"items has 1001 distinct names"}},
-		"one apart":         {func(d *rules.Draft) { d.Kind, d.Items = rules.Apart, []string{"a", " a"} }, []string{"items has 1 distinct names: choose 2"}},
-		"apart for an item": {func(d *rules.Draft) { d.Kind, d.Items, d.Item = rules.Apart, names(2), text("a") }, []string{"item is not allowed"}},
-		"item too long":     {func(d *rules.Draft) { d.Item = text(strings.Repeat("é", 1001)) }, []string{"item has 2002 bytes"}},
-		"reason too long":   {func(d *rules.Draft) { d.Reason = strings.Repeat("x", 2001) }, []string{"reason has 2001 bytes"}},
-		"over already":      {func(d *rules.Draft) { d.ValidUntil = at(now.Add(-time.Second)) }, []string{"valid_until is not after"}},
-		"long over":         {func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(-2*time.Hour)), at(now.Add(-time.Hour)) }, []string{"valid_until is not"}},
-		"ends at its start": {func(d *rules.Draft) { d.ValidFrom = at(now.Add(time.Hour)); d.ValidUntil = d.ValidFrom }, []string{"valid_until is not after"}},
-		"ends before":       {func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(2*time.Hour)), at(now.Add(time.Hour)) }, []string{"valid_until is not after"}},
-		"begins far away":   {func(d *rules.Draft) { d.ValidFrom = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_from is in the year 10000"}},
-		"ends far away":     {func(d *rules.Draft) { d.ValidUntil = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) }, []string{"valid_until is after the year"}},
+		"too many items": {func(d *rules.Draft) { d.Items = names(1001) }, []string{"items has 1001 distinct names"}},
+		"one apart": {
+			func(d *rules.Draft) { d.Kind, d.Items = rules.Apart, []string{"a", " a"} },
+			[]string{"items has 1 distinct names: choose 2"},
+		},
+		"apart for an item": {
+			func(d *rules.Draft) { d.Kind, d.Items, d.Item = rules.Apart, names(2), text("a") }, []string{"item is not allowed"},
+		},
+		"item too long": {
+			func(d *rules.Draft) { d.Item = text(strings.Repeat("é", 1001)) }, []string{"item has 2002 bytes"},
+		},
+		"reason too long": {
+			func(d *rules.Draft) { d.Reason = strings.Repeat("x", 2001) }, []string{"reason has 2001 bytes"},
+		},
+		"over already": {
+			func(d *rules.Draft) { d.ValidUntil = at(now.Add(-time.Second)) }, []string{"valid_until is not after"},
+		},
+		"long over": {
+			func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(-2*time.Hour)), at(now.Add(-time.Hour)) },
+			[]string{"valid_until is not"},
+		},
+		"ends at its start": {
+			func(d *rules.Draft) { d.ValidFrom = at(now.Add(time.Hour)); d.ValidUntil = d.ValidFrom },
+			[]string{"valid_until is not after"},
+		},
+		"ends before": {
+			func(d *rules.Draft) { d.ValidFrom, d.ValidUntil = at(now.Add(2*time.Hour)), at(now.Add(time.Hour)) },
+			[]string{"valid_until is not after"},
+		},
+		"begins far away": {
+			func(d *rules.Draft) { d.ValidFrom = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) },
+			[]string{"valid_from is in the year 10000"},
+		},
+		"ends far away": {
+			func(d *rules.Draft) { d.ValidUntil = at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)) },
+			[]string{"valid_until is after the year"},
+		},
 		"far away elsewhere": {func(d *rules.Draft) {
 			d.ValidUntil = at(time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200)))
 		}, []string{"valid_until is after the year"}},
@@ -291,7 +340,8 @@ func TestEnd(t *testing.T) {
 		('hide', '{a}', 'over', 't', now() - interval '2 days', now() - interval '1 day')`)
 
 	ended, err := rules.End(t.Context(), pool, now.RuleID, "undoer")
-	if err != nil || ended.EndedAt == nil || ended.ValidUntil == nil || *ended.EndedBy != "undoer" || !ended.ValidUntil.Equal(*ended.EndedAt) {
+	if err != nil || ended.EndedAt == nil || ended.ValidUntil == nil || *ended.EndedBy != "undoer" ||
+		!ended.ValidUntil.Equal(*ended.EndedAt) {
 		t.Fatalf("%+v, error %v", ended, err)
 	}
 	want := now.Rule
@@ -303,7 +353,8 @@ func TestEnd(t *testing.T) {
 		t.Errorf("early: %+v, error %v", ended, err)
 	}
 	// A future rule never comes into force.
-	if ended, err := rules.End(t.Context(), pool, future.RuleID, "undoer"); err != nil || !ended.ValidUntil.Equal(ended.ValidFrom) {
+	if ended, err := rules.End(t.Context(), pool, future.RuleID, "undoer"); err != nil ||
+		!ended.ValidUntil.Equal(ended.ValidFrom) {
 		t.Errorf("to come: %+v, error %v", ended, err)
 	}
 	for _, id := range []int64{now.RuleID, early.RuleID, future.RuleID, 4, 99, 0, -1} {
@@ -346,7 +397,8 @@ func TestEndAtOnce(t *testing.T) {
 func TestInsertedBySQL(t *testing.T) {
 	t.Parallel()
 	pool := dbtest.New(t)
-	mustExec(t, pool, `INSERT INTO rules (kind, items, reason, author) VALUES ('hide', ARRAY['a'], 'recalled', current_user)`)
+	mustExec(t, pool,
+		`INSERT INTO rules (kind, items, reason, author) VALUES ('hide', ARRAY['a'], 'recalled', current_user)`)
 	if got := ids(t, pool, rules.ListOptions{}); len(got) != 1 {
 		t.Errorf("in force: %v", got)
 	}
@@ -355,8 +407,11 @@ func TestInsertedBySQL(t *testing.T) {
 		t.Errorf("ended: %v", err)
 	}
 	mustExec(t, pool, `INSERT INTO rules (kind, items, reason, author, valid_until)
-		SELECT 'hide', array_agg(name), 'out of season', current_user, '2999-03-01' FROM (VALUES ('a'), ('b')) AS out_of_season (name)`)
-	mustExec(t, pool, `UPDATE rules SET valid_until = greatest(now(), valid_from), ended_at = now(), ended_by = current_user WHERE rule_id = 2`)
+		SELECT 'hide', array_agg(name), 'out of season', current_user, '2999-03-01'
+		FROM (VALUES ('a'), ('b')) AS out_of_season (name)`)
+	mustExec(t, pool,
+		`UPDATE rules SET valid_until = greatest(now(), valid_from), ended_at = now(), ended_by = current_user
+			WHERE rule_id = 2`)
 	if got := ids(t, pool, rules.ListOptions{}); len(got) > 0 {
 		t.Errorf("in force: %v", got)
 	}

@@ -90,7 +90,11 @@ func TestSimilarItemsMakeSense(t *testing.T) {
 		top  []string // in any order, among the best ten
 	}{
 		{pid, calKit, []string{`Tubing - 1/4" x 3/8" - Teflon`, "PID Lamp - 10.6 eV", "PID Charger & Wall Adapter", gloves}},
-		{waterLevelMeter, "", []string{`Bailer - Disposable - 1.5" x 36"`, "Water Level Meter Tape - 200'", "Interface Probe - 100'"}},
+		{
+			waterLevelMeter, "", []string{
+				`Bailer - Disposable - 1.5" x 36"`, "Water Level Meter Tape - 200'", "Interface Probe - 100'",
+			},
+		},
 		{ysi, "", []string{"YSI Flow Cell", "Calibration Solution - Horiba Auto-Cal - 1 L", "YSI Cable - 10 m"}},
 		{horiba, "", []string{"Horiba Flow Cell", "Calibration Solution - Horiba Auto-Cal - 1 L"}},
 	}

@@ -25,7 +25,8 @@ func index(texts ...string) *Index {
 func TestFind(t *testing.T) {
 	t.Parallel()
 	x := index(
-		"PID", "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", "Regulator", "Gloves", "Café crème 500 g", "شاي أخضر", "緑茶 100g", //nolint:gosmopolitan // on purpose
+		"PID", "Cal Kit - Std - 34L Regulator 100PPM/Tedlar Bag", "Regulator", "Gloves", "Café crème 500 g",
+		"شاي أخضر", "緑茶 100g", //nolint:gosmopolitan // on purpose
 		"Regulator valve", "High regulator", "Deregulator", "Gas detector\nDräger X-am 2500",
 	)
 	for query, want := range map[string][]int64{
@@ -121,7 +122,10 @@ func distance(word, text []rune) int {
 func BenchmarkFind(b *testing.B) {
 	x := million()
 	b.Logf("%d names, %d bytes", x.Len(), x.Bytes())
-	for _, query := range []string{"regulator", "reuglator", "gasket 8mm blu", "gaskt blu steel", "a", "zz", "glvoe", "tape", "tpae", "nothing of the kind"} {
+	for _, query := range []string{
+		"regulator", "reuglator", "gasket 8mm blu", "gaskt blu steel", "a", "zz", "glvoe",
+		"tape", "tpae", "nothing of the kind",
+	} {
 		b.Run(query, func(b *testing.B) {
 			began := processorTime(b)
 			n := 0
@@ -145,15 +149,18 @@ func processorTime(b *testing.B) time.Duration {
 }
 
 func million() *Index {
-	words := strings.Fields(`gasket valve regulator hose clamp glove mask filter cartridge pump sensor cable battery charger bracket screw
-		washer bolt nut seal ring tape paint brush roller ladder drill bit saw blade hammer wrench socket pliers cutter knife torch lamp
-		switch plug fuse relay timer meter gauge probe tube pipe elbow tee coupling adapter nozzle tank drum pallet box bag label marker
-		red blue green black white yellow steel brass copper plastic rubber nylon heavy light small large mini maxi standard premium`)
+	words := strings.Fields(`
+		gasket valve regulator hose clamp glove mask filter cartridge pump sensor cable battery charger bracket
+		screw washer bolt nut seal ring tape paint brush roller ladder drill bit saw blade hammer wrench socket
+		pliers cutter knife torch lamp switch plug fuse relay timer meter gauge probe tube pipe elbow tee
+		coupling adapter nozzle tank drum pallet box bag label marker red blue green black white yellow steel
+		brass copper plastic rubber nylon heavy light small large mini maxi standard premium`)
 	r := rand.New(rand.NewPCG(3, 4))
 	x := new(Index)
 	for i := range 1_000_000 {
 		w := func() string { return words[r.IntN(len(words))] }
-		x.Add(int64(i), fmt.Sprintf("%s %s %s %dmm %c%05d", w(), w(), w(), 1+r.IntN(99), 'A'+rune(r.IntN(26)), r.IntN(100_000)))
+		x.Add(int64(i), fmt.Sprintf("%s %s %s %dmm %c%05d", w(), w(), w(), 1+r.IntN(99),
+			'A'+rune(r.IntN(26)), r.IntN(100_000)))
 	}
 	return x
 }

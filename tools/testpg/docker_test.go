@@ -18,7 +18,8 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// These tests need Docker and the image of TEST_PG_IMAGE, so they have a build tag, which make test sets under TEST_PG=docker.
+// These tests need Docker and the image of TEST_PG_IMAGE, so they have a build tag, which make test sets under
+// TEST_PG=docker.
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -73,7 +74,8 @@ func TestServerAnswersAndGoes(t *testing.T) {
 	defer conn.Close(t.Context())
 	var superuser bool
 	var fsync string
-	err = conn.QueryRow(t.Context(), "SELECT usesuper, current_setting('fsync') FROM pg_user WHERE usename = current_user").Scan(&superuser, &fsync)
+	err = conn.QueryRow(t.Context(),
+		"SELECT usesuper, current_setting('fsync') FROM pg_user WHERE usename = current_user").Scan(&superuser, &fsync)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,9 +131,12 @@ func TestInterruptedStartLeavesNothing(t *testing.T) {
 		name string
 		when func(interrupt testcontainers.ContainerRequestHook) testcontainers.ContainerLifecycleHooks
 	}{
-		{"when the container is created", func(interrupt testcontainers.ContainerRequestHook) testcontainers.ContainerLifecycleHooks {
-			return testcontainers.ContainerLifecycleHooks{PreCreates: []testcontainers.ContainerRequestHook{interrupt}}
-		}},
+		{
+			"when the container is created",
+			func(interrupt testcontainers.ContainerRequestHook) testcontainers.ContainerLifecycleHooks {
+				return testcontainers.ContainerLifecycleHooks{PreCreates: []testcontainers.ContainerRequestHook{interrupt}}
+			},
+		},
 		{"when it starts", func(interrupt testcontainers.ContainerRequestHook) testcontainers.ContainerLifecycleHooks {
 			return testcontainers.ContainerLifecycleHooks{PreStarts: []testcontainers.ContainerHook{
 				func(ctx context.Context, _ testcontainers.Container) error {
