@@ -35,8 +35,9 @@ TESTED := $(sort $(foreach m,$(NESTED),$(if $(shell find $(m) -name '*_test.go')
 TEST_FLAGS ?=
 BENCH_FLAGS ?=
 IMAGE ?= alsobought
-# Where the tests get PostgreSQL: the installed server programs, or the server of TEST_DATABASE_URL (DATABASE_URL may be one in use, no test
-# touches it). TEST_PG=docker takes a container of TEST_PG_IMAGE instead, and tests tools/testpg, which makes it, on Docker too.
+# Where the tests get PostgreSQL: the installed server programs, or the server of TEST_DATABASE_URL (DATABASE_URL
+# may be one in use, no test touches it). TEST_PG=docker starts a container of TEST_PG_IMAGE instead, and also
+# tests tools/testpg, which starts it.
 # The programs are needed in any case: internal/localpg is about them.
 TEST_PG ?=
 TEST_PG_IMAGE ?= postgres:17
@@ -83,7 +84,8 @@ backup: build postgres-programs ## back the database up (BACKUP_DIR=backups KEEP
 
 .PHONY: restore
 restore: build postgres-programs ## restore FILE= into an empty database
-	@[[ -n '$(FILE)' ]] || { echo 'make: FILE is not set, say which backup: make restore FILE=$(BACKUP_DIR)/alsobought-...' >&2; exit 1; }
+	@[[ -n '$(FILE)' ]] || \
+		{ echo 'make: FILE is not set, say which backup: make restore FILE=$(BACKUP_DIR)/alsobought-...' >&2; exit 1; }
 	@bin/alsobought restore '$(FILE)'
 
 .PHONY: drill
@@ -95,15 +97,18 @@ drill: build postgres-programs ## restore the newest backup into a throw-away Po
 .PHONY: test
 test: go $(test_needs) ## every test (TEST_PG=docker TEST_PG_IMAGE=... for a container's PostgreSQL)
 	@$(with_pg) go test -timeout 25m $(TEST_FLAGS) ./...
-	@$(foreach m,$(TESTED),cd $(CURDIR)/$(m) && $(if $(filter bench,$(m)),$(with_pg)) go test -timeout 25m $(test_tags) $(TEST_FLAGS) ./...;)
+	@$(foreach m,$(TESTED),cd $(CURDIR)/$(m) && $(if $(filter bench,$(m)),$(with_pg)) \
+		go test -timeout 25m $(test_tags) $(TEST_FLAGS) ./...;)
 
 .PHONY: test-real
-test-real: go postgres-programs ## tests on public order data that is not in the repository (ALSOBOUGHT_TEST_DATA=directory)
-	@[[ -n "$${ALSOBOUGHT_TEST_DATA:-}" ]] || { echo 'make: ALSOBOUGHT_TEST_DATA is not set, say where the data is' >&2; exit 1; }
-	@ALSOBOUGHT_TEST_DATA="$$(realpath "$$ALSOBOUGHT_TEST_DATA")" go test -tags realdata -run Real $(TEST_FLAGS) $$(grep -rl --include='*_test.go' '^//go:build realdata' . | xargs -n1 dirname | sort -u)
+test-real: go postgres-programs ## tests on public order data that is not in the repository (ALSOBOUGHT_TEST_DATA=dir)
+	@[[ -n "$${ALSOBOUGHT_TEST_DATA:-}" ]] || \
+		{ echo 'make: ALSOBOUGHT_TEST_DATA is not set, say where the data is' >&2; exit 1; }
+	@ALSOBOUGHT_TEST_DATA="$$(realpath "$$ALSOBOUGHT_TEST_DATA")" go test -tags realdata -run Real $(TEST_FLAGS) \
+		$$(grep -rl --include='*_test.go' '^//go:build realdata' . | xargs -n1 dirname | sort -u)
 
 .PHONY: test-matrix
-test-matrix: go postgres-programs ## every test with each PostgreSQL from 15 to 19 that can be had (IMAGE_17=... for a container; MATRIX=packages)
+test-matrix: go postgres-programs ## every test with each available PostgreSQL 15 to 19 (IMAGE_17=... MATRIX=packages)
 	@scripts/test-matrix $(MATRIX)
 
 .PHONY: test-pitr
@@ -114,8 +119,9 @@ test-pitr: go postgres-programs ## point-in-time recovery with pgBackRest and de
 ROUNDS ?= 300
 SEED ?=
 .PHONY: soak
-soak: go postgres-programs faketime ## crash drills of commands and of orders over HTTP, ROUNDS=300 of each (SEED=N makes the same again)
-	@ALSOBOUGHT_SOAK_ROUNDS='$(ROUNDS)' ALSOBOUGHT_SOAK_SEED='$(SEED)' go test -count 1 -timeout 12h -run '^TestSoak' -v $(TEST_FLAGS) ./cmd/alsobought
+soak: go postgres-programs faketime ## crash drills of commands and orders over HTTP (ROUNDS=300, SEED=N repeats a run)
+	@ALSOBOUGHT_SOAK_ROUNDS='$(ROUNDS)' ALSOBOUGHT_SOAK_SEED='$(SEED)' \
+		go test -count 1 -timeout 12h -run '^TestSoak' -v $(TEST_FLAGS) ./cmd/alsobought
 
 .PHONY: race
 race: go cc $(test_needs) ## every test under the race detector
@@ -132,12 +138,13 @@ bench-serve: build postgres-programs ## answers over HTTP, closed and open loop 
 # Only that they still run: once each, in the packages that have any.
 .PHONY: bench-once
 bench-once: go $(test_needs)
-	@packages=$$(find . $(NESTED:%=-path ./% -prune -o) -name '*_test.go' -exec grep -l '^func Benchmark' {} + | xargs -r -n1 dirname | sort -u); \
+	@packages=$$(find . $(NESTED:%=-path ./% -prune -o) -name '*_test.go' -exec grep -l '^func Benchmark' {} + | \
+		xargs -r -n1 dirname | sort -u); \
 	[[ -z "$$packages" ]] || $(with_pg) go test -run '^$$' -bench . -benchtime 1x $$packages
 	@$(if $(BENCH),cd bench && go build -o /dev/null ./...)
 
-# With PostgreSQL in containers: the database tests, and docker-compose.yml. The images are TEST_PG_IMAGE and that of Prometheus where they are
-# there or can be pulled, else some of Debian packages.
+# With PostgreSQL in containers: the database tests, and docker-compose.yml. The images are TEST_PG_IMAGE and that of
+# Prometheus if they are there or can be pulled, otherwise built from Debian packages.
 .PHONY: test-docker
 test-docker: docker ## every test on a container's PostgreSQL, and docker-compose.yml from end to end
 	@image=$$(scripts/test-image postgres '$(TEST_PG_IMAGE)'); \
@@ -149,7 +156,8 @@ test-docker: docker ## every test on a container's PostgreSQL, and docker-compos
 .PHONY: image
 image: build ## the container image, of bin/alsobought (IMAGE=alsobought)
 	@docker build --quiet --file deploy/Dockerfile --target prebuilt --tag '$(IMAGE)' --build-arg VERSION='$(VERSION)' \
-		--build-arg REVISION="$$($(GIT) rev-parse HEAD 2>/dev/null)" --build-arg CREATED="$$($(GIT) log -1 --format=%cI 2>/dev/null)" .
+		--build-arg REVISION="$$($(GIT) rev-parse HEAD 2>/dev/null)" \
+		--build-arg CREATED="$$($(GIT) log -1 --format=%cI 2>/dev/null)" .
 
 .PHONY: dist
 dist: go $(NFPM) $(CYCLONEDX) ## release files in dist/: archives, Debian packages, SBOMs, SHA256SUMS
@@ -170,26 +178,31 @@ fmt: go $(GOLANGCI) ## format every Go file
 lint: go $(GOLANGCI) ## golangci-lint, formats and import directions included
 	@$(GOLANGCI) config verify
 	@$(GOLANGCI) run ./...
-	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && $(CURDIR)/$(GOLANGCI) run --build-tags docker --config $(CURDIR)/.golangci.yml ./...;)
+	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && \
+		$(CURDIR)/$(GOLANGCI) run --build-tags docker --config $(CURDIR)/.golangci.yml ./...;)
 
 .PHONY: vet
 vet: go
 	@go vet ./... && go vet -tags pitr ./cmd/alsobought
 	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && go vet -tags docker ./...;)
 
-# The queries are compiled first, so that a mistake in one of them leaves db/ as it is. Emptied, because sqlc keeps files whose queries are gone.
+# The queries are compiled first, so that a mistake in one of them leaves db/ as it is. db/ is emptied, because
+# sqlc keeps files whose queries are gone.
 .PHONY: generate
-generate: go $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) ## write db/ from migrations/ and queries/, client/ from the API's document, the widget
+generate: go $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) ## write db/, client/ and the minified widget
 	@$(SQLC) compile
 	@rm -f db/*.go
 	@$(SQLC) generate
-	@$(ESBUILD) internal/httpapi/widget.js --minify --target=es2022 --charset=utf8 --log-level=warning --outfile=internal/httpapi/widget.min.js --allow-overwrite
+	@$(ESBUILD) internal/httpapi/widget.js --minify --target=es2022 --charset=utf8 --log-level=warning \
+		--outfile=internal/httpapi/widget.min.js --allow-overwrite
 	@go run ./cmd/alsobought openapi >client/openapi.json
-	@$(OAPI_CODEGEN) -config client/oapi-codegen.yaml client/openapi.json | sed '1,2d; 3G' >client/api.gen.go # doc.go has the package's comment
+	# doc.go has the comment of the package.
+	@$(OAPI_CODEGEN) -config client/oapi-codegen.yaml client/openapi.json | sed '1,2d; 3G' >client/api.gen.go
 
 .PHONY: check-generate
 check-generate: generate ## fail if what is generated is not up to date
-	@$(GIT) diff --exit-code --stat -- db client internal/httpapi/widget.min.js || { echo 'make: what is generated was not up to date, it is now: commit it' >&2; exit 1; }
+	@$(GIT) diff --exit-code --stat -- db client internal/httpapi/widget.min.js || \
+		{ echo 'make: what is generated was not up to date, it is now: commit it' >&2; exit 1; }
 	@untracked=$$($(GIT) ls-files --others -- db client); \
 	[[ -z "$$untracked" ]] || { echo "make: generated and not in git, add it:" $$untracked >&2; exit 1; }
 
@@ -208,7 +221,7 @@ check-alerts: promtool ## the alert rules of deploy/prometheus, checked and trie
 check: lint check-tidy check-generate check-alerts vet bench-once test ## all that CI runs
 
 .PHONY: tools
-tools: $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that the other targets build on demand
+tools: $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that other targets need
 
 .PHONY: clean
 clean: ## remove what make built
@@ -218,12 +231,16 @@ clean: ## remove what make built
 
 .PHONY: go
 go:
-	@command -v go >/dev/null || { echo "make: go not found: install Go $$(sed -n 's/^go //p' go.mod) or newer and put it on PATH" >&2; exit 1; }
-	@go list -m >/dev/null 2>&1 || { echo "make: Go $$(sed -n 's/^go //p' go.mod) or newer is needed; $$(go version) says:" $$(go list -m 2>&1 | tail -n 1) >&2; exit 1; }
+	@command -v go >/dev/null || \
+		{ echo "make: go not found: install Go $$(sed -n 's/^go //p' go.mod) or newer and put it on PATH" >&2; exit 1; }
+	@go list -m >/dev/null 2>&1 || \
+		{ echo "make: Go $$(sed -n 's/^go //p' go.mod) or newer is needed; $$(go version) says:" \
+		$$(go list -m 2>&1 | tail -n 1) >&2; exit 1; }
 
 .PHONY: database-url
 database-url:
-	@[[ -n "$${DATABASE_URL:-}" ]] || { echo 'make: DATABASE_URL is not set, say which database: DATABASE_URL=postgres://user@host/database make ...' >&2; exit 1; }
+	@[[ -n "$${DATABASE_URL:-}" ]] || \
+		{ echo 'make: DATABASE_URL is not set: DATABASE_URL=postgres://user@host/database make ...' >&2; exit 1; }
 
 # Whatever DATABASE_URL says: what needs them starts a PostgreSQL of its own.
 .PHONY: postgres-programs
@@ -242,8 +259,9 @@ cc:
 systemd docker promtool mariadb pgbouncer chromium:
 	@scripts/ensure $@
 
-# Built without cgo: sqlc then reads SQL with PostgreSQL's parser as WebAssembly, which takes 1.5 s a run, and no C compiler.
-build_tool = @echo 'building $@ (once)' >&2; mkdir -p bin/tools; cd $(1) && CGO_ENABLED=0 $(GOBUILD) -ldflags '-s -w' -o $(CURDIR)/$@ $(2) && touch $(CURDIR)/$@
+# Built without cgo: sqlc then runs PostgreSQL's parser as WebAssembly, which takes 1.5 s a run but no C compiler.
+build_tool = @echo 'building $@ (once)' >&2; mkdir -p bin/tools; cd $(1) && \
+	CGO_ENABLED=0 $(GOBUILD) -ldflags '-s -w' -o $(CURDIR)/$@ $(2) && touch $(CURDIR)/$@
 
 $(SQLC): tools/go.mod tools/go.sum | go
 	$(call build_tool,tools,github.com/sqlc-dev/sqlc/cmd/sqlc)

@@ -1,4 +1,5 @@
--- The simplest way through PostgreSQL, as a good engineer would write it in an hour: what the main job is compared with.
+-- The simplest way through PostgreSQL, as a good engineer would write it in an hour: what the main job is
+-- compared with.
 SET LOCAL work_mem = '256MB';
 ANALYZE order_rows;
 
@@ -19,7 +20,8 @@ ANALYZE pairs;
 CREATE TABLE top AS
 SELECT r.*
 FROM (
-    SELECT d.*, row_number() OVER (PARTITION BY d.item_name ORDER BY d.orders_together DESC, d.other_name) AS place
+    SELECT d.*,
+           row_number() OVER (PARTITION BY d.item_name ORDER BY d.orders_together DESC, d.other_name) AS place
     FROM (
         SELECT item_a AS item_name, item_b AS other_name, orders_together FROM pairs
         UNION ALL

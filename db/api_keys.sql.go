@@ -27,10 +27,12 @@ func (q *Queries) APIKeyExistsUsable(ctx context.Context, scopes []string) (bool
 }
 
 const aPIKeyFind = `-- name: APIKeyFind :one
-SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at,
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+       k.revoked_by, k.last_used_at,
        coalesce(k.expires_at <= now(), false)::boolean AS expired,
        (current_setting('transaction_read_only')::boolean
-           OR coalesce(k.last_used_at > now() - make_interval(secs => $1::float8), false))::boolean AS use_noted
+           OR coalesce(k.last_used_at > now() - make_interval(secs => $1::float8), false))::boolean
+               AS use_noted
 FROM api_keys AS k
 WHERE k.sha256 = $2
 `
@@ -73,7 +75,8 @@ func (q *Queries) APIKeyFind(ctx context.Context, resolution float64, sHA256 []b
 }
 
 const aPIKeyGet = `-- name: APIKeyGet :one
-SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+       k.revoked_by, k.last_used_at
 FROM api_keys AS k
 WHERE k.key_id = $1
 `
@@ -112,7 +115,8 @@ func (q *Queries) APIKeyGet(ctx context.Context, keyID int64) (APIKeyGetRow, err
 const aPIKeyInsert = `-- name: APIKeyInsert :one
 INSERT INTO api_keys (name, scopes, hint, sha256, expires_at, created_by)
 VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING key_id, name, scopes, hint, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at
+RETURNING key_id, name, scopes, hint, created_at, created_by, expires_at, revoked_at, revoked_by,
+    last_used_at
 `
 
 type APIKeyInsertParams struct {
@@ -163,7 +167,8 @@ func (q *Queries) APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (API
 }
 
 const aPIKeyList = `-- name: APIKeyList :many
-SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+       k.revoked_by, k.last_used_at
 FROM api_keys AS k
 ORDER BY k.key_id DESC
 LIMIT $1
@@ -218,7 +223,8 @@ const aPIKeyRevoke = `-- name: APIKeyRevoke :one
 UPDATE api_keys AS k
 SET revoked_at = now(), revoked_by = $1::text
 WHERE k.key_id = $2 AND k.revoked_at IS NULL
-RETURNING k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+RETURNING k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+    k.revoked_by, k.last_used_at
 `
 
 type APIKeyRevokeRow struct {
@@ -255,7 +261,8 @@ func (q *Queries) APIKeyRevoke(ctx context.Context, revokedBy string, keyID int6
 const aPIKeyUse = `-- name: APIKeyUse :exec
 UPDATE api_keys AS k
 SET last_used_at = now()
-WHERE k.key_id = $1 AND (k.last_used_at IS NULL OR k.last_used_at <= now() - make_interval(secs => $2::float8))
+WHERE k.key_id = $1
+  AND (k.last_used_at IS NULL OR k.last_used_at <= now() - make_interval(secs => $2::float8))
 `
 
 // Of concurrent requests, only the first writes.
@@ -293,7 +300,8 @@ func (q *Queries) SessionInsert(ctx context.Context, tokenSHA256 []byte, keyID i
 }
 
 const sessionKeyFind = `-- name: SessionKeyFind :one
-SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.revoked_by, k.last_used_at
+SELECT k.key_id, k.name, k.scopes, k.hint, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+       k.revoked_by, k.last_used_at
 FROM dashboard_sessions AS s
 JOIN api_keys AS k ON k.key_id = s.key_id
 WHERE s.token_sha256 = $1 AND s.expires_at > now()

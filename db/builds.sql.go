@@ -12,7 +12,9 @@ import (
 )
 
 const buildActivate = `-- name: BuildActivate :one
-UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = $1 AND b.status = 'ready' RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at, base_build, changed_orders, last_order_id, last_change_id
+UPDATE builds AS b SET active = true, activated_at = now()
+WHERE b.build_id = $1 AND b.status = 'ready'
+RETURNING build_id, status, active, error, started_at, built_at, max_basket, neighbours_kept, shrinkage, popularity_exponent, similar_exponent, orders, order_lines, baskets, items, pairs, neighbours, stats_seconds, pairs_seconds, neighbours_seconds, built_by, version, window_days, half_life_days, overlap_discount, popularity_prior, basket_lines, chance_share, large_orders, newest_ordered_at, grades, activated_at, base_build, changed_orders, last_order_id, last_change_id
 `
 
 func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, error) {
@@ -62,7 +64,8 @@ func (q *Queries) BuildActivate(ctx context.Context, buildID int64) (Build, erro
 const buildActivateNewest = `-- name: BuildActivateNewest :execrows
 UPDATE builds AS b
 SET active = true, activated_at = now()
-WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active)
+WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready')
+  AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active)
 `
 
 // If no build is active, activates the newest complete one, whose process was killed before it could.
@@ -125,7 +128,8 @@ func (q *Queries) BuildActive(ctx context.Context) (Build, error) {
 const buildBefore = `-- name: BuildBefore :one
 SELECT b.build_id, b.status, b.active, b.error, b.started_at, b.built_at, b.max_basket, b.neighbours_kept, b.shrinkage, b.popularity_exponent, b.similar_exponent, b.orders, b.order_lines, b.baskets, b.items, b.pairs, b.neighbours, b.stats_seconds, b.pairs_seconds, b.neighbours_seconds, b.built_by, b.version, b.window_days, b.half_life_days, b.overlap_discount, b.popularity_prior, b.basket_lines, b.chance_share, b.large_orders, b.newest_ordered_at, b.grades, b.activated_at, b.base_build, b.changed_orders, b.last_order_id, b.last_change_id
 FROM builds AS b
-WHERE b.status = 'ready' AND b.activated_at IS NOT NULL AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
+WHERE b.status = 'ready' AND b.activated_at IS NOT NULL
+  AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
 LIMIT 1
 `
@@ -341,8 +345,9 @@ type BuildFreshnessRow struct {
 
 // The active build (0: none), and how many orders were added, changed or deleted since its snapshot: an upper
 // bound, but 0 only if nothing changed; -1 if unknown, because an older version made the build or orders was
-// truncated. newest: no build was finished after it; if one was, somebody chose the older one. A build that was
-// neither active nor graded does not count after ten minutes: its process was killed before it could activate it.
+// truncated. newest: no build was finished after it; if one was, somebody chose the older one. A build that
+// was neither active nor graded does not count after ten minutes: its process was killed before it could
+// activate it.
 func (q *Queries) BuildFreshness(ctx context.Context) (BuildFreshnessRow, error) {
 	row := q.db.QueryRow(ctx, buildFreshness)
 	var i BuildFreshnessRow
@@ -622,9 +627,11 @@ func (q *Queries) BuildRecover(ctx context.Context) (int64, error) {
 }
 
 const buildTableDroppable = `-- name: BuildTableDroppable :many
-SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesce(n.inhdetachpending, false)::boolean AS detach_pending
+SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent,
+       coalesce(n.inhdetachpending, false)::boolean AS detach_pending
 FROM builds AS b
-JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id,
+JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id,
+    'item_neighbours_' || b.build_id,
         'item_days_' || b.build_id)
     AND c.relkind = 'r'
     AND c.relnamespace = (

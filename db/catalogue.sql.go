@@ -14,7 +14,8 @@ import (
 
 const itemAttributesAdd = `-- name: ItemAttributesAdd :execrows
 INSERT INTO item_attributes (item_id, category, label, url, image_url, price, active, source, changed_by)
-SELECT n.item_id, nullif(n.category, ''), nullif(n.label, ''), nullif(n.url, ''), nullif(n.image_url, ''), nullif(n.price, '')::numeric,
+SELECT n.item_id, nullif(n.category, ''), nullif(n.label, ''), nullif(n.url, ''), nullif(n.image_url, ''),
+       nullif(n.price, '')::numeric,
        coalesce(n.active, true), ($1::text[])[n.file_number], $2::text
 FROM named_items AS n
 WHERE NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = n.item_id)
@@ -66,21 +67,26 @@ func (q *Queries) ItemAttributesCategoryList(ctx context.Context, lim int32) ([]
 
 const itemAttributesChange = `-- name: ItemAttributesChange :execrows
 UPDATE item_attributes AS a
-SET category = x.category, label = x.label, url = x.url, image_url = x.image_url, price = x.price, active = x.active,
+SET category = x.category, label = x.label, url = x.url, image_url = x.image_url, price = x.price,
+    active = x.active,
     source = x.source, changed_at = now(), changed_by = $1::text
 FROM (
     SELECT n.item_id, ($2::text[])[n.file_number] AS source,
-           nullif(coalesce(n.category, k.category), '') AS category, nullif(coalesce(n.label, k.label), '') AS label,
-           nullif(coalesce(n.url, k.url), '') AS url, nullif(coalesce(n.image_url, k.image_url), '') AS image_url,
-           CASE WHEN n.price IS NULL THEN k.price ELSE nullif(n.price, '')::numeric END AS price, coalesce(n.active, k.active) AS active
+           nullif(coalesce(n.category, k.category), '') AS category,
+           nullif(coalesce(n.label, k.label), '') AS label,
+           nullif(coalesce(n.url, k.url), '') AS url,
+           nullif(coalesce(n.image_url, k.image_url), '') AS image_url,
+           CASE WHEN n.price IS NULL THEN k.price ELSE nullif(n.price, '')::numeric END AS price,
+           coalesce(n.active, k.active) AS active
     FROM named_items AS n
     JOIN item_attributes AS k ON k.item_id = n.item_id
 ) AS x
 WHERE a.item_id = x.item_id
-  AND (a.category, a.label, a.url, a.image_url, a.price, a.active) IS DISTINCT FROM (x.category, x.label, x.url, x.image_url, x.price, x.active)
+  AND (a.category, a.label, a.url, a.image_url, a.price, a.active)
+      IS DISTINCT FROM (x.category, x.label, x.url, x.image_url, x.price, x.active)
 `
 
-// What is not said stays, what is said to be empty goes. A row that would be as it is is not touched, nor who changed it last.
+// Missing values stay, empty ones are removed. Rows that would not change keep their author and time.
 func (q *Queries) ItemAttributesChange(ctx context.Context, changedBy string, sources []string) (int64, error) {
 	result, err := q.db.Exec(ctx, itemAttributesChange, changedBy, sources)
 	if err != nil {
@@ -93,8 +99,11 @@ const itemAttributesCoverage = `-- name: ItemAttributesCoverage :one
 WITH ordered AS MATERIALIZED (
     SELECT DISTINCT l.item_id FROM order_lines AS l
 )
-SELECT (SELECT count(*) FROM ordered AS o WHERE NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = o.item_id))::bigint AS without_attributes,
-       (SELECT count(*) FROM item_attributes AS a WHERE NOT EXISTS (SELECT FROM ordered AS o WHERE o.item_id = a.item_id))::bigint AS in_no_order
+SELECT (SELECT count(*) FROM ordered AS o
+        WHERE NOT EXISTS (SELECT FROM item_attributes AS a WHERE a.item_id = o.item_id))::bigint
+           AS without_attributes,
+       (SELECT count(*) FROM item_attributes AS a
+        WHERE NOT EXISTS (SELECT FROM ordered AS o WHERE o.item_id = a.item_id))::bigint AS in_no_order
 `
 
 type ItemAttributesCoverageRow struct {
@@ -111,7 +120,8 @@ func (q *Queries) ItemAttributesCoverage(ctx context.Context) (ItemAttributesCov
 }
 
 const itemAttributesList = `-- name: ItemAttributesList :many
-SELECT i.name AS item_name, a.category, a.label, a.url, a.image_url, a.price, a.active, a.source, a.changed_at, a.changed_by
+SELECT i.name AS item_name, a.category, a.label, a.url, a.image_url, a.price, a.active, a.source,
+       a.changed_at, a.changed_by
 FROM item_attributes AS a
 JOIN items AS i ON i.item_id = a.item_id
 WHERE $1::text = '' OR a.category = $1::text
@@ -179,7 +189,8 @@ func (q *Queries) ItemAttributesRemoveUnnamed(ctx context.Context) (int64, error
 
 const namedItemFold = `-- name: NamedItemFold :execrows
 INSERT INTO named_items (item_id, file_number, category, label, url, image_url, price, active)
-SELECT i.item_id, max(s.file_number), min(s.category), min(s.label), min(s.url), min(s.image_url), min(s.price), bool_and(s.active)
+SELECT i.item_id, max(s.file_number), min(s.category), min(s.label), min(s.url), min(s.image_url),
+       min(s.price), bool_and(s.active)
 FROM staged_items AS s
 JOIN items AS i ON i.name = s.item_name
 GROUP BY i.item_id
@@ -203,7 +214,7 @@ WHERE NOT EXISTS (SELECT FROM items AS i WHERE i.name = s.item_name)
 ORDER BY s.item_name
 `
 
-// Items that no order and no catalogue has named yet.
+// Adds items that are in no order and no catalogue yet.
 func (q *Queries) StagedItemAdd(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedItemAdd)
 	if err != nil {
@@ -216,12 +227,18 @@ const stagedItemContradictionDelete = `-- name: StagedItemContradictionDelete :e
 DELETE FROM staged_items AS s
 USING (
     SELECT x.item_name,
-           (array_agg(x.category ORDER BY x.file_number, x.line_number) FILTER (WHERE x.category IS NOT NULL))[1] AS category,
-           (array_agg(x.label ORDER BY x.file_number, x.line_number) FILTER (WHERE x.label IS NOT NULL))[1] AS label,
-           (array_agg(x.url ORDER BY x.file_number, x.line_number) FILTER (WHERE x.url IS NOT NULL))[1] AS url,
-           (array_agg(x.image_url ORDER BY x.file_number, x.line_number) FILTER (WHERE x.image_url IS NOT NULL))[1] AS image_url,
-           (array_agg(x.price_value ORDER BY x.file_number, x.line_number) FILTER (WHERE x.price_value IS NOT NULL))[1] AS price_value,
-           (array_agg(x.active ORDER BY x.file_number, x.line_number) FILTER (WHERE x.active IS NOT NULL))[1] AS active
+           (array_agg(x.category ORDER BY x.file_number, x.line_number)
+               FILTER (WHERE x.category IS NOT NULL))[1] AS category,
+           (array_agg(x.label ORDER BY x.file_number, x.line_number)
+               FILTER (WHERE x.label IS NOT NULL))[1] AS label,
+           (array_agg(x.url ORDER BY x.file_number, x.line_number)
+               FILTER (WHERE x.url IS NOT NULL))[1] AS url,
+           (array_agg(x.image_url ORDER BY x.file_number, x.line_number)
+               FILTER (WHERE x.image_url IS NOT NULL))[1] AS image_url,
+           (array_agg(x.price_value ORDER BY x.file_number, x.line_number)
+               FILTER (WHERE x.price_value IS NOT NULL))[1] AS price_value,
+           (array_agg(x.active ORDER BY x.file_number, x.line_number)
+               FILTER (WHERE x.active IS NOT NULL))[1] AS active
     FROM staged_items AS x
     GROUP BY x.item_name
 ) AS f
@@ -246,21 +263,25 @@ WITH contradicted AS MATERIALIZED (
     FROM staged_items AS s
     GROUP BY s.item_name
     HAVING min(s.category) <> max(s.category) OR min(s.label) <> max(s.label) OR min(s.url) <> max(s.url)
-        OR min(s.image_url) <> max(s.image_url) OR min(s.price_value) <> max(s.price_value) OR bool_and(s.active) <> bool_or(s.active)
+        OR min(s.image_url) <> max(s.image_url) OR min(s.price_value) <> max(s.price_value)
+        OR bool_and(s.active) <> bool_or(s.active)
 ), given AS MATERIALIZED (
     SELECT s.item_name, s.file_number, s.line_number, a.place, a.attribute,
-           CASE a.place WHEN 1 THEN s.category WHEN 2 THEN s.label WHEN 3 THEN s.url WHEN 4 THEN s.image_url WHEN 5 THEN s.price_value
+           CASE a.place WHEN 1 THEN s.category WHEN 2 THEN s.label WHEN 3 THEN s.url WHEN 4 THEN s.image_url
+               WHEN 5 THEN s.price_value
                ELSE s.active::text END AS value
     FROM staged_items AS s
     JOIN contradicted AS c ON c.item_name = s.item_name
-    CROSS JOIN unnest(ARRAY['category', 'label', 'url', 'image_url', 'price', 'active']) WITH ORDINALITY AS a (attribute, place)
+    CROSS JOIN unnest(ARRAY['category', 'label', 'url', 'image_url', 'price', 'active']) WITH ORDINALITY
+        AS a (attribute, place)
 ), first_given AS (
     SELECT DISTINCT ON (s.item_name, s.place) s.item_name, s.place, s.file_number, s.line_number, s.value
     FROM given AS s
     WHERE s.value IS NOT NULL
     ORDER BY s.item_name, s.place, s.file_number, s.line_number
 ), contradictions AS (
-    SELECT DISTINCT ON (s.file_number, s.line_number) s.file_number, s.line_number, s.item_name, s.attribute, s.value,
+    SELECT DISTINCT ON (s.file_number, s.line_number) s.file_number, s.line_number, s.item_name,
+           s.attribute, s.value,
            f.file_number AS first_file_number, f.line_number AS first_line_number, f.value AS first_value
     FROM given AS s
     JOIN first_given AS f ON f.item_name = s.item_name AND f.place = s.place
@@ -268,7 +289,8 @@ WITH contradicted AS MATERIALIZED (
     ORDER BY s.file_number, s.line_number, s.place
 )
 SELECT c.file_number, c.line_number, c.item_name, c.attribute::text AS attribute, c.value::text AS value,
-       c.first_file_number, c.first_line_number, c.first_value::text AS first_value, (count(*) OVER ())::bigint AS rows
+       c.first_file_number, c.first_line_number, c.first_value::text AS first_value,
+       (count(*) OVER ())::bigint AS rows
 FROM contradictions AS c
 ORDER BY c.file_number, c.line_number
 LIMIT $1
@@ -286,8 +308,10 @@ type StagedItemContradictionListRow struct {
 	Rows            int64  `json:"rows"`
 }
 
-// The catalogue: what stands in staged_items becomes item_attributes. Merges run under the lock of those of orders, for both bring in items.
-// The rows that say something else of an item than an earlier row did, each with the first such value, and how many rows they are.
+// The catalogue: merges staged_items into item_attributes. Merges hold the lock of order merges, because
+// both add items.
+// The rows that contradict an earlier row about the same item, each with the first value that differs, and
+// their number.
 func (q *Queries) StagedItemContradictionList(ctx context.Context, lim int32) ([]StagedItemContradictionListRow, error) {
 	rows, err := q.db.Query(ctx, stagedItemContradictionList, lim)
 	if err != nil {

@@ -147,7 +147,9 @@ const itemDayList = `-- name: ItemDayList :many
 SELECT (o.day::timestamp AT TIME ZONE 'UTC')::timestamptz AS day, d.orders
 FROM order_days AS o
 CROSS JOIN LATERAL (
-    SELECT x.orders FROM item_days AS x WHERE x.build_id = $1 AND x.day = o.day AND x.item_id = $2 LIMIT 1
+    SELECT x.orders FROM item_days AS x
+    WHERE x.build_id = $1 AND x.day = o.day AND x.item_id = $2
+    LIMIT 1
 ) AS d(orders)
 WHERE o.build_id = $1
 ORDER BY o.day DESC
@@ -559,7 +561,7 @@ type PlaceholderOrderListRow struct {
 	Orders     int64  `json:"orders"`
 }
 
-// Orders whose id is a placeholder, or that hold more items than a build counts; orders is how many there are.
+// Orders whose ID is a placeholder, or with more items than a build counts, and their number.
 func (q *Queries) PlaceholderOrderList(ctx context.Context, maxBasket int32, placeholders []string, lim int32) ([]PlaceholderOrderListRow, error) {
 	rows, err := q.db.Query(ctx, placeholderOrderList, maxBasket, placeholders, lim)
 	if err != nil {
@@ -760,7 +762,8 @@ const serverGet = `-- name: ServerGet :one
 SELECT current_setting('server_version')::text AS server_version,
        pg_database_size(current_database())::bigint AS bytes,
        extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
-       (has_table_privilege('api_keys', 'INSERT') AND has_table_privilege('api_keys', 'UPDATE'))::boolean AS may_make_keys
+       (has_table_privilege('api_keys', 'INSERT') AND has_table_privilege('api_keys', 'UPDATE'))::boolean
+           AS may_make_keys
 `
 
 type ServerGetRow struct {

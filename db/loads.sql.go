@@ -40,8 +40,10 @@ func (q *Queries) LoadFileGetSince(ctx context.Context, source string, sinceColu
 }
 
 const loadFileInsert = `-- name: LoadFileInsert :exec
-INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected, rows_not_bought)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected,
+    rows_not_bought)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+    $9)
 `
 
 type LoadFileInsertParams struct {
@@ -412,10 +414,13 @@ func (q *Queries) LoadListByDay(ctx context.Context, lim int32) ([]LoadListByDay
 const loadQuality = `-- name: LoadQuality :one
 SELECT q.load_id, q.orders::bigint AS orders, q.lines::bigint AS lines, q.items::bigint AS items,
        q.one_item_orders::bigint AS one_item_orders, q.one_item_share::float8 AS one_item_share,
-       q.items_seen_once::bigint AS items_seen_once, q.basket_sizes::jsonb AS basket_sizes, q.largest_orders::jsonb AS largest_orders,
+       q.items_seen_once::bigint AS items_seen_once, q.basket_sizes::jsonb AS basket_sizes,
+       q.largest_orders::jsonb AS largest_orders,
        q.near_duplicates::bigint AS near_duplicates, q.near_duplicate_names::jsonb AS near_duplicate_names,
-       coalesce(to_char(q.first_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS first_ordered_at,
-       coalesce(to_char(q.last_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS last_ordered_at,
+       coalesce(to_char(q.first_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text
+           AS first_ordered_at,
+       coalesce(to_char(q.last_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text
+           AS last_ordered_at,
        q.rows_per_second::float8 AS rows_per_second
 FROM reporting.data_quality AS q
 WHERE q.load_id = $1
@@ -467,13 +472,15 @@ WITH running AS MATERIALIZED (
     SELECT r.load_id FROM running AS r WHERE pg_try_advisory_xact_lock($1, r.load_id::integer)
 )
 UPDATE loads AS l
-SET status = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the loader or its database ended before the load did'
+SET status = 'failed', finished_at = clock_timestamp(),
+    error = 'interrupted: the loader or its database ended before the load did'
 FROM dead AS d
 WHERE l.load_id = d.load_id AND l.status = 'running'
 `
 
-// A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was killed, or lost its database,
-// or has ended well since this statement began: hence the second look at the status, which sees the row as it is by now.
+// A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was
+// killed, or lost its database, or has ended well since this statement began: hence the second look at the
+// status, which sees the row as it is by now.
 func (q *Queries) LoadRecover(ctx context.Context, lockClass int32) (int64, error) {
 	result, err := q.db.Exec(ctx, loadRecover, lockClass)
 	if err != nil {

@@ -25,7 +25,8 @@ FROM (
 CROSS JOIN (
     SELECT (count(*) + count(y.ended_at))::bigint AS changes,
            count(*) FILTER (
-               WHERE y.valid_from <= now() AND (y.valid_until IS NULL OR y.valid_until > now()) AND y.ended_at IS NULL
+               WHERE y.valid_from <= now() AND (y.valid_until IS NULL OR y.valid_until > now())
+                 AND y.ended_at IS NULL
            ) AS in_force
     FROM rules AS y
 ) AS r

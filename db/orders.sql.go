@@ -79,7 +79,9 @@ SELECT o.external_id, o.ordered_at, coalesce(o.customer_id, '')::text AS custome
             WHERE b.active),
            true
        )::boolean AS pending,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('name', i.name, 'quantity', l.quantity) ORDER BY i.name), '[]')
+       (SELECT coalesce(
+                   jsonb_agg(jsonb_build_object('name', i.name, 'quantity', l.quantity) ORDER BY i.name),
+                   '[]')
         FROM order_lines AS l
         JOIN items AS i ON i.item_id = l.item_id
         WHERE l.order_id = o.order_id)::jsonb AS items

@@ -89,7 +89,8 @@ UPDATE order_lines AS l
 SET load_id = s.load_id, quantity = s.quantity
 FROM unsettled_lines AS u
 CROSS JOIN LATERAL settled_line(u.order_id, u.item_id) AS s
-WHERE u.order_id = l.order_id AND u.item_id = l.item_id AND (l.load_id, l.quantity) <> (s.load_id, s.quantity)
+WHERE u.order_id = l.order_id AND u.item_id = l.item_id
+  AND (l.load_id, l.quantity) <> (s.load_id, s.quantity)
 `
 
 func (q *Queries) SettledLineUpdate(ctx context.Context) (int64, error) {
@@ -104,7 +105,8 @@ const settledOrderUpdate = `-- name: SettledOrderUpdate :execrows
 UPDATE orders AS o
 SET items = x.items
 FROM (
-    SELECT u.order_id, coalesce(array_agg(l.item_id ORDER BY l.item_id) FILTER (WHERE l.item_id IS NOT NULL), '{}') AS items
+    SELECT u.order_id, coalesce(
+               array_agg(l.item_id ORDER BY l.item_id) FILTER (WHERE l.item_id IS NOT NULL), '{}') AS items
     FROM (SELECT DISTINCT d.order_id FROM unsettled_lines AS d) AS u
     LEFT JOIN order_lines AS l ON l.order_id = u.order_id
     GROUP BY u.order_id
@@ -135,8 +137,8 @@ INSERT INTO unsettled_lines (order_id, item_id)
 SELECT d.order_id, d.item_id FROM disputed AS d
 `
 
-// What the load claims of lines of which something was returned; run before StagedLineKnow, for which it leaves
-// the others.
+// What the load claims of lines of which something was returned; run before StagedLineKnow, for which it
+// leaves the others.
 func (q *Queries) StagedLineDispute(ctx context.Context, loadID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedLineDispute, loadID)
 	if err != nil {
@@ -170,8 +172,8 @@ FROM (
 GROUP BY x.order_id, x.item_id
 `
 
-// What the load takes back of lines that are claimed; what nobody claims is nothing to take back. Amounts add up,
-// and "all" is more than any.
+// What the load takes back of lines that are claimed; what nobody claims is nothing to take back. Amounts add
+// up, and "all" is more than any.
 func (q *Queries) StagedReturnMerge(ctx context.Context, loadID int64) (int64, error) {
 	result, err := q.db.Exec(ctx, stagedReturnMerge, loadID)
 	if err != nil {
@@ -229,8 +231,8 @@ WHERE k.order_id = u.order_id AND k.item_id = u.item_id
   AND NOT EXISTS (SELECT FROM returned_lines AS r WHERE r.order_id = u.order_id AND r.item_id = u.item_id)
 `
 
-// A line of which nothing is returned any more stands in order_lines as its first claim, which known_lines does
-// not repeat. Run after the lines are settled.
+// A line of which nothing is returned any more stands in order_lines as its first claim, which known_lines
+// does not repeat. Run after the lines are settled.
 func (q *Queries) UndisputedLineDelete(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, undisputedLineDelete)
 	if err != nil {

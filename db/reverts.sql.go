@@ -136,9 +136,11 @@ func (q *Queries) LoadRevertCount(ctx context.Context, loadID int64) (LoadRevert
 
 const orderDelete = `-- name: OrderDelete :one
 WITH lines AS (
-    DELETE FROM order_lines AS l WHERE l.order_id = ANY ($5::bigint[]) RETURNING l.order_id, l.item_id, l.load_id
+    DELETE FROM order_lines AS l WHERE l.order_id = ANY ($5::bigint[])
+    RETURNING l.order_id, l.item_id, l.load_id
 ), known_line AS (
-    DELETE FROM known_lines AS k WHERE k.order_id = ANY ($5::bigint[]) RETURNING k.order_id, k.item_id, k.load_id
+    DELETE FROM known_lines AS k WHERE k.order_id = ANY ($5::bigint[])
+    RETURNING k.order_id, k.item_id, k.load_id
 ), returned AS (
     DELETE FROM returned_lines AS r WHERE r.order_id = ANY ($5::bigint[])
 ), shop AS (
@@ -174,7 +176,8 @@ WITH lines AS (
     WHERE l.load_id = b.load_id
 )
 INSERT INTO order_deletions (orders, lines, rejects, reason, deleted_by, version)
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), $1::bigint, $2::text, $3::text, $4::text
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), $1::bigint, $2::text,
+       $3::text, $4::text
 RETURNING deletion_id, deleted_at, orders, lines, rejects, reason, deleted_by, version
 `
 
@@ -186,7 +189,7 @@ type OrderDeleteParams struct {
 	OrderIDs  []int64 `json:"order_ids"`
 }
 
-// Deletes orders with all that any load said of them, and keeps the books of those loads right.
+// Deletes orders and all data that any load has on them, and adjusts the counts of those loads.
 func (q *Queries) OrderDelete(ctx context.Context, arg OrderDeleteParams) (OrderDeletion, error) {
 	row := q.db.QueryRow(ctx, orderDelete,
 		arg.Rejects,
@@ -213,7 +216,9 @@ const orderListByCustomer = `-- name: OrderListByCustomer :many
 SELECT o.order_id, o.external_id
 FROM orders AS o
 WHERE o.customer_id = $1::text
-   OR EXISTS (SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.customer_id = $1::text)
+   OR EXISTS (
+       SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.customer_id = $1::text
+   )
 ORDER BY o.order_id
 `
 
@@ -278,10 +283,12 @@ func (q *Queries) OrderListByExternalID(ctx context.Context, externalIds []strin
 const rejectForget = `-- name: RejectForget :execrows
 UPDATE load_rejects AS r
 SET raw = '', parsed = NULL, detail = 'deleted'
-WHERE r.parsed ->> 'order_id' = ANY ($1::text[]) OR ($2::text <> '' AND r.parsed ->> 'customer_id' = $2::text)
+WHERE r.parsed ->> 'order_id' = ANY ($1::text[])
+  OR ($2::text <> '' AND r.parsed ->> 'customer_id' = $2::text)
 `
 
-// Rejects, and rows not bought, keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
+// Deletes the values of rejects and of rows not bought; their place and reason stay. Finds only rows that
+// could be split into values.
 func (q *Queries) RejectForget(ctx context.Context, externalIds []string, customerID string) (int64, error) {
 	result, err := q.db.Exec(ctx, rejectForget, externalIds, customerID)
 	if err != nil {

@@ -36,8 +36,10 @@ func (q *Queries) ItemListNamed(ctx context.Context, names []string) ([]string, 
 }
 
 const ruleCountByState = `-- name: RuleCountByState :one
-SELECT count(*) FILTER (WHERE r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now()) AS in_force,
-       count(*) FILTER (WHERE r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from) AS to_come,
+SELECT count(*) FILTER (WHERE r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now())
+           AS in_force,
+       count(*) FILTER (WHERE r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from)
+           AS to_come,
        count(*) FILTER (WHERE r.valid_until <= greatest(now(), r.valid_from)) AS ended
 FROM rules AS r
 WHERE $1::text = '' OR strpos(look(r.item), look($1::text)) > 0
@@ -111,7 +113,8 @@ func (q *Queries) RuleGet(ctx context.Context, ruleID int64) (Rule, error) {
 
 const ruleInsert = `-- name: RuleInsert :one
 INSERT INTO rules (kind, item, items, reason, author, valid_from, valid_until)
-VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, now()), $7)
+VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, now()),
+    $7)
 RETURNING rule_id, kind, item, items, reason, author, valid_from, valid_until, created_at, ended_at, ended_by
 `
 

@@ -1,8 +1,9 @@
 -- The business's own data: items, orders and their lines, and the audit of how they came in.
 --
--- Foreign keys are absent from orders, order_lines and load_rejects on purpose: they are triggers that run once per row, and the load
--- path has none. One load is one transaction, so what refers and what is referred to arrive together; `alsobought doctor` checks it.
--- Names and external ids collate "C" (bytes): the same order, the same ties, on every machine and after every restore.
+-- Foreign keys are absent from orders, order_lines and load_rejects on purpose: they are triggers that run
+-- once per row, and the load path has none. One load is one transaction, so what refers and what is referred
+-- to arrive together; `alsobought doctor` checks it. Names and external ids collate "C" (bytes): the same
+-- order, the same ties, on every machine and after every restore.
 
 -- +goose Up
 CREATE TABLE loads (
@@ -30,17 +31,23 @@ CREATE TABLE loads (
     version          text        NOT NULL,
     CONSTRAINT loads_status_check CHECK (status IN ('running', 'loaded', 'failed', 'reverted')),
     CONSTRAINT loads_every_row_check CHECK (rows_read = rows_loaded + rows_duplicate + rows_rejected),
-    CONSTRAINT loads_counts_check CHECK (least(rows_read, rows_loaded, rows_duplicate, rows_rejected, orders_added, orders_known,
+    CONSTRAINT loads_counts_check CHECK (least(rows_read, rows_loaded, rows_duplicate, rows_rejected,
+        orders_added, orders_known,
         items_added, orders_deleted, lines_deleted) >= 0),
     CONSTRAINT loads_repeated_check CHECK (rows_repeated BETWEEN 0 AND rows_duplicate),
     CONSTRAINT loads_finished_check CHECK ((status = 'running') = (finished_at IS NULL)),
     CONSTRAINT loads_error_check CHECK ((status = 'failed') = (error IS NOT NULL)),
-    CONSTRAINT loads_reverted_check CHECK ((status = 'reverted') = (reverted_at IS NOT NULL) AND (reverted_at IS NULL) = (reverted_by IS NULL))
+    CONSTRAINT loads_reverted_check CHECK ((status = 'reverted') = (reverted_at IS NOT NULL)
+        AND (reverted_at IS NULL) = (reverted_by IS NULL))
 );
 COMMENT ON TABLE loads IS 'The audit: one row per run of the loader.';
-COMMENT ON COLUMN loads.rows_repeated IS 'Of the duplicates, those whose order and item stood in the same load already (their quantities were added); the others were known from earlier loads.';
-COMMENT ON COLUMN loads.orders_known IS 'Orders that the load has lines of, but that an earlier load had brought.';
-COMMENT ON COLUMN loads.lines_deleted IS 'Lines of the load that were deleted later, with their orders (alsobought orders delete).';
+COMMENT ON COLUMN loads.rows_repeated IS
+    'Of the duplicates, those whose order and item stood in the same load already (their quantities were '
+    'added); the others were known from earlier loads.';
+COMMENT ON COLUMN loads.orders_known IS
+    'Orders that the load has lines of, but that an earlier load had brought.';
+COMMENT ON COLUMN loads.lines_deleted IS
+    'Lines of the load that were deleted later, with their orders (alsobought orders delete).';
 
 CREATE TABLE load_files (
     load_id       bigint  NOT NULL,
@@ -56,7 +63,8 @@ CREATE TABLE load_files (
     CONSTRAINT load_files_sha256_check CHECK (octet_length(sha256) = 32),
     CONSTRAINT load_files_rows_check CHECK (rows_rejected BETWEEN 0 AND rows_read)
 );
-COMMENT ON TABLE load_files IS 'What one load read, file by file: the bytes as given and how they were understood.';
+COMMENT ON TABLE load_files IS
+    'What one load read, file by file: the bytes as given and how they were understood.';
 
 -- The same bytes loaded twice are refused.
 CREATE INDEX load_files_sha256_idx ON load_files (sha256);
@@ -72,8 +80,10 @@ CREATE TABLE load_rejects (
     said        jsonb,
     CONSTRAINT load_rejects_pkey PRIMARY KEY (load_id, row_number)
 );
-COMMENT ON TABLE load_rejects IS 'Source rows that were refused, with the reason and the bytes as they stood in the file.';
-COMMENT ON COLUMN load_rejects.said IS 'What the row says, value by value, where its columns could be told apart.';
+COMMENT ON TABLE load_rejects IS
+    'Source rows that were refused, with the reason and the bytes as they stood in the file.';
+COMMENT ON COLUMN load_rejects.said IS
+    'What the row says, value by value, where its columns could be told apart.';
 
 CREATE TABLE items (
     item_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT items_pkey PRIMARY KEY,
@@ -90,7 +100,8 @@ CREATE TABLE orders (
     CONSTRAINT orders_external_id_check CHECK (octet_length(external_id) BETWEEN 1 AND 2000)
 );
 COMMENT ON COLUMN orders.external_id IS 'The order''s id as the business knows it.';
-COMMENT ON COLUMN orders.load_id IS 'The load that brought the order in: the first of those, still in force, that have lines of it.';
+COMMENT ON COLUMN orders.load_id IS
+    'The load that brought the order in: the first of those, still in force, that have lines of it.';
 
 CREATE TABLE order_lines (
     order_id bigint  NOT NULL,
@@ -102,11 +113,13 @@ CREATE TABLE order_lines (
 );
 COMMENT ON TABLE order_lines IS 'One row per order and item; repeats inside a source add to the quantity.';
 
--- Most groups of lines have one line. sum(numeric) sets up a state for each of them all the same; this one begins with its first number.
-CREATE AGGREGATE sum_numeric(numeric) (SFUNC = numeric_add, COMBINEFUNC = numeric_add, STYPE = numeric, PARALLEL = SAFE);
+-- Most groups of lines have one line. sum(numeric) sets up a state for each of them all the same; this one
+-- begins with its first number.
+CREATE AGGREGATE sum_numeric(numeric) (SFUNC = numeric_add, COMBINEFUNC = numeric_add, STYPE = numeric,
+    PARALLEL = SAFE);
 
--- What a load said of orders and lines that an earlier load had brought. It changes nothing, until the earlier load is reverted: then
--- these take the place of what goes.
+-- What a load said of orders and lines that an earlier load had brought. It changes nothing, until the
+-- earlier load is reverted: then these take the place of what goes.
 CREATE TABLE known_orders (
     order_id    bigint NOT NULL,
     load_id     bigint NOT NULL,
@@ -132,10 +145,14 @@ CREATE TABLE order_deletions (
     reason      text        NOT NULL,
     deleted_by  text        NOT NULL,
     version     text        NOT NULL,
-    CONSTRAINT order_deletions_counts_check CHECK (least(orders, lines, rejects) >= 0 AND orders + rejects > 0)
+    CONSTRAINT order_deletions_counts_check CHECK (least(orders, lines, rejects) >= 0
+        AND orders + rejects > 0)
 );
-COMMENT ON TABLE order_deletions IS 'The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had to be forgotten.';
+COMMENT ON TABLE order_deletions IS
+    'The audit of orders that were deleted: how many, when, why and by whom. Not which: that may be what had '
+    'to be forgotten.';
 
 -- +goose Down
 DROP AGGREGATE sum_numeric(numeric);
-DROP TABLE order_deletions, known_lines, known_orders, order_lines, orders, items, load_rejects, load_files, loads;
+DROP TABLE order_deletions, known_lines, known_orders, order_lines, orders, items, load_rejects,
+    load_files, loads;

@@ -1,8 +1,9 @@
 -- Builds: every computation of statistics and pairs is a version of its own.
 --
--- item_stats, item_pairs and item_neighbours are partitioned by build. A new build fills tables of its own, which become partitions when
--- they are whole: readers never wait for it and never see half of it. They carry no foreign keys (attaching a partition would lock what
--- they point to); `alsobought doctor` checks the references.
+-- item_stats, item_pairs and item_neighbours are partitioned by build. A new build fills tables of its own,
+-- which become partitions when they are whole: readers never wait for it and never see half of it. They carry
+-- no foreign keys (attaching a partition would lock what they point to); `alsobought doctor` checks the
+-- references.
 
 -- +goose Up
 CREATE TABLE builds (
@@ -37,11 +38,13 @@ CREATE TABLE builds (
     CONSTRAINT builds_error_check CHECK ((status = 'failed') = (error IS NOT NULL)),
     CONSTRAINT builds_max_basket_check CHECK (max_basket BETWEEN 2 AND 1000),
     CONSTRAINT builds_neighbours_kept_check CHECK (neighbours_kept BETWEEN 1 AND 1000),
-    CONSTRAINT builds_exponents_check CHECK (shrinkage BETWEEN 0 AND 1e6 AND popularity_exponent BETWEEN 0 AND 1
+    CONSTRAINT builds_exponents_check CHECK (shrinkage BETWEEN 0 AND 1e6
+        AND popularity_exponent BETWEEN 0 AND 1
         AND similar_exponent BETWEEN 0 AND popularity_exponent)
 );
 CREATE UNIQUE INDEX builds_one_active_idx ON builds (active) WHERE active;
-COMMENT ON COLUMN builds.baskets IS 'Counted baskets: orders of 2 to max_basket distinct items. The N of lift.';
+COMMENT ON COLUMN builds.baskets IS
+    'Counted baskets: orders of 2 to max_basket distinct items. The N of lift.';
 
 CREATE TABLE item_stats (
     build_id        bigint  NOT NULL,
@@ -56,7 +59,8 @@ CREATE TABLE item_stats (
 COMMENT ON COLUMN item_stats.orders IS 'Orders that hold the item.';
 COMMENT ON COLUMN item_stats.baskets IS 'Counted baskets that hold the item: the n of every measure.';
 COMMENT ON COLUMN item_stats.popularity_rank IS '1 is the item in the most orders; ties by name.';
-COMMENT ON COLUMN item_stats.baskets_rank IS 'The tie rule of every ranking as one number: by baskets, then by name.';
+COMMENT ON COLUMN item_stats.baskets_rank IS
+    'The tie rule of every ranking as one number: by baskets, then by name.';
 
 CREATE TABLE item_pairs (
     build_id        bigint NOT NULL,
@@ -81,10 +85,12 @@ CREATE TABLE item_neighbours (
     other_baskets_rank bigint NOT NULL,
     CONSTRAINT item_neighbours_pkey PRIMARY KEY (item_id, neighbour_rank, build_id)
 ) PARTITION BY LIST (build_id);
-COMMENT ON TABLE item_neighbours IS 'The best neighbours_kept others of every item by affinity, ranked: what the default measure answers from.';
+COMMENT ON TABLE item_neighbours IS
+    'The best neighbours_kept others of every item by affinity, ranked: what the default measure answers '
+    'from.';
 
--- One sum that does not depend on the order of its terms, so that equal orders give equal bytes. Integers, by value, without the numeric
--- result and the allocated state of sum(bigint).
+-- One sum that does not depend on the order of its terms, so that equal orders give equal bytes. Integers, by
+-- value, without the numeric result and the allocated state of sum(bigint).
 CREATE AGGREGATE sum_bigint(bigint) (
     SFUNC = int8pl, COMBINEFUNC = int8pl, STYPE = bigint, INITCOND = '0', PARALLEL = SAFE
 );

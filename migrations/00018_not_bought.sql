@@ -1,5 +1,5 @@
--- Rows that do not count as bought: cancelled, refunded, returned. They are a fate of their own beside loaded,
--- duplicate and rejected, and take back lines that are known.
+-- Rows that do not count as bought: cancelled, refunded, returned. They are a fate of their own beside
+-- loaded, duplicate and rejected, and take back lines that are known.
 
 -- +goose Up
 ALTER TABLE loads
@@ -9,7 +9,8 @@ ALTER TABLE loads
         CHECK (rows_read = rows_loaded + rows_duplicate + rows_not_bought + rows_rejected),
     DROP CONSTRAINT loads_counts_check,
     ADD CONSTRAINT loads_counts_check CHECK (
-        least(rows_read, rows_loaded, rows_duplicate, rows_not_bought, rows_rejected, orders_added, orders_known,
+        least(rows_read, rows_loaded, rows_duplicate, rows_not_bought, rows_rejected, orders_added,
+            orders_known,
               items_added, orders_deleted, lines_deleted) >= 0
     );
 ALTER TABLE load_files
@@ -22,10 +23,11 @@ ALTER TABLE load_rejects
     ADD COLUMN fate text NOT NULL DEFAULT 'rejected',
     ADD CONSTRAINT load_rejects_fate_check CHECK (fate IN ('rejected', 'not_bought'));
 COMMENT ON TABLE load_rejects IS
-    'Source rows that are no lines, with the reason and the bytes as they stood in the file: refused, or not bought.';
+    'Source rows that are no lines, with the reason and the bytes as they stood in the file: refused, or not '
+    'bought.';
 
--- Of a line that stands here, every claim stands in known_lines, also the first one, and order_lines has it only
--- while something of it is bought: what settled_line() says.
+-- Of a line that stands here, every claim stands in known_lines, also the first one, and order_lines has it
+-- only while something of it is bought: what settled_line() says.
 CREATE TABLE returned_lines (
     order_id bigint NOT NULL,
     item_id  bigint NOT NULL,
@@ -34,10 +36,12 @@ CREATE TABLE returned_lines (
     CONSTRAINT returned_lines_pkey PRIMARY KEY (order_id, item_id, load_id),
     CONSTRAINT returned_lines_quantity_check CHECK (quantity > 0)
 );
-COMMENT ON TABLE returned_lines IS 'What a load said was taken back of a line that some load in force claims.';
+COMMENT ON TABLE returned_lines IS
+    'What a load said was taken back of a line that some load in force claims.';
 COMMENT ON COLUMN returned_lines.quantity IS 'NULL: all of the line.';
 COMMENT ON COLUMN orders.items IS
-    'The items of the order''s lines, in ascending order. None: all were returned, and the order counts nowhere.';
+    'The items of the order''s lines, in ascending order. None: all were returned, and the order counts '
+    'nowhere.';
 
 -- +goose Down
 -- An older program knows of no returns: the first claim of every line is in force again.

@@ -1,6 +1,6 @@
 -- Loads store names in Unicode's NFC, so that an accent is one character with its letter however a program
--- wrote it, and questions ask for them so. Names of before are brought into it; where both spellings are known
--- as items, they stay two, and the report names them among the near duplicates.
+-- wrote it, and questions ask for them so. Names of before are brought into it; where both spellings are
+-- known as items, they stay two, and the report names them among the near duplicates.
 
 -- +goose Up
 UPDATE items AS i

@@ -6,7 +6,8 @@ ALTER TABLE api_keys ADD COLUMN scopes text[] NOT NULL DEFAULT '{read,write}';
 ALTER TABLE api_keys
     ALTER COLUMN scopes DROP DEFAULT,
     ADD CONSTRAINT api_keys_scopes_check
-        CHECK (scopes <@ '{read,write,admin}' AND cardinality(scopes) > 0 AND array_position(scopes, NULL) IS NULL),
+        CHECK (scopes <@ '{read,write,admin}' AND cardinality(scopes) > 0
+            AND array_position(scopes, NULL) IS NULL),
     DROP COLUMN scope;
 COMMENT ON COLUMN api_keys.scopes IS 'read: ask. write: change orders and rules. admin: all of it.';
 

@@ -21,7 +21,8 @@ CREATE TABLE shop_orders (
     updated_at    timestamptz NOT NULL,
     CONSTRAINT shop_orders_pkey PRIMARY KEY (shop, shop_order_id)
 );
-COMMENT ON TABLE shop_orders IS 'Orders that shops told of by webhooks, and of which moment what we know of each is.';
+COMMENT ON TABLE shop_orders IS
+    'Orders that shops told of by webhooks, and of which moment what we know of each is.';
 CREATE INDEX shop_orders_external_id_idx ON shop_orders (external_id);
 
 -- +goose Down

@@ -27,7 +27,10 @@ FROM item_pairs AS p
 JOIN items AS a ON a.item_id = p.item_a
 JOIN items AS b ON b.item_id = p.item_b
 WHERE p.build_id = @in_id::bigint
-  AND NOT EXISTS (SELECT FROM item_pairs AS o WHERE o.build_id = @not_in_id::bigint AND o.item_a = p.item_a AND o.item_b = p.item_b)
+  AND NOT EXISTS (
+      SELECT FROM item_pairs AS o
+      WHERE o.build_id = @not_in_id::bigint AND o.item_a = p.item_a AND o.item_b = p.item_b
+  )
 ORDER BY p.orders_together DESC, least(a.name, b.name), greatest(a.name, b.name)
 LIMIT @lim;
 
@@ -40,13 +43,17 @@ WITH known AS NOT MATERIALIZED (
     JOIN item_stats AS o ON o.build_id = @before_id::bigint AND o.item_id = i.item_id
     JOIN item_stats AS n ON n.build_id = @after_id::bigint AND n.item_id = i.item_id
 ), directed AS (
-    SELECT CASE WHEN d.back THEN b.item_id ELSE a.item_id END AS item_id, CASE WHEN d.back THEN a.item_id ELSE b.item_id END AS other_id,
-           CASE WHEN d.back THEN b.name ELSE a.name END AS item, CASE WHEN d.back THEN a.name ELSE b.name END AS other,
+    SELECT CASE WHEN d.back THEN b.item_id ELSE a.item_id END AS item_id,
+           CASE WHEN d.back THEN a.item_id ELSE b.item_id END AS other_id,
+           CASE WHEN d.back THEN b.name ELSE a.name END AS item,
+           CASE WHEN d.back THEN a.name ELSE b.name END AS other,
            o.orders_together AS orders_before, n.orders_together AS orders_after,
            affinity(o.orders_together, o.weight, CASE WHEN d.back THEN b.mass_before ELSE a.mass_before END,
-                    CASE WHEN d.back THEN a.mass_before ELSE b.mass_before END, x.shrinkage, x.popularity_exponent) AS affinity_before,
+                    CASE WHEN d.back THEN a.mass_before ELSE b.mass_before END, x.shrinkage,
+                    x.popularity_exponent) AS affinity_before,
            affinity(n.orders_together, n.weight, CASE WHEN d.back THEN b.mass_after ELSE a.mass_after END,
-                    CASE WHEN d.back THEN a.mass_after ELSE b.mass_after END, y.shrinkage, y.popularity_exponent) AS affinity_after
+                    CASE WHEN d.back THEN a.mass_after ELSE b.mass_after END, y.shrinkage,
+                    y.popularity_exponent) AS affinity_after
     FROM item_pairs AS o
     JOIN item_pairs AS n ON n.build_id = @after_id AND n.item_a = o.item_a AND n.item_b = o.item_b
     JOIN known AS a ON a.item_id = o.item_a
@@ -62,10 +69,13 @@ WITH known AS NOT MATERIALIZED (
     ORDER BY abs(d.affinity_after - d.affinity_before) DESC, d.item, d.other
     LIMIT @lim
 )
-SELECT m.item::text AS item, m.other::text AS other, m.affinity_before::float8 AS affinity_before, m.affinity_after::float8 AS affinity_after,
-       coalesce(p.neighbour_rank, 0)::bigint AS rank_before, coalesce(q.neighbour_rank, 0)::bigint AS rank_after, m.orders_before, m.orders_after
+SELECT m.item::text AS item, m.other::text AS other, m.affinity_before::float8 AS affinity_before,
+       m.affinity_after::float8 AS affinity_after,
+       coalesce(p.neighbour_rank, 0)::bigint AS rank_before,
+       coalesce(q.neighbour_rank, 0)::bigint AS rank_after, m.orders_before, m.orders_after
 FROM moves AS m
-LEFT JOIN item_neighbours AS p ON p.build_id = @before_id AND p.item_id = m.item_id AND p.other_id = m.other_id
+LEFT JOIN item_neighbours AS p ON p.build_id = @before_id AND p.item_id = m.item_id
+    AND p.other_id = m.other_id
 LEFT JOIN item_neighbours AS q ON q.build_id = @after_id AND q.item_id = m.item_id AND q.other_id = m.other_id
 ORDER BY abs(m.affinity_after - m.affinity_before) DESC, m.item, m.other
 LIMIT @lim;

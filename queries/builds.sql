@@ -54,7 +54,9 @@ WHERE b.status = 'running';
 UPDATE builds AS b SET active = false WHERE b.active;
 
 -- name: BuildActivate :one
-UPDATE builds AS b SET active = true, activated_at = now() WHERE b.build_id = @build_id AND b.status = 'ready' RETURNING *;
+UPDATE builds AS b SET active = true, activated_at = now()
+WHERE b.build_id = @build_id AND b.status = 'ready'
+RETURNING *;
 
 -- name: BuildNoneActive :one
 -- Reports whether a build is ready and none is active.
@@ -65,7 +67,8 @@ SELECT (EXISTS (SELECT FROM builds AS r WHERE r.status = 'ready')
 -- If no build is active, activates the newest complete one, whose process was killed before it could.
 UPDATE builds AS b
 SET active = true, activated_at = now()
-WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active);
+WHERE b.build_id = (SELECT max(r.build_id) FROM builds AS r WHERE r.status = 'ready')
+  AND NOT EXISTS (SELECT FROM builds AS a WHERE a.active);
 
 -- name: BuildActive :one
 SELECT b.* FROM builds AS b WHERE b.active;
@@ -73,8 +76,9 @@ SELECT b.* FROM builds AS b WHERE b.active;
 -- name: BuildFreshness :one
 -- The active build (0: none), and how many orders were added, changed or deleted since its snapshot: an upper
 -- bound, but 0 only if nothing changed; -1 if unknown, because an older version made the build or orders was
--- truncated. newest: no build was finished after it; if one was, somebody chose the older one. A build that was
--- neither active nor graded does not count after ten minutes: its process was killed before it could activate it.
+-- truncated. newest: no build was finished after it; if one was, somebody chose the older one. A build that
+-- was neither active nor graded does not count after ten minutes: its process was killed before it could
+-- activate it.
 SELECT coalesce(a.build_id, 0)::bigint AS build_id,
        a.built_at,
        coalesce(extract(epoch FROM clock_timestamp() - a.built_at), 0)::float8 AS age,
@@ -109,7 +113,8 @@ SELECT b.* FROM builds AS b ORDER BY b.build_id DESC LIMIT @lim;
 -- never was active may have been refused.
 SELECT b.*
 FROM builds AS b
-WHERE b.status = 'ready' AND b.activated_at IS NOT NULL AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
+WHERE b.status = 'ready' AND b.activated_at IS NOT NULL
+  AND b.build_id < (SELECT a.build_id FROM builds AS a WHERE a.active)
 ORDER BY b.build_id DESC
 LIMIT 1;
 
@@ -141,9 +146,11 @@ UPDATE builds AS b SET status = 'pruned' WHERE b.build_id = @build_id AND NOT b.
 
 -- name: BuildTableDroppable :many
 -- The remaining tables of pruned builds, and their parents if attached. An interrupted DETACH is pending.
-SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent, coalesce(n.inhdetachpending, false)::boolean AS detach_pending
+SELECT c.relname::text AS name, coalesce(p.relname, '')::text AS parent,
+       coalesce(n.inhdetachpending, false)::boolean AS detach_pending
 FROM builds AS b
-JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id, 'item_neighbours_' || b.build_id,
+JOIN pg_catalog.pg_class AS c ON c.relname IN ('item_stats_' || b.build_id, 'item_pairs_' || b.build_id,
+    'item_neighbours_' || b.build_id,
         'item_days_' || b.build_id)
     AND c.relkind = 'r'
     AND c.relnamespace = (

@@ -79,7 +79,9 @@ LIMIT @lim;
 SELECT (o.day::timestamp AT TIME ZONE 'UTC')::timestamptz AS day, d.orders
 FROM order_days AS o
 CROSS JOIN LATERAL (
-    SELECT x.orders FROM item_days AS x WHERE x.build_id = @build_id AND x.day = o.day AND x.item_id = @item_id LIMIT 1
+    SELECT x.orders FROM item_days AS x
+    WHERE x.build_id = @build_id AND x.day = o.day AND x.item_id = @item_id
+    LIMIT 1
 ) AS d(orders)
 WHERE o.build_id = @build_id
 ORDER BY o.day DESC
@@ -134,7 +136,7 @@ ORDER BY s.popularity_rank
 LIMIT @lim;
 
 -- name: PlaceholderOrderList :many
--- Orders whose id is a placeholder, or that hold more items than a build counts; orders is how many there are.
+-- Orders whose ID is a placeholder, or with more items than a build counts, and their number.
 SELECT o.external_id, cardinality(o.items)::bigint AS items, (count(*) OVER ())::bigint AS orders
 FROM orders AS o
 WHERE o.items <> '{}'
@@ -177,7 +179,8 @@ SELECT count(*) AS items FROM item_attributes;
 SELECT current_setting('server_version')::text AS server_version,
        pg_database_size(current_database())::bigint AS bytes,
        extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_seconds,
-       (has_table_privilege('api_keys', 'INSERT') AND has_table_privilege('api_keys', 'UPDATE'))::boolean AS may_make_keys;
+       (has_table_privilege('api_keys', 'INSERT') AND has_table_privilege('api_keys', 'UPDATE'))::boolean
+           AS may_make_keys;
 
 -- name: ReplicaList :many
 -- The standbys that stream from this server. Their state and lag are for roles that may see them.

@@ -62,8 +62,10 @@ LIMIT 20;
 -- Counts lines and orders that are in force or known from earlier loads. A reverted load has none.
 WITH recorded AS (
     SELECT l.load_id,
-           CASE l.status WHEN 'reverted' THEN 0 ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
-           CASE l.status WHEN 'reverted' THEN 0 ELSE l.orders_added + l.orders_known - l.orders_deleted END AS orders,
+           CASE l.status WHEN 'reverted' THEN 0
+               ELSE l.rows_loaded + l.rows_duplicate - l.rows_repeated - l.lines_deleted END AS lines,
+           CASE l.status WHEN 'reverted' THEN 0
+               ELSE l.orders_added + l.orders_known - l.orders_deleted END AS orders,
            l.rows_rejected AS rejects, l.rows_not_bought AS not_bought
     FROM loads AS l
 ), there AS MATERIALIZED (
@@ -83,7 +85,8 @@ WITH recorded AS (
         UNION ALL SELECT o.load_id, 0, count(*), 0, 0 FROM orders AS o GROUP BY o.load_id
         UNION ALL SELECT k.load_id, 0, count(*), 0, 0 FROM known_orders AS k GROUP BY k.load_id
         UNION ALL
-        SELECT r.load_id, 0, 0, count(*) FILTER (WHERE r.outcome = 'rejected'), count(*) FILTER (WHERE r.outcome = 'not_bought')
+        SELECT r.load_id, 0, 0, count(*) FILTER (WHERE r.outcome = 'rejected'),
+               count(*) FILTER (WHERE r.outcome = 'not_bought')
         FROM load_rejects AS r
         GROUP BY r.load_id
         UNION ALL SELECT r.load_id, 0, 0, 0, 0 FROM returned_lines AS r GROUP BY r.load_id
@@ -122,7 +125,10 @@ FROM (
     WHERE NOT EXISTS (SELECT FROM orders AS o WHERE o.order_id = k.order_id AND o.load_id <> k.load_id)
     UNION
     SELECT k.load_id, k.order_id FROM known_lines AS k
-    WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = k.order_id AND l.item_id = k.item_id AND l.load_id <> k.load_id)
+    WHERE NOT EXISTS (
+        SELECT FROM order_lines AS l
+        WHERE l.order_id = k.order_id AND l.item_id = k.item_id AND l.load_id <> k.load_id
+    )
       AND NOT EXISTS (SELECT FROM returned_lines AS r WHERE r.order_id = k.order_id AND r.item_id = k.item_id)
 ) AS x
 ORDER BY x.load_id, x.order_id
@@ -132,7 +138,8 @@ LIMIT 20;
 -- For a line with returns, known_lines has every load that contains it, and order_lines the remaining
 -- quantity.
 SELECT ('line of order ' || d.order_id || ' and item ' || d.item_id)::text AS subject,
-       ('should be ' || coalesce(s.quantity || ' of load ' || s.load_id, 'out') || ' by what was returned; it is '
+       ('should be ' || coalesce(s.quantity || ' of load ' || s.load_id, 'out')
+        || ' by what was returned; it is '
         || coalesce(l.quantity || ' of load ' || l.load_id, 'out'))::text AS problem
 FROM (SELECT DISTINCT r.order_id, r.item_id FROM returned_lines AS r) AS d
 LEFT JOIN LATERAL settled_line(d.order_id, d.item_id) AS s ON true
@@ -143,27 +150,36 @@ ORDER BY d.order_id, d.item_id
 LIMIT 20;
 
 -- name: DoctorActiveBuild :many
-SELECT 'builds'::text AS subject, 'some are ready, but none is active: run alsobought builds activate ID'::text AS problem
-WHERE EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready') AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active);
+SELECT 'builds'::text AS subject,
+       'some are ready, but none is active: run alsobought builds activate ID'::text AS problem
+WHERE EXISTS (SELECT FROM builds AS b WHERE b.status = 'ready')
+  AND NOT EXISTS (SELECT FROM builds AS b WHERE b.active);
 
 -- name: DoctorBuildCounts :many
 SELECT ('build ' || b.build_id)::text AS subject,
-       ('records ' || b.items || ' items, ' || b.pairs || ' pairs, ' || b.neighbours || ' neighbours; found ' ||
+       ('records ' || b.items || ' items, ' || b.pairs || ' pairs, ' || b.neighbours ||
+        ' neighbours; found ' ||
         coalesce(s.n, 0) || ', ' || coalesce(p.n, 0) || ', ' || coalesce(k.n, 0))::text AS problem
 FROM builds AS b
-LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_stats AS x GROUP BY x.build_id) AS s ON s.build_id = b.build_id
-LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_pairs AS x GROUP BY x.build_id) AS p ON p.build_id = b.build_id
-LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_neighbours AS x GROUP BY x.build_id) AS k ON k.build_id = b.build_id
-WHERE b.status = 'ready' AND (b.items, b.pairs, b.neighbours) <> (coalesce(s.n, 0), coalesce(p.n, 0), coalesce(k.n, 0))
+LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_stats AS x GROUP BY x.build_id)
+    AS s ON s.build_id = b.build_id
+LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_pairs AS x GROUP BY x.build_id)
+    AS p ON p.build_id = b.build_id
+LEFT JOIN (SELECT x.build_id, count(*) AS n FROM item_neighbours AS x GROUP BY x.build_id)
+    AS k ON k.build_id = b.build_id
+WHERE b.status = 'ready'
+  AND (b.items, b.pairs, b.neighbours) <> (coalesce(s.n, 0), coalesce(p.n, 0), coalesce(k.n, 0))
 ORDER BY b.build_id
 LIMIT 20;
 
 -- name: DoctorBuildSums :many
 -- Each line counts for one item, so the statistics of a build add up to its lines.
 SELECT ('build ' || b.build_id)::text AS subject,
-       ('counted ' || b.order_lines || ' lines, but its items have ' || coalesce(s.orders, 0))::text AS problem
+       ('counted ' || b.order_lines || ' lines, but its items have ' || coalesce(s.orders, 0))::text
+           AS problem
 FROM builds AS b
-LEFT JOIN (SELECT x.build_id, sum(x.orders) AS orders FROM item_stats AS x GROUP BY x.build_id) AS s ON s.build_id = b.build_id
+LEFT JOIN (SELECT x.build_id, sum(x.orders) AS orders FROM item_stats AS x GROUP BY x.build_id)
+    AS s ON s.build_id = b.build_id
 WHERE b.status = 'ready' AND b.order_lines <> coalesce(s.orders, 0)
 ORDER BY b.build_id
 LIMIT 20;
@@ -206,7 +222,8 @@ FROM item_pairs AS p
 LEFT JOIN item_stats AS a ON a.build_id = p.build_id AND a.item_id = p.item_a
 LEFT JOIN item_stats AS b ON b.build_id = p.build_id AND b.item_id = p.item_b
 LEFT JOIN builds AS t ON t.build_id = p.build_id
-WHERE p.item_a >= p.item_b OR p.orders_together < 1 OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
+WHERE p.item_a >= p.item_b OR p.orders_together < 1
+  OR p.orders_together > least(coalesce(a.baskets, 0), coalesce(b.baskets, 0))
    OR p.weight <> p.weight_units / weight_units()::float8
    OR NOT p.weight BETWEEN p.orders_together / CASE
           WHEN t.half_life_days IS NULL THEN 1000::float8
@@ -216,18 +233,21 @@ ORDER BY p.build_id, p.item_a, p.item_b
 LIMIT 20;
 
 -- name: DoctorNeighbours :many
-SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text AS subject,
+SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text
+       AS subject,
        'has no pair behind it'::text AS problem
 FROM item_neighbours AS n
 WHERE NOT EXISTS (
     SELECT FROM item_pairs AS p
-    WHERE p.build_id = n.build_id AND p.item_a = least(n.item_id, n.other_id) AND p.item_b = greatest(n.item_id, n.other_id)
+    WHERE p.build_id = n.build_id AND p.item_a = least(n.item_id, n.other_id)
+      AND p.item_b = greatest(n.item_id, n.other_id)
 )
 ORDER BY n.build_id, n.item_id, n.neighbour_rank
 LIMIT 20;
 
 -- name: DoctorOverlaps :many
-SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text AS subject,
+SELECT ('build ' || n.build_id || ', neighbour ' || n.neighbour_rank || ' of item ' || n.item_id)::text
+       AS subject,
        'has a step or an overlap outside 0 to 1'::text AS problem
 FROM item_neighbours AS n
 WHERE NOT (n.step BETWEEN 0 AND 1 AND n.overlap BETWEEN 0 AND 1)
@@ -245,7 +265,8 @@ LIMIT 20;
 
 -- name: DoctorOrderDays :many
 -- The holder of the build lock may be deleting them.
-SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject, 'belongs to no kept build: run alsobought builds prune'::text AS problem
+SELECT ('build ' || o.build_id || ', ' || o.day)::text AS subject,
+       'belongs to no kept build: run alsobought builds prune'::text AS problem
 FROM order_days AS o
 WHERE NOT EXISTS (
     SELECT FROM builds AS b
@@ -313,7 +334,8 @@ ORDER BY i.kind, i.name
 LIMIT 20;
 
 -- name: DoctorLeftoverTables :many
-SELECT ('table ' || c.relname)::text AS subject, 'belongs to no kept build: run alsobought builds prune'::text AS problem
+SELECT ('table ' || c.relname)::text AS subject,
+       'belongs to no kept build: run alsobought builds prune'::text AS problem
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = (SELECT t.relnamespace FROM pg_catalog.pg_class AS t WHERE t.oid = 'builds'::regclass)
   AND c.relkind = 'r' AND c.relname ~ '^(item_(stats|pairs|neighbours|days)_[0-9]+|new_.*)$'

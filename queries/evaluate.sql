@@ -11,7 +11,8 @@ ORDER BY o.order_id;
 INSERT INTO held_out (order_id)
 SELECT n.order_id
 FROM (
-    SELECT o.order_id, row_number() OVER (ORDER BY o.ordered_at DESC, o.external_id) AS place, count(*) OVER () AS orders
+    SELECT o.order_id, row_number() OVER (ORDER BY o.ordered_at DESC, o.external_id) AS place,
+           count(*) OVER () AS orders
     FROM orders AS o
     WHERE o.ordered_at IS NOT NULL AND o.items <> '{}'
 ) AS n
@@ -32,14 +33,16 @@ WITH lines AS (
     JOIN items AS i ON i.item_id = l.item_id
 ), drawn AS (
     SELECT n.external_id, min(n.item_id) FILTER (WHERE n.draw = 1) AS hidden_id,
-           coalesce(array_agg(n.item_id ORDER BY n.draw) FILTER (WHERE n.draw > 1 AND s.item_id IS NOT NULL), '{}') AS basket
+           coalesce(array_agg(n.item_id ORDER BY n.draw) FILTER (WHERE n.draw > 1 AND s.item_id IS NOT NULL),
+               '{}') AS basket
     FROM lines AS n
     LEFT JOIN item_stats AS s ON s.build_id = 0 AND s.item_id = n.item_id
     WHERE n.size >= 2
     GROUP BY n.external_id
 )
 INSERT INTO cases (case_id, hidden_id, basket)
-SELECT row_number() OVER (ORDER BY md5(concat_ws('/', @seed::text, 'case', d.external_id)), d.external_id), d.hidden_id, d.basket
+SELECT row_number() OVER (ORDER BY md5(concat_ws('/', @seed::text, 'case', d.external_id)), d.external_id),
+       d.hidden_id, d.basket
 FROM drawn AS d
 ORDER BY 1
 LIMIT @most;
@@ -50,14 +53,17 @@ LIMIT @most;
 INSERT INTO case_rankings (method, case_id, items)
 SELECT @measure::text, c.case_id, served.items || ARRAY(
     SELECT r.item_id
-    FROM rank(find_trial(), basket_question(@measure::text, false, 1000000), c.seeds, '{}', NULL, 1000000) AS r(place, item_id)
+    FROM rank(find_trial(), basket_question(@measure::text, false, 1000000), c.seeds, '{}', NULL, 1000000)
+        AS r(place, item_id)
     WHERE r.item_id <> ALL (served.items)
     ORDER BY r.place
 )
-FROM (SELECT k.case_id, seeds_of(0, k.basket) AS seeds FROM cases AS k WHERE k.case_id BETWEEN @first AND @last) AS c
+FROM (SELECT k.case_id, seeds_of(0, k.basket) AS seeds FROM cases AS k
+      WHERE k.case_id BETWEEN @first AND @last) AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(r.item_id ORDER BY r.place), '{}') AS items
-    FROM rank(find_trial(), basket_question(@measure::text, true, 10), c.seeds, '{}', NULL, 10) AS r(place, item_id)
+    FROM rank(find_trial(), basket_question(@measure::text, true, 10), c.seeds, '{}', NULL, 10)
+        AS r(place, item_id)
     WHERE @measure::text = 'affinity'
 ) AS served;
 
@@ -71,13 +77,17 @@ SELECT 'popularity', c.case_id, '{}' FROM cases AS c;
 -- as places are filled; NULL if the build does not know it. Sums of floats depend on their order, which
 -- is that of the cases.
 WITH catalogue AS (
-    SELECT count(*) AS items, greatest(10, ceil(count(*) / 100.0)) AS head FROM item_stats AS s WHERE s.build_id = 0
+    SELECT count(*) AS items, greatest(10, ceil(count(*) / 100.0)) AS head FROM item_stats AS s
+    WHERE s.build_id = 0
 ), placed AS (
-    SELECT r.method, r.case_id, r.items || c.basket AS excluded, r.items[1:10] AS first_items, cardinality(c.basket) AS seeds,
-           CASE WHEN array_position(r.items, c.hidden_id) IS NOT NULL THEN array_position(r.items, c.hidden_id)::bigint
+    SELECT r.method, r.case_id, r.items || c.basket AS excluded, r.items[1:10] AS first_items,
+           cardinality(c.basket) AS seeds,
+           CASE WHEN array_position(r.items, c.hidden_id) IS NOT NULL
+                    THEN array_position(r.items, c.hidden_id)::bigint
                 ELSE cardinality(r.items) + s.popularity_rank - (
                     SELECT count(*) FROM item_stats AS m
-                    WHERE m.build_id = 0 AND m.popularity_rank < s.popularity_rank AND m.item_id IN (SELECT unnest(r.items || c.basket))
+                    WHERE m.build_id = 0 AND m.popularity_rank < s.popularity_rank
+                      AND m.item_id IN (SELECT unnest(r.items || c.basket))
                 ) END AS place
     FROM case_rankings AS r
     JOIN cases AS c ON c.case_id = r.case_id
@@ -86,7 +96,8 @@ WITH catalogue AS (
     SELECT p.method, f.item_id, f.popularity_rank
     FROM placed AS p
     CROSS JOIN LATERAL (
-        SELECT s.item_id, s.popularity_rank FROM item_stats AS s WHERE s.build_id = 0 AND s.item_id = ANY (p.first_items)
+        SELECT s.item_id, s.popularity_rank FROM item_stats AS s WHERE s.build_id = 0
+            AND s.item_id = ANY (p.first_items)
         UNION ALL
         SELECT z.item_id, z.popularity_rank FROM (
             SELECT s.item_id, s.popularity_rank
@@ -97,7 +108,8 @@ WITH catalogue AS (
         ) AS z
     ) AS f
 ), variety AS (
-    SELECT s.method, count(DISTINCT s.item_id) / min(c.items)::float8 AS coverage, avg((s.popularity_rank <= c.head)::integer) AS popularity_share
+    SELECT s.method, count(DISTINCT s.item_id) / min(c.items)::float8 AS coverage,
+           avg((s.popularity_rank <= c.head)::integer) AS popularity_share
     FROM shown AS s
     CROSS JOIN catalogue AS c
     GROUP BY s.method
@@ -105,12 +117,15 @@ WITH catalogue AS (
 SELECT p.method, count(*) AS cases,
        avg((coalesce(p.place <= 5, false))::integer)::float8 AS hr_5,
        avg((coalesce(p.place <= 10, false))::integer)::float8 AS hr_10,
-       avg(CASE WHEN p.place <= 10 THEN 1.0::float8 / p.place ELSE 0 END ORDER BY p.case_id)::float8 AS mrr_10,
+       avg(CASE WHEN p.place <= 10 THEN 1.0::float8 / p.place ELSE 0 END
+           ORDER BY p.case_id)::float8 AS mrr_10,
        avg(CASE WHEN p.place <= 10 THEN ln(2::float8) / ln(1 + p.place::float8) ELSE 0 END
            ORDER BY p.case_id)::float8 AS ndcg_10,
-       avg(CASE WHEN p.place IS NULL THEN 1 ELSE (p.place - 1) / greatest(c.items - p.seeds - 1, 1)::float8 END
+       avg(CASE WHEN p.place IS NULL THEN 1
+                ELSE (p.place - 1) / greatest(c.items - p.seeds - 1, 1)::float8 END
            ORDER BY p.case_id)::float8 AS mpr,
-       coalesce(min(v.coverage), 0)::float8 AS coverage, coalesce(min(v.popularity_share), 0)::float8 AS popularity_share
+       coalesce(min(v.coverage), 0)::float8 AS coverage,
+       coalesce(min(v.popularity_share), 0)::float8 AS popularity_share
 FROM placed AS p
 CROSS JOIN catalogue AS c
 LEFT JOIN variety AS v ON v.method = p.method

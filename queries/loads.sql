@@ -28,15 +28,17 @@ SET status = 'failed', finished_at = clock_timestamp(), error = @reason::text
 WHERE l.load_id = @load_id AND l.status = 'running';
 
 -- name: LoadRecover :execrows
--- A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was killed, or lost its database,
--- or has ended well since this statement began: hence the second look at the status, which sees the row as it is by now.
+-- A running load holds the advisory lock of its id for as long as its session lives. Whose lock is free was
+-- killed, or lost its database, or has ended well since this statement began: hence the second look at the
+-- status, which sees the row as it is by now.
 WITH running AS MATERIALIZED (
     SELECT l.load_id FROM loads AS l WHERE l.status = 'running'
 ), dead AS MATERIALIZED (
     SELECT r.load_id FROM running AS r WHERE pg_try_advisory_xact_lock(@lock_class, r.load_id::integer)
 )
 UPDATE loads AS l
-SET status = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the loader or its database ended before the load did'
+SET status = 'failed', finished_at = clock_timestamp(),
+    error = 'interrupted: the loader or its database ended before the load did'
 FROM dead AS d
 WHERE l.load_id = d.load_id AND l.status = 'running';
 
@@ -64,8 +66,10 @@ ORDER BY load_id DESC
 LIMIT @lim;
 
 -- name: LoadFileInsert :exec
-INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected, rows_not_bought)
-VALUES (@load_id, @file_number, @name, @bytes, @sha256, @mapping, @rows_read, @rows_rejected, @rows_not_bought);
+INSERT INTO load_files (load_id, file_number, name, bytes, sha256, mapping, rows_read, rows_rejected,
+    rows_not_bought)
+VALUES (@load_id, @file_number, @name, @bytes, @sha256, @mapping, @rows_read, @rows_rejected,
+    @rows_not_bought);
 
 -- name: LoadFileList :many
 SELECT f.* FROM load_files AS f WHERE f.load_id = @load_id ORDER BY f.file_number LIMIT @lim;
@@ -124,10 +128,13 @@ LIMIT @lim;
 -- name: LoadQuality :one
 SELECT q.load_id, q.orders::bigint AS orders, q.lines::bigint AS lines, q.items::bigint AS items,
        q.one_item_orders::bigint AS one_item_orders, q.one_item_share::float8 AS one_item_share,
-       q.items_seen_once::bigint AS items_seen_once, q.basket_sizes::jsonb AS basket_sizes, q.largest_orders::jsonb AS largest_orders,
+       q.items_seen_once::bigint AS items_seen_once, q.basket_sizes::jsonb AS basket_sizes,
+       q.largest_orders::jsonb AS largest_orders,
        q.near_duplicates::bigint AS near_duplicates, q.near_duplicate_names::jsonb AS near_duplicate_names,
-       coalesce(to_char(q.first_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS first_ordered_at,
-       coalesce(to_char(q.last_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text AS last_ordered_at,
+       coalesce(to_char(q.first_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text
+           AS first_ordered_at,
+       coalesce(to_char(q.last_ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')::text
+           AS last_ordered_at,
        q.rows_per_second::float8 AS rows_per_second
 FROM reporting.data_quality AS q
 WHERE q.load_id = @load_id;

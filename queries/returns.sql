@@ -6,8 +6,8 @@
 SELECT EXISTS (SELECT FROM returned_lines)::boolean AS found;
 
 -- name: StagedLineDispute :execrows
--- What the load claims of lines of which something was returned; run before StagedLineKnow, for which it leaves
--- the others.
+-- What the load claims of lines of which something was returned; run before StagedLineKnow, for which it
+-- leaves the others.
 WITH disputed AS (
     DELETE FROM numbered_lines AS n
     USING (SELECT DISTINCT r.order_id, r.item_id FROM returned_lines AS r) AS d
@@ -21,8 +21,8 @@ INSERT INTO unsettled_lines (order_id, item_id)
 SELECT d.order_id, d.item_id FROM disputed AS d;
 
 -- name: StagedReturnMerge :execrows
--- What the load takes back of lines that are claimed; what nobody claims is nothing to take back. Amounts add up,
--- and "all" is more than any.
+-- What the load takes back of lines that are claimed; what nobody claims is nothing to take back. Amounts add
+-- up, and "all" is more than any.
 INSERT INTO returned_lines (order_id, item_id, load_id, quantity)
 SELECT x.order_id, x.item_id, @load_id::bigint,
        CASE WHEN bool_and(x.quantity IS NOT NULL) THEN sum(x.quantity) END
@@ -73,7 +73,8 @@ UPDATE order_lines AS l
 SET load_id = s.load_id, quantity = s.quantity
 FROM unsettled_lines AS u
 CROSS JOIN LATERAL settled_line(u.order_id, u.item_id) AS s
-WHERE u.order_id = l.order_id AND u.item_id = l.item_id AND (l.load_id, l.quantity) <> (s.load_id, s.quantity);
+WHERE u.order_id = l.order_id AND u.item_id = l.item_id
+  AND (l.load_id, l.quantity) <> (s.load_id, s.quantity);
 
 -- name: SettledLineInsert :execrows
 -- The lines that are bought again.
@@ -88,7 +89,8 @@ WHERE NOT EXISTS (SELECT FROM order_lines AS l WHERE l.order_id = u.order_id AND
 UPDATE orders AS o
 SET items = x.items
 FROM (
-    SELECT u.order_id, coalesce(array_agg(l.item_id ORDER BY l.item_id) FILTER (WHERE l.item_id IS NOT NULL), '{}') AS items
+    SELECT u.order_id, coalesce(
+               array_agg(l.item_id ORDER BY l.item_id) FILTER (WHERE l.item_id IS NOT NULL), '{}') AS items
     FROM (SELECT DISTINCT d.order_id FROM unsettled_lines AS d) AS u
     LEFT JOIN order_lines AS l ON l.order_id = u.order_id
     GROUP BY u.order_id
@@ -122,8 +124,8 @@ WHERE r.order_id = u.order_id AND r.item_id = u.item_id
   AND NOT EXISTS (SELECT FROM known_lines AS k WHERE k.order_id = r.order_id AND k.item_id = r.item_id);
 
 -- name: UndisputedLineDelete :execrows
--- A line of which nothing is returned any more stands in order_lines as its first claim, which known_lines does
--- not repeat. Run after the lines are settled.
+-- A line of which nothing is returned any more stands in order_lines as its first claim, which known_lines
+-- does not repeat. Run after the lines are settled.
 DELETE FROM known_lines AS k
 USING unsettled_lines AS u, order_lines AS l
 WHERE k.order_id = u.order_id AND k.item_id = u.item_id

@@ -121,21 +121,27 @@ ORDER BY o.order_id;
 SELECT o.order_id, o.external_id
 FROM orders AS o
 WHERE o.customer_id = @customer_id::text
-   OR EXISTS (SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.customer_id = @customer_id::text)
+   OR EXISTS (
+       SELECT FROM known_orders AS k WHERE k.order_id = o.order_id AND k.customer_id = @customer_id::text
+   )
 ORDER BY o.order_id;
 
 -- name: RejectForget :execrows
--- Rejects, and rows not bought, keep their place and reason, and nothing of what they said. Only those that could be taken apart are found.
+-- Deletes the values of rejects and of rows not bought; their place and reason stay. Finds only rows that
+-- could be split into values.
 UPDATE load_rejects AS r
 SET raw = '', parsed = NULL, detail = 'deleted'
-WHERE r.parsed ->> 'order_id' = ANY (@external_ids::text[]) OR (@customer_id::text <> '' AND r.parsed ->> 'customer_id' = @customer_id::text);
+WHERE r.parsed ->> 'order_id' = ANY (@external_ids::text[])
+  OR (@customer_id::text <> '' AND r.parsed ->> 'customer_id' = @customer_id::text);
 
 -- name: OrderDelete :one
--- Deletes orders with all that any load said of them, and keeps the books of those loads right.
+-- Deletes orders and all data that any load has on them, and adjusts the counts of those loads.
 WITH lines AS (
-    DELETE FROM order_lines AS l WHERE l.order_id = ANY (@order_ids::bigint[]) RETURNING l.order_id, l.item_id, l.load_id
+    DELETE FROM order_lines AS l WHERE l.order_id = ANY (@order_ids::bigint[])
+    RETURNING l.order_id, l.item_id, l.load_id
 ), known_line AS (
-    DELETE FROM known_lines AS k WHERE k.order_id = ANY (@order_ids::bigint[]) RETURNING k.order_id, k.item_id, k.load_id
+    DELETE FROM known_lines AS k WHERE k.order_id = ANY (@order_ids::bigint[])
+    RETURNING k.order_id, k.item_id, k.load_id
 ), returned AS (
     DELETE FROM returned_lines AS r WHERE r.order_id = ANY (@order_ids::bigint[])
 ), shop AS (
@@ -171,5 +177,6 @@ WITH lines AS (
     WHERE l.load_id = b.load_id
 )
 INSERT INTO order_deletions (orders, lines, rejects, reason, deleted_by, version)
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), @rejects::bigint, @reason::text, @deleted_by::text, @version::text
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM lines), @rejects::bigint, @reason::text,
+       @deleted_by::text, @version::text
 RETURNING *;

@@ -1,6 +1,7 @@
 -- name: RuleInsert :one
 INSERT INTO rules (kind, item, items, reason, author, valid_from, valid_until)
-VALUES (@kind, sqlc.narg(item), @items, @reason, @author, coalesce(sqlc.narg(valid_from)::timestamptz, now()), sqlc.narg(valid_until))
+VALUES (@kind, sqlc.narg(item), @items, @reason, @author, coalesce(sqlc.narg(valid_from)::timestamptz, now()),
+    sqlc.narg(valid_until))
 RETURNING *;
 
 -- name: RuleList :many
@@ -43,8 +44,10 @@ LIMIT @lim;
 
 -- name: RuleCountByState :one
 -- A rule that was ended before it began has ended.
-SELECT count(*) FILTER (WHERE r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now()) AS in_force,
-       count(*) FILTER (WHERE r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from) AS to_come,
+SELECT count(*) FILTER (WHERE r.valid_from <= now() AND coalesce(r.valid_until, 'infinity') > now())
+           AS in_force,
+       count(*) FILTER (WHERE r.valid_from > now() AND coalesce(r.valid_until, 'infinity') > r.valid_from)
+           AS to_come,
        count(*) FILTER (WHERE r.valid_until <= greatest(now(), r.valid_from)) AS ended
 FROM rules AS r
 WHERE @about::text = '' OR strpos(look(r.item), look(@about::text)) > 0

@@ -29,7 +29,8 @@ GROUP BY a.item_id, b.item_id;
 CREATE TABLE item_neighbours AS
 SELECT *
 FROM (
-    SELECT d.*, row_number() OVER (PARTITION BY d.item_id ORDER BY d.orders_together DESC, d.other_id) AS place
+    SELECT d.*,
+           row_number() OVER (PARTITION BY d.item_id ORDER BY d.orders_together DESC, d.other_id) AS place
     FROM (
         SELECT p.item_a AS item_id, p.item_b AS other_id, p.orders_together FROM item_pairs AS p
         UNION ALL

@@ -1,6 +1,6 @@
--- What a load and a build of alsobought leave, for DuckDB: numbered items and orders, lines with their quantities,
--- counts and ranks of items, pairs with weights, the best 50 others by affinity, and overlaps. No audit, no rejects,
--- no keys; one file that nobody else writes.
+-- What a load and a build of alsobought leave, for DuckDB: numbered items and orders, lines with their
+-- quantities, counts and ranks of items, pairs with weights, the best 50 others by affinity, and overlaps. No
+-- audit, no rejects, no keys; one file that nobody else writes.
 CREATE TEMP TABLE rows AS
 SELECT * FROM read_csv(getvariable('orders'), header = true, columns = {
     'order_id': 'VARCHAR', 'item_name': 'VARCHAR', 'quantity': 'DECIMAL(18,6)', 'ordered_at': 'TIMESTAMP',
@@ -12,7 +12,8 @@ SELECT (row_number() OVER (ORDER BY n.item_name))::INTEGER AS item_id, n.item_na
 FROM (SELECT DISTINCT r.item_name FROM rows AS r) AS n;
 
 CREATE TABLE orders AS
-SELECT (row_number() OVER ())::INTEGER AS order_id, r.order_id AS external_id, min(r.ordered_at) AS ordered_at,
+SELECT (row_number() OVER ())::INTEGER AS order_id, r.order_id AS external_id,
+       min(r.ordered_at) AS ordered_at,
        min(r.customer_id) AS customer_id
 FROM rows AS r
 GROUP BY r.order_id;
@@ -28,7 +29,9 @@ CREATE TEMP TABLE counted_lines AS
 SELECT l.order_id, l.item_id, (274877906944 // (s.size - 1))::BIGINT AS weight
 FROM order_lines AS l
 JOIN (
-    SELECT k.order_id, count(*) AS size FROM order_lines AS k GROUP BY k.order_id HAVING count(*) BETWEEN 2 AND 100
+    SELECT k.order_id, count(*) AS size FROM order_lines AS k
+    GROUP BY k.order_id
+    HAVING count(*) BETWEEN 2 AND 100
 ) AS s ON s.order_id = l.order_id;
 
 CREATE TABLE item_stats AS
@@ -77,7 +80,8 @@ WITH steps AS (
     WHERE n.neighbour_rank <= 20
 )
 SELECT t.item_id, k.other_id,
-       sum((t.step * k.affinity * 288230376151711744)::BIGINT)::BIGINT / 288230376151711744.0::DOUBLE AS overlap
+       sum((t.step * k.affinity * 288230376151711744)::BIGINT)::BIGINT / 288230376151711744.0::DOUBLE
+           AS overlap
 FROM steps AS t
 JOIN item_neighbours AS k ON k.item_id = t.other_id
 JOIN item_neighbours AS j ON j.item_id = t.item_id AND j.other_id = k.other_id

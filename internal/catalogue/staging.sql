@@ -12,7 +12,9 @@ CREATE TEMPORARY TABLE staged_items (
     price       text COLLATE "C",
     active      boolean,
     -- 12.5 and 12.50 are the same price.
-    price_value text COLLATE "C" GENERATED ALWAYS AS (CASE price WHEN '' THEN '' ELSE trim_scale(price::numeric)::text END) STORED
+    price_value text COLLATE "C" GENERATED ALWAYS AS (
+        CASE price WHEN '' THEN '' ELSE trim_scale(price::numeric)::text END
+    ) STORED
 ) ON COMMIT DROP;
 CREATE TEMPORARY TABLE named_items (
     item_id     bigint  NOT NULL,

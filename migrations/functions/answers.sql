@@ -14,9 +14,10 @@ $$;
 CREATE OR REPLACE FUNCTION spelled(name text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 BEGIN
-    RETURN normalize(btrim(name, E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006'
-        '\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\u00AD\u180E\u200B\u200C\u200D\u200E\u200F\u2060'
-        '\uFEFF'), NFC);
+    RETURN normalize(btrim(name,
+        E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006'
+        '\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000\u00AD\u180E\u200B\u200C\u200D\u200E\u200F'
+        '\u2060\uFEFF'), NFC);
 END
 $$;
 

@@ -3,7 +3,7 @@
 --
 --   * Items rank by the sum of their values over the seeds; ties by baskets_rank.
 --   * Affinity subtracts what a seed contributes only through other items (overlap), more for larger
---     baskets; if little is known of the seeds, popularity contributes (prior). docs/scoring.md explains both.
+--     baskets; if little is known of the seeds, popularity contributes (prior). See docs/scoring.md.
 --   * Similar items multiply affinity by other_baskets^similar_exponent.
 --   * Popular items fill the places left empty, unless the question is strict. If the prior of a popular
 --     item exceeds the sum of a candidate, it comes before it.

@@ -37,7 +37,8 @@ WHERE r.outcome = 'rejected';
 
 CREATE OR REPLACE VIEW reporting.load_not_bought AS
 SELECT r.load_id, r.row_number, f.name AS file, r.line_number, r.reason, r.detail,
-       encode(r.raw, 'escape') AS raw, r.parsed ->> 'order_id' AS order_id, r.parsed ->> 'item_name' AS item_name,
+       encode(r.raw, 'escape') AS raw, r.parsed ->> 'order_id' AS order_id,
+       r.parsed ->> 'item_name' AS item_name,
        r.parsed ->> 'quantity' AS quantity, r.parsed ->> 'ordered_at' AS ordered_at,
        r.parsed ->> 'customer_id' AS customer_id
 FROM load_rejects r

@@ -85,7 +85,8 @@ BEGIN
                 ('order_changes', 'SELECT, DELETE', 'SELECT (change_id)'),
                 ('builds', 'SELECT, INSERT, UPDATE', 'SELECT'),
                 ('loads', 'SELECT, INSERT, UPDATE',
-                    'SELECT (status, rows_read, rows_loaded, rows_duplicate, rows_not_bought, rows_rejected)'),
+                    'SELECT (status, rows_read, rows_loaded, rows_duplicate, rows_not_bought, '
+                    'rows_rejected)'),
                 ('load_files', 'SELECT, INSERT', NULL),
                 ('load_rejects', 'SELECT, INSERT, UPDATE', NULL),
                 ('known_orders', 'SELECT, INSERT, UPDATE, DELETE', NULL),
