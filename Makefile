@@ -21,6 +21,8 @@ VERSION = $(shell scripts/version)
 SQLC := bin/tools/sqlc
 GOLANGCI := bin/tools/golangci-lint
 BENCHSTAT := bin/tools/benchstat
+DEADCODE := bin/tools/deadcode
+GOVULNCHECK := bin/tools/govulncheck
 OAPI_CODEGEN := bin/tools/oapi-codegen
 ESBUILD := bin/tools/esbuild
 TESTPG := bin/tools/testpg
@@ -181,6 +183,19 @@ lint: go $(GOLANGCI) ## golangci-lint, formats and import directions included
 	@$(foreach m,$(NESTED),cd $(CURDIR)/$(m) && \
 		$(CURDIR)/$(GOLANGCI) run --build-tags docker --config $(CURDIR)/.golangci.yml ./...;)
 
+# What no command reaches although it is not dead: the client is a library, these packages are for tests, bench/ needs
+# Server.Dir, and tests go through all Reasons.
+alive := ^client/|^internal/(dbtest|oracle|buildtest|browsertest|datafile/datatest)/|: (Server\.Dir|Reasons)$$
+
+.PHONY: deadcode
+deadcode: go $(DEADCODE) ## functions that no command reaches
+	@dead=$$($(DEADCODE) ./... | grep -vE '$(alive)' || true); \
+	[[ -z "$$dead" ]] || { echo "$$dead" >&2; exit 1; }
+
+.PHONY: vulncheck
+vulncheck: go $(GOVULNCHECK) ## known vulnerabilities in what the program uses (asks vuln.go.dev)
+	@$(GOVULNCHECK) ./...
+
 .PHONY: vet
 vet: go
 	@go vet ./... && go vet -tags pitr ./cmd/alsobought
@@ -218,7 +233,7 @@ check-alerts: promtool ## the alert rules of deploy/prometheus, checked and trie
 
 # The tests come last: what a log ends with is what people read.
 .PHONY: check
-check: lint check-tidy check-generate check-alerts vet bench-once test ## all that CI runs
+check: lint deadcode check-tidy check-generate check-alerts vet bench-once test ## all that CI runs
 
 .PHONY: tools
 tools: $(SQLC) $(ESBUILD) $(OAPI_CODEGEN) $(GOLANGCI) $(BENCHSTAT) $(TESTPG) ## build the tools that other targets need
@@ -274,6 +289,12 @@ $(ESBUILD): tools/go.mod tools/go.sum | go
 
 $(GOLANGCI): tools/go.mod tools/go.sum | go
 	$(call build_tool,tools,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+
+$(DEADCODE): tools/go.mod tools/go.sum | go
+	$(call build_tool,tools,golang.org/x/tools/cmd/deadcode)
+
+$(GOVULNCHECK): tools/go.mod tools/go.sum | go
+	$(call build_tool,tools,golang.org/x/vuln/cmd/govulncheck)
 
 $(BENCHSTAT): tools/go.mod tools/go.sum | go
 	$(call build_tool,tools,golang.org/x/perf/cmd/benchstat)

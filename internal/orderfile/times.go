@@ -41,13 +41,8 @@ func names(steps, directives string) bool {
 	return strings.ContainsFunc(directives, func(d rune) bool { return strings.Contains(steps, "%"+string(d)) })
 }
 
-// parse parses a time; ok is false if b is not a time in the years 1 to 9999.
-func (f *timeFormat) parse(b []byte) (at time.Time, ok bool) {
-	at, _, ok = f.look(b, nil)
-	return at, ok
-}
-
-// look is parse with the row's own zone, if it has one. seen is what this time reveals about the order of dates.
+// look parses a time, in the row's own zone if it has one. ok is false if b is not a time in the years 1 to 9999. seen
+// is what this time reveals about the order of dates.
 func (f *timeFormat) look(b []byte, zone *time.Location) (at time.Time, seen dateOrder, ok bool) {
 	p := newTimeParser(b)
 	if f.steps != "" {
