@@ -14,7 +14,8 @@ const aPIKeyExistsUsable = `-- name: APIKeyExistsUsable :one
 SELECT EXISTS (
     SELECT
     FROM api_keys AS k
-    WHERE k.scopes && $1::text[] AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+    WHERE k.scopes && $1::text[] AND k.revoked_at IS NULL
+      AND (k.expires_at IS NULL OR k.expires_at > now())
 )::boolean AS some
 `
 

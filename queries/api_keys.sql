@@ -49,7 +49,8 @@ WHERE k.key_id = @key_id
 SELECT EXISTS (
     SELECT
     FROM api_keys AS k
-    WHERE k.scopes && @scopes::text[] AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+    WHERE k.scopes && @scopes::text[] AND k.revoked_at IS NULL
+      AND (k.expires_at IS NULL OR k.expires_at > now())
 )::boolean AS some;
 
 -- name: SessionInsert :exec
