@@ -122,6 +122,10 @@ func (s *scene) wantIndexed(
 		t.Fatal(err)
 	}
 	defer tx.Rollback(t.Context())
+	// as docs/operations.md recommends, whatever the server's setting is
+	if _, err := tx.Exec(t.Context(), "SET LOCAL random_page_cost = 1.1"); err != nil {
+		t.Fatal(err)
+	}
 	for _, l := range rules {
 		_, err := tx.Exec(t.Context(), "INSERT INTO rules (kind, item, items, reason, author) VALUES ($1, nullif($2, "+
 			"''), $3, 'why', 'tester')", l.kind, l.item, l.items)
