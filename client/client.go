@@ -49,7 +49,7 @@ type OrderItem struct {
 	Quantity float64 `json:"quantity,omitempty"`
 }
 
-// Error is what the server answered instead of what was asked for: a problem of RFC 9457.
+// Error is an error response of the server: a problem as in RFC 9457.
 type Error struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`

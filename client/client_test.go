@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,28 +18,6 @@ import (
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
-
-func Example() { //nolint:testableexamples // it needs a server
-	api, err := client.New("http://127.0.0.1:8000", "")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	similar, err := api.SimilarItemsWithResponse(ctx, "PID", &client.SimilarItemsParams{Limit: new(int64(5))})
-	if refused, ok := errors.AsType[*client.Error](err); ok && refused.Status == http.StatusNotFound {
-		fmt.Println("nobody has bought it yet")
-		return
-	}
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, r := range similar.JSON200.Recommendations {
-		fmt.Println(r.ItemName, r.Reason)
-	}
-}
 
 // Orders go in, a build counts them, and answers come out; every name is one.
 func TestClient(t *testing.T) {

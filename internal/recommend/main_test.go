@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 // loadText loads a file of order lines.
-func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
+func loadText(t testing.TB, pool *pgxpool.Pool, text string) {
 	t.Helper()
 	_, err := load.Run(t.Context(), pool, []load.Source{{
 		Name: "orders",
@@ -32,7 +32,7 @@ func loadText(t *testing.T, pool *pgxpool.Pool, text string) {
 	}
 }
 
-func mustBuild(t *testing.T, pool *pgxpool.Pool, settings builds.Settings) db.Build {
+func mustBuild(t testing.TB, pool *pgxpool.Pool, settings builds.Settings) db.Build {
 	t.Helper()
 	built, err := builds.Run(t.Context(), pool, builds.Options{
 		Settings: settings, Keep: builds.DefaultKeep, BuiltBy: "test", Version: "test",
